@@ -1,0 +1,44 @@
+/* deployment.h: what the manager and a pipeline process agree on. Both sides include this, neither includes the other.
+ *
+ * Files in the pipeline's directory DIR:
+ *   deployment.json  written by the manager before the spawn (temp file, fsync, rename); secrets stay references:
+ *     {"name": "price", "deployment_id": "<uuid>", "initial": "running"|"paused"|"standby",
+ *      "program": "<SQL text>", "runtime_config": {…}, "socket": "<absolute path, <= 100 bytes>",
+ *      "manager_pid": n}
+ *   lock             flock()ed exclusively by the pipeline process for its whole life; holds its pid as text
+ *   log              appended by the pipeline: its log lines (text)
+ *   exit.json        written last by a pipeline that ends by itself:
+ *     {"deployment_id": "…", "reason": "stopped"|"suspended"|"failed", "error": null | {"message","error_code","details"}}
+ *     A process that is gone without it has crashed.
+ *
+ * The socket: HTTP/1.1 on a unix socket, routes as Feldera's pipeline process, without the /v0/pipelines/{p} prefix.
+ * Endpoint names in paths are percent-encoded (`price.hist`).
+ *   GET  /status                        → {"status": "Initializing"|"Paused"|"Running"|…, "deployment_id": …,
+ *                                          "since_us": n, "num_errors": n, "error": null|{…}}
+ *   POST /start /pause                  pipeline state; 200 {}
+ *   POST /stop?force=true|false         graceful end (false: drain what is buffered, flush outputs); answers at once
+ *   GET  /stats                         ControllerStatus (rest-api §5); ?include_connector_errors=true
+ *   GET  /metrics?format=prometheus|json
+ *   GET  /logs                          chunked text: what is in DIR/log, then follows it  (served by the manager)
+ *   GET  /input_endpoints/{e}/stats     one endpoint with its error lists
+ *   GET  /output_endpoints/{e}/stats
+ *   GET  /input_endpoints/{e}/start|pause          and the same under /output_endpoints
+ *   GET  /input_endpoints/{e}/completion_token     {"token": "…"}
+ *   GET  /input_endpoints/{e}/why                  explanation (orchestrator/orch.h)
+ *   GET  /completion_status?token=…
+ *   POST /ingress/{table}?format=…&force=…&…       streamed body
+ *   POST /egress/{relation}?format=…               chunked change stream
+ *   GET  /query?sql=…&format=…                     also as WebSocket upgrade
+ *   POST /start_transaction /commit_transaction
+ *   GET  /orchestration
+ *   GET  /dataflow_graph /lir …                    as they come
+ */
+#ifndef HG_BASE_DEPLOYMENT_H
+#define HG_BASE_DEPLOYMENT_H
+
+#define HG_FILE_DEPLOYMENT "deployment.json"
+#define HG_FILE_LOCK       "lock"
+#define HG_FILE_LOG        "log"
+#define HG_FILE_EXIT       "exit.json"
+
+#endif

@@ -1,0 +1,23 @@
+/* fault.h: faults on purpose, so that a failure found by a loop is repeated by hand in one command.
+ *
+ * HG_FAULT is a comma separated list of kind:N (fail the Nth call), kind:N-M (fail calls N to M), kind:N+ (fail from
+ * the Nth on) and kill:NAME (raise SIGKILL at the kill point NAME). Kinds: alloc, write, fsync, rename, open, connect.
+ */
+#ifndef HG_BASE_FAULT_H
+#define HG_BASE_FAULT_H
+
+#include "base/hg.h"
+
+typedef enum { HG_FAULT_ALLOC, HG_FAULT_WRITE, HG_FAULT_FSYNC, HG_FAULT_RENAME, HG_FAULT_OPEN, HG_FAULT_CONNECT, HG_FAULT_N } hg_fault_t;
+
+/* Any thread. True if this call of the kind must fail. Costs one relaxed load when nothing is armed. */
+bool hg_fault(hg_fault_t kind);
+
+/* Test thread. Arm kind so that its nth call from now on fails once; n = 0 disarms. Then ask whether it fired. */
+void hg_fault_arm(hg_fault_t kind, uint64_t n);
+bool hg_fault_fired(void);
+
+/* Any thread. Dies by SIGKILL here if HG_FAULT names this point. */
+void hg_kill_point(const char *name);
+
+#endif

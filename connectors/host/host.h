@@ -1,0 +1,167 @@
+/* host.h: runs connectors for anyone (a pipeline; later the Iggy runtime): loops, lanes, queues, parser and encoder pool,
+ * retries, health, counters. Knows no table: it hands out change batches and takes deltas.
+ *
+ * Threads. The owner's control loop makes and commands endpoints; the host passes the command to the endpoint's I/O loop. Events
+ * come back as callbacks on the control loop. The circuit thread takes input with hg_host_take() and gives output with
+ * hg_output_push(). Parsing and encoding happen on the pool; chunks are put back in order per lane.
+ *
+ *   I/O loop: transport → lane → split → chunk ─► pool: parse ─► ready queue (ordered) ─► circuit: hg_host_take
+ *   circuit: hg_output_push ─► output queue ─► pool: encode (in step order) ─► I/O loop: transport ─► delivered(step)
+ *
+ * Byte budget: one per host over all queues (engine.md §5). Inputs may hold at most half of it; a lane leases before it reads
+ * and at most one oversize object is in flight. An endpoint also has Feldera's limits (max_queued_records, _bytes). When a
+ * limit is reached the host holds the transport (Extend/Pause edges), and runs it again below it.
+ */
+#ifndef HG_CONNECTORS_HOST_HOST_H
+#define HG_CONNECTORS_HOST_HOST_H
+
+#include "connectors/spec.h"
+#include "data/hash.h"
+
+typedef struct hg_host hg_host_t;
+
+typedef struct hg_host_opts {
+    unsigned   io_loops;    /* 0 = one per core */
+    unsigned   pool_threads; /* 0 = one per core */
+    uint64_t   budget_bytes; /* 0 = 16 MiB */
+    hg_loop_t *control;
+} hg_host_opts_t;
+
+/* Callbacks, all on the control loop; conn is the tag given at creation. */
+typedef struct hg_host_events {
+    void (*opened)(void *arg, uint32_t conn);
+    void (*ended)(void *arg, uint32_t conn);
+    void (*buffered)(void *arg, uint32_t conn, bool some); /* edges only; `ended` never overtakes the data before it */
+    void (*failed)(void *arg, uint32_t conn, const hg_err_t *err);
+    void (*marked)(void *arg, uint32_t conn, const char *mark_json);
+    void (*mark_failed)(void *arg, uint32_t conn, const hg_err_t *err);
+    void (*closed)(void *arg, uint32_t conn);
+    void (*output_closed)(void *arg, uint32_t out);
+    /* Any thread. Input is ready to take, or an output has room or delivered: wake the circuit. Cheap and idempotent. */
+    void (*wake)(void *arg);
+    void *arg;
+} hg_host_events_t;
+
+hg_host_t *hg_host_new(const hg_host_opts_t *opts, const hg_host_events_t *events);
+void       hg_host_free(hg_host_t *h); /* control loop; all endpoints closed */
+hg_loop_t *hg_host_io_loop(hg_host_t *h, unsigned i); /* i mod number of loops */
+unsigned   hg_host_io_loops(const hg_host_t *h);
+hg_pool_t *hg_host_pool(hg_host_t *h);
+
+/* --- endpoints: control loop ---
+ * schema/defaults/hash describe the table (borrowed for the endpoint's life); key hashes are filled when schema->key is set. */
+typedef struct hg_table_env {
+    const hg_schema_t *schema;
+    hg_col_t *const   *defaults;
+    hg_hashkey_t       hashkey;
+} hg_table_env_t;
+
+/* Makes the instance; opens nothing. */
+int  hg_input_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t conn, const hg_table_env_t *env, hg_input_t **ret, hg_err_t *err);
+void hg_input_open(hg_input_t *in);  /* → opened | failed */
+void hg_input_mark(hg_input_t *in);  /* → marked | mark_failed (then retried by the host with backoff) */
+void hg_input_run(hg_input_t *in);
+void hg_input_hold(hg_input_t *in);
+void hg_input_close(hg_input_t *in); /* → closed; queued chunks that were not taken are dropped */
+void hg_input_free(hg_input_t *in);  /* after closed */
+int  hg_input_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err); /* before open */
+
+int  hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t out, const hg_schema_t *schema, hg_output_t **ret, hg_err_t *err);
+void hg_output_start(hg_output_t *out);
+/* User pause of an output: while set, its batches are thrown away and count as delivered. */
+void hg_output_pause(hg_output_t *out, bool paused);
+bool hg_output_paused(const hg_output_t *out);
+/* Drain what is queued, then disconnect and close; now: without draining. → output_closed */
+void hg_output_stop(hg_output_t *out, bool now);
+void hg_output_free(hg_output_t *out);
+
+/* --- circuit thread --- */
+
+/* One chunk, parsed. The taker owns it: hg_chunk_done() after the step that consumed it (frees budget and counters). */
+typedef struct hg_chunk {
+    hg_input_t  *in;
+    uint32_t     conn;
+    hg_change_t *change;   /* NULL: no rows (only bad records, only a flag) */
+    uint64_t     records, bytes;
+    hg_range_t   ranges[4]; /* lane ranges, n_ranges of them */
+    uint32_t     n_ranges;
+    bool         barrier, txn_begin, txn_end, eoi;
+    uint64_t     raw_hash; /* XXH3 of its raw bytes; 0 where there are none */
+    int64_t      ingested_us;
+} hg_chunk_t;
+
+/* Take chunks round-robin over ready inputs until max_rows rows are reached (at least one chunk if any is ready), respecting
+ * each input's max_batch_size. Returns how many were written to ret (<= room). Never blocks. only_running: skip nothing today
+ * (a paused input's buffered data is still taken: pause stops reading, not draining). */
+uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_t room);
+/* After the step: counters go from buffered to processed, memory returns, `buffered(conn, false)` follows when it was the last. */
+void hg_chunk_done(hg_chunk_t *c);
+/* Any thread. Is there something to take? */
+bool     hg_host_ready(const hg_host_t *h);
+uint64_t hg_host_buffered_records(const hg_host_t *h);
+
+/* Queue a step's delta for an output (takes over the delta's parts; empty deltas advance progress only). Never blocks; before
+ * each step the circuit asks hg_output_full() of every output and waits for `wake` while one is. */
+void hg_output_push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records);
+bool hg_output_full(const hg_output_t *out);
+/* Any thread: all steps <= this are with the sink (UINT64_MAX - 1 when it failed for good: it holds nobody up). */
+uint64_t hg_output_delivered_step(const hg_output_t *out);
+
+/* --- HTTP push (ingress) and change streams (egress): any I/O loop serves the connection --- */
+
+/* A push endpoint of a table: behaves like an input connector that was `run`. Bodies are lanes. */
+int hg_push_new(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_table_env_t *env, const hg_format_type_t *format,
+                const void *format_cfg, hg_arena_t *cfg_arena, hg_input_t **ret, hg_err_t *err);
+
+/* One request body on loop `on`. Parse errors of this body are collected (the first 100) for the answer. */
+typedef struct hg_push_body hg_push_body_t;
+typedef struct hg_push_ops {
+    void (*room)(void *arg);   /* on the body's loop: after HG_LANE_FULL, go on */
+    /* All that was given is parsed and queued (or refused). records: accepted. errors: n_errors in all, JSON array of the
+     * first ones (ParseError objects, connectors D1.2). total_records: endpoint total, for the completion token. */
+    void (*done)(void *arg, uint64_t records, uint64_t n_errors, hg_str_t errors_json, uint64_t total_records);
+    void *arg;
+} hg_push_ops_t;
+hg_push_body_t *hg_push_begin(hg_input_t *in, hg_loop_t *on, const hg_push_ops_t *ops);
+int  hg_push_data(hg_push_body_t *b, const char *p, size_t n); /* HG_LANE_OK | HG_LANE_FULL | negative (oversize record, memory) */
+void hg_push_end(hg_push_body_t *b, bool aborted); /* → done, also when aborted: whole records before the cut count */
+
+/* A subscriber (egress): an output like any other, whose encoded bytes go to call-backs on loop `on` instead of a transport. chunk
+ * returns false when it cannot take more now; the host then waits for hg_tap_more(). The data of that call was taken. With
+ * backpressure the circuit waits for a slow subscriber (hg_output_full); without, batches that find its queue full are dropped
+ * and counted. The endpoint appears in stats under `endpoint` until it is freed. */
+typedef struct hg_tap_ops {
+    bool (*chunk)(void *arg, uint64_t step, hg_str_t bytes, uint64_t records, bool snapshot);
+    void (*closed)(void *arg); /* on `on`, last call */
+    void *arg;
+} hg_tap_ops_t;
+int  hg_tap_new(hg_host_t *h, const char *endpoint, uint32_t out, const hg_schema_t *schema, const hg_format_type_t *format,
+                const void *format_cfg, hg_arena_t *cfg_arena, bool backpressure, hg_loop_t *on, const hg_tap_ops_t *ops,
+                hg_output_t **ret, hg_err_t *err);
+void hg_tap_more(hg_output_t *out); /* loop `on` */
+
+/* --- counters: any thread, a consistent copy per endpoint --- */
+typedef struct hg_input_stats {
+    uint64_t total_bytes, total_records, buffered_records, buffered_bytes, num_transport_errors, num_parse_errors;
+    uint64_t processed_records, processed_bytes; /* taken and stepped */
+    bool     end_of_input, failed, barrier;
+    uint64_t p99_micros;      /* 0 = no sample */
+    uint64_t done, total;     /* progress in the transport's unit; total 0 = unknown */
+    char     fatal[512];      /* "" = none */
+    char     health[256];     /* description; "" = nothing reported */
+    bool     unhealthy;
+    char     mark[256];       /* mark as JSON, "" = none */
+} hg_input_stats_t;
+typedef struct hg_output_stats {
+    uint64_t transmitted_records, transmitted_bytes, queued_records, queued_batches, buffered_records, buffered_batches;
+    uint64_t num_encode_errors, num_transport_errors, total_processed_input_records, total_processed_steps, memory;
+    char     fatal[512], health[256];
+    bool     unhealthy, failed;
+} hg_output_stats_t;
+void hg_input_get_stats(const hg_input_t *in, hg_input_stats_t *ret);
+void hg_output_get_stats(const hg_output_t *out, hg_output_stats_t *ret);
+/* Error lists as Feldera's ConnectorError arrays (newest 100 per tag, sorted by index). which: 0 transport, 1 parse / encode. */
+void hg_input_errors_json(const hg_input_t *in, int which, hg_jw_t *w);
+void hg_output_errors_json(const hg_output_t *out, int which, hg_jw_t *w);
+
+#endif
