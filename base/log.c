@@ -1,0 +1,142 @@
+/* log.c: see log.h. One write(2) per line; a small table remembers the last events for folding. */
+#include "base/hg.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/log.h"
+#include <pthread.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+static hg_log_opts_t g_opts = { .fd = 2, .level = HG_LOG_INFO };
+
+/* Folding: one slot per hash of (sub, object, event); a repeat within a second only counts. */
+#define FOLD_SLOTS 256
+typedef struct {
+    uint64_t hash;
+    int64_t  since_us;
+    unsigned folded;
+} fold_t;
+static fold_t          g_fold[FOLD_SLOTS];
+static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static const char *const g_level_names[] = { "error", "warn", "info", "debug" };
+
+void hg_log_init(hg_log_opts_t opts) { g_opts = opts; }
+bool hg_log_on(hg_log_level_t level) { return level <= g_opts.level; }
+
+static uint64_t mix(uint64_t h, const char *s)
+{
+    for (; *s; s++) h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+    return (h ^ 0xff) * 0x100000001b3u;
+}
+
+/* True: print, with the number of lines folded into this one. */
+static bool fold(uint64_t h, int64_t now, unsigned *ret_folded)
+{
+    pthread_mutex_lock(&g_lock);
+    fold_t *f = &g_fold[h % FOLD_SLOTS];
+    bool    print = f->hash != h || now - f->since_us >= 1000000;
+    if (print) {
+        *ret_folded = f->hash == h ? f->folded : 0;
+        *f = (fold_t){ h, now, 0 };
+    } else {
+        f->folded++;
+    }
+    pthread_mutex_unlock(&g_lock);
+    return print;
+}
+
+void hg_log(hg_log_level_t level, const char *sub, const char *object, const char *event, const char *fmt, ...)
+{
+    if (!hg_log_on(level)) return;
+    if (!object) object = "-";
+    int64_t  now = hg_now_us();
+    unsigned folded = 0;
+    if (!fold(mix(mix(mix(0xcbf29ce484222325u, sub), object), event), now, &folded)) return;
+
+    char    time[32], fields[2048];
+    va_list ap;
+    hg_time_rfc3339(time, now);
+    va_start(ap, fmt);
+    vsnprintf(fields, sizeof fields, fmt, ap);
+    va_end(ap);
+
+    hg_buf_t b;
+    hg_buf_init(&b, 16384);
+    if (g_opts.json) {
+        hg_jw_t w;
+        hg_jw_init(&w, &b);
+        hg_jw_obj(&w);
+        hg_jw_kstr(&w, "time", time);
+        hg_jw_kstr(&w, "level", g_level_names[level]);
+        hg_jw_kstr(&w, "subsystem", sub);
+        hg_jw_kstr(&w, "object", object);
+        hg_jw_kstr(&w, "event", event);
+        if (fields[0]) hg_jw_kstr(&w, "fields", fields);
+        if (folded) hg_jw_ku64(&w, "repeated", folded);
+        hg_jw_end_obj(&w);
+        hg_buf_addc(&b, '\n');
+    } else {
+        hg_buf_addf(&b, "%s %s %s %s %s%s%s", time, g_level_names[level], sub, object, event, fields[0] ? " " : "", fields);
+        if (folded) hg_buf_addf(&b, " repeated=%u", folded);
+        for (size_t i = 0; i < b.len; i++)
+            if ((unsigned char)b.p[i] < 0x20) b.p[i] = ' ';
+        hg_buf_addc(&b, '\n');
+    }
+    (void)!write(g_opts.fd, b.p, b.len);
+    hg_buf_release(&b);
+}
+
+int64_t hg_now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t hg_mono_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+void hg_time_rfc3339(char *out, int64_t us)
+{
+    int64_t   sec = us / 1000000, frac = us % 1000000;
+    struct tm tm;
+    if (frac < 0) frac += 1000000, sec--;
+    time_t t = (time_t)sec;
+    gmtime_r(&t, &tm);
+    snprintf(out, 28, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)(tm.tm_year + 1900) % 10000u, (unsigned)(tm.tm_mon + 1) % 100u,
+             (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u, (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u,
+             (unsigned)frac % 1000000u);
+}
+
+void hg_random(void *p, size_t n)
+{
+    char *s = p;
+    while (n) {
+        ssize_t got = getrandom(s, HG_MIN(n, (size_t)256), 0);
+        if (got < 0) continue; /* EINTR; the kernel always has bytes after boot */
+        s += got;
+        n -= (size_t)got;
+    }
+}
+
+/* RFC 9562 version 7: 48 bits of milliseconds, the rest random. */
+void hg_uuid_v7(char out[37])
+{
+    unsigned char b[16];
+    hg_random(b, sizeof b);
+    uint64_t ms = (uint64_t)(hg_now_us() / 1000);
+    for (int i = 0; i < 6; i++) b[i] = (unsigned char)(ms >> (40 - 8 * i));
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x70);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    for (int i = 0, o = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) out[o++] = '-';
+        out[o++] = "0123456789abcdef"[b[i] >> 4];
+        out[o++] = "0123456789abcdef"[b[i] & 15];
+    }
+    out[36] = 0;
+}

@@ -1,0 +1,112 @@
+/* mem.c: see mem.h. The only file that calls the C library's allocator. */
+#include "base/hg.h"
+#include "base/fault.h"
+#include "base/mem.h"
+#include <sys/resource.h>
+#include <unistd.h>
+
+static _Atomic uint64_t g_allocs;
+
+static void *die(void)
+{
+    static const char msg[] = "headgate: out of memory\n";
+    (void)!write(2, msg, sizeof msg - 1);
+    abort();
+}
+
+static void count(void) { atomic_fetch_add_explicit(&g_allocs, 1, memory_order_relaxed); }
+
+uint64_t hg_mem_allocs(void) { return atomic_load_explicit(&g_allocs, memory_order_relaxed); }
+
+void *hg_xnew(size_t n)
+{
+    count();
+    void *p = malloc(n ? n : 1);
+    return p ? p : die();
+}
+
+void *hg_xzero(size_t n)
+{
+    count();
+    void *p = calloc(1, n ? n : 1);
+    return p ? p : die();
+}
+
+void *hg_xgrow(void *p, size_t n)
+{
+    count();
+    void *q = realloc(p, n ? n : 1);
+    return q ? q : die();
+}
+
+char *hg_xstrndup(const char *s, size_t n)
+{
+    char *p = hg_xnew(n + 1);
+    if (n) memcpy(p, s, n);
+    p[n] = 0;
+    return p;
+}
+
+char *hg_xstrdup(const char *s) { return hg_xstrndup(s, strlen(s)); }
+
+char *hg_xprintf(const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    HG_ASSERT(n >= 0);
+    char *p = hg_xnew((size_t)n + 1);
+    vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return p;
+}
+
+void *hg_trynew(size_t n)
+{
+    count();
+    return hg_fault(HG_FAULT_ALLOC) ? NULL : malloc(n ? n : 1);
+}
+
+void *hg_tryzero(size_t n)
+{
+    count();
+    return hg_fault(HG_FAULT_ALLOC) ? NULL : calloc(1, n ? n : 1);
+}
+
+void *hg_trygrow(void *p, size_t n)
+{
+    count();
+    return hg_fault(HG_FAULT_ALLOC) ? NULL : realloc(p, n ? n : 1);
+}
+
+void *hg_tryalign(size_t n)
+{
+    count();
+    if (hg_fault(HG_FAULT_ALLOC) || n > SIZE_MAX - 192) return NULL;
+    void *p = NULL;
+    if (posix_memalign(&p, 64, (n + 64 + 63) & ~(size_t)63) != 0) return NULL;
+    memset((char *)p + n, 0, 64);
+    return p;
+}
+
+void hg_free(void *p) { free(p); }
+
+uint64_t hg_rss_bytes(void)
+{
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f) return 0;
+    unsigned long long size = 0, resident = 0;
+    int                n = fscanf(f, "%llu %llu", &size, &resident);
+    fclose(f);
+    return n == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+uint64_t hg_cpu_msecs(void)
+{
+    struct rusage u;
+    if (getrusage(RUSAGE_SELF, &u) < 0) return 0;
+    return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
+           (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
+}
