@@ -5,9 +5,9 @@
 
 typedef struct block {
     struct block *next;
-    size_t        used, cap;
-    char          pad[8]; /* data begins 16-byte aligned */
-    char          data[];
+    size_t used, cap;
+    char pad[8]; /* data begins 16-byte aligned */
+    char data[];
 } block_t;
 
 typedef struct cleanup {
@@ -17,9 +17,9 @@ typedef struct cleanup {
 } cleanup_t;
 
 struct hg_arena {
-    block_t   *head;
+    block_t *head;
     cleanup_t *cleanups;
-    size_t     bytes;
+    size_t bytes;
 };
 
 static void add_block(hg_arena_t *a, size_t want)
@@ -68,7 +68,10 @@ char *hg_arena_strndup(hg_arena_t *a, const char *s, size_t n)
     return p;
 }
 
-hg_str_t hg_arena_str(hg_arena_t *a, hg_str_t s) { return (hg_str_t){ hg_arena_strndup(a, s.p, s.n), s.n }; }
+hg_str_t hg_arena_str(hg_arena_t *a, hg_str_t s)
+{
+    return (hg_str_t){ hg_arena_strndup(a, s.p, s.n), s.n };
+}
 
 char *hg_arena_printf(hg_arena_t *a, const char *fmt, ...)
 {
@@ -91,7 +94,10 @@ void hg_arena_cleanup(hg_arena_t *a, void (*fn)(void *), void *arg)
     a->cleanups = c;
 }
 
-size_t hg_arena_bytes(const hg_arena_t *a) { return a->bytes; }
+size_t hg_arena_bytes(const hg_arena_t *a)
+{
+    return a->bytes;
+}
 
 void *hg_arena_grow(hg_arena_t *a, void *arr, size_t n, size_t size)
 {

@@ -6,7 +6,10 @@
 
 static char g_empty[1]; /* what p points at while the buffer owns nothing; never written */
 
-void hg_buf_init(hg_buf_t *b, size_t max) { *b = (hg_buf_t){ .p = g_empty, .max = max }; }
+void hg_buf_init(hg_buf_t *b, size_t max)
+{
+    *b = (hg_buf_t){ .p = g_empty, .max = max };
+}
 
 void hg_buf_release(hg_buf_t *b)
 {
@@ -47,13 +50,22 @@ int hg_buf_add(hg_buf_t *b, const void *p, size_t n)
     return 0;
 }
 
-int hg_buf_addc(hg_buf_t *b, char c) { return hg_buf_add(b, &c, 1); }
-int hg_buf_adds(hg_buf_t *b, const char *s) { return hg_buf_add(b, s, strlen(s)); }
-int hg_buf_addstr(hg_buf_t *b, hg_str_t s) { return hg_buf_add(b, s.p, s.n); }
+int hg_buf_addc(hg_buf_t *b, char c)
+{
+    return hg_buf_add(b, &c, 1);
+}
+int hg_buf_adds(hg_buf_t *b, const char *s)
+{
+    return hg_buf_add(b, s, strlen(s));
+}
+int hg_buf_addstr(hg_buf_t *b, hg_str_t s)
+{
+    return hg_buf_add(b, s.p, s.n);
+}
 
 int hg_buf_addfv(hg_buf_t *b, const char *fmt, va_list ap)
 {
-    char    small[256];
+    char small[256];
     va_list again;
     va_copy(again, ap);
     int n = vsnprintf(small, sizeof small, fmt, ap);
@@ -82,7 +94,7 @@ int hg_buf_addf(hg_buf_t *b, const char *fmt, ...)
 
 int hg_buf_addu64(hg_buf_t *b, uint64_t v)
 {
-    char  t[20];
+    char t[20];
     char *e = t + sizeof t, *s = e;
     do *--s = (char)('0' + v % 10);
     while (v /= 10);
@@ -91,8 +103,8 @@ int hg_buf_addu64(hg_buf_t *b, uint64_t v)
 
 int hg_buf_addi64(hg_buf_t *b, int64_t v)
 {
-    char     t[21];
-    char    *e = t + sizeof t, *s = e;
+    char t[21];
+    char *e = t + sizeof t, *s = e;
     uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     do *--s = (char)('0' + u % 10);
     while (u /= 10);

@@ -8,7 +8,7 @@
 #include "base/hg.h"
 
 typedef struct hg_buf {
-    char  *p;
+    char *p;
     size_t len, cap, max;
 } hg_buf_t;
 
@@ -37,16 +37,28 @@ char *hg_buf_take(hg_buf_t *b, size_t *ret_len);
 /* Drop n bytes from the front (n <= len); moves the rest. */
 void hg_buf_eat(hg_buf_t *b, size_t n);
 
-static inline hg_str_t hg_buf_str(const hg_buf_t *b) { return (hg_str_t){ b->p, b->len }; }
+static inline hg_str_t hg_buf_str(const hg_buf_t *b)
+{
+    return (hg_str_t){ b->p, b->len };
+}
 
 /* --- slices --- */
-static inline hg_str_t hg_strz(const char *s) { return (hg_str_t){ s, s ? strlen(s) : 0 }; }
-static inline bool     hg_str_eq(hg_str_t a, hg_str_t b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
-static inline bool     hg_str_eqz(hg_str_t a, const char *z) { return hg_str_eq(a, hg_strz(z)); }
-bool                   hg_str_ieq(hg_str_t a, hg_str_t b); /* ASCII letters without case */
-bool                   hg_str_starts(hg_str_t s, hg_str_t prefix);
-hg_str_t               hg_str_trim(hg_str_t s); /* ASCII white space on both ends */
-int                    hg_str_cmp(hg_str_t a, hg_str_t b); /* bytes, then length */
+static inline hg_str_t hg_strz(const char *s)
+{
+    return (hg_str_t){ s, s ? strlen(s) : 0 };
+}
+static inline bool hg_str_eq(hg_str_t a, hg_str_t b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+static inline bool hg_str_eqz(hg_str_t a, const char *z)
+{
+    return hg_str_eq(a, hg_strz(z));
+}
+bool hg_str_ieq(hg_str_t a, hg_str_t b); /* ASCII letters without case */
+bool hg_str_starts(hg_str_t s, hg_str_t prefix);
+hg_str_t hg_str_trim(hg_str_t s);       /* ASCII white space on both ends */
+int hg_str_cmp(hg_str_t a, hg_str_t b); /* bytes, then length */
 
 /* Whole slice as a number, no sign for u64, optional - for i64, nothing around it. 0 or HG_ERANGE / HG_EPARSE. */
 int hg_str_u64(hg_str_t s, uint64_t *ret);
@@ -60,7 +72,7 @@ int hg_pct_encode(hg_buf_t *out, hg_str_t s); /* everything but unreserved chara
 const char *hg_nearest(hg_str_t name, const char *const *names);
 
 /* True if s is well-formed UTF-8 (no surrogates, no overlong forms, up to U+10FFFF). */
-bool   hg_utf8_valid(const char *p, size_t n);
+bool hg_utf8_valid(const char *p, size_t n);
 size_t hg_utf8_chars(const char *p, size_t n); /* code points of well-formed text */
 
 #endif

@@ -8,8 +8,8 @@
  *   lock             flock()ed exclusively by the pipeline process for its whole life; holds its pid as text
  *   log              appended by the pipeline: its log lines (text)
  *   exit.json        written last by a pipeline that ends by itself:
- *     {"deployment_id": "…", "reason": "stopped"|"suspended"|"failed", "error": null | {"message","error_code","details"}}
- *     A process that is gone without it has crashed.
+ *     {"deployment_id": "…", "reason": "stopped"|"suspended"|"failed", "error": null |
+ * {"message","error_code","details"}} A process that is gone without it has crashed.
  *
  * The socket: HTTP/1.1 on a unix socket, routes as Feldera's pipeline process, without the /v0/pipelines/{p} prefix.
  * Endpoint names in paths are percent-encoded (`price.hist`).

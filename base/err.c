@@ -42,19 +42,26 @@ int hg_err_retry(hg_err_t *err, hg_code_t code, const char *fmt, ...)
 static hg_code_t code_of_errno(int e)
 {
     switch (e) {
-    case ENOMEM: return HG_ENOMEM;
-    case ENOENT: return HG_ENOTFOUND;
-    case EEXIST: return HG_EEXIST;
+    case ENOMEM:
+        return HG_ENOMEM;
+    case ENOENT:
+        return HG_ENOTFOUND;
+    case EEXIST:
+        return HG_EEXIST;
     case EACCES:
     case EPERM:
-    case EROFS: return HG_EPERM;
+    case EROFS:
+        return HG_EPERM;
     case ECONNREFUSED:
     case ECONNRESET:
     case ENETUNREACH:
     case EHOSTUNREACH:
-    case EPIPE: return HG_ENET;
-    case ETIMEDOUT: return HG_ETIMEOUT;
-    default: return HG_EIO;
+    case EPIPE:
+        return HG_ENET;
+    case ETIMEDOUT:
+        return HG_ETIMEOUT;
+    default:
+        return HG_EIO;
     }
 }
 
@@ -65,14 +72,14 @@ int hg_err_errno(hg_err_t *err, int errnum, const char *fmt, ...)
     err_fill(err, code_of_errno(errnum), fmt, ap);
     va_end(ap);
     size_t n = strlen(err->msg);
-    char   text[128];
+    char text[128];
     snprintf(err->msg + n, sizeof err->msg - n, ": %s", strerror_r(errnum, text, sizeof text));
     return err->code;
 }
 
 int hg_err_wrap(hg_err_t *err, const char *fmt, ...)
 {
-    char    tmp[sizeof err->msg];
+    char tmp[sizeof err->msg];
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(tmp, sizeof tmp, fmt, ap);
@@ -86,21 +93,25 @@ int hg_err_wrap(hg_err_t *err, const char *fmt, ...)
 const char *hg_code_name(int code)
 {
     switch (code) {
-#define X(c, v, name, http)                                                                                           \
-    case c: return name;
+#define X(c, v, name, http)                                                                                            \
+    case c:                                                                                                            \
+        return name;
         HG_CODES(X)
 #undef X
-    default: return "InternalError";
+    default:
+        return "InternalError";
     }
 }
 
 int hg_code_http(int code)
 {
     switch (code) {
-#define X(c, v, name, http)                                                                                           \
-    case c: return http;
+#define X(c, v, name, http)                                                                                            \
+    case c:                                                                                                            \
+        return http;
         HG_CODES(X)
 #undef X
-    default: return 500;
+    default:
+        return 500;
     }
 }

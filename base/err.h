@@ -11,49 +11,49 @@
 #include "base/hg.h"
 
 /* X(code, value, API name, HTTP status): general codes come first, then those that Feldera's clients know by name. */
-#define HG_CODES(X)                                                                                                   \
-    X(HG_ENOMEM, -1, "OutOfMemory", 503)                                                                              \
-    X(HG_ETOOBIG, -2, "PayloadTooLarge", 413)                                                                         \
-    X(HG_EINVAL, -3, "InvalidParam", 400)                                                                             \
-    X(HG_EPARSE, -4, "ParseError", 400)                                                                               \
-    X(HG_ETYPE, -5, "TypeError", 400)                                                                                 \
-    X(HG_ERANGE, -6, "OutOfRange", 400)                                                                               \
-    X(HG_EIO, -7, "IoError", 500)                                                                                     \
-    X(HG_ENET, -8, "NetworkError", 500)                                                                               \
-    X(HG_ETIMEOUT, -9, "Timeout", 408)                                                                                \
-    X(HG_ECANCELED, -10, "Canceled", 500)                                                                             \
-    X(HG_EAGAIN, -11, "TryAgain", 503)                                                                                \
-    X(HG_EEXIST, -12, "AlreadyExists", 409)                                                                           \
-    X(HG_ENOTFOUND, -13, "NotFound", 404)                                                                             \
-    X(HG_EBUSY, -14, "Busy", 409)                                                                                     \
-    X(HG_EBUG, -15, "InternalError", 500)                                                                             \
-    X(HG_EUNSUPPORTED, -16, "NotSupported", 501)                                                                      \
-    X(HG_EUNKNOWNOPT, -17, "UnknownOption", 400)                                                                      \
-    X(HG_EMISSINGOPT, -18, "MissingOption", 400)                                                                      \
-    X(HG_EPERM, -19, "PermissionDenied", 403)                                                                         \
-    X(HG_ECOMPILE, -20, "CompilationError", 400)                                                                      \
-    X(HG_EEVAL, -21, "RuntimeError", 500)                                                                             \
-    X(HG_EPROTO, -22, "ProtocolError", 400)                                                                           \
-    X(HG_ECLOSED, -23, "Closed", 500)                                                                                 \
-    X(HG_ECYCLE, -40, "ConfigError.CyclicDependency", 400)                                                            \
-    X(HG_EEMPTYAFTER, -41, "ConfigError.EmptyStartAfter", 400)                                                        \
-    X(HG_EUNKNOWNLABEL, -42, "ConfigError.UnknownLabel", 400)                                                         \
-    X(HG_ENOMARK, -43, "ConfigError.HandoffNotSupported", 400)                                                        \
-    X(HG_EINEXACT, -44, "ConfigError.HandoffNotExact", 400)                                                           \
-    X(HG_EUNKNOWNINPUT, -50, "UnknownInputEndpoint", 404)                                                             \
-    X(HG_EUNKNOWNOUTPUT, -51, "UnknownOutputEndpoint", 404)                                                           \
-    X(HG_EUNKNOWNTABLE, -52, "UnknownInputStream", 404)                                                               \
-    X(HG_EUNKNOWNVIEW, -53, "UnknownOutputStream", 404)                                                               \
-    X(HG_EPARSEERRORS, -54, "ParseErrors", 400)                                                                       \
-    X(HG_EADHOC, -55, "AdHocQueryError", 400)                                                                         \
-    X(HG_ERESTARTED, -56, "PipelineRestarted", 410)                                                                   \
-    X(HG_EGONE, -57, "UnknownEndpointInCompletionToken", 410)                                                         \
-    X(HG_ETXNOPEN, -58, "TransactionInProgress", 409)                                                                 \
-    X(HG_ENOTXN, -59, "NoTransactionInProgress", 400)                                                                 \
-    X(HG_EUNKNOWNFORMAT, -60, "ConfigError.UnknownInputFormat", 400)                                                  \
-    X(HG_EINVALPARSER, -61, "ConfigError.ParserConfigParseError", 400)                                                \
-    X(HG_EINVALENCODER, -62, "ConfigError.EncoderConfigParseError", 400)                                              \
-    X(HG_EINVALTRANSPORT, -63, "ConfigError.InvalidTransportConfig", 400)                                             \
+#define HG_CODES(X)                                                                                                    \
+    X(HG_ENOMEM, -1, "OutOfMemory", 503)                                                                               \
+    X(HG_ETOOBIG, -2, "PayloadTooLarge", 413)                                                                          \
+    X(HG_EINVAL, -3, "InvalidParam", 400)                                                                              \
+    X(HG_EPARSE, -4, "ParseError", 400)                                                                                \
+    X(HG_ETYPE, -5, "TypeError", 400)                                                                                  \
+    X(HG_ERANGE, -6, "OutOfRange", 400)                                                                                \
+    X(HG_EIO, -7, "IoError", 500)                                                                                      \
+    X(HG_ENET, -8, "NetworkError", 500)                                                                                \
+    X(HG_ETIMEOUT, -9, "Timeout", 408)                                                                                 \
+    X(HG_ECANCELED, -10, "Canceled", 500)                                                                              \
+    X(HG_EAGAIN, -11, "TryAgain", 503)                                                                                 \
+    X(HG_EEXIST, -12, "AlreadyExists", 409)                                                                            \
+    X(HG_ENOTFOUND, -13, "NotFound", 404)                                                                              \
+    X(HG_EBUSY, -14, "Busy", 409)                                                                                      \
+    X(HG_EBUG, -15, "InternalError", 500)                                                                              \
+    X(HG_EUNSUPPORTED, -16, "NotSupported", 501)                                                                       \
+    X(HG_EUNKNOWNOPT, -17, "UnknownOption", 400)                                                                       \
+    X(HG_EMISSINGOPT, -18, "MissingOption", 400)                                                                       \
+    X(HG_EPERM, -19, "PermissionDenied", 403)                                                                          \
+    X(HG_ECOMPILE, -20, "CompilationError", 400)                                                                       \
+    X(HG_EEVAL, -21, "RuntimeError", 500)                                                                              \
+    X(HG_EPROTO, -22, "ProtocolError", 400)                                                                            \
+    X(HG_ECLOSED, -23, "Closed", 500)                                                                                  \
+    X(HG_ECYCLE, -40, "ConfigError.CyclicDependency", 400)                                                             \
+    X(HG_EEMPTYAFTER, -41, "ConfigError.EmptyStartAfter", 400)                                                         \
+    X(HG_EUNKNOWNLABEL, -42, "ConfigError.UnknownLabel", 400)                                                          \
+    X(HG_ENOMARK, -43, "ConfigError.HandoffNotSupported", 400)                                                         \
+    X(HG_EINEXACT, -44, "ConfigError.HandoffNotExact", 400)                                                            \
+    X(HG_EUNKNOWNINPUT, -50, "UnknownInputEndpoint", 404)                                                              \
+    X(HG_EUNKNOWNOUTPUT, -51, "UnknownOutputEndpoint", 404)                                                            \
+    X(HG_EUNKNOWNTABLE, -52, "UnknownInputStream", 404)                                                                \
+    X(HG_EUNKNOWNVIEW, -53, "UnknownOutputStream", 404)                                                                \
+    X(HG_EPARSEERRORS, -54, "ParseErrors", 400)                                                                        \
+    X(HG_EADHOC, -55, "AdHocQueryError", 400)                                                                          \
+    X(HG_ERESTARTED, -56, "PipelineRestarted", 410)                                                                    \
+    X(HG_EGONE, -57, "UnknownEndpointInCompletionToken", 410)                                                          \
+    X(HG_ETXNOPEN, -58, "TransactionInProgress", 409)                                                                  \
+    X(HG_ENOTXN, -59, "NoTransactionInProgress", 400)                                                                  \
+    X(HG_EUNKNOWNFORMAT, -60, "ConfigError.UnknownInputFormat", 400)                                                   \
+    X(HG_EINVALPARSER, -61, "ConfigError.ParserConfigParseError", 400)                                                 \
+    X(HG_EINVALENCODER, -62, "ConfigError.EncoderConfigParseError", 400)                                               \
+    X(HG_EINVALTRANSPORT, -63, "ConfigError.InvalidTransportConfig", 400)                                              \
     X(HG_ETERMINATING, -64, "Terminating", 503)
 
 #define X(code, value, api, http) code = value,
@@ -64,18 +64,18 @@ typedef enum { HG_OK = 0, HG_CODES(X) HG_CODE_END = -1000 } hg_code_t;
  * offset where lines mean nothing (a wire frame). path names an option inside JSON ("transport.config.topic"). */
 typedef struct hg_pos {
     const char *file; /* borrowed, NULL = the program */
-    uint32_t    line, col;
-    uint32_t    end_line, end_col; /* inclusive; 0 = only the start is known */
-    uint64_t    off;
+    uint32_t line, col;
+    uint32_t end_line, end_col; /* inclusive; 0 = only the start is known */
+    uint64_t off;
 } hg_pos_t;
 
 typedef struct hg_err {
     hg_code_t code;
-    unsigned  fatal : 1; /* this connector (or step) cannot go on */
-    unsigned  retry : 1; /* trying the same again later may work */
-    hg_pos_t  pos;
-    char      path[96]; /* option path, "" = none */
-    char      msg[480]; /* one sentence, subject in 'quotes'; fixed room, so it works when memory is out */
+    unsigned fatal : 1; /* this connector (or step) cannot go on */
+    unsigned retry : 1; /* trying the same again later may work */
+    hg_pos_t pos;
+    char path[96]; /* option path, "" = none */
+    char msg[480]; /* one sentence, subject in 'quotes'; fixed room, so it works when memory is out */
 } hg_err_t;
 
 #define HG_ERR_INIT ((hg_err_t){ .code = HG_OK })
@@ -95,6 +95,6 @@ int hg_err_wrap(hg_err_t *err, const char *fmt, ...) HG_PRINTF(2, 3);
 
 /* "UnknownOption" for HG_EUNKNOWNOPT; "InternalError" for a code that is not in the list. Static string. */
 const char *hg_code_name(int code);
-int         hg_code_http(int code);
+int hg_code_http(int code);
 
 #endif

@@ -7,14 +7,14 @@
 
 typedef struct {
     _Atomic uint64_t seen; /* calls so far */
-    uint64_t         from, to;
+    uint64_t from, to;
 } rule_t;
 
-static rule_t           g_rules[HG_FAULT_N];
-static atomic_bool      g_armed;
-static atomic_bool      g_fired;
-static char             g_kill[64];
-static pthread_once_t   g_once = PTHREAD_ONCE_INIT;
+static rule_t g_rules[HG_FAULT_N];
+static atomic_bool g_armed;
+static atomic_bool g_fired;
+static char g_kill[64];
+static pthread_once_t g_once = PTHREAD_ONCE_INIT;
 static const char *const g_names[HG_FAULT_N] = { "alloc", "write", "fsync", "rename", "open", "connect" };
 
 static void parse_one(const char *s, size_t n)
@@ -30,10 +30,12 @@ static void parse_one(const char *s, size_t n)
     }
     for (int k = 0; k < HG_FAULT_N; k++) {
         if (strlen(g_names[k]) != kn || memcmp(s, g_names[k], kn) != 0) continue;
-        char    *end = NULL;
+        char *end = NULL;
         uint64_t a = strtoull(colon + 1, &end, 10), b = a;
-        if (*end == '-') b = strtoull(end + 1, NULL, 10);
-        else if (*end == '+') b = UINT64_MAX;
+        if (*end == '-')
+            b = strtoull(end + 1, NULL, 10);
+        else if (*end == '+')
+            b = UINT64_MAX;
         g_rules[k].from = a;
         g_rules[k].to = b;
         atomic_store(&g_armed, true);
@@ -71,7 +73,10 @@ void hg_fault_arm(hg_fault_t kind, uint64_t n)
     atomic_store(&g_armed, n != 0);
 }
 
-bool hg_fault_fired(void) { return atomic_load(&g_fired); }
+bool hg_fault_fired(void)
+{
+    return atomic_load(&g_fired);
+}
 
 void hg_kill_point(const char *name)
 {

@@ -8,7 +8,15 @@
 
 #include "base/hg.h"
 
-typedef enum { HG_FAULT_ALLOC, HG_FAULT_WRITE, HG_FAULT_FSYNC, HG_FAULT_RENAME, HG_FAULT_OPEN, HG_FAULT_CONNECT, HG_FAULT_N } hg_fault_t;
+typedef enum {
+    HG_FAULT_ALLOC,
+    HG_FAULT_WRITE,
+    HG_FAULT_FSYNC,
+    HG_FAULT_RENAME,
+    HG_FAULT_OPEN,
+    HG_FAULT_CONNECT,
+    HG_FAULT_N
+} hg_fault_t;
 
 /* Any thread. True if this call of the kind must fail. Costs one relaxed load when nothing is armed. */
 bool hg_fault(hg_fault_t kind);

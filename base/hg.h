@@ -53,7 +53,7 @@ __extension__ typedef unsigned __int128 hg_u128;
  * HG_NEVER:   should not happen but can be survived: aborts in debug, logs once per place in release. Yields the
  *             condition: `if (HG_NEVER(n > cap)) return HG_EBUG;` */
 HG_NORETURN void hg_panic(const char *file, int line, const char *what);
-bool             hg_never(const char *file, int line, const char *what);
+bool hg_never(const char *file, int line, const char *what);
 
 #define HG_ASSERT(c) (HG_LIKELY(c) ? (void)0 : hg_panic(__FILE__, __LINE__, #c))
 #ifdef HG_DEBUG
@@ -67,7 +67,7 @@ bool             hg_never(const char *file, int line, const char *what);
  * Borrowed text: valid as long as the thing it points into. p may be NULL only when n == 0. Not NUL-terminated. */
 typedef struct hg_str {
     const char *p;
-    size_t      n;
+    size_t n;
 } hg_str_t;
 
 #define HG_S(lit) ((hg_str_t){ (lit), sizeof(lit) - 1 })

@@ -5,10 +5,10 @@
 typedef struct {
     hg_arena_t *a;
     const char *p;
-    size_t      n, i;
-    hg_err_t   *err;
-    hg_buf_t    tmp; /* decoded text of the string being read */
-    unsigned    depth;
+    size_t n, i;
+    hg_err_t *err;
+    hg_buf_t tmp; /* decoded text of the string being read */
+    unsigned depth;
 } reader_t;
 
 void hg_text_pos(hg_str_t text, size_t off, uint32_t *ret_line, uint32_t *ret_col)
@@ -17,8 +17,10 @@ void hg_text_pos(hg_str_t text, size_t off, uint32_t *ret_line, uint32_t *ret_co
     if (off > text.n) off = text.n;
     for (size_t i = 0; i < off; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        if (c == '\n') line++, col = 1;
-        else if ((c & 0xC0) != 0x80) col += c >= 0xF0 ? 2 : 1; /* UTF-16 units */
+        if (c == '\n')
+            line++, col = 1;
+        else if ((c & 0xC0) != 0x80)
+            col += c >= 0xF0 ? 2 : 1; /* UTF-16 units */
     }
     *ret_line = line;
     *ret_col = col;
@@ -41,7 +43,7 @@ static int hex4(reader_t *r, unsigned *ret)
     unsigned v = 0;
     if (r->n - r->i < 4) return fail(r, r->i, "expected 4 hex digits after \\u");
     for (int k = 0; k < 4; k++) {
-        char     c = r->p[r->i + (size_t)k];
+        char c = r->p[r->i + (size_t)k];
         unsigned d = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
                      : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
                      : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
@@ -57,7 +59,7 @@ static int hex4(reader_t *r, unsigned *ret)
 static int add_utf8(hg_buf_t *b, unsigned c)
 {
     char t[4];
-    int  n = 0;
+    int n = 0;
     if (c < 0x80) {
         t[n++] = (char)c;
     } else if (c < 0x800) {
@@ -84,21 +86,30 @@ static int read_escape(reader_t *r)
     switch (c) {
     case '"':
     case '\\':
-    case '/': return hg_buf_addc(&r->tmp, c);
-    case 'b': return hg_buf_addc(&r->tmp, '\b');
-    case 'f': return hg_buf_addc(&r->tmp, '\f');
-    case 'n': return hg_buf_addc(&r->tmp, '\n');
-    case 'r': return hg_buf_addc(&r->tmp, '\r');
-    case 't': return hg_buf_addc(&r->tmp, '\t');
-    case 'u': break;
-    default: return fail(r, at, "unknown escape in a string");
+    case '/':
+        return hg_buf_addc(&r->tmp, c);
+    case 'b':
+        return hg_buf_addc(&r->tmp, '\b');
+    case 'f':
+        return hg_buf_addc(&r->tmp, '\f');
+    case 'n':
+        return hg_buf_addc(&r->tmp, '\n');
+    case 'r':
+        return hg_buf_addc(&r->tmp, '\r');
+    case 't':
+        return hg_buf_addc(&r->tmp, '\t');
+    case 'u':
+        break;
+    default:
+        return fail(r, at, "unknown escape in a string");
     }
     unsigned u, lo;
-    int      rc = hex4(r, &u);
+    int rc = hex4(r, &u);
     if (rc < 0) return rc;
     if (u >= 0xDC00 && u <= 0xDFFF) return fail(r, at, "lone low surrogate in a string");
     if (u >= 0xD800 && u <= 0xDBFF) {
-        if (r->n - r->i < 6 || r->p[r->i] != '\\' || r->p[r->i + 1] != 'u') return fail(r, at, "lone high surrogate in a string");
+        if (r->n - r->i < 6 || r->p[r->i] != '\\' || r->p[r->i + 1] != 'u')
+            return fail(r, at, "lone high surrogate in a string");
         r->i += 2;
         rc = hex4(r, &lo);
         if (rc < 0) return rc;
@@ -130,14 +141,18 @@ static int read_string(reader_t *r, hg_str_t *ret)
     return 0;
 }
 
-static bool digit(const reader_t *r) { return r->i < r->n && r->p[r->i] >= '0' && r->p[r->i] <= '9'; }
+static bool digit(const reader_t *r)
+{
+    return r->i < r->n && r->p[r->i] >= '0' && r->p[r->i] <= '9';
+}
 
 static int read_number(reader_t *r, hg_json_t *v)
 {
     size_t start = r->i;
     if (r->p[r->i] == '-') r->i++;
     if (!digit(r)) return fail(r, r->i, "expected a digit");
-    if (r->p[r->i] == '0') r->i++;
+    if (r->p[r->i] == '0')
+        r->i++;
     else
         while (digit(r)) r->i++;
     if (digit(r)) return fail(r, r->i, "a number must not begin with 0");
@@ -161,7 +176,7 @@ static int read_word(reader_t *r, hg_json_t *v)
 {
     static const struct {
         const char *word;
-        hg_jkind_t  kind;
+        hg_jkind_t kind;
     } words[] = { { "null", HG_J_NULL }, { "true", HG_J_TRUE }, { "false", HG_J_FALSE } };
     for (size_t k = 0; k < HG_COUNT(words); k++) {
         size_t n = strlen(words[k].word);
@@ -179,8 +194,8 @@ static int read_value(reader_t *r, hg_json_t *v);
 /* At the opening bracket: members of an object, elements of an array. */
 static int read_container(reader_t *r, hg_json_t *v)
 {
-    bool        object = r->p[r->i] == '{';
-    char        close = object ? '}' : ']';
+    bool object = r->p[r->i] == '{';
+    char close = object ? '}' : ']';
     hg_json_t **tail = &v->child;
     v->kind = object ? HG_J_OBJECT : HG_J_ARRAY;
     if (++r->depth > HG_JSON_MAX_DEPTH) return fail(r, r->i, "JSON is nested too deeply");
@@ -193,7 +208,7 @@ static int read_container(reader_t *r, hg_json_t *v)
     }
     for (;;) {
         hg_json_t *c = HG_ANEW(r->a, hg_json_t);
-        int        rc;
+        int rc;
         c->parent = v;
         skip_space(r);
         if (object) {
@@ -226,8 +241,8 @@ static int read_container(reader_t *r, hg_json_t *v)
 static int read_value(reader_t *r, hg_json_t *v)
 {
     size_t start = r->i;
-    char   c = r->i < r->n ? r->p[r->i] : 0;
-    int    rc;
+    char c = r->i < r->n ? r->p[r->i] : 0;
+    int rc;
     if (r->i >= r->n) return fail(r, r->i, "expected a JSON value, found the end");
     if (c == '{' || c == '[') {
         rc = read_container(r, v);
@@ -278,7 +293,8 @@ const hg_json_t *hg_json_at(const hg_json_t *arr, uint32_t i)
     return c;
 }
 
-/* Digits of an integral number (with a fraction of zeros or an exponent refused: Feldera's integers are plain digits). */
+/* Digits of an integral number (with a fraction of zeros or an exponent refused: Feldera's integers are plain digits).
+ */
 int hg_json_u64(const hg_json_t *v, uint64_t *ret)
 {
     if (!v || v->kind != HG_J_NUMBER) return HG_ETYPE;
@@ -305,32 +321,42 @@ bool hg_json_bool(const hg_json_t *v, bool dflt)
     return dflt;
 }
 
-const char *hg_json_str(const hg_json_t *v, const char *dflt) { return v && v->kind == HG_J_STRING ? v->str.p : dflt; }
+const char *hg_json_str(const hg_json_t *v, const char *dflt)
+{
+    return v && v->kind == HG_J_STRING ? v->str.p : dflt;
+}
 
 const char *hg_json_kind_name(hg_jkind_t k)
 {
     switch (k) {
-    case HG_J_NULL: return "null";
+    case HG_J_NULL:
+        return "null";
     case HG_J_FALSE:
-    case HG_J_TRUE: return "a boolean";
-    case HG_J_NUMBER: return "a number";
-    case HG_J_STRING: return "a string";
-    case HG_J_ARRAY: return "an array";
-    case HG_J_OBJECT: return "an object";
-    default: return "nothing";
+    case HG_J_TRUE:
+        return "a boolean";
+    case HG_J_NUMBER:
+        return "a number";
+    case HG_J_STRING:
+        return "a string";
+    case HG_J_ARRAY:
+        return "an array";
+    case HG_J_OBJECT:
+        return "an object";
+    default:
+        return "nothing";
     }
 }
 
 void hg_json_path(const hg_json_t *v, const hg_json_t *root, char *out, size_t cap)
 {
     const hg_json_t *chain[HG_JSON_MAX_DEPTH + 1];
-    unsigned         n = 0;
-    size_t           len = 0;
+    unsigned n = 0;
+    size_t len = 0;
     for (; v && v != root && v->parent && n < HG_COUNT(chain); v = v->parent) chain[n++] = v;
     if (cap) out[0] = 0;
     while (n-- && len < cap) {
         const hg_json_t *c = chain[n];
-        int              w;
+        int w;
         if (c->parent->kind == HG_J_ARRAY) {
             unsigned i = 0;
             for (const hg_json_t *s = c->parent->child; s && s != c; s = s->next) i++;
@@ -347,7 +373,8 @@ bool hg_json_equal(const hg_json_t *a, const hg_json_t *b)
     if (a->kind != b->kind || a->n != b->n) return false;
     switch (a->kind) {
     case HG_J_NUMBER:
-    case HG_J_STRING: return hg_str_eq(a->str, b->str);
+    case HG_J_STRING:
+        return hg_str_eq(a->str, b->str);
     case HG_J_ARRAY:
         for (const hg_json_t *x = a->child, *y = b->child; x; x = x->next, y = y->next)
             if (!hg_json_equal(x, y)) return false;
@@ -360,7 +387,9 @@ bool hg_json_equal(const hg_json_t *a, const hg_json_t *b)
         return true;
     case HG_J_NULL:
     case HG_J_FALSE:
-    case HG_J_TRUE: return true;
-    default: return false;
+    case HG_J_TRUE:
+        return true;
+    default:
+        return false;
     }
 }

@@ -17,12 +17,12 @@ typedef enum { HG_J_NULL, HG_J_FALSE, HG_J_TRUE, HG_J_NUMBER, HG_J_STRING, HG_J_
 typedef struct hg_json hg_json_t;
 struct hg_json {
     hg_jkind_t kind;
-    uint32_t   off, len;         /* byte range of the value in the parsed text */
-    uint32_t   key_off, key_len; /* byte range of the member's key with its quotes; 0,0 outside objects */
-    hg_str_t   key;              /* decoded; in an object */
-    hg_str_t   str;              /* HG_J_STRING: decoded text. HG_J_NUMBER: the digits as written. NUL-ended */
-    uint32_t   n;                /* children of an array or object */
-    hg_json_t *child, *next;     /* first child; next sibling */
+    uint32_t off, len;         /* byte range of the value in the parsed text */
+    uint32_t key_off, key_len; /* byte range of the member's key with its quotes; 0,0 outside objects */
+    hg_str_t key;              /* decoded; in an object */
+    hg_str_t str;              /* HG_J_STRING: decoded text. HG_J_NUMBER: the digits as written. NUL-ended */
+    uint32_t n;                /* children of an array or object */
+    hg_json_t *child, *next;   /* first child; next sibling */
     hg_json_t *parent;
 };
 
@@ -33,16 +33,16 @@ struct hg_json {
  * message says what was expected. Duplicate keys are kept; hg_json_get() finds the last. */
 int hg_json_parse(hg_arena_t *a, hg_str_t text, hg_json_t **ret, hg_err_t *err);
 
-const hg_json_t *hg_json_get(const hg_json_t *obj, const char *key);     /* NULL if absent or obj is not an object */
+const hg_json_t *hg_json_get(const hg_json_t *obj, const char *key); /* NULL if absent or obj is not an object */
 const hg_json_t *hg_json_at(const hg_json_t *arr, uint32_t i);
 
 /* Exact: HG_ETYPE if the node is no number, HG_ERANGE if it has a fraction or does not fit. */
 int hg_json_u64(const hg_json_t *v, uint64_t *ret);
 int hg_json_i64(const hg_json_t *v, int64_t *ret);
 int hg_json_f64(const hg_json_t *v, double *ret);
-bool hg_json_bool(const hg_json_t *v, bool dflt); /* dflt if NULL or no boolean */
+bool hg_json_bool(const hg_json_t *v, bool dflt);              /* dflt if NULL or no boolean */
 const char *hg_json_str(const hg_json_t *v, const char *dflt); /* dflt if NULL or no string */
-const char *hg_json_kind_name(hg_jkind_t k);          /* "a string", "an object" */
+const char *hg_json_kind_name(hg_jkind_t k);                   /* "a string", "an object" */
 
 /* "transport.config.topics[2]" for the node, counted from `root` (or the top). Writes at most cap bytes with the 0. */
 void hg_json_path(const hg_json_t *v, const hg_json_t *root, char *out, size_t cap);
@@ -57,8 +57,8 @@ bool hg_json_equal(const hg_json_t *a, const hg_json_t *b);
  * Commas come by themselves. A failed append (memory, ceiling) is remembered in rc and the rest is ignored. */
 typedef struct hg_jw {
     hg_buf_t *b;
-    int       rc;
-    bool      comma;
+    int rc;
+    bool comma;
 } hg_jw_t;
 
 void hg_jw_init(hg_jw_t *w, hg_buf_t *b);
@@ -67,14 +67,14 @@ void hg_jw_end_obj(hg_jw_t *w);
 void hg_jw_arr(hg_jw_t *w);
 void hg_jw_end_arr(hg_jw_t *w);
 void hg_jw_key(hg_jw_t *w, const char *key);
-void hg_jw_str(hg_jw_t *w, hg_str_t s);  /* escapes; bytes that are not UTF-8 become U+FFFD */
+void hg_jw_str(hg_jw_t *w, hg_str_t s);     /* escapes; bytes that are not UTF-8 become U+FFFD */
 void hg_jw_strz(hg_jw_t *w, const char *s); /* NULL writes null */
 void hg_jw_u64(hg_jw_t *w, uint64_t v);
 void hg_jw_i64(hg_jw_t *w, int64_t v);
-void hg_jw_f64(hg_jw_t *w, double v);    /* shortest form that reads back the same; null if not finite */
+void hg_jw_f64(hg_jw_t *w, double v); /* shortest form that reads back the same; null if not finite */
 void hg_jw_bool(hg_jw_t *w, bool v);
 void hg_jw_null(hg_jw_t *w);
-void hg_jw_raw(hg_jw_t *w, hg_str_t json); /* one value, already JSON */
+void hg_jw_raw(hg_jw_t *w, hg_str_t json);       /* one value, already JSON */
 void hg_jw_node(hg_jw_t *w, const hg_json_t *v); /* copy of a parsed value, compact */
 
 /* key + value in one call */

@@ -3,7 +3,10 @@
 #include "base/json.h"
 #include <math.h>
 
-void hg_jw_init(hg_jw_t *w, hg_buf_t *b) { *w = (hg_jw_t){ .b = b }; }
+void hg_jw_init(hg_jw_t *w, hg_buf_t *b)
+{
+    *w = (hg_jw_t){ .b = b };
+}
 
 static void put(hg_jw_t *w, const char *p, size_t n)
 {
@@ -30,10 +33,22 @@ static void close_with(hg_jw_t *w, char c)
     w->comma = true;
 }
 
-void hg_jw_obj(hg_jw_t *w) { open_with(w, '{'); }
-void hg_jw_end_obj(hg_jw_t *w) { close_with(w, '}'); }
-void hg_jw_arr(hg_jw_t *w) { open_with(w, '['); }
-void hg_jw_end_arr(hg_jw_t *w) { close_with(w, ']'); }
+void hg_jw_obj(hg_jw_t *w)
+{
+    open_with(w, '{');
+}
+void hg_jw_end_obj(hg_jw_t *w)
+{
+    close_with(w, '}');
+}
+void hg_jw_arr(hg_jw_t *w)
+{
+    open_with(w, '[');
+}
+void hg_jw_end_arr(hg_jw_t *w)
+{
+    close_with(w, ']');
+}
 
 void hg_jw_key(hg_jw_t *w, const char *key)
 {
@@ -51,8 +66,10 @@ void hg_jw_str(hg_jw_t *w, hg_str_t s)
 
 void hg_jw_strz(hg_jw_t *w, const char *s)
 {
-    if (s) hg_jw_str(w, hg_strz(s));
-    else hg_jw_null(w);
+    if (s)
+        hg_jw_str(w, hg_strz(s));
+    else
+        hg_jw_null(w);
 }
 
 void hg_jw_u64(hg_jw_t *w, uint64_t v)
@@ -83,8 +100,14 @@ void hg_jw_f64(hg_jw_t *w, double v)
     put(w, t, (size_t)n);
 }
 
-void hg_jw_bool(hg_jw_t *w, bool v) { hg_jw_raw(w, v ? HG_S("true") : HG_S("false")); }
-void hg_jw_null(hg_jw_t *w) { hg_jw_raw(w, HG_S("null")); }
+void hg_jw_bool(hg_jw_t *w, bool v)
+{
+    hg_jw_raw(w, v ? HG_S("true") : HG_S("false"));
+}
+void hg_jw_null(hg_jw_t *w)
+{
+    hg_jw_raw(w, HG_S("null"));
+}
 
 void hg_jw_raw(hg_jw_t *w, hg_str_t json)
 {
@@ -95,11 +118,21 @@ void hg_jw_raw(hg_jw_t *w, hg_str_t json)
 void hg_jw_node(hg_jw_t *w, const hg_json_t *v)
 {
     switch (v->kind) {
-    case HG_J_NULL: hg_jw_null(w); break;
-    case HG_J_FALSE: hg_jw_bool(w, false); break;
-    case HG_J_TRUE: hg_jw_bool(w, true); break;
-    case HG_J_NUMBER: hg_jw_raw(w, v->str); break;
-    case HG_J_STRING: hg_jw_str(w, v->str); break;
+    case HG_J_NULL:
+        hg_jw_null(w);
+        break;
+    case HG_J_FALSE:
+        hg_jw_bool(w, false);
+        break;
+    case HG_J_TRUE:
+        hg_jw_bool(w, true);
+        break;
+    case HG_J_NUMBER:
+        hg_jw_raw(w, v->str);
+        break;
+    case HG_J_STRING:
+        hg_jw_str(w, v->str);
+        break;
     case HG_J_ARRAY:
         hg_jw_arr(w);
         for (const hg_json_t *c = v->child; c; c = c->next) hg_jw_node(w, c);
@@ -113,7 +146,8 @@ void hg_jw_node(hg_jw_t *w, const hg_json_t *v)
         }
         hg_jw_end_obj(w);
         break;
-    default: HG_ASSERT(!"JSON kind");
+    default:
+        HG_ASSERT(!"JSON kind");
     }
 }
 
@@ -147,18 +181,20 @@ void hg_jw_knull(hg_jw_t *w, const char *key)
 static size_t utf8_len(const char *p, size_t n)
 {
     unsigned char c = (unsigned char)*p;
-    size_t        len = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+    size_t len = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
     return len <= n && hg_utf8_valid(p, len) ? len : 0;
 }
 
 int hg_json_quote(hg_buf_t *b, hg_str_t s)
 {
     static const char digits[] = "0123456789abcdef";
-    size_t            start = b->len, i = 0;
-    int               rc = hg_buf_addc(b, '"');
+    size_t start = b->len, i = 0;
+    int rc = hg_buf_addc(b, '"');
     while (rc == 0 && i < s.n) {
         size_t run = i;
-        while (i < s.n && (unsigned char)s.p[i] >= 0x20 && (unsigned char)s.p[i] < 0x80 && s.p[i] != '"' && s.p[i] != '\\') i++;
+        while (i < s.n && (unsigned char)s.p[i] >= 0x20 && (unsigned char)s.p[i] < 0x80 && s.p[i] != '"' &&
+               s.p[i] != '\\')
+            i++;
         if (i > run) rc = hg_buf_add(b, s.p + run, i - run);
         if (i >= s.n || rc < 0) break;
         unsigned char c = (unsigned char)s.p[i];
@@ -168,16 +204,30 @@ int hg_json_quote(hg_buf_t *b, hg_str_t s)
             i += len ? len : 1;
             continue;
         }
-        char   t[6] = { '\\', 0, 0, 0, 0, 0 };
+        char t[6] = { '\\', 0, 0, 0, 0, 0 };
         size_t n = 2;
         switch (c) {
-        case '"': t[1] = '"'; break;
-        case '\\': t[1] = '\\'; break;
-        case '\n': t[1] = 'n'; break;
-        case '\r': t[1] = 'r'; break;
-        case '\t': t[1] = 't'; break;
-        case '\b': t[1] = 'b'; break;
-        case '\f': t[1] = 'f'; break;
+        case '"':
+            t[1] = '"';
+            break;
+        case '\\':
+            t[1] = '\\';
+            break;
+        case '\n':
+            t[1] = 'n';
+            break;
+        case '\r':
+            t[1] = 'r';
+            break;
+        case '\t':
+            t[1] = 't';
+            break;
+        case '\b':
+            t[1] = 'b';
+            break;
+        case '\f':
+            t[1] = 'f';
+            break;
         default:
             t[1] = 'u', t[2] = '0', t[3] = '0', t[4] = digits[c >> 4], t[5] = digits[c & 15];
             n = 6;

@@ -13,16 +13,22 @@ static hg_log_opts_t g_opts = { .fd = 2, .level = HG_LOG_INFO };
 #define FOLD_SLOTS 256
 typedef struct {
     uint64_t hash;
-    int64_t  since_us;
+    int64_t since_us;
     unsigned folded;
 } fold_t;
-static fold_t          g_fold[FOLD_SLOTS];
+static fold_t g_fold[FOLD_SLOTS];
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *const g_level_names[] = { "error", "warn", "info", "debug" };
 
-void hg_log_init(hg_log_opts_t opts) { g_opts = opts; }
-bool hg_log_on(hg_log_level_t level) { return level <= g_opts.level; }
+void hg_log_init(hg_log_opts_t opts)
+{
+    g_opts = opts;
+}
+bool hg_log_on(hg_log_level_t level)
+{
+    return level <= g_opts.level;
+}
 
 static uint64_t mix(uint64_t h, const char *s)
 {
@@ -35,7 +41,7 @@ static bool fold(uint64_t h, int64_t now, unsigned *ret_folded)
 {
     pthread_mutex_lock(&g_lock);
     fold_t *f = &g_fold[h % FOLD_SLOTS];
-    bool    print = f->hash != h || now - f->since_us >= 1000000;
+    bool print = f->hash != h || now - f->since_us >= 1000000;
     if (print) {
         *ret_folded = f->hash == h ? f->folded : 0;
         *f = (fold_t){ h, now, 0 };
@@ -50,11 +56,11 @@ void hg_log(hg_log_level_t level, const char *sub, const char *object, const cha
 {
     if (!hg_log_on(level)) return;
     if (!object) object = "-";
-    int64_t  now = hg_now_us();
+    int64_t now = hg_now_us();
     unsigned folded = 0;
     if (!fold(mix(mix(mix(0xcbf29ce484222325u, sub), object), event), now, &folded)) return;
 
-    char    time[32], fields[2048];
+    char time[32], fields[2048];
     va_list ap;
     hg_time_rfc3339(time, now);
     va_start(ap, fmt);
@@ -77,7 +83,8 @@ void hg_log(hg_log_level_t level, const char *sub, const char *object, const cha
         hg_jw_end_obj(&w);
         hg_buf_addc(&b, '\n');
     } else {
-        hg_buf_addf(&b, "%s %s %s %s %s%s%s", time, g_level_names[level], sub, object, event, fields[0] ? " " : "", fields);
+        hg_buf_addf(&b, "%s %s %s %s %s%s%s", time, g_level_names[level], sub, object, event, fields[0] ? " " : "",
+                    fields);
         if (folded) hg_buf_addf(&b, " repeated=%u", folded);
         for (size_t i = 0; i < b.len; i++)
             if ((unsigned char)b.p[i] < 0x20) b.p[i] = ' ';
@@ -103,14 +110,14 @@ int64_t hg_mono_us(void)
 
 void hg_time_rfc3339(char *out, int64_t us)
 {
-    int64_t   sec = us / 1000000, frac = us % 1000000;
+    int64_t sec = us / 1000000, frac = us % 1000000;
     struct tm tm;
     if (frac < 0) frac += 1000000, sec--;
     time_t t = (time_t)sec;
     gmtime_r(&t, &tm);
-    snprintf(out, 28, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)(tm.tm_year + 1900) % 10000u, (unsigned)(tm.tm_mon + 1) % 100u,
-             (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u, (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u,
-             (unsigned)frac % 1000000u);
+    snprintf(out, 28, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)(tm.tm_year + 1900) % 10000u,
+             (unsigned)(tm.tm_mon + 1) % 100u, (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u,
+             (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u, (unsigned)frac % 1000000u);
 }
 
 void hg_random(void *p, size_t n)

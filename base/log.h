@@ -13,19 +13,20 @@
 typedef enum { HG_LOG_ERROR, HG_LOG_WARN, HG_LOG_INFO, HG_LOG_DEBUG } hg_log_level_t;
 
 typedef struct hg_log_opts {
-    int            fd; /* where lines go; default 2 */
+    int fd; /* where lines go; default 2 */
     hg_log_level_t level;
-    bool           json;
+    bool json;
 } hg_log_opts_t;
 
 void hg_log_init(hg_log_opts_t opts); /* once, before threads start; without it: fd 2, level info, text */
 bool hg_log_on(hg_log_level_t level);
 
 /* object may be NULL ("-"). fmt gives the fields: "retry_ms=%u broker=\"%s\"" or "". */
-void hg_log(hg_log_level_t level, const char *sub, const char *object, const char *event, const char *fmt, ...) HG_PRINTF(5, 6);
+void hg_log(hg_log_level_t level, const char *sub, const char *object, const char *event, const char *fmt, ...)
+    HG_PRINTF(5, 6);
 
 /* RFC 3339 UTC with 6 digits and Z into out (>= 28 bytes); us = microseconds since 1970. */
-void    hg_time_rfc3339(char *out, int64_t us);
+void hg_time_rfc3339(char *out, int64_t us);
 int64_t hg_now_us(void);  /* wall clock, microseconds since 1970; HG_FAULT-free */
 int64_t hg_mono_us(void); /* monotonic */
 

@@ -11,15 +11,15 @@ typedef struct post {
 } post_t;
 
 struct hg_loop {
-    uv_loop_t       uv;
-    uv_async_t      async;
+    uv_loop_t uv;
+    uv_async_t async;
     pthread_mutex_t lock; /* guards head, tail */
-    post_t         *head, *tail;
-    pthread_t       thread;
-    bool            has_thread;
+    post_t *head, *tail;
+    pthread_t thread;
+    bool has_thread;
     _Atomic uint64_t self; /* pthread_t of the running thread, 0 = not running */
-    bool            stopping;
-    char            name[16];
+    bool stopping;
+    char name[16];
 };
 
 static void run_posts(uv_async_t *async)
@@ -77,7 +77,10 @@ static void stop_on_loop(void *arg)
     l->stopping = true;
 }
 
-void hg_loop_stop(hg_loop_t *l) { hg_loop_post(l, stop_on_loop, l); }
+void hg_loop_stop(hg_loop_t *l)
+{
+    hg_loop_post(l, stop_on_loop, l);
+}
 
 static void close_handle(uv_handle_t *h, void *arg)
 {
@@ -98,7 +101,10 @@ void hg_loop_free(hg_loop_t *l)
     hg_free(l);
 }
 
-uv_loop_t *hg_loop_uv(hg_loop_t *l) { return &l->uv; }
+uv_loop_t *hg_loop_uv(hg_loop_t *l)
+{
+    return &l->uv;
+}
 
 /* Before a loop runs, its maker may set things up on it: nobody else is there. */
 bool hg_on_loop(const hg_loop_t *l)
@@ -112,8 +118,10 @@ void hg_loop_post(hg_loop_t *l, void (*fn)(void *), void *arg)
     post_t *p = hg_xnew(sizeof *p);
     *p = (post_t){ NULL, fn, arg };
     pthread_mutex_lock(&l->lock);
-    if (l->tail) l->tail->next = p;
-    else l->head = p;
+    if (l->tail)
+        l->tail->next = p;
+    else
+        l->head = p;
     l->tail = p;
     uv_async_send(&l->async); /* under the lock: the loop cannot be freed between the link and the wake-up */
     pthread_mutex_unlock(&l->lock);
@@ -121,10 +129,10 @@ void hg_loop_post(hg_loop_t *l, void (*fn)(void *), void *arg)
 
 typedef struct {
     void (*fn)(void *);
-    void           *arg;
+    void *arg;
     pthread_mutex_t lock;
-    pthread_cond_t  cond;
-    bool            done;
+    pthread_cond_t cond;
+    bool done;
 } call_t;
 
 static void run_call(void *arg)

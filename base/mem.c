@@ -14,9 +14,15 @@ static void *die(void)
     abort();
 }
 
-static void count(void) { atomic_fetch_add_explicit(&g_allocs, 1, memory_order_relaxed); }
+static void count(void)
+{
+    atomic_fetch_add_explicit(&g_allocs, 1, memory_order_relaxed);
+}
 
-uint64_t hg_mem_allocs(void) { return atomic_load_explicit(&g_allocs, memory_order_relaxed); }
+uint64_t hg_mem_allocs(void)
+{
+    return atomic_load_explicit(&g_allocs, memory_order_relaxed);
+}
 
 void *hg_xnew(size_t n)
 {
@@ -47,7 +53,10 @@ char *hg_xstrndup(const char *s, size_t n)
     return p;
 }
 
-char *hg_xstrdup(const char *s) { return hg_xstrndup(s, strlen(s)); }
+char *hg_xstrdup(const char *s)
+{
+    return hg_xstrndup(s, strlen(s));
+}
 
 char *hg_xprintf(const char *fmt, ...)
 {
@@ -91,14 +100,17 @@ void *hg_tryalign(size_t n)
     return p;
 }
 
-void hg_free(void *p) { free(p); }
+void hg_free(void *p)
+{
+    free(p);
+}
 
 uint64_t hg_rss_bytes(void)
 {
     FILE *f = fopen("/proc/self/statm", "re");
     if (!f) return 0;
     unsigned long long size = 0, resident = 0;
-    int                n = fscanf(f, "%llu %llu", &size, &resident);
+    int n = fscanf(f, "%llu %llu", &size, &resident);
     fclose(f);
     return n == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }

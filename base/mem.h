@@ -11,10 +11,10 @@
 
 #include "base/hg.h"
 
-void *hg_xnew(size_t n);                  /* never NULL; contents undefined */
-void *hg_xzero(size_t n);                 /* never NULL; zeroed */
-void *hg_xgrow(void *p, size_t n);        /* realloc, never NULL */
-char *hg_xstrdup(const char *s);          /* never NULL; s must not be NULL */
+void *hg_xnew(size_t n);           /* never NULL; contents undefined */
+void *hg_xzero(size_t n);          /* never NULL; zeroed */
+void *hg_xgrow(void *p, size_t n); /* realloc, never NULL */
+char *hg_xstrdup(const char *s);   /* never NULL; s must not be NULL */
 char *hg_xstrndup(const char *s, size_t n);
 char *hg_xprintf(const char *fmt, ...) HG_PRINTF(1, 2);
 
@@ -30,8 +30,8 @@ void hg_free(void *p);
 /* Any thread. Calls of the functions above since the process started. */
 uint64_t hg_mem_allocs(void);
 
-#define HG_NEW(type)       ((type *)hg_xzero(sizeof(type)))
-#define HG_NEWN(type, n)   ((type *)hg_xzero(sizeof(type) * (size_t)(n)))
+#define HG_NEW(type)     ((type *)hg_xzero(sizeof(type)))
+#define HG_NEWN(type, n) ((type *)hg_xzero(sizeof(type) * (size_t)(n)))
 
 /* Process figures from /proc/self, in bytes and milliseconds. 0 when they cannot be read. */
 uint64_t hg_rss_bytes(void);

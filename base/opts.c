@@ -5,41 +5,55 @@
 
 void hg_diag(hg_diag_t *d, bool warning, const hg_json_t *node, bool at_key, const char *fmt, ...)
 {
-    char    msg[1024];
+    char msg[1024];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
-    if (warning) d->warnings++;
-    else d->errors++;
+    if (warning)
+        d->warnings++;
+    else
+        d->errors++;
     if (d->fn) d->fn(d->arg, warning, node, at_key, msg);
 }
 
 static size_t type_size(hg_opt_type_t t)
 {
     switch (t) {
-    case HG_OPT_STR: return sizeof(const char *);
-    case HG_OPT_BOOL: return sizeof(bool);
-    case HG_OPT_U32: return sizeof(uint32_t);
-    case HG_OPT_ENUM: return sizeof(int);
-    case HG_OPT_STRLIST: return sizeof(hg_strlist_t);
-    case HG_OPT_JSON: return sizeof(const hg_json_t *);
+    case HG_OPT_STR:
+        return sizeof(const char *);
+    case HG_OPT_BOOL:
+        return sizeof(bool);
+    case HG_OPT_U32:
+        return sizeof(uint32_t);
+    case HG_OPT_ENUM:
+        return sizeof(int);
+    case HG_OPT_STRLIST:
+        return sizeof(hg_strlist_t);
+    case HG_OPT_JSON:
+        return sizeof(const hg_json_t *);
     case HG_OPT_U64:
     case HG_OPT_I64:
     case HG_OPT_F64:
-    case HG_OPT_DURATION: return 8;
-    default: HG_ASSERT(!"option type"); return 0;
+    case HG_OPT_DURATION:
+        return 8;
+    default:
+        HG_ASSERT(!"option type");
+        return 0;
     }
 }
 
-static void store(const hg_opt_t *o, void *cfg, const void *v) { memcpy((char *)cfg + o->at, v, type_size(o->type)); }
+static void store(const hg_opt_t *o, void *cfg, const void *v)
+{
+    memcpy((char *)cfg + o->at, v, type_size(o->type));
+}
 
 static int enum_index(const char *names, hg_str_t word)
 {
     int i = 0;
     for (const char *p = names;; i++) {
         const char *bar = strchr(p, '|');
-        size_t      n = bar ? (size_t)(bar - p) : strlen(p);
+        size_t n = bar ? (size_t)(bar - p) : strlen(p);
         if (hg_str_eq((hg_str_t){ p, n }, word)) return i;
         if (!bar) return -1;
         p = bar + 1;
@@ -51,12 +65,12 @@ static int duration(hg_str_t s, uint64_t *ret)
 {
     static const struct {
         const char *unit;
-        uint64_t    ms;
+        uint64_t ms;
     } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "", 1 } };
     size_t digits = 0;
     while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9') digits++;
     uint64_t v;
-    int      rc = hg_str_u64((hg_str_t){ s.p, digits }, &v);
+    int rc = hg_str_u64((hg_str_t){ s.p, digits }, &v);
     if (rc < 0) return rc;
     for (size_t i = 0; i < HG_COUNT(units); i++) {
         if (!hg_str_eqz((hg_str_t){ s.p + digits, s.n - digits }, units[i].unit)) continue;
@@ -78,7 +92,8 @@ static bool parse_uint(const hg_opt_t *o, const hg_json_t *v, void *cfg, hg_diag
     uint64_t u, max = o->max ? o->max : (o->type == HG_OPT_U32 ? UINT32_MAX : UINT64_MAX);
     if (v->kind != HG_J_NUMBER) return mistyped(d, o, v, "a whole number");
     if (hg_json_u64(v, &u) < 0 || u < o->min || u > max) {
-        hg_diag(d, false, v, false, "option '%s': %s is not a whole number from %" PRIu64 " to %" PRIu64, o->key, v->str.p, o->min, max);
+        hg_diag(d, false, v, false, "option '%s': %s is not a whole number from %" PRIu64 " to %" PRIu64, o->key,
+                v->str.p, o->min, max);
         return false;
     }
     uint32_t u32 = (uint32_t)u;
@@ -97,7 +112,8 @@ static bool parse_list(const hg_opt_t *o, const hg_json_t *v, hg_arena_t *a, voi
             HG_APUSH(a, l.v, l.n, hg_arena_strndup(a, c->str.p, c->str.n));
         }
     } else {
-        return mistyped(d, o, v, o->flags & HG_OPT_ONE_OR_MANY ? "a string or an array of strings" : "an array of strings");
+        return mistyped(d, o, v,
+                        o->flags & HG_OPT_ONE_OR_MANY ? "a string or an array of strings" : "an array of strings");
     }
     store(o, cfg, &l);
     return true;
@@ -119,7 +135,8 @@ static bool parse_value(const hg_opt_t *o, const hg_json_t *v, hg_arena_t *a, vo
         return true;
     }
     case HG_OPT_U32:
-    case HG_OPT_U64: return parse_uint(o, v, cfg, d);
+    case HG_OPT_U64:
+        return parse_uint(o, v, cfg, d);
     case HG_OPT_I64: {
         int64_t i;
         if (v->kind != HG_J_NUMBER) return mistyped(d, o, v, "a whole number");
@@ -140,47 +157,62 @@ static bool parse_value(const hg_opt_t *o, const hg_json_t *v, hg_arena_t *a, vo
         int i = v->kind == HG_J_STRING ? enum_index(o->names, v->str) : -1;
         if (v->kind != HG_J_STRING) return mistyped(d, o, v, "a string");
         if (i < 0) {
-            hg_diag(d, false, v, false, "option '%s': invalid value '%s'; valid values are: %s", o->key, v->str.p, o->names);
+            hg_diag(d, false, v, false, "option '%s': invalid value '%s'; valid values are: %s", o->key, v->str.p,
+                    o->names);
             return false;
         }
         store(o, cfg, &i);
         return true;
     }
-    case HG_OPT_STRLIST: return parse_list(o, v, a, cfg, d);
-    case HG_OPT_JSON: store(o, cfg, &v); return true;
+    case HG_OPT_STRLIST:
+        return parse_list(o, v, a, cfg, d);
+    case HG_OPT_JSON:
+        store(o, cfg, &v);
+        return true;
     case HG_OPT_DURATION: {
         uint64_t ms;
-        if (v->kind != HG_J_NUMBER && v->kind != HG_J_STRING) return mistyped(d, o, v, "milliseconds or a text like \"30s\"");
+        if (v->kind != HG_J_NUMBER && v->kind != HG_J_STRING)
+            return mistyped(d, o, v, "milliseconds or a text like \"30s\"");
         if (duration(v->str, &ms) < 0 || ms < o->min || (o->max && ms > o->max)) {
-            hg_diag(d, false, v, false, "option '%s': '%s' is not a duration; write milliseconds or a text like \"500ms\", \"30s\", \"5m\"",
+            hg_diag(d, false, v, false,
+                    "option '%s': '%s' is not a duration; write milliseconds or a text like \"500ms\", \"30s\", \"5m\"",
                     o->key, v->str.p);
             return false;
         }
         store(o, cfg, &ms);
         return true;
     }
-    default: HG_ASSERT(!"option type"); return false;
+    default:
+        HG_ASSERT(!"option type");
+        return false;
     }
 }
 
 /* Defaults go through the same parser as values: the text becomes a node first. */
 static void set_default(const hg_opt_t *o, hg_arena_t *a, void *cfg)
 {
-    hg_diag_t  none = { 0 };
+    hg_diag_t none = { 0 };
     hg_json_t *v = HG_ANEW(a, hg_json_t);
     v->str = hg_strz(o->def);
     switch (o->type) {
-    case HG_OPT_BOOL: v->kind = strcmp(o->def, "true") == 0 ? HG_J_TRUE : HG_J_FALSE; break;
+    case HG_OPT_BOOL:
+        v->kind = strcmp(o->def, "true") == 0 ? HG_J_TRUE : HG_J_FALSE;
+        break;
     case HG_OPT_U32:
     case HG_OPT_U64:
     case HG_OPT_I64:
-    case HG_OPT_F64: v->kind = HG_J_NUMBER; break;
+    case HG_OPT_F64:
+        v->kind = HG_J_NUMBER;
+        break;
     case HG_OPT_STR:
     case HG_OPT_ENUM:
     case HG_OPT_STRLIST:
     case HG_OPT_JSON:
-    case HG_OPT_DURATION: v->kind = HG_J_STRING; break;
-    default: HG_ASSERT(!"option type");
+    case HG_OPT_DURATION:
+        v->kind = HG_J_STRING;
+        break;
+    default:
+        HG_ASSERT(!"option type");
     }
     if (o->type == HG_OPT_JSON) {
         hg_err_t err;
@@ -199,29 +231,35 @@ static const hg_opt_t *find(const hg_opt_t *table, hg_str_t key)
 static const char *nearest(const hg_opt_t *table, hg_str_t key)
 {
     const char *names[129];
-    size_t      n = 0;
+    size_t n = 0;
     for (const hg_opt_t *o = table; o && o->key && n + 1 < HG_COUNT(names); o++) names[n++] = o->key;
     names[n] = NULL;
     return hg_nearest(key, names);
 }
 
-static void unknown(const hg_opt_t *table, const hg_json_t *m, hg_extra_t mode, hg_kvlist_t *extra, hg_arena_t *a, hg_diag_t *d)
+static void unknown(const hg_opt_t *table, const hg_json_t *m, hg_extra_t mode, hg_kvlist_t *extra, hg_arena_t *a,
+                    hg_diag_t *d)
 {
     if (mode == HG_EXTRA_TAKE) {
         hg_kv_t kv = { .key = m->key.p, .node = m };
-        if (m->kind == HG_J_STRING || m->kind == HG_J_NUMBER) kv.value = m->str.p;
-        else if (m->kind == HG_J_TRUE || m->kind == HG_J_FALSE) kv.value = m->kind == HG_J_TRUE ? "true" : "false";
+        if (m->kind == HG_J_STRING || m->kind == HG_J_NUMBER)
+            kv.value = m->str.p;
+        else if (m->kind == HG_J_TRUE || m->kind == HG_J_FALSE)
+            kv.value = m->kind == HG_J_TRUE ? "true" : "false";
         else {
-            hg_diag(d, false, m, false, "option '%s': expected a string, found %s", m->key.p, hg_json_kind_name(m->kind));
+            hg_diag(d, false, m, false, "option '%s': expected a string, found %s", m->key.p,
+                    hg_json_kind_name(m->kind));
             return;
         }
         HG_APUSH(a, extra->v, extra->n, kv);
         return;
     }
     const char *near = nearest(table, m->key);
-    bool        warn = mode == HG_EXTRA_WARN;
-    if (near) hg_diag(d, warn, m, true, "unknown field \"%s\"; did you mean \"%s\"?", m->key.p, near);
-    else hg_diag(d, warn, m, true, "unknown field \"%s\"", m->key.p);
+    bool warn = mode == HG_EXTRA_WARN;
+    if (near)
+        hg_diag(d, warn, m, true, "unknown field \"%s\"; did you mean \"%s\"?", m->key.p, near);
+    else
+        hg_diag(d, warn, m, true, "unknown field \"%s\"", m->key.p);
 }
 
 int hg_opts_parse(const hg_opt_t *table, const hg_json_t *obj, const hg_json_t *where, hg_extra_t extra_mode,
@@ -249,7 +287,8 @@ int hg_opts_parse(const hg_opt_t *table, const hg_json_t *obj, const hg_json_t *
     for (const hg_opt_t *o = table; o && o->key; o++) {
         if (!(o->flags & HG_OPT_REQUIRED)) continue;
         const hg_json_t *m = hg_json_get(obj, o->key);
-        if (!m || m->kind == HG_J_NULL) hg_diag(d, false, obj ? obj : where, false, "missing field `%s`: %s", o->key, o->doc);
+        if (!m || m->kind == HG_J_NULL)
+            hg_diag(d, false, obj ? obj : where, false, "missing field `%s`: %s", o->key, o->doc);
     }
     return d->errors > before ? HG_EINVAL : 0;
 }

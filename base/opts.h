@@ -22,40 +22,41 @@ typedef enum {
 } hg_opt_type_t;
 
 enum {
-    HG_OPT_REQUIRED    = 1 << 0,
-    HG_OPT_SECRET      = 1 << 1, /* never printed: stats, logs, errors show "***" */
-    HG_OPT_DEPRECATED  = 1 << 2, /* accepted with a warning; .doc says what to use */
+    HG_OPT_REQUIRED = 1 << 0,
+    HG_OPT_SECRET = 1 << 1,     /* never printed: stats, logs, errors show "***" */
+    HG_OPT_DEPRECATED = 1 << 2, /* accepted with a warning; .doc says what to use */
     HG_OPT_ONE_OR_MANY = 1 << 3,
-    HG_OPT_IGNORED     = 1 << 4, /* known to Feldera, without effect here; .doc says why */
+    HG_OPT_IGNORED = 1 << 4, /* known to Feldera, without effect here; .doc says why */
 };
 
 typedef struct hg_strlist {
     const char **v;
-    uint32_t     n;
+    uint32_t n;
 } hg_strlist_t;
 
 typedef struct hg_opt {
-    const char   *key;
+    const char *key;
     hg_opt_type_t type;
-    size_t        at;    /* offsetof in the struct */
-    size_t        set_at; /* offsetof of a bool that tells whether the option was given; 0 = not wanted */
-    unsigned      flags;
-    const char   *names; /* HG_OPT_ENUM */
-    const char   *def;   /* default as JSON text without quotes for strings; NULL = zero */
-    uint64_t      min, max;
-    const char   *unit;  /* "bytes", "ms", … for the documentation */
-    const char   *doc;   /* one or two sentences */
-} hg_opt_t;              /* the table ends with .key == NULL */
+    size_t at;     /* offsetof in the struct */
+    size_t set_at; /* offsetof of a bool that tells whether the option was given; 0 = not wanted */
+    unsigned flags;
+    const char *names; /* HG_OPT_ENUM */
+    const char *def;   /* default as JSON text without quotes for strings; NULL = zero */
+    uint64_t min, max;
+    const char *unit; /* "bytes", "ms", … for the documentation */
+    const char *doc;  /* one or two sentences */
+} hg_opt_t;           /* the table ends with .key == NULL */
 
 /* What to do with members that the table does not name. */
 typedef enum {
     HG_EXTRA_WARN,   /* a warning that names the nearest option */
     HG_EXTRA_REFUSE, /* an error */
-    HG_EXTRA_TAKE,   /* collected into *extra (flattened options, e.g. librdkafka's): values must be strings, numbers or booleans */
+    HG_EXTRA_TAKE,   /* collected into *extra (flattened options, e.g. librdkafka's): values must be strings, numbers or
+                        booleans */
 } hg_extra_t;
 
 typedef struct hg_kv {
-    const char      *key, *value;
+    const char *key, *value;
     const hg_json_t *node;
 } hg_kv_t;
 typedef struct hg_kvlist {
@@ -68,8 +69,8 @@ typedef struct hg_diag hg_diag_t;
 typedef void (*hg_diag_fn)(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg);
 struct hg_diag {
     hg_diag_fn fn;
-    void      *arg;
-    unsigned   errors, warnings;
+    void *arg;
+    unsigned errors, warnings;
 };
 void hg_diag(hg_diag_t *d, bool warning, const hg_json_t *node, bool at_key, const char *fmt, ...) HG_PRINTF(5, 6);
 

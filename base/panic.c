@@ -6,7 +6,7 @@
 void hg_panic(const char *file, int line, const char *what)
 {
     char msg[512];
-    int  n = snprintf(msg, sizeof msg, "headgate: %s:%d: assertion failed: %s\n", file, line, what);
+    int n = snprintf(msg, sizeof msg, "headgate: %s:%d: assertion failed: %s\n", file, line, what);
     (void)!write(2, msg, (size_t)HG_MIN(n, (int)sizeof msg - 1));
     abort();
 }

@@ -9,28 +9,28 @@ typedef struct job {
     void (*work)(void *, unsigned);
     void (*done)(void *);
     hg_loop_t *loop;
-    void      *arg;
+    void *arg;
 } job_t;
 
 struct hg_pool {
     pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t  more;
-    job_t          *head, *tail;
-    bool            closing;
-    unsigned        n;
-    pthread_t      *threads;
+    pthread_cond_t more;
+    job_t *head, *tail;
+    bool closing;
+    unsigned n;
+    pthread_t *threads;
 };
 
 typedef struct {
     hg_pool_t *pool;
-    unsigned   index;
+    unsigned index;
 } start_t;
 
 static void *worker(void *arg)
 {
-    start_t    s = *(start_t *)arg;
+    start_t s = *(start_t *)arg;
     hg_pool_t *p = s.pool;
-    char       name[16];
+    char name[16];
     hg_free(arg);
     snprintf(name, sizeof name, "hg-pool-%u", s.index % 1000u);
     pthread_setname_np(pthread_self(), name);
@@ -80,15 +80,20 @@ void hg_pool_free(hg_pool_t *p)
     hg_free(p);
 }
 
-unsigned hg_pool_size(const hg_pool_t *p) { return p->n; }
+unsigned hg_pool_size(const hg_pool_t *p)
+{
+    return p->n;
+}
 
 void hg_pool_submit(hg_pool_t *p, void (*work)(void *, unsigned), void (*done)(void *), hg_loop_t *loop, void *arg)
 {
     job_t *j = hg_xnew(sizeof *j);
     *j = (job_t){ NULL, work, done, loop, arg };
     pthread_mutex_lock(&p->lock);
-    if (p->tail) p->tail->next = j;
-    else p->head = j;
+    if (p->tail)
+        p->tail->next = j;
+    else
+        p->head = j;
     p->tail = j;
     pthread_cond_signal(&p->more);
     pthread_mutex_unlock(&p->lock);

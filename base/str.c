@@ -17,9 +17,15 @@ bool hg_str_ieq(hg_str_t a, hg_str_t b)
     return true;
 }
 
-bool hg_str_starts(hg_str_t s, hg_str_t prefix) { return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0; }
+bool hg_str_starts(hg_str_t s, hg_str_t prefix)
+{
+    return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
+}
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 hg_str_t hg_str_trim(hg_str_t s)
 {
@@ -31,7 +37,7 @@ hg_str_t hg_str_trim(hg_str_t s)
 int hg_str_cmp(hg_str_t a, hg_str_t b)
 {
     size_t n = HG_MIN(a.n, b.n);
-    int    c = n ? memcmp(a.p, b.p, n) : 0;
+    int c = n ? memcmp(a.p, b.p, n) : 0;
     if (c) return c < 0 ? -1 : 1;
     return a.n < b.n ? -1 : a.n > b.n;
 }
@@ -40,7 +46,7 @@ int hg_str_u64(hg_str_t s, uint64_t *ret)
 {
     if (s.n == 0) return HG_EPARSE;
     uint64_t v = 0;
-    bool     over = false;
+    bool over = false;
     for (size_t i = 0; i < s.n; i++) {
         unsigned d = (unsigned char)s.p[i] - (unsigned)'0';
         if (d > 9) return HG_EPARSE;
@@ -54,9 +60,9 @@ int hg_str_u64(hg_str_t s, uint64_t *ret)
 
 int hg_str_i64(hg_str_t s, int64_t *ret)
 {
-    bool     neg = s.n && s.p[0] == '-';
+    bool neg = s.n && s.p[0] == '-';
     uint64_t u;
-    int      rc = hg_str_u64(neg ? (hg_str_t){ s.p + 1, s.n - 1 } : s, &u);
+    int rc = hg_str_u64(neg ? (hg_str_t){ s.p + 1, s.n - 1 } : s, &u);
     if (rc < 0) return rc;
     if (u > (uint64_t)INT64_MAX + neg) return HG_ERANGE;
     *ret = neg ? (int64_t)(0 - u) : (int64_t)u;
@@ -75,7 +81,7 @@ int hg_pct_decode(hg_buf_t *out, hg_str_t s, bool plus)
     size_t start = out->len;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        int  rc = HG_EPARSE;
+        int rc = HG_EPARSE;
         if (c == '%') {
             int h = i + 2 < s.n ? hex(s.p[i + 1]) : -1, l = i + 2 < s.n ? hex(s.p[i + 2]) : -1;
             if (h >= 0 && l >= 0) rc = hg_buf_addc(out, (char)(h * 16 + l));
@@ -95,7 +101,7 @@ int hg_pct_decode(hg_buf_t *out, hg_str_t s, bool plus)
 int hg_pct_encode(hg_buf_t *out, hg_str_t s)
 {
     static const char digits[] = "0123456789ABCDEF";
-    int               rc = 0;
+    int rc = 0;
     for (size_t i = 0; i < s.n && rc == 0; i++) {
         unsigned char c = (unsigned char)s.p[i], l = lower(s.p[i]);
         if ((l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~') {
@@ -110,7 +116,8 @@ int hg_pct_encode(hg_buf_t *out, hg_str_t s)
 
 #define NEAR_MAX 64
 
-/* Distance with adjacent transpositions (optimal string alignment), without case; names longer than NEAR_MAX never match. */
+/* Distance with adjacent transpositions (optimal string alignment), without case; names longer than NEAR_MAX never
+ * match. */
 static unsigned distance(hg_str_t a, hg_str_t b)
 {
     unsigned d[3][NEAR_MAX + 1];
@@ -134,7 +141,7 @@ static unsigned distance(hg_str_t a, hg_str_t b)
 const char *hg_nearest(hg_str_t name, const char *const *names)
 {
     const char *best = NULL;
-    unsigned    best_d = (unsigned)(1 + name.n / 4) + 1;
+    unsigned best_d = (unsigned)(1 + name.n / 4) + 1;
     for (; *names; names++) {
         unsigned d = distance(name, hg_strz(*names));
         if (d < best_d) {
@@ -155,7 +162,12 @@ bool hg_utf8_valid(const char *p, size_t n)
         }
         unsigned need = *s >= 0xF0 ? 3 : *s >= 0xE0 ? 2 : 1;
         if (*s < 0xC2 || *s > 0xF4 || (size_t)(end - s) <= need) return false;
-        unsigned char lo = *s == 0xE0 ? 0xA0 : *s == 0xF0 ? 0x90 : 0x80, hi = *s == 0xED ? 0x9F : *s == 0xF4 ? 0x8F : 0xBF;
+        unsigned char lo = *s == 0xE0   ? 0xA0
+                           : *s == 0xF0 ? 0x90
+                                        : 0x80,
+                      hi = *s == 0xED   ? 0x9F
+                           : *s == 0xF4 ? 0x8F
+                                        : 0xBF;
         if (s[1] < lo || s[1] > hi) return false;
         for (unsigned i = 2; i <= need; i++)
             if ((s[i] & 0xC0) != 0x80) return false;
