@@ -159,6 +159,8 @@ void hg_changeb_release(hg_changeb_t *b);
 int  hg_changeb_row(hg_changeb_t *b, hg_op_t op, const uint64_t *present);
 /* Take back the cells of an unfinished row: every column is cut to b->len rows. */
 void hg_changeb_undo(hg_changeb_t *b);
+/* Take back finished rows too, so that len remain (an array of updates whose last element is bad). */
+void hg_changeb_truncate(hg_changeb_t *b, uint32_t len);
 size_t hg_changeb_bytes(const hg_changeb_t *b);
 /* b is empty and usable afterwards. NULL if it had no row. */
 hg_change_t *hg_changeb_seal(hg_changeb_t *b);

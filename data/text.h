@@ -18,7 +18,8 @@ hg_i128 hg_pow10(int n); /* 0 <= n <= 38 */
 
 /* REAL / DOUBLE: shortest text that reads back the same; "Infinity", "-Infinity", "NaN". */
 #define HG_F64_TEXT 40
-int    hg_f64_parse(hg_str_t s, double *ret);
+int    hg_f64_parse(hg_str_t s, double *ret); /* also inf, infinity, nan in any case; too large: HG_ERANGE */
+int    hg_f32_parse(hg_str_t s, float *ret);  /* rounded once, from the decimal text */
 size_t hg_f64_print(char *out, double v);
 size_t hg_f32_print(char *out, float v);
 
@@ -38,7 +39,8 @@ size_t hg_ts_print(char *out, int64_t us, char sep, const char *suffix); /* 0, 3
 int    hg_uuid_parse(hg_str_t s, uint8_t out[16]);              /* 32 hex digits, hyphens after any complete group of four, optional braces */
 size_t hg_uuid_print(char *out, const uint8_t v[16]);           /* 36 */
 
-/* "INTERVAL" values: '1 02:03:04.5' with the unit; and printing as SQL shows it. */
+/* "INTERVAL" values: '1 02:03:04.5' with the unit; and printing as SQL shows it: sign, leading field, the others with two
+ * digits, seconds with six fraction digits: "+1 02:03:04.500000", "-2-03" (years to months). HG_TIME_TEXT bytes. */
 int    hg_interval_parse(hg_str_t s, hg_interval_unit_t unit, int64_t *ret); /* µs or months */
 size_t hg_interval_print(char *out, int64_t v, hg_interval_unit_t unit);
 
