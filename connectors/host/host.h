@@ -25,6 +25,7 @@ typedef struct hg_host_opts {
     unsigned   pool_threads; /* 0 = one per core */
     uint64_t   budget_bytes; /* 0 = 16 MiB */
     hg_loop_t *control;
+    uint64_t   max_record_bytes; /* the longest record that is accepted; 0 = 128 MiB. One above 256 KiB is read alone */
 } hg_host_opts_t;
 
 /* Callbacks, all on the control loop; conn is the tag given at creation. */
@@ -65,6 +66,10 @@ void hg_input_hold(hg_input_t *in);
 void hg_input_close(hg_input_t *in); /* → closed; queued chunks that were not taken are dropped */
 void hg_input_free(hg_input_t *in);  /* after closed */
 int  hg_input_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err); /* before open */
+/* The position after everything that chunks done so far covered: done(arg, one JSON object, or empty) on the control loop. */
+void hg_input_save(hg_input_t *in, void (*done)(void *arg, hg_str_t position), void *arg);
+/* Tell the transport that this position (as saved) is durable. */
+void hg_input_commit(hg_input_t *in, hg_str_t position);
 
 int  hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t out, const hg_schema_t *schema, hg_output_t **ret, hg_err_t *err);
 void hg_output_start(hg_output_t *out);
@@ -99,11 +104,16 @@ void hg_chunk_done(hg_chunk_t *c);
 /* Any thread. Is there something to take? */
 bool     hg_host_ready(const hg_host_t *h);
 uint64_t hg_host_buffered_records(const hg_host_t *h);
+/* Any thread. What inputs (chunk buffers and parsed rows) and output queues hold of the byte budget. */
+uint64_t hg_host_input_bytes(const hg_host_t *h);
+uint64_t hg_host_output_bytes(const hg_host_t *h);
 
 /* Queue a step's delta for an output (takes over the delta's parts; empty deltas advance progress only). Never blocks; before
  * each step the circuit asks hg_output_full() of every output and waits for `wake` while one is. */
 void hg_output_push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records);
 bool hg_output_full(const hg_output_t *out);
+/* As hg_output_push, for the initial content of a relation (send_snapshot): bypasses the output buffer, taps see it flagged. */
+void hg_output_push_snapshot(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records);
 /* Any thread: all steps <= this are with the sink (UINT64_MAX - 1 when it failed for good: it holds nobody up). */
 uint64_t hg_output_delivered_step(const hg_output_t *out);
 
@@ -121,6 +131,7 @@ typedef struct hg_push_ops {
      * first ones (ParseError objects, connectors D1.2). total_records: endpoint total, for the completion token. */
     void (*done)(void *arg, uint64_t records, uint64_t n_errors, hg_str_t errors_json, uint64_t total_records);
     void *arg;
+    bool  force; /* take data although the endpoint is held */
 } hg_push_ops_t;
 hg_push_body_t *hg_push_begin(hg_input_t *in, hg_loop_t *on, const hg_push_ops_t *ops);
 int  hg_push_data(hg_push_body_t *b, const char *p, size_t n); /* HG_LANE_OK | HG_LANE_FULL | negative (oversize record, memory) */
@@ -139,6 +150,8 @@ int  hg_tap_new(hg_host_t *h, const char *endpoint, uint32_t out, const hg_schem
                 const void *format_cfg, hg_arena_t *cfg_arena, bool backpressure, hg_loop_t *on, const hg_tap_ops_t *ops,
                 hg_output_t **ret, hg_err_t *err);
 void hg_tap_more(hg_output_t *out); /* loop `on` */
+/* Loop `on`, inside chunk(): batches dropped so far before this chunk (no backpressure and its queue was full). */
+uint64_t hg_tap_dropped(const hg_output_t *out);
 
 /* --- counters: any thread, a consistent copy per endpoint --- */
 typedef struct hg_input_stats {

@@ -1,0 +1,228 @@
+/* errlist.c: bounded lists of errors, health texts, latency, and the two shapes of a refused record.
+ *
+ * No thread of its own: the endpoint that embeds these guards them with its mutex. Per tag the newest 100 errors are
+ * kept, each cut in the middle at 8 KiB; the running index tells how many there have been, so gaps are visible.
+ */
+#include "base/hg.h"
+#include "connectors/host/host_int.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define ERR_KEEP 100
+#define ERR_TEXT 8192
+#define ERR_TAGS 16 /* the last one collects whatever else comes */
+
+typedef struct {
+    uint64_t index;
+    int64_t at_us;
+    char *msg;
+} entry_t;
+
+struct hg_errtag {
+    char tag[48];
+    entry_t ring[ERR_KEEP];
+    uint32_t n, head; /* head: oldest */
+};
+
+/* Keeps the start and the end of a long text; cuts at UTF-8 boundaries. */
+static char *elide(hg_str_t s)
+{
+    static const char dots[] = " … ";
+    if (s.n <= ERR_TEXT) return hg_xstrndup(s.p, s.n);
+    size_t half = (ERR_TEXT - sizeof dots) / 2, tail = s.n - half;
+    while (half > 0 && ((unsigned char)s.p[half] & 0xC0) == 0x80) half--;
+    while (tail < s.n && ((unsigned char)s.p[tail] & 0xC0) == 0x80) tail++;
+    return hg_xprintf("%.*s%s%.*s", (int)half, s.p, dots, (int)(s.n - tail), s.p + tail);
+}
+
+static hg_errtag_t *find_tag(hg_errlist_t *l, const char *tag)
+{
+    for (uint32_t i = 0; i < l->n_tags; i++)
+        if (strcmp(l->tags[i].tag, tag) == 0) return &l->tags[i];
+    if (l->n_tags == ERR_TAGS) return &l->tags[ERR_TAGS - 1];
+    l->tags = hg_xgrow(l->tags, sizeof(hg_errtag_t) * (l->n_tags + 1));
+    hg_errtag_t *t = &l->tags[l->n_tags++];
+    memset(t, 0, sizeof *t);
+    snprintf(t->tag, sizeof t->tag, "%s", l->n_tags == ERR_TAGS ? "other" : tag);
+    return t;
+}
+
+void hg_errlist_add(hg_errlist_t *l, const char *tag, hg_str_t msg)
+{
+    hg_errtag_t *t = find_tag(l, tag);
+    entry_t *e;
+    if (t->n < ERR_KEEP) {
+        e = &t->ring[(t->head + t->n++) % ERR_KEEP];
+    } else {
+        e = &t->ring[t->head];
+        t->head = (t->head + 1) % ERR_KEEP;
+        hg_free(e->msg);
+    }
+    *e = (entry_t){ .index = ++l->index, .at_us = hg_now_us(), .msg = elide(msg) };
+}
+
+/* Each ring is in order of index already: a merge. */
+void hg_errlist_json(const hg_errlist_t *l, hg_jw_t *w)
+{
+    uint32_t at[ERR_TAGS] = { 0 };
+    hg_jw_arr(w);
+    for (;;) {
+        const entry_t *best = NULL;
+        uint32_t which = 0;
+        for (uint32_t i = 0; i < l->n_tags; i++) {
+            const hg_errtag_t *t = &l->tags[i];
+            if (at[i] == t->n) continue;
+            const entry_t *e = &t->ring[(t->head + at[i]) % ERR_KEEP];
+            if (!best || e->index < best->index) {
+                best = e;
+                which = i;
+            }
+        }
+        if (!best) break;
+        at[which]++;
+        char when[32];
+        hg_time_rfc3339(when, best->at_us);
+        hg_jw_obj(w);
+        hg_jw_kstr(w, "timestamp", when);
+        hg_jw_ku64(w, "index", best->index);
+        hg_jw_kstr(w, "tag", l->tags[which].tag);
+        hg_jw_kstr(w, "message", best->msg);
+        hg_jw_end_obj(w);
+    }
+    hg_jw_end_arr(w);
+}
+
+void hg_errlist_release(hg_errlist_t *l)
+{
+    for (uint32_t i = 0; i < l->n_tags; i++)
+        for (uint32_t k = 0; k < ERR_KEEP; k++) hg_free(l->tags[i].ring[k].msg);
+    hg_free(l->tags);
+    *l = (hg_errlist_t){ 0 };
+}
+
+void hg_health_bad(hg_health_t *h, const char *msg)
+{
+    char when[32];
+    if (!h->unhealthy) {
+        h->unhealthy = true;
+        h->since_us = hg_now_us();
+        h->attempts = 0;
+    }
+    h->attempts++;
+    hg_time_rfc3339(when, h->since_us);
+    snprintf(h->text, sizeof h->text, "retrying since %s, attempt %" PRIu64 ": %s", when, h->attempts, msg);
+}
+
+void hg_health_good(hg_health_t *h)
+{
+    if (!h->unhealthy) return;
+    char when[32];
+    hg_time_rfc3339(when, hg_now_us());
+    h->unhealthy = false;
+    snprintf(h->text, sizeof h->text, "works again since %s, after %" PRIu64 " attempts", when, h->attempts);
+}
+
+void hg_latency_add(hg_latency_t *l, uint64_t us)
+{
+    unsigned top = us ? 63u - (unsigned)__builtin_clzll(us) : 0;
+    unsigned sub = top >= 2 ? (unsigned)(us >> (top - 2)) & 3u : 0;
+    unsigned i = HG_MIN(top * 4 + sub, (unsigned)HG_COUNT(l->n) - 1);
+    l->n[i]++;
+    if (++l->total < 8192) return;
+    l->total = 0;
+    for (unsigned k = 0; k < HG_COUNT(l->n); k++) l->total += l->n[k] /= 2;
+}
+
+uint64_t hg_latency_p99(const hg_latency_t *l)
+{
+    uint32_t above = l->total / 100, seen = 0;
+    for (unsigned k = HG_COUNT(l->n); k-- > 0;) {
+        seen += l->n[k];
+        if (l->n[k] && seen > above) { /* upper edge of the bucket */
+            unsigned top = k / 4, sub = k % 4;
+            return top >= 2 ? ((uint64_t)(4 + sub + 1) << (top - 2)) - 1 : ((uint64_t)2 << top) - 1;
+        }
+    }
+    return 0;
+}
+
+static char *put(char **at, hg_str_t s)
+{
+    char *p = *at;
+    if (s.n) memcpy(p, s.p, s.n);
+    p[s.n] = 0;
+    *at += s.n + 1;
+    return p;
+}
+
+hg_perr_t *hg_perr_copy(const hg_parse_error_t *e, uint64_t event)
+{
+    size_t text = HG_MIN(e->text.n, (size_t)4096);
+    hg_str_t what = hg_strz(e->description ? e->description : "bad record"), hint = hg_strz(e->suggestion);
+    hg_str_t tag = hg_strz(e->tag ? e->tag : "text_event_err");
+    hg_perr_t *p = hg_trynew(sizeof *p + e->field.n + text + what.n + hint.n + tag.n + 5);
+    if (!p) return NULL;
+    char *at = (char *)(p + 1);
+    p->event = event;
+    p->tag = put(&at, tag);
+    p->description = put(&at, what);
+    p->suggestion = e->suggestion ? put(&at, hint) : NULL;
+    p->field = (hg_str_t){ e->field.p ? put(&at, e->field) : NULL, e->field.n };
+    p->text = (hg_str_t){ e->text.p ? put(&at, (hg_str_t){ e->text.p, text }) : NULL, text };
+    return p;
+}
+
+static bool is_binary(const hg_perr_t *e)
+{
+    return strncmp(e->tag, "bin_", 4) == 0;
+}
+
+void hg_perr_text(const hg_perr_t *e, uint64_t event, hg_buf_t *out)
+{
+    if (event)
+        (void)hg_buf_addf(out, "Parse error (event #%" PRIu64 "): %s", event, e->description);
+    else
+        (void)hg_buf_addf(out, "Parse error: %s", e->description);
+    if (e->text.p && is_binary(e)) {
+        (void)hg_buf_adds(out, "\nInvalid bytes: [");
+        for (size_t i = 0; i < e->text.n; i++)
+            (void)hg_buf_addf(out, "%s%u", i ? ", " : "", (unsigned char)e->text.p[i]);
+        (void)hg_buf_addc(out, ']');
+    } else if (e->text.p) {
+        (void)hg_buf_adds(out, "\nInvalid fragment: '");
+        (void)hg_buf_addstr(out, e->text);
+        (void)hg_buf_addc(out, '\'');
+    }
+    if (e->suggestion) (void)hg_buf_addf(out, "\n%s", e->suggestion);
+}
+
+void hg_perr_json(const hg_perr_t *e, uint64_t event, hg_jw_t *w)
+{
+    hg_jw_obj(w);
+    hg_jw_kstr(w, "description", e->description);
+    if (event)
+        hg_jw_ku64(w, "event_number", event);
+    else
+        hg_jw_knull(w, "event_number");
+    hg_jw_key(w, "field");
+    if (e->field.p)
+        hg_jw_str(w, e->field);
+    else
+        hg_jw_null(w);
+    hg_jw_key(w, "invalid_bytes");
+    if (e->text.p && is_binary(e)) {
+        hg_jw_arr(w);
+        for (size_t i = 0; i < e->text.n; i++) hg_jw_u64(w, (unsigned char)e->text.p[i]);
+        hg_jw_end_arr(w);
+    } else {
+        hg_jw_null(w);
+    }
+    hg_jw_key(w, "invalid_text");
+    if (e->text.p && !is_binary(e))
+        hg_jw_str(w, e->text);
+    else
+        hg_jw_null(w);
+    hg_jw_kstr(w, "suggestion", e->suggestion);
+    hg_jw_kstr(w, "tag", e->tag);
+    hg_jw_end_obj(w);
+}

@@ -1,0 +1,235 @@
+/* host_int.h: what the files of the host share. Nobody else includes it.
+ *
+ * Locks, always taken in this order: in->mu (or out->mu), then host->mu. Call-backs of the owner and of transports run
+ * without any lock. Each field says who may touch it:
+ *   [L]  the thread of the endpoint's (lane's) loop      [C] the control loop      [m] under the endpoint's mu
+ *   [h]  under host->mu                                   [k] constant after creation
+ */
+#ifndef HG_CONNECTORS_HOST_INT_H
+#define HG_CONNECTORS_HOST_INT_H
+
+#include "connectors/host/host.h"
+#include "base/list.h"
+#include <pthread.h>
+
+/* A chunk aims at HG_CHUNK_BYTES; it is cut once HG_CHUNK_CUT bytes are in, so that reads of up to 64 KiB always fit.
+ */
+#define HG_CHUNK_BYTES  ((size_t)256 << 10)
+#define HG_CHUNK_CUT    ((size_t)192 << 10)
+#define HG_CHUNK_SMALL  ((size_t)4 << 10) /* first buffer of a push body: a thousand clients must be cheap */
+#define HG_MAX_RECORD   ((uint64_t)128 << 20)
+#define HG_SPARE_CHUNKS 4
+#define HG_CHUNK_ERRORS 100 /* refused records kept per chunk: the first so many, and the last so many */
+#define HG_BODY_ERRORS  100 /* refused records reported to the sender of a body */
+
+typedef struct hg_job hg_job_t;
+typedef struct hg_waiter hg_waiter_t;
+
+/* --- waiting for room (pressure.c) ---
+ * A producer that got HG_LANE_FULL stands in one queue: its endpoint's (records, bytes, chunks in flight) or the host's
+ * (byte budget). Only its loop's thread puts it there; anyone may take it out, under that queue's lock, and then wakes
+ * it. */
+enum { HG_WAIT_NONE, HG_WAIT_QUEUE, HG_WAIT_BUDGET };
+struct hg_waiter {
+    hg_list_t link; /* on in->waiters [m] or host->waiters [h] */
+    atomic_int where;
+    bool exempt;                  /* [k] not stopped by a held push endpoint (force=true) */
+    bool token;                   /* [h] may go on above the budget until its next cut: nobody else can free memory */
+    void (*wake)(hg_waiter_t *w); /* any thread, no lock held but the host's or the endpoint's: posts and returns */
+};
+
+struct hg_host {
+    hg_host_events_t ev;
+    hg_loop_t *control;
+    hg_loop_t **io;
+    unsigned n_io;
+    hg_pool_t *pool;
+    uint64_t in_limit, out_limit, max_record;
+    atomic_uint next_loop;
+    _Atomic uint64_t next_lane;
+    _Atomic uint64_t in_bytes, out_bytes; /* held by inputs (chunk buffers, parsed rows), by output queues */
+    _Atomic uint64_t buffered_records;
+    atomic_uint endpoints;
+    pthread_mutex_t mu;
+    hg_list_t ready;              /* [h] inputs with chunks to take, in turn */
+    atomic_uint n_ready;          /* written under mu */
+    uint64_t take_no;             /* [h] */
+    hg_list_t waiters;            /* [h] for the byte budget, first come first served */
+    hg_waiter_t *token;           /* [h] who holds the overdraft */
+    uint64_t jobs;                /* [h] chunks cut and not yet done: as long as there is one, memory will come back */
+    void *spare[HG_SPARE_CHUNKS]; /* [h] chunk buffers of HG_CHUNK_BYTES */
+    unsigned n_spare;
+};
+
+void hg_host_wake(hg_host_t *h);
+void *hg_host_buf_get(hg_host_t *h, size_t cap); /* NULL when memory is out; charges in_bytes */
+void hg_host_buf_put(hg_host_t *h, void *p, size_t cap);
+
+/* pressure.c */
+void hg_budget_charge(hg_host_t *h, uint64_t n);
+void hg_budget_refund(hg_host_t *h, uint64_t n);
+bool hg_budget_wait(hg_host_t *h, hg_waiter_t *w); /* true: w waits. false: there is room, or w got the overdraft */
+void hg_budget_cut(hg_host_t *h, hg_waiter_t *w);  /* a chunk of w was cut: one job more, the overdraft comes back */
+void hg_budget_job_done(hg_host_t *h, uint64_t refund); /* one job less */
+void hg_waiter_cancel(hg_input_t *in, hg_waiter_t *w);  /* w's loop */
+bool hg_queue_wait(hg_input_t *in, hg_waiter_t *w);     /* true: w waits for the endpoint's queue */
+void hg_queue_release(hg_input_t *in);                  /* [m] after anything got smaller: wakes who fits */
+
+/* --- error lists and health (errlist.c) --- */
+typedef struct hg_errtag hg_errtag_t;
+typedef struct hg_errlist {
+    hg_errtag_t *tags;
+    uint32_t n_tags;
+    uint64_t index; /* running number of the newest */
+} hg_errlist_t;
+void hg_errlist_add(hg_errlist_t *l, const char *tag, hg_str_t msg);
+void hg_errlist_json(const hg_errlist_t *l, hg_jw_t *w);
+void hg_errlist_release(hg_errlist_t *l);
+
+typedef struct hg_health {
+    char text[256];
+    bool unhealthy;
+    int64_t since_us;
+    uint64_t attempts;
+} hg_health_t;
+void hg_health_bad(hg_health_t *h, const char *msg);
+void hg_health_good(hg_health_t *h);
+
+/* Latency in microseconds: geometric buckets, four per power of two; old samples fade. */
+typedef struct hg_latency {
+    uint32_t n[160];
+    uint32_t total;
+} hg_latency_t;
+void hg_latency_add(hg_latency_t *l, uint64_t us);
+uint64_t hg_latency_p99(const hg_latency_t *l);
+
+/* A refused record, copied out of the parser's call: one block. */
+typedef struct hg_perr {
+    const char *tag, *description, *suggestion;
+    uint64_t event;
+    hg_str_t field, text;
+} hg_perr_t;
+hg_perr_t *hg_perr_copy(const hg_parse_error_t *e, uint64_t event);   /* NULL when memory is out */
+void hg_perr_text(const hg_perr_t *e, uint64_t event, hg_buf_t *out); /* as people read it */
+void hg_perr_json(const hg_perr_t *e, uint64_t event, hg_jw_t *w);    /* connectors D1.2 */
+
+/* --- a chunk on its way: filled [L of its lane] → cut → parsed [pool] → released in lane order → taken → done --- */
+typedef struct hg_msgref {
+    size_t off, len;
+} hg_msgref_t;
+
+struct hg_job {
+    hg_chunk_t pub;
+    hg_list_t link;  /* on lane->fifo [m], then in->ready [h], then a local list: one at a time */
+    hg_lane_t *lane; /* until it is released */
+    char *buf;
+    size_t cap, len;
+    hg_msgref_t *msgs;
+    uint32_t n_msgs, cap_msgs;
+    uint64_t charge;    /* bytes of parsed rows charged to the budget */
+    uint64_t cut_bytes; /* what in->inflight_bytes counts */
+    bool first, parsed;
+    int rc;
+    char *fail; /* message when rc < 0 */
+    uint64_t events, n_errors;
+    hg_perr_t **errors; /* up to 2 * HG_CHUNK_ERRORS: the first ones, then a ring of the last ones */
+};
+
+hg_job_t *hg_job_new(hg_input_t *in, hg_lane_t *lane);
+void hg_job_free(hg_job_t *j); /* not charged any more by then */
+void hg_job_drop(hg_job_t *j); /* a cut job that nobody will take: counters, budget, memory */
+
+struct hg_lane {
+    hg_input_t *in;       /* [k] */
+    hg_loop_t *loop;      /* [k] */
+    hg_push_body_t *body; /* [k] NULL for transports */
+    uint64_t id;          /* [k] */
+    void *user;           /* [L] */
+    hg_list_t link;       /* [L] on in->lanes; transports only */
+    hg_job_t *cur;        /* [L] being filled */
+    size_t seen;          /* [L] bytes of cur that the splitter has seen */
+    uint64_t pos;         /* [L] position of cur's first byte */
+    hg_split_state_t split;
+    bool first, grew;
+    hg_list_t fifo;    /* [m] cut, in order */
+    uint32_t inflight; /* [m] */
+    bool closed;       /* [m] freed with its last job */
+    uint64_t events;   /* [m] push bodies number their own */
+};
+
+hg_lane_t *hg_lane_make(hg_input_t *in, hg_loop_t *loop, hg_push_body_t *body, uint64_t origin);
+int hg_lane_append(hg_lane_t *l, const char *p, size_t n); /* reserve + copy + fill, in pieces */
+void hg_lane_abandon(hg_lane_t *l);                        /* [L] close without a last chunk, whatever state it is in */
+bool hg_lane_idle(hg_lane_t *l);                           /* nothing of it is being parsed */
+hg_waiter_t *hg_lane_waiter(hg_lane_t *l);
+
+struct hg_input {
+    hg_host_t *host; /* [k] down to `limits` */
+    hg_loop_t *loop;
+    const hg_input_type_t *type; /* NULL: push endpoint */
+    const void *cfg;
+    char *name;
+    uint32_t conn;
+    hg_table_env_t table;
+    hg_col_t *const *defaults;
+    const hg_format_type_t *format;
+    hg_parser_t *parser;
+    uint64_t max_batch, max_queued_records, max_queued_bytes;
+    uint32_t max_inflight;
+    atomic_uint refs;
+    _Atomic uint32_t row_hint;   /* rows of the last chunk: the next builder starts with that room */
+    _Atomic uint32_t avg_record; /* bytes per record seen, 0 = unknown */
+    atomic_bool dead;            /* failed or closing: what is in flight is dropped */
+
+    /* [L] */
+    void *inst;
+    bool open_called, opened, running, want_run, full_seen, closing, inst_closing, inst_closed, marking;
+    bool eoi_called;
+    unsigned mark_attempts;
+    uv_timer_t *timer; /* retry of mark; heap, freed by its close call-back */
+    char *restore;     /* position to restore after open, or NULL */
+    hg_list_t lanes;
+    hg_waiter_t waiter;
+
+    pthread_mutex_t mu;
+    /* [m] */
+    uint64_t total_bytes, total_records, buffered_records, buffered_bytes, processed_records, processed_bytes;
+    uint64_t n_transport_errors, n_parse_errors, events;
+    uint32_t inflight, n_buffered; /* chunks being parsed; chunks released and not done */
+    uint64_t inflight_bytes;
+    hg_list_t waiters;
+    bool push_held, eoi_wanted, end_of_input, failed, close_wanted, closed_sent, ev_posted, barrier, inst_gone;
+    uint64_t done, total;
+    char fatal[512], mark[256];
+    hg_health_t health;
+    hg_latency_t latency;
+    hg_errlist_t transport_errors, parse_errors;
+    hg_range_t *consumed; /* per lane what the circuit has taken and stepped */
+    uint32_t n_consumed, cap_consumed;
+    void **scratch; /* one slot per pool thread, touched by that thread only */
+
+    /* [h] */
+    hg_list_t ready;      /* jobs to take */
+    hg_list_t ready_link; /* on host->ready */
+    uint64_t take_no, taken_rows;
+
+    /* [C] */
+    bool ev_some, ev_ended;
+};
+
+hg_input_t *hg_input_retain(hg_input_t *in);
+void hg_input_drop(hg_input_t *in);
+void hg_input_fail(hg_input_t *in, const char *tag, const hg_err_t *err); /* any thread, no lock */
+void hg_input_notify(hg_input_t *in);                                     /* [m] buffered or end_of_input changed */
+void hg_input_settle(hg_input_t *in);        /* any thread, no lock: after a job left or the instance closed */
+void hg_input_evaluate_post(hg_input_t *in); /* any thread: run / hold edges are decided anew on the loop */
+void hg_input_ready_push(hg_input_t *in, hg_job_t *j); /* [m] takes host->mu */
+/* The common part of connectors and push endpoints. */
+int hg_input_make(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_table_env_t *env,
+                  const hg_format_type_t *format, const void *format_cfg, hg_input_t **ret, hg_err_t *err);
+void hg_push_wake_all(hg_input_t *in); /* [m] held → run, or closing */
+/* A body's last job has been released. [m]: returns true if `done` is to be posted by hg_push_done_post (no lock). */
+void hg_push_job_released(hg_push_body_t *b, const hg_job_t *j); /* [m] */
+void hg_push_drained(hg_push_body_t *b);                         /* no lock; the lane is gone */
+
+#endif

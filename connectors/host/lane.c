@@ -1,0 +1,565 @@
+/* lane.c: lanes: bytes and messages in, chunks out; chunks parsed in parallel and released in the order they were cut.
+ *
+ *   reserve/fill ─► cur ──cut at a record boundary──► fifo ─► pool: parse_job ─► release (head first) ─► input's ready
+ * list
+ *
+ * Threads. Everything up to the cut runs on the lane's loop. parse_job runs on the pool. Release runs on whichever pool
+ * thread finished the head of the lane's fifo, under in->mu: so chunks of one lane leave in order and counters have one
+ * guard.
+ *
+ * Invariants: cur is never in the fifo; a lane is freed by the release of its last chunk, or by its close when it has
+ * none; in->inflight is the sum of the lanes' inflight; each job in a fifo is counted once in host->jobs.
+ */
+#include "base/hg.h"
+#include "connectors/host/host_int.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include <xxhash.h>
+
+hg_job_t *hg_job_new(hg_input_t *in, hg_lane_t *lane)
+{
+    hg_job_t *j = HG_NEW(hg_job_t);
+    hg_list_init(&j->link);
+    j->pub.in = hg_input_retain(in);
+    j->pub.conn = in->conn;
+    j->lane = lane;
+    return j;
+}
+
+void hg_job_free(hg_job_t *j)
+{
+    hg_input_t *in = j->pub.in;
+    hg_host_buf_put(in->host, j->buf, j->cap);
+    hg_change_drop(j->pub.change);
+    for (uint64_t i = 0; j->errors && i < HG_MIN(j->n_errors, (uint64_t)(2 * HG_CHUNK_ERRORS)); i++)
+        hg_free(j->errors[i]);
+    hg_free(j->errors);
+    hg_free(j->msgs);
+    hg_free(j->fail);
+    hg_free(j);
+    hg_input_drop(in);
+}
+
+void hg_job_drop(hg_job_t *j)
+{
+    hg_host_t *h = j->pub.in->host;
+    uint64_t charge = j->charge;
+    hg_job_free(j);
+    hg_budget_job_done(h, charge);
+}
+
+/* --- lanes --- */
+
+hg_lane_t *hg_lane_make(hg_input_t *in, hg_loop_t *loop, hg_push_body_t *body, uint64_t origin)
+{
+    hg_lane_t *l = HG_NEW(hg_lane_t);
+    l->in = in;
+    l->loop = loop;
+    l->body = body;
+    l->id = atomic_fetch_add(&in->host->next_lane, 1) + 1;
+    l->pos = origin;
+    l->first = origin == 0;
+    hg_list_init(&l->link);
+    hg_list_init(&l->fifo);
+    return l;
+}
+
+hg_lane_t *hg_lane_open(hg_input_t *in, uint64_t origin)
+{
+    HG_ON_LOOP(in->loop);
+    hg_lane_t *l = hg_lane_make(in, in->loop, NULL, origin);
+    hg_list_add_tail(&in->lanes, &l->link);
+    return l;
+}
+
+uint64_t hg_lane_id(const hg_lane_t *l)
+{
+    return l->id;
+}
+void hg_lane_user(hg_lane_t *l, void *user)
+{
+    l->user = user;
+}
+void *hg_lane_get_user(const hg_lane_t *l)
+{
+    return l->user;
+}
+
+bool hg_lane_idle(hg_lane_t *l)
+{
+    pthread_mutex_lock(&l->in->mu);
+    bool idle = l->inflight == 0;
+    pthread_mutex_unlock(&l->in->mu);
+    return idle;
+}
+
+/* Chunks of endpoints with small limits are smaller, so that one chunk cannot overshoot the limit by far. */
+static size_t cut_target(const hg_input_t *in)
+{
+    uint64_t limit = in->max_queued_records;
+    if (in->max_batch && in->max_batch < limit) limit = in->max_batch;
+    if (limit >= HG_CHUNK_CUT) return HG_CHUNK_CUT; /* a record has at least a byte */
+    uint32_t avg = atomic_load_explicit(&in->avg_record, memory_order_relaxed);
+    uint64_t want = avg ? limit * avg : limit * 16;
+    return (size_t)HG_MAX(HG_MIN(want, (uint64_t)HG_CHUNK_CUT), (uint64_t)1);
+}
+
+static int too_big(hg_lane_t *l)
+{
+    hg_err_t err = HG_ERR_INIT;
+    hg_err_set(&err, HG_ETOOBIG,
+               "a record at position %" PRIu64 " is longer than %" PRIu64 " bytes, the most that is accepted "
+               "(are the record delimiters those of the configured format?)",
+               l->pos, l->in->host->max_record);
+    if (!l->body) hg_input_fail(l->in, "record_too_big", &err);
+    return HG_ETOOBIG;
+}
+
+static int no_memory(hg_lane_t *l, size_t n)
+{
+    hg_err_t err = HG_ERR_INIT;
+    hg_err_set(&err, HG_ENOMEM, "no memory for a buffer of %zu bytes", n);
+    if (!l->body) hg_input_fail(l->in, "memory", &err);
+    return HG_ENOMEM;
+}
+
+static size_t first_cap(const hg_lane_t *l, size_t need)
+{
+    if (!l->body) return HG_MAX(need, HG_CHUNK_BYTES);
+    return HG_MAX((need + HG_CHUNK_SMALL - 1) / HG_CHUNK_SMALL * HG_CHUNK_SMALL, HG_CHUNK_SMALL);
+}
+
+/* Room for need bytes in cur. */
+static int make_room(hg_lane_t *l, size_t need)
+{
+    hg_job_t *j = l->cur;
+    if (!j) {
+        j = l->cur = hg_job_new(l->in, l);
+        j->pub.ingested_us = hg_now_us();
+        j->first = l->first;
+        l->seen = 0;
+    }
+    if (j->cap >= need) return 0;
+    if (need - 1 > l->in->host->max_record + HG_CHUNK_BYTES) return too_big(l);
+    size_t cap = j->cap ? HG_MAX(need, j->cap * 2) : first_cap(l, need);
+    char *p = hg_host_buf_get(l->in->host, cap);
+    if (!p) return no_memory(l, cap);
+    if (j->len) memcpy(p, j->buf, j->len);
+    hg_host_buf_put(l->in->host, j->buf, j->cap);
+    j->buf = p;
+    j->cap = cap;
+    l->grew = true;
+    return 0;
+}
+
+static void parse_job(void *arg, unsigned worker);
+
+static void submit(hg_lane_t *l, hg_job_t *j)
+{
+    hg_input_t *in = l->in;
+    j->cut_bytes = j->len;
+    pthread_mutex_lock(&in->mu);
+    hg_list_add_tail(&l->fifo, &j->link);
+    l->inflight++;
+    in->inflight++;
+    in->inflight_bytes += j->cut_bytes;
+    pthread_mutex_unlock(&in->mu);
+    hg_budget_cut(in->host, hg_lane_waiter(l));
+    hg_pool_submit(in->host->pool, parse_job, NULL, NULL, j);
+}
+
+/* The first `upto` bytes of cur become a chunk, the rest begins the next. */
+static int cut(hg_lane_t *l, size_t upto)
+{
+    hg_job_t *j = l->cur, *next = NULL;
+    size_t rest = j->len - upto;
+    if (rest) {
+        next = hg_job_new(l->in, l);
+        next->cap = first_cap(l, rest);
+        next->buf = hg_host_buf_get(l->in->host, next->cap);
+        if (!next->buf) {
+            size_t cap = next->cap;
+            next->cap = 0;
+            hg_job_free(next);
+            return no_memory(l, cap);
+        }
+        next->pub.ingested_us = hg_now_us();
+        memcpy(next->buf, j->buf + upto, rest);
+        next->len = rest;
+    }
+    j->len = upto;
+    j->pub.ranges[0] = (hg_range_t){ l->id, l->pos, l->pos + upto };
+    j->pub.n_ranges = 1;
+    l->pos += upto;
+    l->seen = rest;
+    l->first = false;
+    l->cur = next;
+    submit(l, j);
+    return 0;
+}
+
+/* Cut what is complete. 0 = nothing was, 1 = a chunk left. */
+static int cut_complete(hg_lane_t *l, bool eof)
+{
+    hg_job_t *j = l->cur;
+    if (!j || !j->len) return 0;
+    if (j->msgs) {
+        l->cur = NULL;
+        submit(l, j);
+        return 1;
+    }
+    size_t upto = j->len;
+    if (!eof) {
+        if (l->seen == j->len) return 0;
+        upto = l->in->format->split(l->in->parser, &l->split, j->buf, l->seen, j->len - l->seen, false);
+        l->seen = j->len;
+        if (HG_NEVER(upto > j->len)) upto = j->len;
+    }
+    if (upto == 0) return 0;
+    int rc = cut(l, upto);
+    return rc < 0 ? rc : 1;
+}
+
+/* After a cut or a growth: does the producer have to wait? */
+static int pressure(hg_lane_t *l, bool did_cut)
+{
+    hg_input_t *in = l->in;
+    hg_waiter_t *w = hg_lane_waiter(l);
+    if (atomic_load(&w->where) != HG_WAIT_NONE) return HG_LANE_FULL;
+    if (!did_cut && !l->grew) return HG_LANE_OK;
+    l->grew = false;
+    bool full = did_cut && hg_queue_wait(in, w);
+    if (!full && atomic_load(&in->host->in_bytes) >= in->host->in_limit) {
+        int rc = cut_complete(l, false); /* whoever waits holds no whole record */
+        if (rc < 0) return rc;
+        full = hg_budget_wait(in->host, w);
+    }
+    if (!full) return HG_LANE_OK;
+    if (!l->body && !in->full_seen) {
+        in->full_seen = true;
+        hg_input_evaluate_post(in);
+    }
+    return HG_LANE_FULL;
+}
+
+char *hg_lane_reserve(hg_lane_t *l, size_t want, size_t *room)
+{
+    HG_ON_LOOP(l->loop);
+    size_t len = l->cur ? l->cur->len : 0;
+    *room = 0;
+    if (make_room(l, len + HG_MAX(want, (size_t)1)) < 0) return NULL;
+    *room = l->cur->cap - len;
+    size_t target = cut_target(l->in);
+    if (target < HG_CHUNK_CUT) *room = HG_MIN(*room, HG_MAX(want, target)); /* small limits: small reads */
+    return l->cur->buf + len;
+}
+
+int hg_lane_fill(hg_lane_t *l, size_t n)
+{
+    HG_ON_LOOP(l->loop);
+    hg_job_t *j = l->cur;
+    int rc = 0;
+    if (!n || !j) return HG_LANE_OK;
+    HG_ASSERT(n <= j->cap - j->len);
+    if (atomic_load(&l->in->dead)) return HG_ECLOSED;
+    j->len += n;
+    if (j->len >= cut_target(l->in)) {
+        rc = cut_complete(l, false);
+        if (rc == 0 && l->cur->len > l->in->host->max_record) rc = too_big(l);
+    }
+    return rc < 0 ? rc : pressure(l, rc > 0);
+}
+
+int hg_lane_append(hg_lane_t *l, const char *p, size_t n)
+{
+    int full = HG_LANE_OK;
+    while (n) {
+        size_t room, step = HG_MIN(n, HG_CHUNK_BYTES - HG_CHUNK_CUT);
+        char *to = hg_lane_reserve(l, step, &room);
+        if (!to) return l->cur && l->cur->len > l->in->host->max_record ? HG_ETOOBIG : HG_ENOMEM;
+        memcpy(to, p, step);
+        int rc = hg_lane_fill(l, step);
+        if (rc < 0) return rc;
+        full |= rc;
+        p += step;
+        n -= step;
+    }
+    return full;
+}
+
+int hg_lane_message(hg_lane_t *l, const hg_message_t *m)
+{
+    HG_ON_LOOP(l->loop);
+    if (atomic_load(&l->in->dead)) return HG_ECLOSED;
+    if (m->payload.n > l->in->host->max_record) return too_big(l);
+    size_t len = l->cur ? l->cur->len : 0;
+    int rc = make_room(l, len + m->payload.n + 1);
+    if (rc < 0) return rc;
+    hg_job_t *j = l->cur;
+    if (j->n_msgs == j->cap_msgs) {
+        j->cap_msgs = j->cap_msgs ? j->cap_msgs * 2 : 64;
+        j->msgs = hg_xgrow(j->msgs, sizeof(hg_msgref_t) * j->cap_msgs);
+    }
+    if (!j->pub.n_ranges) {
+        j->pub.ranges[0] = (hg_range_t){ l->id, m->pos, m->pos };
+        j->pub.n_ranges = 1;
+    }
+    j->pub.ranges[0].end = m->pos + 1;
+    if (m->payload.n) memcpy(j->buf + j->len, m->payload.p, m->payload.n);
+    j->buf[j->len + m->payload.n] = '\n'; /* keeps the bytes between two messages defined */
+    if (m->payload.p) j->msgs[j->n_msgs++] = (hg_msgref_t){ j->len, m->payload.n };
+    j->len += m->payload.n + 1;
+    bool did_cut = j->len >= cut_target(l->in);
+    if (did_cut) cut_complete(l, false);
+    return pressure(l, did_cut);
+}
+
+int hg_lane_flush(hg_lane_t *l)
+{
+    HG_ON_LOOP(l->loop);
+    if (atomic_load(&l->in->dead)) return HG_ECLOSED;
+    int rc = cut_complete(l, false);
+    return rc < 0 ? rc : pressure(l, rc > 0);
+}
+
+int hg_lane_change(hg_lane_t *l, hg_change_t *c, uint64_t begin, uint64_t end, uint64_t bytes)
+{
+    HG_ON_LOOP(l->loop);
+    if (atomic_load(&l->in->dead)) {
+        hg_change_drop(c);
+        return HG_ECLOSED;
+    }
+    hg_job_t *j = hg_job_new(l->in, l);
+    j->pub.ingested_us = hg_now_us();
+    j->pub.change = c;
+    j->pub.bytes = bytes;
+    j->pub.ranges[0] = (hg_range_t){ l->id, begin, end };
+    j->pub.n_ranges = 1;
+    j->charge = c ? hg_batch_mem(c->rows) : 0;
+    hg_budget_charge(l->in->host, j->charge);
+    submit(l, j);
+    return pressure(l, true);
+}
+
+/* Nothing more comes: the lane goes with its last chunk. */
+static void finish(hg_lane_t *l)
+{
+    hg_input_t *in = l->in;
+    hg_push_body_t *body = l->body;
+    if (l->cur) {
+        hg_job_free(l->cur);
+        l->cur = NULL;
+    }
+    if (hg_list_linked(&l->link)) hg_list_del(&l->link);
+    hg_input_retain(in);
+    pthread_mutex_lock(&in->mu);
+    l->closed = true;
+    bool gone = l->inflight == 0;
+    pthread_mutex_unlock(&in->mu);
+    if (gone) {
+        hg_free(l);
+        if (body) hg_push_drained(body);
+    }
+    hg_input_drop(in);
+}
+
+int hg_lane_close(hg_lane_t *l, bool aborted)
+{
+    HG_ON_LOOP(l->loop);
+    int rc = 0;
+    if (!atomic_load(&l->in->dead)) rc = cut_complete(l, !aborted);
+    int full = rc > 0 ? pressure(l, true) : HG_LANE_OK;
+    finish(l);
+    return rc < 0 ? rc : full;
+}
+
+void hg_lane_abandon(hg_lane_t *l)
+{
+    finish(l);
+}
+
+/* --- parsing: pool threads --- */
+
+static void job_error(hg_parse_out_t *out, const hg_parse_error_t *e)
+{
+    hg_job_t *j = out->arg;
+    if (!j->errors) j->errors = HG_NEWN(hg_perr_t *, 2 * HG_CHUNK_ERRORS);
+    uint64_t i = j->n_errors++;
+    if (i >= 2 * HG_CHUNK_ERRORS) i = HG_CHUNK_ERRORS + i % HG_CHUNK_ERRORS;
+    hg_free(j->errors[i]);
+    j->errors[i] = hg_perr_copy(e, e->event ? j->events + e->event : 0);
+}
+
+static int fill_hash(hg_input_t *in, hg_change_t *c)
+{
+    const hg_schema_t *s = in->table.schema;
+    hg_col_t *few[16], **cols = few;
+    if (!s->n_key || c->hash) return 0;
+    if (s->n_key > HG_COUNT(few)) cols = HG_NEWN(hg_col_t *, s->n_key);
+    for (uint32_t i = 0; i < s->n_key; i++) cols[i] = c->rows->cols[s->key[i]];
+    c->hash = hg_trynew(sizeof(uint64_t) * c->rows->n_rows);
+    if (c->hash) hg_hash_rows(in->table.hashkey, cols, s->n_key, NULL, c->rows->n_rows, c->hash);
+    if (cols != few) hg_free(cols);
+    return c->hash ? 0 : HG_ENOMEM;
+}
+
+static int parse_bytes(hg_job_t *j, void *scratch, hg_parse_out_t *out, hg_err_t *err)
+{
+    hg_input_t *in = j->pub.in;
+    if (!j->msgs) {
+        int rc = in->format->parse(in->parser, scratch, j->buf, j->len, j->first, out, err);
+        j->events += out->events;
+        return rc;
+    }
+    for (uint32_t i = 0; i < j->n_msgs; i++) { /* each message is a document of its own */
+        out->events = 0;
+        int rc = in->format->parse(in->parser, scratch, j->buf + j->msgs[i].off, j->msgs[i].len, true, out, err);
+        j->events += out->events;
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+static void set_fail(hg_job_t *j, int rc, const char *msg)
+{
+    j->rc = rc;
+    j->fail = hg_xstrdup(msg);
+}
+
+static void parse_raw(hg_job_t *j, unsigned worker)
+{
+    hg_input_t *in = j->pub.in;
+    hg_host_t *h = in->host;
+    hg_err_t err = HG_ERR_INIT;
+    hg_parse_out_t out = { .error = job_error, .arg = j };
+    if (!in->scratch[worker] && in->format->scratch_new) in->scratch[worker] = in->format->scratch_new(in->parser);
+    hg_changeb_init(&out.changes, in->table.schema);
+    uint32_t hint = atomic_load_explicit(&in->row_hint, memory_order_relaxed);
+    int rc = 0;
+    for (uint32_t i = 0; hint && rc == 0 && i < in->table.schema->n_cols; i++)
+        rc = hg_colb_reserve(&out.changes.cols[i], hint, 0);
+    if (rc == 0)
+        rc = parse_bytes(j, in->scratch[worker], &out, &err);
+    else
+        hg_err_set(&err, rc, "no memory for the columns of a chunk");
+    if (rc < 0) {
+        set_fail(j, rc, err.msg[0] ? err.msg : "no memory to parse a chunk");
+        hg_changeb_release(&out.changes);
+        return;
+    }
+    j->pub.raw_hash = XXH3_64bits(j->buf, j->len);
+    j->pub.bytes = out.bytes;
+    j->pub.change = hg_changeb_seal(&out.changes);
+    hg_changeb_release(&out.changes);
+    if (j->events)
+        atomic_store_explicit(&in->avg_record, (uint32_t)HG_MIN(j->len / j->events + 1, (size_t)UINT32_MAX),
+                              memory_order_relaxed);
+    hg_host_buf_put(h, j->buf, j->cap);
+    j->buf = NULL;
+    if (!j->pub.change) return;
+    atomic_store_explicit(&in->row_hint, HG_MIN(j->pub.change->rows->n_rows, 1u << 16), memory_order_relaxed);
+    j->charge = hg_batch_mem(j->pub.change->rows);
+    hg_budget_charge(h, j->charge);
+}
+
+static void release(hg_job_t *j);
+
+static void parse_job(void *arg, unsigned worker)
+{
+    hg_job_t *j = arg;
+    hg_input_t *in = j->pub.in;
+    if (!atomic_load(&in->dead)) {
+        if (j->buf) parse_raw(j, worker);
+        if (j->rc == 0 && j->pub.change && fill_hash(in, j->pub.change) < 0)
+            set_fail(j, HG_ENOMEM, "no memory for key hashes");
+        if (j->pub.change) j->pub.records = j->pub.change->rows->n_rows;
+    }
+    release(j);
+}
+
+/* --- release: in the order of the cuts --- */
+
+/* [m] Errors get their event numbers now that all chunks before are known. */
+static void take_errors(hg_input_t *in, hg_job_t *j, uint64_t base)
+{
+    uint64_t kept = HG_MIN(j->n_errors, (uint64_t)(2 * HG_CHUNK_ERRORS));
+    if (j->lane->body) hg_push_job_released(j->lane->body, j);
+    for (uint64_t i = 0; i < kept; i++) { /* the ring's oldest first */
+        uint64_t at = i < HG_CHUNK_ERRORS || j->n_errors <= 2 * HG_CHUNK_ERRORS
+                          ? i
+                          : HG_CHUNK_ERRORS + (j->n_errors + i) % HG_CHUNK_ERRORS;
+        hg_perr_t *e = j->errors[at];
+        if (!e) continue;
+        hg_buf_t text;
+        hg_buf_init(&text, HG_BUF_NOMAX);
+        hg_perr_text(e, e->event ? base + e->event : 0, &text);
+        hg_errlist_add(&in->parse_errors, e->tag, hg_buf_str(&text));
+        hg_buf_release(&text);
+    }
+    /* the list keeps the newest, its index counts all */
+    in->parse_errors.index += j->n_errors - kept;
+    in->n_parse_errors += j->n_errors;
+}
+
+/* [m] true: the job went to the ready list; false: nobody wants it. */
+static bool release_one(hg_input_t *in, hg_job_t *j)
+{
+    hg_lane_t *l = j->lane;
+    uint64_t *events = l->body ? &l->events : &in->events;
+    l->inflight--;
+    in->inflight--;
+    in->inflight_bytes -= j->cut_bytes;
+    if (j->rc < 0 || atomic_load(&in->dead)) return false;
+    take_errors(in, j, *events);
+    *events += j->events;
+    j->lane = NULL;
+    in->total_records += j->pub.records;
+    in->total_bytes += j->pub.bytes;
+    in->buffered_records += j->pub.records;
+    in->buffered_bytes += j->pub.bytes;
+    atomic_fetch_add(&in->host->buffered_records, j->pub.records);
+    if (in->n_buffered++ == 0) hg_input_notify(in);
+    hg_input_ready_push(in, j);
+    return true;
+}
+
+static void release(hg_job_t *done)
+{
+    hg_input_t *in = hg_input_retain(done->pub.in);
+    hg_lane_t *l = done->lane;
+    hg_push_body_t *body = l->body;
+    hg_list_t dropped;
+    hg_err_t err = HG_ERR_INIT;
+    bool ready = false;
+    hg_list_init(&dropped);
+    pthread_mutex_lock(&in->mu);
+    done->parsed = true;
+    while (!hg_list_empty(&l->fifo)) {
+        hg_job_t *j = HG_ENTRY(l->fifo.next, hg_job_t, link);
+        if (!j->parsed) break;
+        hg_list_del(&j->link);
+        if (release_one(in, j)) {
+            ready = true;
+            continue;
+        }
+        if (j->rc < 0 && !err.code) {
+            hg_err_set(&err, (hg_code_t)j->rc, "%s", j->fail);
+            if (body)
+                hg_push_job_released(body, j);
+            else
+                atomic_store(&in->dead, true); /* a chunk is lost: nothing after it may pass */
+        }
+        hg_list_add_tail(&dropped, &j->link);
+    }
+    bool gone = l->closed && l->inflight == 0;
+    if (gone) hg_free(l);
+    hg_queue_release(in);
+    pthread_mutex_unlock(&in->mu);
+
+    for (hg_list_t *it; (it = hg_list_pop(&dropped)) != NULL;) hg_job_drop(HG_ENTRY(it, hg_job_t, link));
+    if (err.code && !body) hg_input_fail(in, "parser", &err);
+    if (gone && body) hg_push_drained(body);
+    hg_input_settle(in);
+    if (ready) hg_host_wake(in->host);
+    hg_input_drop(in);
+}

@@ -1,0 +1,339 @@
+/* output.c: the life of an output, its queue, and what the circuit sees of it.
+ *
+ * The circuit pushes one delta per step and never blocks here; it asks hg_output_full() before a step. Encoding is in
+ * encode.c (pool), writing in write.c (the output's loop). A tap is an output whose encoded chunks go to call-backs.
+ *
+ * Progress: `delivered` is the last step up to which everything is with the sink. Steps without rows, steps thrown away
+ * while the user has paused the output, and steps whose encoding failed move it on as well, but never past an earlier
+ * step that the sink has not confirmed yet. A failed output holds nobody up: its progress is UINT64_MAX - 1.
+ */
+#include "base/hg.h"
+#include "connectors/host/output_int.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define ITEM_COST 512 /* bytes that an item costs beside its rows */
+
+hg_output_t *hg_output_retain(hg_output_t *out)
+{
+    atomic_fetch_add(&out->refs, 1);
+    return out;
+}
+
+void hg_outitem_free(hg_outitem_t *it)
+{
+    if (!it) return;
+    hg_delta_release(&it->delta);
+    hg_free(it);
+}
+
+void hg_outblock_free(hg_outblock_t *b)
+{
+    if (!b) return;
+    hg_buf_release(&b->data);
+    hg_free(b->msgs);
+    hg_free(b);
+}
+
+void hg_output_drop(hg_output_t *out)
+{
+    if (atomic_fetch_sub(&out->refs, 1) != 1) return;
+    hg_host_t *h = out->host;
+    for (hg_list_t *it; (it = hg_list_pop(&out->queue)) != NULL;) {
+        hg_outitem_t *item = HG_ENTRY(it, hg_outitem_t, link);
+        hg_output_uncharge(out, item);
+        hg_outitem_free(item);
+    }
+    atomic_fetch_sub(&h->out_bytes, out->pending);
+    for (hg_list_t *it; (it = hg_list_pop(&out->blocks)) != NULL;) hg_outblock_free(HG_ENTRY(it, hg_outblock_t, link));
+    hg_outblock_free(out->cur);
+    hg_outitem_free(out->item);
+    hg_outitem_free(out->buffer);
+    hg_outblock_free(out->fill);
+    if (out->encoder) out->format->encoder_free(out->encoder);
+    hg_buf_release(&out->out_buf);
+    hg_buf_release(&out->key_buf);
+    hg_errlist_release(&out->transport_errors);
+    hg_errlist_release(&out->encode_errors);
+    pthread_mutex_destroy(&out->mu);
+    hg_free(out->types);
+    hg_free(out->acks);
+    hg_free(out->inst);
+    hg_free(out->name);
+    hg_free(out);
+    atomic_fetch_sub(&h->endpoints, 1);
+}
+
+static int output_make(hg_host_t *h, const char *endpoint, uint32_t id, const hg_schema_t *schema,
+                       const hg_format_type_t *format, const void *format_cfg, const hg_encode_env_t *env,
+                       hg_output_t **ret, hg_err_t *err)
+{
+    hg_encoder_t *enc = NULL;
+    if (format) {
+        int rc = format->encoder_new(format_cfg, env, &enc, err);
+        if (rc < 0) return rc;
+    }
+    hg_output_t *out = HG_NEW(hg_output_t);
+    atomic_fetch_add(&h->endpoints, 1);
+    out->host = h;
+    out->name = hg_xstrdup(endpoint);
+    out->id = id;
+    out->schema = schema;
+    out->format = format;
+    out->encoder = enc;
+    out->whole = env->n_key > 0;
+    out->types = HG_NEWN(const hg_type_t *, schema->n_cols + 1);
+    for (uint32_t i = 0; i < schema->n_cols; i++) out->types[i] = schema->cols[i].type;
+    out->max_queued_records = 1000000;
+    atomic_store(&out->refs, 1);
+    pthread_mutex_init(&out->mu, NULL);
+    hg_list_init(&out->queue);
+    hg_list_init(&out->blocks);
+    hg_buf_init(&out->out_buf, HG_BUF_NOMAX);
+    hg_buf_init(&out->key_buf, HG_BUF_NOMAX);
+    *ret = out;
+    return 0;
+}
+
+int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t id, const hg_schema_t *schema, hg_output_t **ret,
+                  hg_err_t *err)
+{
+    char name[512];
+    hg_output_t *out;
+    hg_encode_env_t env = { .schema = schema,
+                            .key = spec->index_key,
+                            .n_key = spec->n_index_key,
+                            .want_messages = spec->out_type->messages,
+                            .max_message = 1000000 - 64 };
+    if (spec->out_type->abi != HG_CONNECTOR_ABI)
+        return hg_err_set(err, HG_EUNSUPPORTED, "connector '%s' was built for another version of the contract",
+                          spec->out_type->name);
+    if (!spec->format && !spec->out_type->no_format)
+        return hg_err_set(err, HG_EINVAL, "connector '%s' needs a format", spec->out_type->name);
+    snprintf(name, sizeof name, HG_SF, HG_SA(spec->endpoint));
+    int rc = output_make(h, name, id, schema, spec->format, spec->format_cfg, &env, &out, err);
+    if (rc < 0) return rc;
+    out->type = spec->out_type;
+    out->cfg = spec->transport_cfg;
+    out->loop = hg_host_io_loop(h, atomic_fetch_add(&h->next_loop, 1));
+    if (spec->max_queued_records) out->max_queued_records = spec->max_queued_records;
+    out->buffering = spec->enable_output_buffer;
+    out->buffer_ms = spec->max_output_buffer_time_millis ? spec->max_output_buffer_time_millis : UINT64_MAX;
+    out->buffer_records = spec->max_output_buffer_size_records ? spec->max_output_buffer_size_records : 10000000;
+    out->inst = hg_xzero(out->type->inst_size);
+    *ret = out;
+    return 0;
+}
+
+int hg_tap_new(hg_host_t *h, const char *endpoint, uint32_t id, const hg_schema_t *schema,
+               const hg_format_type_t *format, const void *format_cfg, hg_arena_t *cfg_arena, bool backpressure,
+               hg_loop_t *on, const hg_tap_ops_t *ops, hg_output_t **ret, hg_err_t *err)
+{
+    hg_output_t *out;
+    hg_encode_env_t env = { .schema = schema, .want_messages = format->messages, .max_message = HG_OUT_BLOCK };
+    (void)cfg_arena; /* the caller keeps it as long as the tap */
+    int rc = output_make(h, endpoint, id, schema, format, format_cfg, &env, &out, err);
+    if (rc < 0) return rc;
+    out->loop = on;
+    out->tap = *ops;
+    out->backpressure = backpressure;
+    out->max_queued_records = 100000;
+    out->ready = true; /* nothing to connect; the first block makes the first call */
+    *ret = out;
+    return 0;
+}
+
+/* --- commands: control loop --- */
+
+void hg_output_start(hg_output_t *out)
+{
+    hg_loop_post(out->loop, hg_output_cmd_start, hg_output_retain(out));
+}
+
+void hg_output_stop(hg_output_t *out, bool now)
+{
+    pthread_mutex_lock(&out->mu);
+    out->stopping = true;
+    out->now |= now;
+    pthread_mutex_unlock(&out->mu);
+    hg_output_pump(out); /* flushes the output buffer */
+    hg_loop_post(out->loop, hg_output_cmd_stop, hg_output_retain(out));
+}
+
+void hg_output_free(hg_output_t *out)
+{
+    if (out) hg_output_drop(out);
+}
+
+void hg_output_uncharge(hg_output_t *out, hg_outitem_t *it)
+{
+    atomic_fetch_sub(&out->host->out_bytes, it->mem);
+    it->mem = 0;
+}
+
+/* [m] Rows thrown away; the item stays in line for the progress. */
+static void discard(hg_output_t *out, hg_outitem_t *it)
+{
+    out->queued_records -= it->records;
+    if (it->delta.n) out->queued_batches--;
+    it->records = 0;
+    hg_delta_release(&it->delta);
+    hg_output_uncharge(out, it);
+}
+
+void hg_output_pause(hg_output_t *out, bool paused)
+{
+    pthread_mutex_lock(&out->mu);
+    out->paused = paused;
+    if (paused) HG_LIST_EACH(n, &out->queue) discard(out, HG_ENTRY(n, hg_outitem_t, link));
+    pthread_mutex_unlock(&out->mu);
+    hg_output_pump(out);
+    hg_host_wake(out->host);
+}
+
+bool hg_output_paused(const hg_output_t *cout)
+{
+    hg_output_t *out = (hg_output_t *)(uintptr_t)cout;
+    pthread_mutex_lock(&out->mu);
+    bool paused = out->paused;
+    pthread_mutex_unlock(&out->mu);
+    return paused;
+}
+
+/* --- the circuit's side --- */
+
+static uint64_t delta_mem(const hg_delta_t *d)
+{
+    uint64_t mem = 0;
+    for (uint32_t i = 0; i < d->n; i++) {
+        mem += hg_batch_mem(d->parts[i]->batch);
+        if (d->parts[i]->sel) mem += sizeof(uint32_t) * d->parts[i]->n;
+        if (d->parts[i]->weights) mem += sizeof(int64_t) * d->parts[i]->n;
+    }
+    return mem;
+}
+
+static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t processed, bool snapshot)
+{
+    uint64_t rows = delta ? hg_delta_rows(delta) : 0;
+    bool lossy = !out->type && !out->backpressure;
+    hg_delta_t taken = { 0 };
+    if (delta) {
+        taken = *delta;
+        *delta = (hg_delta_t){ 0 };
+    }
+    pthread_mutex_lock(&out->mu);
+    bool drop = out->paused || out->failed || out->now;
+    if (lossy && rows && (out->queued_records >= out->max_queued_records || out->queued_batches >= HG_TAP_CHUNKS)) {
+        out->dropped++;
+        drop = true;
+    }
+    if (drop || rows == 0) {
+        hg_delta_release(&taken);
+        rows = 0;
+    }
+    hg_outitem_t *last = hg_list_empty(&out->queue) ? NULL : HG_ENTRY(out->queue.prev, hg_outitem_t, link);
+    if (rows == 0 && last && last->delta.n == 0) { /* progress only: one item for any number of steps */
+        last->step = step;
+        last->processed = processed;
+        last->steps++;
+    } else {
+        hg_outitem_t *it = HG_NEW(hg_outitem_t);
+        it->step = step;
+        it->processed = processed;
+        it->steps = 1;
+        it->records = rows;
+        it->delta = taken;
+        it->snapshot = snapshot;
+        it->dropped = out->dropped;
+        if (rows) {
+            it->mem = delta_mem(&it->delta) + ITEM_COST;
+            atomic_fetch_add(&out->host->out_bytes, it->mem);
+            out->queued_records += rows;
+            out->queued_batches++;
+        }
+        hg_list_init(&it->link);
+        hg_list_add_tail(&out->queue, &it->link);
+    }
+    bool failed = out->failed;
+    pthread_mutex_unlock(&out->mu);
+    if (lossy && !failed) atomic_store(&out->delivered, step); /* nobody waits for a reader that may lose batches */
+    hg_output_pump(out);
+}
+
+void hg_output_push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records)
+{
+    push(out, step, delta, total_processed_input_records, false);
+}
+
+void hg_output_push_snapshot(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records)
+{
+    push(out, step, delta, total_processed_input_records, true);
+}
+
+bool hg_output_full(const hg_output_t *cout)
+{
+    hg_output_t *out = (hg_output_t *)(uintptr_t)cout;
+    bool full = false;
+    if (!out->type && !out->backpressure) return false;
+    pthread_mutex_lock(&out->mu);
+    if (!out->failed && !out->paused && !out->now && out->queued_batches)
+        full = out->queued_records >= out->max_queued_records ||
+               atomic_load(&out->host->out_bytes) >= out->host->out_limit;
+    if (full) out->full_told = true;
+    pthread_mutex_unlock(&out->mu);
+    return full;
+}
+
+uint64_t hg_output_delivered_step(const hg_output_t *out)
+{
+    return atomic_load(&out->delivered);
+}
+uint64_t hg_tap_dropped(const hg_output_t *out)
+{
+    return out->tap_dropped;
+}
+
+void hg_output_advance(hg_output_t *out, uint64_t step, uint64_t processed, uint64_t steps)
+{
+    pthread_mutex_lock(&out->mu);
+    out->processed_input = processed;
+    out->processed_steps += steps;
+    if (!out->failed && step > atomic_load(&out->delivered)) atomic_store(&out->delivered, step);
+    pthread_mutex_unlock(&out->mu);
+    hg_host_wake(out->host);
+}
+
+/* --- stats: any thread --- */
+
+void hg_output_get_stats(const hg_output_t *cout, hg_output_stats_t *ret)
+{
+    hg_output_t *out = (hg_output_t *)(uintptr_t)cout;
+    pthread_mutex_lock(&out->mu);
+    *ret = (hg_output_stats_t){
+        .transmitted_records = out->transmitted_records,
+        .transmitted_bytes = out->transmitted_bytes,
+        .queued_records = out->queued_records,
+        .queued_batches = out->queued_batches,
+        .buffered_records = out->buffered_records,
+        .buffered_batches = out->buffered_batches,
+        .num_encode_errors = out->n_encode_errors,
+        .num_transport_errors = out->n_transport_errors,
+        .total_processed_input_records = out->processed_input,
+        .total_processed_steps = out->processed_steps,
+        .memory = out->pending + out->buffer_mem,
+        .unhealthy = out->health.unhealthy,
+        .failed = out->failed,
+    };
+    memcpy(ret->fatal, out->fatal, sizeof ret->fatal);
+    memcpy(ret->health, out->health.text, sizeof ret->health);
+    pthread_mutex_unlock(&out->mu);
+}
+
+void hg_output_errors_json(const hg_output_t *cout, int which, hg_jw_t *w)
+{
+    hg_output_t *out = (hg_output_t *)(uintptr_t)cout;
+    pthread_mutex_lock(&out->mu);
+    hg_errlist_json(which ? &out->encode_errors : &out->transport_errors, w);
+    pthread_mutex_unlock(&out->mu);
+}

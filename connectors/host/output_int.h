@@ -1,0 +1,127 @@
+/* output_int.h: what output.c (life, queue), encode.c (pool side) and write.c (loop side) share.
+ *
+ *   hg_output_push ─► queue ─► encode_task: one at a time per output, on the pool ─► blocks ─► write: on the loop ─►
+ * acks
+ *
+ * Flat memory: the encoder stops when HG_OUT_PENDING bytes of blocks wait to be written, also in the middle of a step;
+ * the queue of steps is bounded by hg_output_full. Marks as in host_int.h; [e] belongs to the encode task while
+ * out->encoding is set.
+ */
+#ifndef HG_CONNECTORS_OUTPUT_INT_H
+#define HG_CONNECTORS_OUTPUT_INT_H
+
+#include "connectors/host/host_int.h"
+
+#define HG_OUT_PENDING    ((size_t)1 << 20)
+#define HG_OUT_BLOCK      ((size_t)256 << 10)
+#define HG_OUT_SLICE_ROWS 8192u
+#define HG_TAP_CHUNKS     100
+
+/* A step in the queue. No delta: it only moves the progress on. */
+typedef struct hg_outitem {
+    hg_list_t link; /* on out->queue [m] */
+    uint64_t step, records, mem, processed, steps;
+    hg_delta_t delta;
+    bool snapshot;
+    uint64_t dropped; /* taps: batches dropped before this one */
+} hg_outitem_t;
+
+typedef struct hg_outmsg {
+    size_t key_off, key_len, off, len;
+    uint32_t records;
+    bool has_key;
+} hg_outmsg_t;
+
+/* Encoded data of one step, or the mark that a step is complete. */
+typedef struct hg_outblock {
+    hg_list_t link; /* on out->blocks [m] */
+    hg_buf_t data;
+    hg_outmsg_t *msgs; /* NULL: one write of all data */
+    uint32_t n_msgs, cap_msgs;
+    uint32_t next; /* [L] messages written so far */
+    uint64_t step, records;
+    bool end, wrote; /* end: the step is complete; wrote: it had data, so the sink must confirm it */
+    bool snapshot;
+    uint64_t processed, steps, dropped;
+} hg_outblock_t;
+
+/* Which rows of a delta the next slice takes: first those with negative weight, then the others. */
+typedef struct hg_slicer {
+    const hg_delta_t *delta;
+    int pass, end_pass; /* 0: negative, 1: positive, 2: everything at once */
+    uint32_t part, row;
+} hg_slicer_t;
+void hg_slicer_init(hg_slicer_t *s, const hg_delta_t *d, bool whole);
+bool hg_slicer_more(const hg_slicer_t *s);
+int hg_slicer_next(hg_slicer_t *s, uint32_t max_rows, hg_delta_t *ret, hg_err_t *err);
+
+typedef struct hg_outack {
+    uint64_t step;    /* the sink must confirm this */
+    uint64_t through; /* then all steps up to here are delivered */
+    uint64_t processed, steps;
+} hg_outack_t;
+
+struct hg_output {
+    hg_host_t *host; /* [k] down to backpressure */
+    hg_loop_t *loop;
+    const hg_output_type_t *type; /* NULL: tap */
+    const void *cfg;
+    char *name;
+    uint32_t id;
+    const hg_schema_t *schema;
+    const hg_type_t **types; /* of the columns, for consolidation */
+    const hg_format_type_t *format;
+    hg_encoder_t *encoder;
+    bool whole; /* indexed: a step is encoded in one piece */
+    uint64_t max_queued_records, buffer_ms, buffer_records;
+    bool buffering;
+    hg_tap_ops_t tap;
+    bool backpressure;
+    atomic_uint refs;
+    _Atomic uint64_t delivered;
+
+    /* [L] */
+    void *inst;
+    bool open_called, start_called, ready, eagain, writing, stop_called, close_called, closed, closed_sent;
+    hg_outblock_t *cur; /* being written: not in blocks any more, still in pending */
+    hg_outack_t *acks;
+    uint32_t n_acks, cap_acks;
+    uint64_t tap_dropped;
+    uv_timer_t *timer; /* the output buffer's age; heap */
+
+    pthread_mutex_t mu;
+    /* [m] */
+    hg_list_t queue, blocks;
+    bool encoding, write_posted, paused, stopping, now, failed, flush_due, full_told;
+    size_t pending;
+    uint64_t queued_records, queued_batches, buffered_records, buffered_batches, transmitted_records, transmitted_bytes;
+    uint64_t n_encode_errors, n_transport_errors, processed_input, processed_steps, dropped, buffer_mem;
+    char fatal[512];
+    hg_health_t health;
+    hg_errlist_t transport_errors, encode_errors;
+
+    /* [e] */
+    hg_outitem_t *item; /* being encoded */
+    hg_slicer_t slicer;
+    uint32_t slice_rows;
+    bool wrote;
+    hg_outblock_t *fill; /* messages collect here */
+    hg_buf_t out_buf, key_buf;
+    hg_outitem_t *buffer; /* output buffer: merged steps, or NULL */
+    uint64_t consolidate_at;
+};
+
+hg_output_t *hg_output_retain(hg_output_t *out);
+void hg_output_drop(hg_output_t *out);
+void hg_output_pump(hg_output_t *out);       /* any thread, no lock: starts the encode task if there is work */
+void hg_output_write_post(hg_output_t *out); /* any thread, no lock */
+void hg_output_advance(hg_output_t *out, uint64_t step, uint64_t processed, uint64_t steps); /* delivered */
+void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *err);
+void hg_output_arm_timer(hg_output_t *out); /* any thread: the buffer got its first rows */
+void hg_outitem_free(hg_outitem_t *it);
+void hg_outblock_free(hg_outblock_t *b);
+void hg_output_cmd_start(void *out); /* write.c, loop */
+void hg_output_cmd_stop(void *out);
+void hg_output_uncharge(hg_output_t *out, hg_outitem_t *it); /* leaves the queue */
+
+#endif
