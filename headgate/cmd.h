@@ -1,0 +1,12 @@
+/* cmd.h: one function per sub-command; argv[0] is the command's name. Each returns the exit code: 0 fine, 1 failed, 2 wrong usage. */
+#ifndef HG_HEADGATE_CMD_H
+#define HG_HEADGATE_CMD_H
+
+int hg_cmd_run(int argc, char **argv);
+int hg_cmd_check(int argc, char **argv);
+int hg_cmd_serve(int argc, char **argv);
+int hg_cmd_connectors(int argc, char **argv);
+int hg_cmd_compile(int argc, char **argv);
+int hg_cmd_pipeline(int argc, char **argv);
+
+#endif

@@ -1,0 +1,275 @@
+/* circuit_thread.c: the one thread that changes tables and views.
+ *
+ * It sleeps until something wakes it: input became ready, an output has room again, a command was posted, a step was asked for. A turn runs
+ * the commands, waits while an output is full (the slowest sink stalls the pipeline: that is the back-pressure), takes what is ready, steps,
+ * hands the deltas to the outputs, and says done to the chunks.
+ */
+#include "base/hg.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/pipeline_int.h"
+#include <errno.h>
+
+#define STEP_ROWS   65536
+#define STEP_CHUNKS 256
+
+void hg_circuit_post(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void *arg)
+{
+    circuit_cmd_t *c = HG_NEW(circuit_cmd_t);
+    *c = (circuit_cmd_t){ NULL, fn, arg };
+    pthread_mutex_lock(&p->cmd_lock);
+    if (p->cmd_tail) p->cmd_tail->next = c;
+    else p->cmd_head = c;
+    p->cmd_tail = c;
+    pthread_cond_signal(&p->cmd_cond);
+    pthread_mutex_unlock(&p->cmd_lock);
+}
+
+void hg_circuit_wake(void *arg)
+{
+    hg_pipeline_t *p = arg;
+    pthread_mutex_lock(&p->cmd_lock);
+    if (!p->woken) {
+        p->woken = true;
+        pthread_cond_signal(&p->cmd_cond);
+    }
+    pthread_mutex_unlock(&p->cmd_lock);
+}
+
+void hg_circuit_request_step(hg_pipeline_t *p)
+{
+    pthread_mutex_lock(&p->cmd_lock);
+    p->step_wanted = true;
+    pthread_cond_signal(&p->cmd_cond);
+    pthread_mutex_unlock(&p->cmd_lock);
+}
+
+void hg_circuit_attach(hg_pipeline_t *p, uint32_t relation, hg_output_t *out)
+{
+    if (p->n_sinks == p->cap_sinks) {
+        p->cap_sinks = p->cap_sinks ? p->cap_sinks * 2 : 16;
+        p->sinks = hg_xgrow(p->sinks, p->cap_sinks * sizeof *p->sinks);
+    }
+    p->sinks[p->n_sinks++] = (sink_t){ relation, out };
+    p->want[relation] = true;
+}
+
+void hg_circuit_detach(hg_pipeline_t *p, hg_output_t *out)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->n_sinks; i++)
+        if (p->sinks[i].out != out) p->sinks[n++] = p->sinks[i];
+    p->n_sinks = n;
+    memset(p->want, 0, p->prog->plan.n_relations * sizeof *p->want);
+    for (uint32_t i = 0; i < n; i++) p->want[p->sinks[i].relation] = true;
+}
+
+/* A delta for one more consumer: the parts are shared. */
+static int share_delta(const hg_delta_t *d, hg_delta_t *ret)
+{
+    *ret = (hg_delta_t){ 0 };
+    for (uint32_t i = 0; i < d->n; i++) {
+        int rc = hg_delta_add(ret, hg_part_retain(d->parts[i]));
+        if (rc < 0) {
+            hg_delta_release(ret);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int feed_outputs(hg_pipeline_t *p, uint64_t step, hg_err_t *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < p->n_sinks && rc == 0; i++) {
+        hg_delta_t d;
+        rc = share_delta(&p->deltas[p->sinks[i].relation], &d);
+        if (rc < 0) hg_err_set(err, HG_ENOMEM, "out of memory handing step %" PRIu64 " to its outputs", step);
+        else hg_output_push(p->sinks[i].out, step, &d, atomic_load(&p->processed_records));
+    }
+    for (uint32_t r = 0; r < p->prog->plan.n_relations; r++) {
+        hg_delta_release(&p->deltas[r]);
+        p->deltas[r] = (hg_delta_t){ 0 };
+    }
+    return rc;
+}
+
+/* What the chunks brought is processed: counters and completion marks. */
+static void account(hg_pipeline_t *p, hg_chunk_t *const *chunks, uint32_t n, uint64_t inserted)
+{
+    uint64_t step = atomic_load(&p->steps), records = inserted, bytes = 0;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < n; i++) {
+        endpoint_t *ep = p->inputs[chunks[i]->conn];
+        uint64_t    count = atomic_load(&ep->processed) + chunks[i]->records;
+        atomic_store(&ep->processed, count);
+        hg_marks_endpoint(p, ep, step, count);
+        records += chunks[i]->records;
+        bytes += chunks[i]->bytes;
+    }
+    uint64_t total = atomic_fetch_add(&p->processed_records, records) + records;
+    atomic_fetch_add(&p->processed_bytes, bytes);
+    hg_marks_step(p, step, total);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* One step. The outputs are told the processed total that includes it. */
+static int do_step(hg_pipeline_t *p, const hg_step_input_t *in, uint32_t n_in, hg_chunk_t *const *chunks, uint32_t n_chunks, uint64_t inserted,
+                   hg_err_t *err)
+{
+    hg_step_t        step = { .number = atomic_load(&p->steps) + 1, .now_us = hg_now_us(), .mode = HG_MODE_INCREMENTAL };
+    hg_step_output_t out = { .deltas = p->deltas };
+    int64_t          t0 = hg_mono_us();
+    int              rc = hg_circuit_step(p->circuit, &step, in, n_in, p->want, &out, err);
+    atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
+    if (rc < 0) return rc;
+    atomic_store(&p->steps, step.number);
+    account(p, chunks, n_chunks, inserted);
+    return feed_outputs(p, step.number, err);
+}
+
+int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, hg_err_t *err)
+{
+    hg_step_input_t in = { relation, UINT32_MAX, change };
+    atomic_fetch_add(&p->inserted_records, change->rows->n_rows);
+    return do_step(p, &in, 1, NULL, 0, change->rows->n_rows, err);
+}
+
+static int step_chunks(hg_pipeline_t *p, hg_chunk_t **chunks, uint32_t n, hg_err_t *err)
+{
+    hg_step_input_t in[STEP_CHUNKS];
+    uint32_t        n_in = 0;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!chunks[i]->change) continue;
+        in[n_in++] = (hg_step_input_t){ p->inputs[chunks[i]->conn]->relation, chunks[i]->conn, chunks[i]->change };
+    }
+    pthread_mutex_unlock(&p->lock);
+    return do_step(p, in, n_in, chunks, n, 0, err);
+}
+
+static bool outputs_full(hg_pipeline_t *p)
+{
+    bool full = false;
+    for (uint32_t i = 0; i < p->n_sinks && !full; i++) full = hg_output_full(p->sinks[i].out);
+    if (full && atomic_load(&p->stall_since_us) == 0) atomic_store(&p->stall_since_us, (uint64_t)hg_mono_us());
+    if (!full) atomic_store(&p->stall_since_us, 0);
+    return full;
+}
+
+/* Should buffered records wait for more? Yields how long at most in *ret_us. */
+static bool wait_for_batch(hg_pipeline_t *p, int64_t *since_us, uint64_t *ret_us)
+{
+    if (p->cfg.min_batch_size_records == 0 || p->cfg.max_buffering_delay_usecs == 0) return false;
+    if (hg_host_buffered_records(p->host) > p->cfg.min_batch_size_records) return false;
+    int64_t now = hg_mono_us();
+    if (*since_us == 0) *since_us = now;
+    uint64_t waited = (uint64_t)(now - *since_us);
+    if (waited >= p->cfg.max_buffering_delay_usecs) return false;
+    *ret_us = p->cfg.max_buffering_delay_usecs - waited;
+    return true;
+}
+
+static void sleep_until_woken(hg_pipeline_t *p, uint64_t max_us)
+{
+    if (max_us == 0) {
+        while (!p->woken && !p->cmd_head && !p->step_wanted && !p->quit) pthread_cond_wait(&p->cmd_cond, &p->cmd_lock);
+        return;
+    }
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += (time_t)(max_us / 1000000);
+    t.tv_nsec += (long)(max_us % 1000000) * 1000;
+    if (t.tv_nsec >= 1000000000) t.tv_sec++, t.tv_nsec -= 1000000000;
+    while (!p->woken && !p->cmd_head && !p->step_wanted && !p->quit)
+        if (pthread_cond_timedwait(&p->cmd_cond, &p->cmd_lock, &t) == ETIMEDOUT) break;
+}
+
+static void run_commands(hg_pipeline_t *p, circuit_cmd_t *c)
+{
+    while (c) {
+        circuit_cmd_t *next = c->next;
+        c->fn(p, c->arg);
+        hg_free(c);
+        c = next;
+    }
+}
+
+/* One turn after waking. Returns true if it should look again without sleeping; *wait_us: sleep at most that long (0 = no limit). */
+static bool turn(hg_pipeline_t *p, bool step_wanted, int64_t *since_us, uint64_t *wait_us, hg_err_t *err, int *ret_rc)
+{
+    hg_chunk_t *chunks[STEP_CHUNKS];
+    *wait_us = 0;
+    *ret_rc = 0;
+    if (outputs_full(p)) return false; /* the output wakes us */
+    if (!step_wanted && (!hg_host_ready(p->host) || wait_for_batch(p, since_us, wait_us))) {
+        if (*wait_us == 0) *since_us = 0;
+        return hg_circuit_merge(p->circuit, 1000);
+    }
+    *since_us = 0;
+    uint32_t n = hg_host_take(p->host, STEP_ROWS, chunks, STEP_CHUNKS);
+    if (n == 0 && !step_wanted) return false;
+    int rc = step_chunks(p, chunks, n, err);
+    for (uint32_t i = 0; i < n; i++) hg_chunk_done(chunks[i]);
+    *ret_rc = rc;
+    return true;
+}
+
+static void *circuit_main(void *arg)
+{
+    hg_pipeline_t *p = arg;
+    int64_t        since_us = 0;
+    uint64_t       wait_us = 0;
+    bool           again = false, failed = false;
+    pthread_setname_np(pthread_self(), "hg-circuit");
+    for (;;) {
+        pthread_mutex_lock(&p->cmd_lock);
+        if (!again) sleep_until_woken(p, wait_us);
+        circuit_cmd_t *cmds = p->cmd_head;
+        bool           step_wanted = p->step_wanted, quit = p->quit;
+        p->cmd_head = p->cmd_tail = NULL;
+        p->woken = p->step_wanted = false;
+        pthread_mutex_unlock(&p->cmd_lock);
+        run_commands(p, cmds);
+        if (quit && !cmds) break;
+        if (failed) {
+            again = false;
+            continue; /* commands are still served: queries and detaching */
+        }
+        hg_err_t err = HG_ERR_INIT;
+        int      rc;
+        again = turn(p, step_wanted, &since_us, &wait_us, &err, &rc);
+        if (rc < 0) {
+            failed = true;
+            again = false;
+            hg_pipeline_fail(p, &err);
+        }
+    }
+    return NULL;
+}
+
+int hg_circuit_thread_start(hg_pipeline_t *p, hg_err_t *err)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&p->cmd_lock, NULL);
+    pthread_cond_init(&p->cmd_cond, &attr);
+    pthread_condattr_destroy(&attr);
+    p->step_wanted = true; /* an empty step, so that snapshots exist before anything reads */
+    int rc = pthread_create(&p->thread, NULL, circuit_main, p);
+    if (rc != 0) return hg_err_errno(err, rc, "cannot start the circuit thread");
+    p->thread_started = true;
+    return 0;
+}
+
+void hg_circuit_thread_stop(hg_pipeline_t *p)
+{
+    if (!p->thread_started) return;
+    pthread_mutex_lock(&p->cmd_lock);
+    p->quit = true;
+    pthread_cond_signal(&p->cmd_cond);
+    pthread_mutex_unlock(&p->cmd_lock);
+    pthread_join(p->thread, NULL);
+    p->thread_started = false;
+}

@@ -1,0 +1,207 @@
+/* egress.c: POST /egress/{relation}: the change stream of a table or view, one chunk object per line.
+ *
+ * The stream is an output endpoint (a tap) that exists as long as the request. Lines are written on the request's loop; an empty chunk goes
+ * out at once and after 3 s of silence, because clients wait for the first line before they go on.
+ */
+#include "base/hg.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/server_int.h"
+
+#define KEEPALIVE_MS 3000
+
+typedef struct {
+    hg_pipeline_server_t   *s;
+    hg_req_t               *req; /* NULL: gone or ended. Request's loop */
+    hg_loop_t              *loop;
+    hg_arena_t             *arena;
+    const hg_format_type_t *type;
+    const void             *cfg;
+    uint32_t                relation;
+    bool                    backpressure, json;
+    char                    name[300];
+    hg_err_t                err;
+    endpoint_t             *ep;
+    hg_output_t            *out;
+    uint64_t                sequence;
+    uv_timer_t              timer;
+    bool                    timer_open, tap_closed, wants_more, quiet;
+    hg_buf_t                line;
+} egress_t;
+
+/* The object goes when the tap has said closed and the timer is closed. Request's loop. */
+static void maybe_free(egress_t *g)
+{
+    if (!g->tap_closed || g->timer_open) return;
+    hg_buf_release(&g->line);
+    hg_free(g);
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+    egress_t *g = h->data;
+    g->timer_open = false;
+    maybe_free(g);
+}
+
+static bool put_line(egress_t *g, bool snapshot, hg_str_t data)
+{
+    hg_buf_clear(&g->line);
+    hg_buf_addf(&g->line, "{\"sequence_number\":%" PRIu64 ",\"snapshot\":%s", g->sequence++, snapshot ? "true" : "false");
+    if (data.n && g->json) {
+        hg_buf_adds(&g->line, ",\"json_data\":");
+        hg_buf_addstr(&g->line, data);
+    } else if (data.n) {
+        hg_buf_adds(&g->line, ",\"text_data\":");
+        hg_json_quote(&g->line, data);
+    }
+    hg_buf_adds(&g->line, "}\r\n");
+    g->quiet = false;
+    return hg_resp_write(g->req, g->line.p, g->line.len);
+}
+
+static bool on_chunk(void *arg, uint64_t step, hg_str_t bytes, uint64_t records, bool snapshot)
+{
+    egress_t *g = arg;
+    (void)step, (void)records;
+    if (!g->req || bytes.n == 0) return true;
+    bytes = hg_str_trim(bytes);
+    g->wants_more = !put_line(g, snapshot, bytes);
+    return !g->wants_more;
+}
+
+static void on_drain(void *arg)
+{
+    egress_t *g = arg;
+    if (g->wants_more && g->out) {
+        g->wants_more = false;
+        hg_tap_more(g->out);
+    }
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    egress_t *g = t->data;
+    if (g->req && g->quiet) put_line(g, false, (hg_str_t){ 0 });
+    g->quiet = true;
+}
+
+static void on_tap_closed(void *arg)
+{
+    egress_t *g = arg;
+    hg_req_t *r = g->req;
+    g->req = NULL;
+    g->tap_closed = true;
+    if (r) hg_resp_end(r);
+    if (g->timer_open && !uv_is_closing((uv_handle_t *)&g->timer)) uv_close((uv_handle_t *)&g->timer, timer_closed);
+    maybe_free(g);
+}
+
+/* --- control loop --- */
+
+static void stop_on_control(void *arg)
+{
+    endpoint_t *ep = arg;
+    if (ep->out && !ep->closed) hg_output_stop(ep->out, true);
+}
+
+static void peer_left(void *arg)
+{
+    egress_t *g = arg;
+    g->req = NULL;
+    if (g->ep) hg_loop_post(g->s->opts.control, stop_on_control, g->ep);
+}
+
+static void begin_stream(void *arg);
+
+static void attach(hg_pipeline_t *p, void *arg)
+{
+    egress_t *g = arg;
+    hg_circuit_attach(p, g->relation, g->out);
+    hg_loop_post(g->loop, begin_stream, g);
+}
+
+static void make_endpoint(void *arg)
+{
+    egress_t      *g = arg;
+    hg_pipeline_t *p = g->s->p;
+    hg_tap_ops_t   ops = { .chunk = on_chunk, .closed = on_tap_closed, .arg = g };
+    if (p->life != ST_RUNNING) hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
+    else hg_tap_new(p->host, g->name, p->n_outputs, &p->prog->plan.relations[g->relation].schema, g->type, g->cfg, g->arena, g->backpressure, g->loop,
+                    &ops, &g->out, &g->err);
+    if (g->err.code) {
+        hg_loop_post(g->loop, begin_stream, g);
+        return;
+    }
+    g->ep = hg_pipeline_add_endpoint(p, false, g->name, g->relation);
+    pthread_mutex_lock(&p->lock);
+    g->ep->tap = true;
+    g->ep->backpressure = g->backpressure;
+    g->ep->arena = g->arena;
+    g->ep->out = g->out;
+    pthread_mutex_unlock(&p->lock);
+    g->arena = NULL;
+    p->open_outputs++;
+    hg_output_start(g->out);
+    hg_circuit_post(p, attach, g);
+}
+
+/* --- request's loop --- */
+
+static void begin_stream(void *arg)
+{
+    egress_t *g = arg;
+    if (g->err.code) {
+        if (g->req) hg_resp_err(g->req, &g->err);
+        hg_arena_free(g->arena);
+        g->tap_closed = true;
+        maybe_free(g);
+        return;
+    }
+    if (!g->req) { /* the peer left meanwhile */
+        hg_loop_post(g->s->opts.control, stop_on_control, g->ep);
+        return;
+    }
+    hg_resp_begin(g->req, 200, g->json ? "application/json" : "text/plain", NULL);
+    hg_resp_on_drain(g->req, on_drain, g);
+    put_line(g, false, (hg_str_t){ 0 });
+    uv_timer_init(hg_loop_uv(g->loop), &g->timer);
+    g->timer.data = g;
+    g->timer_open = true;
+    uv_timer_start(&g->timer, on_timer, KEEPALIVE_MS, KEEPALIVE_MS);
+}
+
+/* The stream's own options, whatever the client says: an array per chunk. */
+static const char *forced(hg_str_t format) { return hg_str_eqz(format, "json") ? "{\"array\":true}" : NULL; }
+
+static int parse(egress_t *g, hg_str_t relation)
+{
+    const char *text;
+    bool        snapshot;
+    hg_str_t    format = hg_req_param(g->req, "format");
+    int         rel = hg_pipeline_relation(g->s->p, relation);
+    if (rel < 0) return hg_err_set(&g->err, HG_EUNKNOWNVIEW, "unknown table or view '" HG_SF "'", HG_SA(relation));
+    g->relation = (uint32_t)rel;
+    g->json = hg_str_eqz(format, "json");
+    int rc = hg_req_param_bool(g->req, "backpressure", false, &g->backpressure, &g->err);
+    if (rc == 0) rc = hg_req_param_bool(g->req, "send_snapshot", false, &snapshot, &g->err);
+    if (rc == 0 && snapshot) rc = hg_err_set(&g->err, HG_EUNSUPPORTED, "send_snapshot is not offered by this version of headgate");
+    if (rc == 0) rc = hg_request_format(g->req, g->arena, false, "csv", forced(format), &g->type, &g->cfg, &text, &g->err);
+    return rc;
+}
+
+void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation)
+{
+    egress_t *g = HG_NEW(egress_t);
+    char      id[37];
+    *g = (egress_t){ .s = s, .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
+    hg_buf_init(&g->line, HG_BUF_NOMAX);
+    if (parse(g, relation) < 0) {
+        begin_stream(g);
+        return;
+    }
+    hg_uuid_v7(id);
+    snprintf(g->name, sizeof g->name, HG_SF ".api-%s", HG_SA(s->p->prog->plan.relations[g->relation].schema.name), id);
+    hg_req_on_abort(r, peer_left, g);
+    hg_loop_post(s->opts.control, make_endpoint, g);
+}

@@ -1,0 +1,493 @@
+/* pipeline.c: the life of a pipeline: making it, driving the orchestrator, stopping. Control loop.
+ *
+ * Events of the host become events of the orchestrator; its commands become calls of the host (drain_commands). Stopping goes through
+ * three states: DRAINING (inputs held, the circuit empties the queues), CLOSING (endpoints close), STOPPED.
+ */
+#include "base/hg.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/pipeline_int.h"
+
+#define DRAIN_TICK_MS 5
+
+/* --- endpoints --- */
+
+endpoint_t *hg_pipeline_find(hg_pipeline_t *p, hg_str_t name, bool input)
+{
+    uint32_t id = hg_strmap_get(input ? &p->input_names : &p->output_names, name);
+    if (id == HG_STRMAP_NONE) return NULL;
+    endpoint_t *ep = input ? p->inputs[id] : p->outputs[id];
+    return ep->gone ? NULL : ep;
+}
+
+static endpoint_t *new_endpoint(hg_pipeline_t *p, bool input, const char *name, uint32_t relation)
+{
+    endpoint_t  *ep = HG_NEW(endpoint_t);
+    endpoint_t ***eps = input ? &p->inputs : &p->outputs;
+    uint32_t    *n = input ? &p->n_inputs : &p->n_outputs;
+    const hg_schema_t *s = &p->prog->plan.relations[relation].schema;
+    ep->p = p;
+    ep->input = input;
+    ep->name = hg_xstrdup(name);
+    ep->stream = hg_xprintf(s->case_sensitive ? "\"" HG_SF "\"" : HG_SF, HG_SA(s->name));
+    ep->relation = relation;
+    pthread_mutex_lock(&p->lock);
+    ep->id = *n;
+    *eps = hg_xgrow(*eps, (*n + 1) * sizeof **eps);
+    (*eps)[(*n)++] = ep;
+    hg_strmap_put(input ? &p->input_names : &p->output_names, hg_strz(ep->name), ep->id);
+    pthread_mutex_unlock(&p->lock);
+    return ep;
+}
+
+static void free_endpoint(endpoint_t *ep)
+{
+    if (ep->in) hg_input_free(ep->in);
+    if (ep->out) hg_output_free(ep->out);
+    hg_arena_free(ep->arena);
+    hg_free(ep->marks);
+    hg_free(ep->name);
+    hg_free(ep->stream);
+    hg_free(ep);
+}
+
+endpoint_t *hg_pipeline_add_endpoint(hg_pipeline_t *p, bool input, const char *name, uint32_t relation)
+{
+    endpoint_t *ep = new_endpoint(p, input, name, relation);
+    if (input) {
+        uint32_t id = hg_orch_add(p->orch, hg_strz(name), hg_now_us());
+        HG_ASSERT(id == ep->id);
+    }
+    return ep;
+}
+
+void hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_env_t *ret)
+{
+    const hg_relation_t *r = &p->prog->plan.relations[relation];
+    *ret = (hg_table_env_t){ &r->schema, r->defaults, p->hashkey };
+}
+
+/* --- orchestrator --- */
+
+static void reopen(hg_pipeline_t *p, endpoint_t *ep);
+
+static void tell_change(hg_pipeline_t *p, endpoint_t *ep)
+{
+    hg_orch_reason_t r = hg_orch_reason(p->orch, ep->id);
+    atomic_store(&ep->paused, hg_orch_paused(p->orch, ep->id));
+    atomic_store(&ep->reason, (int)r);
+    hg_log(HG_LOG_INFO, "connector", ep->name, "state", "reason=%s", hg_orch_reason_name(r));
+    if (p->opts.on_change) p->opts.on_change(p->opts.arg, ep->id, r);
+}
+
+static void obey(hg_pipeline_t *p, hg_orch_cmd_t cmd)
+{
+    endpoint_t *ep = p->inputs[cmd.conn];
+    switch (cmd.kind) {
+    case HG_ORCH_DO_OPEN:
+        if (ep->closed || !ep->in) reopen(p, ep);
+        else hg_input_open(ep->in);
+        break;
+    case HG_ORCH_DO_MARK: hg_input_mark(ep->in); break;
+    case HG_ORCH_DO_PERSIST: hg_pipeline_feed(p, HG_ORCH_DURABLE, cmd.conn, cmd.n); break; /* state lives as long as the process */
+    case HG_ORCH_DO_RUN: hg_input_run(ep->in); break;
+    case HG_ORCH_DO_HOLD: hg_input_hold(ep->in); break;
+    case HG_ORCH_DO_CLOSE: hg_input_close(ep->in); break;
+    case HG_ORCH_DO_REASON: tell_change(p, ep); break;
+    case HG_ORCH_DO_ACTIVATED:
+        if (ep->spec && ep->spec->has_after)
+            hg_log(HG_LOG_INFO, "orchestrator", ep->name, "activated", "\"starting endpoint %s, whose 'start_after' dependencies have been satisfied\"",
+                   ep->name);
+        break;
+    case HG_ORCH_CMD_N:
+    default: (void)HG_NEVER(true);
+    }
+}
+
+static void drain_commands(hg_pipeline_t *p)
+{
+    hg_orch_cmd_t cmd;
+    while (hg_orch_next(p->orch, &cmd)) obey(p, cmd);
+}
+
+void hg_pipeline_feed(hg_pipeline_t *p, hg_orch_ev_kind_t kind, uint32_t conn, uint64_t n)
+{
+    if (p->life != ST_RUNNING) return;
+    hg_orch_feed(p->orch, (hg_orch_ev_t){ kind, conn, n, hg_now_us() });
+    drain_commands(p);
+}
+
+static void on_opened(void *arg, uint32_t conn) { hg_pipeline_feed(arg, HG_ORCH_OPENED, conn, 0); }
+static void on_ended(void *arg, uint32_t conn) { hg_pipeline_feed(arg, HG_ORCH_ENDED, conn, 0); }
+static void on_buffered(void *arg, uint32_t conn, bool some) { hg_pipeline_feed(arg, HG_ORCH_BUFFERED, conn, some); }
+static void on_marked(void *arg, uint32_t conn, const char *mark)
+{
+    hg_pipeline_t *p = arg;
+    hg_log(HG_LOG_INFO, "connector", p->inputs[conn]->name, "marked", "mark=%s", mark);
+    hg_pipeline_feed(p, HG_ORCH_MARKED, conn, 0);
+}
+static void on_mark_failed(void *arg, uint32_t conn, const hg_err_t *err)
+{
+    hg_pipeline_t *p = arg;
+    hg_log(HG_LOG_WARN, "connector", p->inputs[conn]->name, "mark_failed", "error=\"%s\"", err->msg);
+    hg_pipeline_feed(p, HG_ORCH_MARK_FAILED, conn, 0);
+}
+static void on_failed(void *arg, uint32_t conn, const hg_err_t *err)
+{
+    hg_pipeline_t *p = arg;
+    hg_log(HG_LOG_ERROR, "connector", p->inputs[conn]->name, "failed", "error=\"%s\"", err->msg);
+    hg_pipeline_feed(p, HG_ORCH_FAILED, conn, 0);
+}
+
+/* --- a failed connector tried again: the old instance goes once the circuit cannot hold a chunk of it --- */
+
+typedef struct {
+    endpoint_t *ep;
+    hg_input_t *old;
+} retire_t;
+
+static void retire_on_control(void *arg)
+{
+    retire_t      *r = arg;
+    endpoint_t    *ep = r->ep;
+    hg_pipeline_t *p = ep->p;
+    hg_table_env_t env;
+    hg_err_t       err = HG_ERR_INIT;
+    hg_input_t    *in = NULL;
+    hg_pipeline_table_env(p, ep->relation, &env);
+    if (p->life == ST_RUNNING && hg_input_new(p->host, ep->spec, ep->id, &env, &in, &err) == 0) {
+        pthread_mutex_lock(&p->lock);
+        ep->in = in;
+        pthread_mutex_unlock(&p->lock);
+        hg_input_free(r->old);
+        ep->closed = false;
+        p->open_inputs++;
+        hg_input_open(in);
+    } else if (err.code) {
+        on_failed(p, ep->id, &err);
+    }
+    hg_free(r);
+}
+
+static void retire_on_circuit(hg_pipeline_t *p, void *arg) { hg_loop_post(p->control, retire_on_control, arg); }
+
+static void reopen(hg_pipeline_t *p, endpoint_t *ep)
+{
+    if (!ep->closed) {
+        ep->reopen = true; /* on_closed goes on */
+        return;
+    }
+    ep->reopen = false;
+    retire_t *r = HG_NEW(retire_t);
+    *r = (retire_t){ ep, ep->in };
+    hg_circuit_post(p, retire_on_circuit, r);
+}
+
+static void maybe_stopped(hg_pipeline_t *p);
+
+static void on_closed(void *arg, uint32_t conn)
+{
+    hg_pipeline_t *p = arg;
+    endpoint_t    *ep = p->inputs[conn];
+    ep->closed = true;
+    p->open_inputs--;
+    if (ep->reopen) reopen(p, ep);
+    maybe_stopped(p);
+}
+
+/* A tap's output goes away with its request; configured outputs stay for the stats. */
+static void free_tap_on_control(void *arg)
+{
+    endpoint_t    *ep = arg;
+    hg_pipeline_t *p = ep->p;
+    pthread_mutex_lock(&p->lock);
+    hg_output_t *out = ep->out;
+    ep->out = NULL;
+    ep->gone = true;
+    pthread_mutex_unlock(&p->lock);
+    hg_output_free(out);
+    p->open_outputs--;
+    maybe_stopped(p);
+}
+
+static void detach_tap(hg_pipeline_t *p, void *arg)
+{
+    endpoint_t *ep = arg;
+    hg_circuit_detach(p, ep->out);
+    hg_loop_post(p->control, free_tap_on_control, ep);
+}
+
+static void on_output_closed(void *arg, uint32_t out)
+{
+    hg_pipeline_t *p = arg;
+    endpoint_t    *ep = p->outputs[out];
+    ep->closed = true;
+    if (ep->tap) {
+        hg_circuit_post(p, detach_tap, ep);
+        return;
+    }
+    p->open_outputs--;
+    maybe_stopped(p);
+}
+
+/* --- making --- */
+
+static int make_inputs(hg_pipeline_t *p, hg_err_t *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < p->prog->n_inputs && rc == 0; i++) {
+        const hg_conn_spec_t *spec = &p->prog->conns[i];
+        hg_table_env_t        env;
+        endpoint_t           *ep = new_endpoint(p, true, spec->endpoint.p, spec->relation);
+        ep->spec = spec;
+        hg_pipeline_table_env(p, spec->relation, &env);
+        rc = hg_input_new(p->host, spec, i, &env, &ep->in, err);
+        if (rc == 0) p->open_inputs++;
+    }
+    return rc;
+}
+
+static int make_outputs(hg_pipeline_t *p, hg_err_t *err)
+{
+    int rc = 0;
+    for (uint32_t i = p->prog->n_inputs; i < p->prog->n_conns && rc == 0; i++) {
+        const hg_conn_spec_t *spec = &p->prog->conns[i];
+        endpoint_t           *ep = new_endpoint(p, false, spec->endpoint.p, spec->relation);
+        ep->spec = spec;
+        rc = hg_output_new(p->host, spec, ep->id, &p->prog->plan.relations[spec->relation].schema, &ep->out, err);
+        if (rc < 0) break;
+        p->open_outputs++;
+        hg_circuit_attach(p, spec->relation, ep->out); /* the circuit thread does not run yet */
+    }
+    return rc;
+}
+
+/* The labels again: the same check as at compile time, for programs that come from elsewhere. */
+static int check_labels(hg_pipeline_t *p, hg_err_t *err)
+{
+    const hg_orch_issue_t *issues;
+    hg_arena_t            *a = hg_arena_new();
+    int                    rc = 0;
+    uint32_t n = hg_orch_check_config(a, p->prog->orch, p->prog->n_inputs, p->prog->unknown_label_warns, &issues);
+    for (uint32_t i = 0; i < n && rc == 0; i++)
+        if (!issues[i].warning) rc = hg_err_at(err, issues[i].code, issues[i].pos, "invalid controller configuration: %s", issues[i].msg);
+    hg_arena_free(a);
+    return rc;
+}
+
+static void start_everything(hg_pipeline_t *p)
+{
+    for (uint32_t i = 0; i < p->n_outputs; i++) {
+        if (p->outputs[i]->spec->paused) {
+            hg_output_pause(p->outputs[i]->out, true);
+            atomic_store(&p->outputs[i]->paused, true);
+        }
+        hg_output_start(p->outputs[i]->out);
+    }
+    for (uint32_t i = 0; i < p->n_inputs; i++) {
+        atomic_store(&p->inputs[i]->paused, hg_orch_paused(p->orch, i));
+        atomic_store(&p->inputs[i]->reason, (int)hg_orch_reason(p->orch, i));
+    }
+    hg_orch_start(p->orch, hg_now_us());
+    drain_commands(p);
+    if (p->opts.running) hg_pipeline_run(p, true);
+}
+
+static void release(hg_pipeline_t *p)
+{
+    for (uint32_t i = 0; i < p->n_inputs; i++) free_endpoint(p->inputs[i]);
+    for (uint32_t i = 0; i < p->n_outputs; i++) free_endpoint(p->outputs[i]);
+    if (p->host) hg_host_free(p->host);
+    hg_circuit_free(p->circuit);
+    hg_orch_free(p->orch);
+    hg_program_free(p->prog);
+    hg_free(p->inputs);
+    hg_free(p->outputs);
+    hg_strmap_release(&p->input_names);
+    hg_strmap_release(&p->output_names);
+    hg_free(p->sinks);
+    hg_free(p->want);
+    hg_free(p->deltas);
+    hg_free(p->marks);
+    hg_free(p->name);
+    pthread_mutex_destroy(&p->lock);
+    hg_free(p);
+}
+
+int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err)
+{
+    hg_pipeline_t *p = HG_NEW(hg_pipeline_t);
+    p->opts = *opts;
+    p->name = hg_xstrdup(opts->name);
+    p->prog = opts->program;
+    p->cfg = opts->config;
+    p->control = opts->control;
+    p->start_us = hg_now_us();
+    hg_uuid_v7(p->incarnation);
+    hg_random(&p->hashkey, sizeof p->hashkey);
+    pthread_mutex_init(&p->lock, NULL);
+    hg_list_init(&p->query_list);
+    p->want = HG_NEWN(bool, p->prog->plan.n_relations + 1);
+    p->deltas = HG_NEWN(hg_delta_t, p->prog->plan.n_relations + 1);
+
+    unsigned       cores = uv_available_parallelism();
+    hg_host_opts_t ho = { .io_loops = p->cfg.io_loops, .pool_threads = HG_MIN(p->cfg.workers ? p->cfg.workers : 8, cores),
+                          .budget_bytes = p->cfg.queue_mib << 20, .control = p->control };
+    hg_host_events_t ev = { on_opened, on_ended, on_buffered, on_failed, on_marked, on_mark_failed, on_closed, on_output_closed, hg_circuit_wake, p };
+
+    int rc = check_labels(p, err);
+    if (rc == 0) rc = hg_circuit_new(&p->prog->plan, &(hg_circuit_opts_t){ p->hashkey }, &p->circuit, err);
+    if (rc < 0) goto undo;
+    p->orch = hg_orch_new(p->prog->orch, p->prog->n_inputs);
+    p->host = hg_host_new(&ho, &ev);
+    rc = make_inputs(p, err);
+    if (rc == 0) rc = make_outputs(p, err);
+    if (rc == 0) rc = hg_circuit_thread_start(p, err);
+    if (rc < 0) goto undo;
+    uv_timer_init(hg_loop_uv(p->control), &p->timer);
+    p->timer_open = true;
+    p->timer.data = p;
+    start_everything(p);
+    *ret = p;
+    return 0;
+undo:
+    p->prog = NULL; /* stays the caller's */
+    release(p);
+    return rc;
+}
+
+/* --- steering --- */
+
+bool hg_pipeline_running(const hg_pipeline_t *p) { return atomic_load(&p->running); }
+
+void hg_pipeline_run(hg_pipeline_t *p, bool running)
+{
+    if (p->life != ST_RUNNING || atomic_load(&p->running) == running) return;
+    atomic_store(&p->running, running);
+    hg_log(HG_LOG_INFO, "pipeline", p->name, running ? "running" : "paused", "%s", "");
+    hg_pipeline_feed(p, running ? HG_ORCH_RUN : HG_ORCH_PAUSE, 0, 0);
+}
+
+int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool start, hg_err_t *err)
+{
+    pthread_mutex_lock(&p->lock);
+    endpoint_t *ep = hg_pipeline_find(p, endpoint, input);
+    pthread_mutex_unlock(&p->lock);
+    if (!ep)
+        return hg_err_set(err, input ? HG_EUNKNOWNINPUT : HG_EUNKNOWNOUTPUT, "unknown %s endpoint name '" HG_SF "'", input ? "input" : "output",
+                          HG_SA(endpoint));
+    if (input) {
+        hg_pipeline_feed(p, start ? HG_ORCH_USER_START : HG_ORCH_USER_PAUSE, ep->id, 0);
+        atomic_store(&ep->paused, hg_orch_paused(p->orch, ep->id));
+    } else if (ep->out) {
+        hg_output_pause(ep->out, !start);
+        atomic_store(&ep->paused, !start);
+    }
+    return 0;
+}
+
+/* --- stopping --- */
+
+static void timer_closed(uv_handle_t *h)
+{
+    hg_pipeline_t *p = h->data;
+    p->timer_open = false;
+    p->opts.on_stopped(p->opts.arg, &p->failure);
+}
+
+static void maybe_stopped(hg_pipeline_t *p)
+{
+    if (p->life != ST_CLOSING || p->open_inputs || p->open_outputs || atomic_load(&p->queries)) return;
+    p->life = ST_STOPPED;
+    hg_circuit_thread_stop(p);
+    uv_close((uv_handle_t *)&p->timer, timer_closed);
+}
+
+/* Endpoints say when they are closed; queries end on threads of their own. */
+static void closing_tick(uv_timer_t *t) { maybe_stopped(t->data); }
+
+static void close_all(hg_pipeline_t *p, bool drain_outputs)
+{
+    p->life = ST_CLOSING;
+    hg_queries_cancel(p);
+    uv_timer_start(&p->timer, closing_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
+    for (uint32_t i = 0; i < p->n_inputs; i++)
+        if (p->inputs[i]->in && !p->inputs[i]->closed) hg_input_close(p->inputs[i]->in);
+    for (uint32_t i = 0; i < p->n_outputs; i++)
+        if (p->outputs[i]->out && !p->outputs[i]->closed) hg_output_stop(p->outputs[i]->out, !drain_outputs);
+    maybe_stopped(p);
+}
+
+/* Draining is over when nothing is buffered and the circuit is done with what it took (its counters have caught up). */
+static void drain_tick(uv_timer_t *t)
+{
+    hg_pipeline_t *p = t->data;
+    if (hg_host_buffered_records(p->host) == 0 && !hg_host_ready(p->host)) close_all(p, true);
+}
+
+void hg_pipeline_stop(hg_pipeline_t *p, bool drain)
+{
+    if (p->life == ST_CLOSING || p->life == ST_STOPPED || (p->life == ST_DRAINING && drain)) return;
+    atomic_store(&p->running, false);
+    if (!drain) {
+        close_all(p, false);
+        return;
+    }
+    hg_orch_feed(p->orch, (hg_orch_ev_t){ HG_ORCH_PAUSE, 0, 0, hg_now_us() });
+    drain_commands(p);
+    p->life = ST_DRAINING;
+    uv_timer_start(&p->timer, drain_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
+}
+
+typedef struct {
+    hg_pipeline_t *p;
+    hg_err_t       err;
+} fail_t;
+
+static void fail_on_control(void *arg)
+{
+    fail_t        *f = arg;
+    hg_pipeline_t *p = f->p;
+    if (p->life != ST_STOPPED && p->failure.code == HG_OK) {
+        p->failure = f->err;
+        hg_log(HG_LOG_ERROR, "pipeline", p->name, "failed", "error=\"%s\" line=%u column=%u", f->err.msg, f->err.pos.line, f->err.pos.col);
+        hg_pipeline_stop(p, false);
+    }
+    hg_free(f);
+}
+
+void hg_pipeline_fail(hg_pipeline_t *p, const hg_err_t *err)
+{
+    fail_t *f = HG_NEW(fail_t);
+    *f = (fail_t){ p, *err };
+    hg_loop_post(p->control, fail_on_control, f);
+}
+
+void hg_pipeline_free(hg_pipeline_t *p)
+{
+    if (!p) return;
+    HG_ASSERT(p->life == ST_STOPPED && !p->timer_open);
+    release(p);
+}
+
+/* --- small questions --- */
+
+const hg_program_t *hg_pipeline_program(const hg_pipeline_t *p) { return p->prog; }
+hg_host_t          *hg_pipeline_host(hg_pipeline_t *p) { return p->host; }
+const char         *hg_pipeline_incarnation(const hg_pipeline_t *p) { return p->incarnation; }
+uint32_t            hg_pipeline_inputs(const hg_pipeline_t *p) { return p->n_inputs; }
+uint32_t            hg_pipeline_outputs(const hg_pipeline_t *p) { return p->n_outputs; }
+
+int hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t name)
+{
+    bool quoted = name.n >= 2 && name.p[0] == '"' && name.p[name.n - 1] == '"';
+    if (quoted) name = (hg_str_t){ name.p + 1, name.n - 2 };
+    for (uint32_t i = 0; i < p->prog->plan.n_relations; i++) {
+        const hg_relation_t *r = &p->prog->plan.relations[i];
+        if (r->local) continue;
+        /* an unquoted name is folded, stored names of unquoted relations are folded already */
+        bool same = quoted ? hg_str_eq(r->schema.name, name) : hg_str_ieq(r->schema.name, name);
+        if (same && (quoted || !r->schema.case_sensitive || hg_str_eq(r->schema.name, name))) return (int)i;
+    }
+    return -1;
+}

@@ -1,0 +1,257 @@
+/* process.c: `headgate pipeline DIR`.
+ *
+ * Order: lock DIR (another process there: refuse, touch nothing) → log → deployment.json → compile → pipeline → socket → loop. When it ends by
+ * itself it writes exit.json (temporary file, fsync, rename) before the lock goes. SIGTERM drains and stops; a second one stops at once.
+ */
+#include "base/hg.h"
+#include "base/deployment.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/process.h"
+#include "pipeline/server.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct {
+    const char           *dir;
+    hg_arena_t           *arena;
+    const char           *name, *deployment_id, *socket;
+    const hg_json_t      *deployment;
+    hg_loop_t            *loop;
+    hg_pipeline_t        *pipeline;
+    hg_pipeline_server_t *server;
+    uv_signal_t           term, intr;
+    unsigned              signals;
+    bool                  suspended;
+    hg_err_t              err; /* why it failed */
+} process_t;
+
+static int read_file(const char *path, hg_buf_t *out, hg_err_t *err)
+{
+    char buf[16384];
+    int  fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+    if (fd < 0) return hg_err_errno(err, errno, "cannot open %s", path);
+    for (ssize_t n; rc == 0 && (n = read(fd, buf, sizeof buf)) != 0;) {
+        if (n < 0) rc = hg_err_errno(err, errno, "cannot read %s", path);
+        else rc = hg_buf_add(out, buf, (size_t)n) < 0 ? hg_err_set(err, HG_ENOMEM, "out of memory reading %s", path) : 0;
+    }
+    close(fd);
+    return rc;
+}
+
+static int take_lock(process_t *x)
+{
+    char path[4096], pid[32];
+    snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_LOCK);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return hg_err_errno(&x->err, errno, "cannot open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        close(fd);
+        return hg_err_set(&x->err, HG_EBUSY, "another process runs the pipeline in %s", x->dir);
+    }
+    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n) return hg_err_errno(&x->err, errno, "cannot write %s", path);
+    return 0; /* held until the process ends */
+}
+
+static int open_log(process_t *x)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_LOG);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) return hg_err_errno(&x->err, errno, "cannot open %s", path);
+    hg_log_init((hg_log_opts_t){ .fd = fd, .level = HG_LOG_INFO });
+    return 0;
+}
+
+static const char *member(process_t *x, const char *key)
+{
+    const char *s = hg_json_str(hg_json_get(x->deployment, key), NULL);
+    if (!s && x->err.code == HG_OK) hg_err_set(&x->err, HG_EPARSE, "%s/%s: member \"%s\" is missing", x->dir, HG_FILE_DEPLOYMENT, key);
+    return s;
+}
+
+static int read_deployment(process_t *x)
+{
+    char       path[4096];
+    hg_buf_t   text;
+    hg_json_t *v = NULL;
+    snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_DEPLOYMENT);
+    hg_buf_init(&text, 256u << 20);
+    int rc = read_file(path, &text, &x->err);
+    if (rc == 0) rc = hg_json_parse(x->arena, hg_buf_str(&text), &v, &x->err);
+    hg_buf_release(&text);
+    if (rc < 0) return hg_err_wrap(&x->err, "%s", path);
+    x->deployment = v;
+    x->name = member(x, "name");
+    x->deployment_id = member(x, "deployment_id");
+    x->socket = member(x, "socket");
+    member(x, "program");
+    return x->err.code;
+}
+
+/* The program that the manager has compiled before; if it does not compile here, the first error is the reason. */
+static int compile(process_t *x, hg_program_t **ret)
+{
+    hg_str_t      text = hg_json_get(x->deployment, "program")->str;
+    hg_program_t *p = hg_compile(text, &(hg_compile_opts_t){ 0 });
+    if (p->ok) {
+        *ret = p;
+        return 0;
+    }
+    for (uint32_t i = 0; i < p->n_msgs && x->err.code == HG_OK; i++)
+        if (!p->msgs[i].warning) hg_err_at(&x->err, HG_ECOMPILE, p->msgs[i].pos, "%s: %s", p->msgs[i].error_type, p->msgs[i].message);
+    hg_program_free(p);
+    return HG_ECOMPILE;
+}
+
+static void put_exit(process_t *x, hg_jw_t *w)
+{
+    const char *reason = x->err.code ? "failed" : x->suspended ? "suspended" : "stopped";
+    hg_jw_obj(w);
+    hg_jw_kstr(w, "deployment_id", x->deployment_id);
+    hg_jw_kstr(w, "reason", reason);
+    hg_jw_key(w, "error");
+    if (!x->err.code) {
+        hg_jw_null(w);
+    } else {
+        hg_jw_obj(w);
+        hg_jw_kstr(w, "message", x->err.msg);
+        hg_jw_kstr(w, "error_code", hg_code_name(x->err.code));
+        hg_jw_key(w, "details");
+        hg_jw_obj(w);
+        if (x->err.pos.line) {
+            hg_jw_ku64(w, "line", x->err.pos.line);
+            hg_jw_ku64(w, "column", x->err.pos.col);
+        }
+        hg_jw_end_obj(w);
+        hg_jw_end_obj(w);
+    }
+    hg_jw_end_obj(w);
+}
+
+static void write_exit(process_t *x)
+{
+    char     path[4096], tmp[4200];
+    hg_buf_t b;
+    hg_jw_t  w;
+    hg_buf_init(&b, 1u << 20);
+    hg_jw_init(&w, &b);
+    put_exit(x, &w);
+    snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_EXIT);
+    snprintf(tmp, sizeof tmp, "%s.tmp", path);
+    int  fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write(fd, b.p, b.len) == (ssize_t)b.len && fsync(fd) == 0;
+    if (fd >= 0) close(fd);
+    if (!ok || rename(tmp, path) < 0) hg_log(HG_LOG_ERROR, "pipeline", x->name, "exit_not_written", "path=\"%s\" errno=%d", path, errno);
+    hg_buf_release(&b);
+}
+
+/* --- ending --- */
+
+static void free_on_loop(void *arg)
+{
+    process_t *x = arg;
+    hg_pipeline_free(x->pipeline);
+    x->pipeline = NULL;
+    hg_loop_stop(x->loop);
+}
+
+static void server_closed(void *arg)
+{
+    process_t *x = arg;
+    hg_pipeline_server_free(x->server);
+    x->server = NULL;
+    hg_loop_post(x->loop, free_on_loop, x);
+}
+
+static void on_stopped(void *arg, const hg_err_t *err)
+{
+    process_t *x = arg;
+    if (err->code) x->err = *err;
+    write_exit(x); /* before the socket goes: who sees the socket gone finds the reason */
+    uv_close((uv_handle_t *)&x->term, NULL);
+    uv_close((uv_handle_t *)&x->intr, NULL);
+    if (x->server) hg_pipeline_server_close(x->server, server_closed, x);
+    else hg_loop_post(x->loop, free_on_loop, x);
+}
+
+static void on_stop(void *arg, bool drain)
+{
+    process_t *x = arg;
+    x->suspended = drain;
+    hg_pipeline_stop(x->pipeline, drain);
+}
+
+static void on_signal(uv_signal_t *h, int signum)
+{
+    process_t *x = h->data;
+    hg_log(HG_LOG_INFO, "pipeline", x->name, "signal", "number=%d", signum);
+    on_stop(x, x->signals++ == 0);
+}
+
+static void watch_signal(process_t *x, uv_signal_t *h, int signum)
+{
+    uv_signal_init(hg_loop_uv(x->loop), h);
+    h->data = x;
+    uv_signal_start(h, on_signal, signum);
+}
+
+static int start(process_t *x)
+{
+    hg_pipeline_opts_t o = { .name = x->name, .control = x->loop, .on_stopped = on_stopped, .arg = x };
+    const char        *initial = hg_json_str(hg_json_get(x->deployment, "initial"), "running");
+    o.running = strcmp(initial, "running") == 0;
+    int rc = hg_runtime_config_parse(hg_json_get(x->deployment, "runtime_config"), x->arena, &o.config, &x->err);
+    if (rc == 0) rc = compile(x, &o.program);
+    if (rc < 0) return rc;
+    rc = hg_pipeline_new(&o, &x->pipeline, &x->err);
+    if (rc < 0) {
+        hg_program_free(o.program);
+        return rc;
+    }
+    watch_signal(x, &x->term, SIGTERM);
+    watch_signal(x, &x->intr, SIGINT);
+    hg_pipeline_server_opts_t so = { x->pipeline, x->loop, x->deployment_id, on_stop, x };
+    rc = hg_pipeline_server_new(&so, x->socket, &x->server, &x->err);
+    if (rc < 0) hg_pipeline_stop(x->pipeline, false); /* the loop runs until it is closed */
+    return 0;
+}
+
+int hg_pipeline_process(const char *dir)
+{
+    process_t     x = { .dir = dir, .arena = hg_arena_new(), .err = HG_ERR_INIT };
+    struct rlimit lim;
+    signal(SIGPIPE, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+        lim.rlim_cur = lim.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &lim);
+    }
+    int rc = take_lock(&x);
+    if (rc == 0) rc = open_log(&x);
+    if (rc < 0) { /* nothing is ours: nothing is written */
+        fprintf(stderr, "headgate: %s\n", x.err.msg);
+        hg_arena_free(x.arena);
+        return 1;
+    }
+    x.loop = hg_loop_new("hg-control");
+    rc = read_deployment(&x);
+    if (rc == 0) rc = start(&x);
+    if (rc < 0) {
+        hg_log(HG_LOG_ERROR, "pipeline", x.name, "not_started", "error=\"%s\"", x.err.msg);
+        write_exit(&x);
+    } else {
+        hg_loop_run(x.loop);
+    }
+    hg_loop_free(x.loop);
+    if (x.err.code == HG_OK) hg_log(HG_LOG_INFO, "pipeline", x.name, "stopped", "%s", "");
+    rc = x.err.code ? 1 : 0;
+    hg_arena_free(x.arena);
+    return rc;
+}

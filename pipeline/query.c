@@ -1,0 +1,474 @@
+/* query.c: ad-hoc SQL over HTTP and WebSocket (rest-api §6.3, §6.4).
+ *
+ * A query has a thread of its own (at most MAX_QUERIES): it binds the statement, asks the circuit for snapshots of what it reads (one
+ * consistent moment), runs, and writes the result into a buffer. Full buffers go to the request's loop one at a time; the thread waits
+ * until the peer took the last one, so a slow reader holds neither the circuit nor the pool. A peer that takes nothing for SEND_TIMEOUT_S, or that
+ * left, cancels the query.
+ */
+#include "base/hg.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/server_int.h"
+
+#define MAX_QUERIES    32
+#define PIECE          ((size_t)64 * 1024)
+#define SEND_TIMEOUT_S 60
+#define MAX_SQL        ((size_t)1 << 20)
+
+typedef struct {
+    hg_list_t             link; /* on pipeline.query_list, under its lock */
+    hg_pipeline_server_t *s;
+    hg_loop_t            *loop;
+    hg_req_t             *req; /* request's loop; NULL: upgraded, gone or ended */
+    hg_ws_t              *ws;  /* request's loop */
+    bool                  websocket, ended;
+    hg_str_t              format_name;
+    char                 *sql;
+    result_format_t       format;
+    atomic_bool           cancel;
+    _Atomic int           refs; /* the thread, the request */
+
+    pthread_mutex_t lock;
+    pthread_cond_t  cond;
+    bool            busy;  /* a piece is on its way: guarded by lock */
+    bool            began; /* first piece went out: request's loop */
+
+    /* query thread */
+    hg_arena_t      *arena;
+    hg_query_t      *q;
+    hg_snap_t      **snaps; /* one per relation that is read */
+    result_writer_t *writer;
+    hg_buf_t         out;
+
+    /* what travels to the loop: set before the post, read there */
+    hg_buf_t piece;
+    bool     last;
+    hg_err_t err; /* last piece: how it ended */
+} query_t;
+
+static void query_drop(query_t *q)
+{
+    if (atomic_fetch_sub(&q->refs, 1) != 1) return;
+    hg_pipeline_t *p = q->s->p;
+    pthread_mutex_lock(&p->lock);
+    hg_list_del(&q->link);
+    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_destroy(&q->lock);
+    pthread_cond_destroy(&q->cond);
+    hg_buf_release(&q->piece);
+    hg_free(q->sql);
+    hg_free(q);
+    atomic_fetch_sub(&p->queries, 1); /* last: the pipeline may be freed from here on */
+}
+
+void hg_queries_cancel(hg_pipeline_t *p)
+{
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->no_queries, true);
+    HG_LIST_EACH(it, &p->query_list) atomic_store(&HG_ENTRY(it, query_t, link)->cancel, true);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* --- request's loop --- */
+
+static void took_piece(query_t *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->busy = false;
+    pthread_cond_signal(&q->cond);
+    pthread_mutex_unlock(&q->lock);
+}
+
+static void on_drain(void *arg) { took_piece(arg); }
+static void on_ws_drain(void *arg, hg_ws_t *ws)
+{
+    (void)ws;
+    took_piece(arg);
+}
+
+static const char *content_type(const query_t *q) { return q->format == RESULT_JSON ? "application/json" : "text/plain"; }
+
+/* {"message": "Error during query processing: …", "error_code": "AdHocQueryError", "details": {"error": "…"}} */
+static void answer_error(query_t *q)
+{
+    hg_buf_t msg, details;
+    hg_buf_init(&msg, 1u << 16);
+    hg_buf_init(&details, 1u << 16);
+    hg_buf_addf(&msg, "Error during query processing: %s.", q->err.msg);
+    hg_buf_adds(&details, "{\"error\":");
+    hg_json_quote(&details, hg_strz(q->err.msg));
+    hg_buf_adds(&details, "}");
+    if (q->err.code == HG_EINVAL) hg_resp_err(q->req, &q->err);
+    else hg_resp_error(q->req, 400, "AdHocQueryError", msg.p, details.p);
+    hg_buf_release(&msg);
+    hg_buf_release(&details);
+}
+
+static void put_error_json(hg_buf_t *b, const hg_err_t *err)
+{
+    hg_buf_adds(b, "{\"error\":");
+    hg_json_quote(b, hg_strz(err->msg));
+    hg_buf_adds(b, "}");
+}
+
+/* A query that fails after its first bytes says so in the body. */
+static void append_error(query_t *q)
+{
+    if (q->format == RESULT_TEXT) hg_buf_addf(&q->piece, "ERROR: %s", q->err.msg);
+    else put_error_json(&q->piece, &q->err);
+}
+
+static void send_http(query_t *q)
+{
+    if (q->last && q->err.code && !q->began && q->err.code != HG_EEVAL) {
+        answer_error(q);
+        q->req = NULL;
+        return;
+    }
+    if (!q->began) {
+        hg_resp_begin(q->req, 200, content_type(q), NULL);
+        hg_resp_on_drain(q->req, on_drain, q);
+        q->began = true;
+    }
+    if (q->last && q->err.code) append_error(q);
+    bool more = hg_resp_write(q->req, q->piece.p, q->piece.len);
+    if (q->last) {
+        hg_resp_end(q->req);
+        q->req = NULL;
+    } else if (more) {
+        took_piece(q);
+    }
+}
+
+static void send_ws(query_t *q)
+{
+    bool more = true;
+    q->began = true;
+    if (q->piece.len) more = hg_ws_send(q->ws, true, hg_buf_str(&q->piece));
+    if (q->last && q->err.code) {
+        hg_buf_clear(&q->piece);
+        put_error_json(&q->piece, &q->err);
+        hg_ws_send(q->ws, true, hg_buf_str(&q->piece));
+    }
+    if (q->last) hg_ws_close(q->ws, q->err.code ? 1011 : 1000, "");
+    else if (more) took_piece(q);
+}
+
+static void on_piece(void *arg)
+{
+    query_t *q = arg;
+    bool     last = q->last;
+    if (q->req) send_http(q);
+    else if (q->ws) send_ws(q);
+    else took_piece(q); /* the peer is gone: the thread sees `cancel` */
+    if (last) q->ended = true;
+    if (last && !q->ws) query_drop(q); /* a WebSocket's share goes with its closing */
+}
+
+static void http_gone(void *arg)
+{
+    query_t *q = arg;
+    q->req = NULL;
+    atomic_store(&q->cancel, true);
+    took_piece(q);
+}
+
+/* --- query thread --- */
+
+/* Hand what is in out to the loop and wait until the one before was taken. */
+static int send_piece(query_t *q, bool last, hg_err_t *err)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += SEND_TIMEOUT_S;
+    pthread_mutex_lock(&q->lock);
+    int rc = 0;
+    while (q->busy && rc == 0) rc = pthread_cond_timedwait(&q->cond, &q->lock, &until);
+    bool stuck = q->busy;
+    if (!stuck) q->busy = true;
+    pthread_mutex_unlock(&q->lock);
+    if (stuck) {
+        atomic_store(&q->cancel, true);
+        return hg_err_set(err, HG_ETIMEOUT, "the client took no result for %d s", SEND_TIMEOUT_S);
+    }
+    hg_buf_t t = q->piece;
+    q->piece = q->out;
+    q->out = t;
+    hg_buf_clear(&q->out);
+    q->last = last;
+    hg_loop_post(q->loop, on_piece, q);
+    return atomic_load(&q->cancel) ? hg_err_set(err, HG_ECANCELED, "the client is gone") : 0;
+}
+
+static int on_batch(void *arg, hg_batch_t *b, hg_err_t *err)
+{
+    query_t *q = arg;
+    int      rc = hg_result_batch(q->writer, b, err);
+    if (rc == 0 && q->out.len >= PIECE) rc = send_piece(q, false, err);
+    return rc;
+}
+
+static hg_snap_t *snap_of(void *arg, uint32_t relation)
+{
+    query_t *q = arg;
+    for (uint32_t i = 0; i < q->q->n_relations; i++)
+        if (q->q->relations[i] == relation) return q->snaps[i];
+    return NULL;
+}
+
+/* What the circuit thread does for a query, and how it wakes it. */
+typedef struct {
+    query_t        *q;
+    hg_change_t    *insert; /* NULL: take snapshots */
+    hg_err_t        err;
+    int             rc;
+    bool            done;
+    pthread_mutex_t lock;
+    pthread_cond_t  cond;
+} visit_t;
+
+static void visit_circuit(hg_pipeline_t *p, void *arg)
+{
+    visit_t *v = arg;
+    query_t *q = v->q;
+    if (v->insert) v->rc = hg_circuit_insert(p, q->q->table, v->insert, &v->err);
+    for (uint32_t i = 0; !v->insert && i < q->q->n_relations; i++) q->snaps[i] = hg_circuit_snap(p->circuit, q->q->relations[i]);
+    pthread_mutex_lock(&v->lock);
+    v->done = true;
+    pthread_cond_signal(&v->cond);
+    pthread_mutex_unlock(&v->lock);
+}
+
+static int visit(query_t *q, hg_change_t *insert, hg_err_t *err)
+{
+    visit_t v = { .q = q, .insert = insert, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+    hg_circuit_post(q->s->p, visit_circuit, &v);
+    pthread_mutex_lock(&v.lock);
+    while (!v.done) pthread_cond_wait(&v.cond, &v.lock);
+    pthread_mutex_unlock(&v.lock);
+    pthread_mutex_destroy(&v.lock);
+    pthread_cond_destroy(&v.cond);
+    if (v.rc < 0) *err = v.err;
+    return v.rc;
+}
+
+static int run_select(query_t *q, hg_err_t *err)
+{
+    uint32_t n = q->q->n_relations;
+    q->snaps = HG_NEWN(hg_snap_t *, n + 1);
+    int rc = n ? visit(q, NULL, err) : 0;
+    for (uint32_t i = 0; i < n && rc == 0; i++)
+        if (!q->snaps[i]) rc = hg_err_set(err, HG_EADHOC, "relation %u keeps no contents", q->q->relations[i]);
+    q->writer = hg_result_new(q->format, &q->q->schema, &q->out);
+    if (rc == 0)
+        rc = hg_query_run(q->q->root, snap_of, q, on_batch, q, &q->cancel, (size_t)q->s->p->cfg.query_mem_mib << 20, hg_now_us(), err);
+    if (rc == 0) rc = hg_result_end(q->writer, err);
+    for (uint32_t i = 0; i < n; i++) hg_snap_drop(q->snaps[i]);
+    hg_free(q->snaps);
+    return rc;
+}
+
+/* --- INSERT: rows are collected, then go in as one step --- */
+
+typedef struct {
+    hg_changeb_t b;
+    bool         keyed;
+} insert_t;
+
+static int on_insert_batch(void *arg, hg_batch_t *batch, hg_err_t *err)
+{
+    insert_t *in = arg;
+    int       rc = 0;
+    for (uint32_t i = 0; i < batch->n_rows && rc == 0; i++) {
+        for (uint32_t c = 0; c < batch->n_cols && rc == 0; c++) rc = hg_colb_copy(&in->b.cols[c], batch->cols[c], i);
+        if (rc == 0) rc = hg_changeb_row(&in->b, in->keyed ? HG_OP_UPSERT : HG_OP_INSERT, NULL);
+    }
+    return rc < 0 ? hg_err_set(err, (hg_code_t)rc, "out of memory inserting rows") : 0;
+}
+
+static int put_count(query_t *q, uint64_t n, hg_err_t *err)
+{
+    static const hg_type_t  bigint = { .kind = HG_T_UBIGINT, .precision = -1 };
+    static const hg_field_t field = { { "count", 5 }, false, &bigint };
+    static const hg_schema_t schema = { .cols = &field, .n_cols = 1 };
+    hg_colb_t b;
+    hg_colb_init(&b, &bigint);
+    int         rc = hg_colb_u64(&b, n);
+    hg_batch_t *batch = hg_batch_new(1, 1);
+    batch->cols[0] = hg_colb_seal(&b);
+    hg_colb_release(&b);
+    q->writer = hg_result_new(q->format, &schema, &q->out);
+    if (rc == 0) rc = hg_result_batch(q->writer, batch, err);
+    if (rc == 0) rc = hg_result_end(q->writer, err);
+    hg_batch_drop(batch);
+    return rc;
+}
+
+static int run_insert(query_t *q, hg_err_t *err)
+{
+    hg_pipeline_t     *p = q->s->p;
+    const hg_schema_t *s = &p->prog->plan.relations[q->q->table].schema;
+    insert_t           in = { .keyed = s->key != NULL };
+    hg_changeb_init(&in.b, s);
+    int rc = hg_query_run(q->q->root, snap_of, q, on_insert_batch, &in, &q->cancel, (size_t)p->cfg.query_mem_mib << 20, hg_now_us(), err);
+    uint64_t     n = in.b.len;
+    hg_change_t *c = rc == 0 ? hg_changeb_seal(&in.b) : NULL;
+    hg_changeb_release(&in.b);
+    if (c && s->key) {
+        hg_col_t *keys[64];
+        HG_ASSERT(s->n_key <= HG_COUNT(keys));
+        for (uint32_t k = 0; k < s->n_key; k++) keys[k] = c->rows->cols[s->key[k]];
+        c->hash = hg_trynew(sizeof *c->hash * c->rows->n_rows);
+        if (!c->hash) rc = hg_err_set(err, HG_ENOMEM, "out of memory inserting rows");
+        else hg_hash_rows(p->hashkey, keys, s->n_key, NULL, c->rows->n_rows, c->hash);
+    }
+    if (c && rc == 0) rc = visit(q, c, err);
+    if (c) hg_change_drop(c);
+    return rc < 0 ? rc : put_count(q, n, err);
+}
+
+static void *query_main(void *arg)
+{
+    query_t *q = arg;
+    hg_err_t err = HG_ERR_INIT;
+    pthread_setname_np(pthread_self(), "hg-query");
+    q->arena = hg_arena_new();
+    hg_buf_init(&q->out, HG_BUF_NOMAX);
+    int rc = hg_result_format(q->format_name, &q->format, &err);
+    if (rc == 0) rc = hg_compile_query(q->s->p->prog, q->arena, hg_strz(q->sql), &q->q, &err);
+    if (rc == 0) rc = q->q->kind == HG_QUERY_INSERT ? run_insert(q, &err) : run_select(q, &err);
+    if (rc < 0 && err.code == HG_OK) hg_err_set(&err, HG_EBUG, "the query failed");
+    hg_result_free(q->writer);
+    hg_arena_free(q->arena);
+
+    /* The last piece carries the outcome; it goes out even if the peer is stuck or gone, because it ends the request. */
+    hg_err_t ignored = HG_ERR_INIT;
+    q->err = err;
+    if (send_piece(q, true, &ignored) == HG_ETIMEOUT) {
+        hg_buf_clear(&q->out);
+        q->last = true;
+        hg_loop_post(q->loop, on_piece, q);
+    }
+    hg_buf_release(&q->out);
+    query_drop(q);
+    return NULL;
+}
+
+/* --- beginning --- */
+
+static int start(query_t *q, hg_err_t *err)
+{
+    pthread_t      t;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    atomic_store(&q->refs, 2);
+    int rc = pthread_create(&t, &attr, query_main, q);
+    pthread_attr_destroy(&attr);
+    if (rc == 0) return 0;
+    atomic_store(&q->refs, 1);
+    return hg_err_errno(err, rc, "cannot start a query");
+}
+
+static query_t *query_new(hg_pipeline_server_t *s, hg_loop_t *loop)
+{
+    if (atomic_fetch_add(&s->p->queries, 1) >= MAX_QUERIES) {
+        atomic_fetch_sub(&s->p->queries, 1);
+        return NULL;
+    }
+    query_t *q = HG_NEW(query_t);
+    q->s = s;
+    q->loop = loop;
+    atomic_init(&q->refs, 1);
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->cond, NULL);
+    hg_buf_init(&q->piece, HG_BUF_NOMAX);
+    hg_list_init(&q->link);
+    pthread_mutex_lock(&s->p->lock);
+    hg_list_add_tail(&s->p->query_list, &q->link);
+    atomic_init(&q->cancel, atomic_load(&s->p->no_queries));
+    pthread_mutex_unlock(&s->p->lock);
+    return q;
+}
+
+static void set_statement(query_t *q, hg_str_t sql, hg_str_t format)
+{
+    q->sql = hg_xprintf(HG_SF "%c" HG_SF, HG_SA(sql), 0, HG_SA(format));
+    q->format_name = (hg_str_t){ q->sql + sql.n + 1, format.n };
+}
+
+static void on_ws_message(void *arg, hg_ws_t *ws, bool text, hg_str_t data)
+{
+    query_t    *q = arg;
+    hg_arena_t *a = hg_arena_new();
+    hg_json_t  *v = NULL;
+    hg_err_t    err = HG_ERR_INIT;
+    (void)text;
+    if (q->sql) { /* one statement per connection: what follows is ignored */
+        hg_arena_free(a);
+        return;
+    }
+    int rc = hg_json_parse(a, data, &v, &err);
+    if (rc == 0) {
+        set_statement(q, hg_strz(hg_json_str(hg_json_get(v, "sql"), "")), hg_strz(hg_json_str(hg_json_get(v, "format"), "")));
+        rc = start(q, &err);
+    }
+    hg_arena_free(a);
+    if (rc == 0) return;
+    hg_buf_t b;
+    hg_buf_init(&b, 65536);
+    put_error_json(&b, &err);
+    hg_ws_send(ws, true, hg_buf_str(&b));
+    hg_buf_release(&b);
+    q->ended = true;
+    hg_ws_close(ws, 1011, "");
+}
+
+static void on_ws_closed(void *arg)
+{
+    query_t *q = arg;
+    q->ws = NULL;
+    atomic_store(&q->cancel, true);
+    took_piece(q);
+    /* Before the statement came, or after the last piece, the request's share is still held. */
+    if (!q->sql || q->ended) query_drop(q);
+}
+
+static void serve_websocket(hg_pipeline_server_t *s, hg_req_t *r)
+{
+    query_t *q = query_new(s, hg_req_loop(r));
+    hg_err_t err = HG_ERR_INIT;
+    if (!q) {
+        hg_resp_error(r, 429, "ApiConnectionLimit", "too many queries at once", NULL);
+        return;
+    }
+    hg_ws_ops_t ops = { on_ws_message, on_ws_drain, on_ws_closed, q };
+    q->websocket = true;
+    if (hg_req_websocket(r, &ops, MAX_SQL, &q->ws, &err) < 0) query_drop(q);
+}
+
+void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r)
+{
+    hg_err_t err = HG_ERR_INIT;
+    if (hg_req_is_websocket(r)) {
+        serve_websocket(s, r);
+        return;
+    }
+    hg_str_t sql = hg_req_param(r, "sql"), format = hg_req_param(r, "format");
+    if (!sql.p) {
+        hg_resp_error(r, 400, "InvalidParam", "parameter 'sql' is missing", NULL);
+        return;
+    }
+    query_t *q = query_new(s, hg_req_loop(r));
+    if (!q) {
+        hg_resp_error(r, 429, "ApiConnectionLimit", "too many queries at once", NULL);
+        return;
+    }
+    q->req = r;
+    set_statement(q, sql, format);
+    hg_req_on_abort(r, http_gone, q);
+    if (start(q, &err) < 0) {
+        hg_resp_err(r, &err);
+        query_drop(q);
+    }
+}

@@ -1,0 +1,317 @@
+/* server.c: routes of the pipeline process. See base/deployment.h for the list. */
+#include "base/hg.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/server_int.h"
+
+/* --- calls: there and back --- */
+
+static void call_free(call_t *c)
+{
+    hg_buf_release(&c->body);
+    hg_free(c->arg);
+    hg_free(c);
+}
+
+static void call_aborted(void *arg) { ((call_t *)arg)->req = NULL; }
+
+static void call_answer(void *arg)
+{
+    call_t *c = arg;
+    if (c->req && c->err.code) hg_resp_err(c->req, &c->err);
+    else if (c->req) hg_resp_send(c->req, c->status, c->content_type, hg_buf_str(&c->body), NULL);
+    call_free(c);
+}
+
+static void call_on_control(void *arg)
+{
+    call_t *c = arg;
+    c->fn(c);
+    hg_loop_post(c->loop, call_answer, c);
+}
+
+static void call_on_pool(void *arg, unsigned worker)
+{
+    call_t *c = arg;
+    (void)worker;
+    c->fn(c);
+}
+
+static call_t *call_new(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag, int flag2)
+{
+    call_t *c = HG_NEW(call_t);
+    *c = (call_t){ .s = s, .req = r, .loop = hg_req_loop(r), .fn = fn, .flag = flag, .flag2 = flag2, .status = 200, .content_type = "application/json" };
+    if (arg) c->arg = hg_xstrdup(arg);
+    hg_buf_init(&c->body, HG_BUF_NOMAX);
+    hg_req_on_abort(r, call_aborted, c);
+    return c;
+}
+
+void hg_call_control(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag, int flag2)
+{
+    hg_loop_post(s->opts.control, call_on_control, call_new(s, r, fn, arg, flag, flag2));
+}
+
+void hg_call_pool(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag, int flag2)
+{
+    call_t *c = call_new(s, r, fn, arg, flag, flag2);
+    hg_pool_submit(hg_pipeline_host(s->p) ? hg_host_pool(hg_pipeline_host(s->p)) : NULL, call_on_pool, call_answer, c->loop, c);
+}
+
+/* --- answers --- */
+
+static void do_status(call_t *c)
+{
+    hg_pipeline_t       *p = c->s->p;
+    hg_pipeline_totals_t t;
+    hg_jw_t              w;
+    hg_pipeline_totals(p, &t);
+    hg_jw_init(&w, &c->body);
+    hg_jw_obj(&w);
+    hg_jw_kstr(&w, "status", hg_pipeline_running(p) ? "Running" : "Paused");
+    hg_jw_kstr(&w, "deployment_id", c->s->deployment_id);
+    hg_jw_ki64(&w, "since_us", p->start_us);
+    hg_jw_ku64(&w, "num_errors", t.errors);
+    hg_jw_knull(&w, "error");
+    hg_jw_end_obj(&w);
+}
+
+static void do_run(call_t *c)
+{
+    hg_pipeline_run(c->s->p, c->flag);
+    if (c->flag) hg_ingress_resume(c->s);
+    hg_buf_adds(&c->body, "{}");
+}
+
+static void do_stop(call_t *c)
+{
+    c->s->opts.on_stop(c->s->opts.arg, !c->flag);
+    hg_buf_adds(&c->body, "{}");
+}
+
+static void do_stats(call_t *c)
+{
+    hg_jw_t w;
+    hg_jw_init(&w, &c->body);
+    hg_pipeline_stats_json(c->s->p, c->flag, &w);
+}
+
+static void do_metrics(call_t *c)
+{
+    hg_pipeline_metrics(c->s->p, c->flag, &c->body);
+    if (!c->flag) c->content_type = "text/plain; version=0.0.4";
+}
+
+static void do_endpoint_stats(call_t *c)
+{
+    hg_jw_t w;
+    hg_jw_init(&w, &c->body);
+    hg_pipeline_endpoint_json(c->s->p, hg_strz(c->arg), c->flag, &w, &c->err);
+}
+
+static void do_token(call_t *c)
+{
+    hg_buf_adds(&c->body, "{\"token\":\"");
+    hg_pipeline_token(c->s->p, hg_strz(c->arg), &c->body, &c->err);
+    hg_buf_adds(&c->body, "\"}");
+}
+
+static void do_token_status(call_t *c)
+{
+    bool     complete = false;
+    uint64_t step = 0;
+    hg_jw_t  w;
+    if (hg_pipeline_token_status(c->s->p, hg_strz(c->arg), &complete, &step, &c->err) < 0) return;
+    hg_jw_init(&w, &c->body);
+    hg_jw_obj(&w);
+    hg_jw_kstr(&w, "status", complete ? "complete" : "inprogress");
+    if (step) hg_jw_ku64(&w, "step", step);
+    else hg_jw_knull(&w, "step");
+    hg_jw_end_obj(&w);
+}
+
+/* flag: input; flag2: 1 = start */
+static void do_connector(call_t *c)
+{
+    c->content_type = NULL;
+    hg_pipeline_connector(c->s->p, hg_strz(c->arg), c->flag, c->flag2 == 1, &c->err);
+}
+
+static void do_why(call_t *c)
+{
+    hg_jw_t w;
+    hg_jw_init(&w, &c->body);
+    hg_pipeline_why_json(c->s->p, hg_strz(c->arg), &w, &c->err);
+}
+
+static void do_orchestration(call_t *c)
+{
+    hg_jw_t w;
+    hg_jw_init(&w, &c->body);
+    hg_pipeline_orchestration_json(c->s->p, &w);
+}
+
+/* --- routes --- */
+
+static void not_found(hg_req_t *r)
+{
+    hg_resp_error(r, 404, "NotFound", "the pipeline has no such endpoint", NULL);
+}
+
+static void serve_connector(hg_pipeline_server_t *s, hg_req_t *r, bool input, hg_str_t name, hg_str_t action)
+{
+    if (hg_str_eqz(action, "stats")) hg_call_pool(s, r, do_endpoint_stats, name.p, input, 0);
+    else if (hg_str_eqz(action, "start")) hg_call_control(s, r, do_connector, name.p, input, 1);
+    else if (hg_str_eqz(action, "pause")) hg_call_control(s, r, do_connector, name.p, input, 0);
+    else if (input && hg_str_eqz(action, "completion_token")) hg_call_pool(s, r, do_token, name.p, false, 0);
+    else if (input && hg_str_eqz(action, "why")) hg_call_control(s, r, do_why, name.p, false, 0);
+    else not_found(r);
+}
+
+static void serve_stats(hg_pipeline_server_t *s, hg_req_t *r)
+{
+    hg_err_t err = HG_ERR_INIT;
+    bool     errors;
+    if (hg_req_param_bool(r, "include_connector_errors", false, &errors, &err) < 0) hg_resp_err(r, &err);
+    else hg_call_pool(s, r, do_stats, NULL, errors, 0);
+}
+
+static void serve_metrics(hg_pipeline_server_t *s, hg_req_t *r)
+{
+    hg_str_t f = hg_req_param(r, "format");
+    if (!f.p || hg_str_eqz(f, "prometheus")) hg_call_pool(s, r, do_metrics, NULL, false, 0);
+    else if (hg_str_eqz(f, "json")) hg_call_pool(s, r, do_metrics, NULL, true, 0);
+    else hg_resp_error(r, 400, "InvalidParam", "parameter 'format' must be 'prometheus' or 'json'", NULL);
+}
+
+static void serve_stop(hg_pipeline_server_t *s, hg_req_t *r)
+{
+    hg_err_t err = HG_ERR_INIT;
+    bool     force;
+    if (hg_req_param_bool(r, "force", false, &force, &err) < 0) hg_resp_err(r, &err);
+    else hg_call_control(s, r, do_stop, NULL, force, 0);
+}
+
+static void serve_token_status(hg_pipeline_server_t *s, hg_req_t *r)
+{
+    hg_str_t t = hg_req_param(r, "token");
+    if (!t.p) hg_resp_error(r, 400, "InvalidParam", "parameter 'token' is missing", NULL);
+    else hg_call_pool(s, r, do_token_status, t.p, false, 0);
+}
+
+static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
+{
+    if (hg_str_eqz(what, "status")) hg_call_pool(s, r, do_status, NULL, false, 0);
+    else if (hg_str_eqz(what, "stats")) serve_stats(s, r);
+    else if (hg_str_eqz(what, "metrics")) serve_metrics(s, r);
+    else if (hg_str_eqz(what, "orchestration")) hg_call_control(s, r, do_orchestration, NULL, false, 0);
+    else if (hg_str_eqz(what, "completion_status")) serve_token_status(s, r);
+    else if (hg_str_eqz(what, "query")) hg_serve_query(s, r);
+    else if (hg_str_eqz(what, "dataflow_graph")) hg_resp_send(r, 200, "application/json", HG_S("{\"calcite_plan\":{},\"mir\":{}}"), NULL);
+    else not_found(r);
+}
+
+static void serve_post(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
+{
+    if (hg_str_eqz(what, "start") || hg_str_eqz(what, "resume")) hg_call_control(s, r, do_run, NULL, true, 0);
+    else if (hg_str_eqz(what, "pause")) hg_call_control(s, r, do_run, NULL, false, 0);
+    else if (hg_str_eqz(what, "stop")) serve_stop(s, r);
+    else if (hg_str_eqz(what, "start_transaction") || hg_str_eqz(what, "commit_transaction"))
+        hg_resp_error(r, 501, "NotSupported", "transactions are not offered by this version of headgate", NULL);
+    else not_found(r);
+}
+
+static void on_request(void *arg, hg_req_t *r)
+{
+    hg_pipeline_server_t *s = arg;
+    const hg_str_t       *seg;
+    uint32_t              n;
+    hg_err_t              err = HG_ERR_INIT;
+    bool                  get = hg_str_eqz(hg_req_method(r), "GET"), post = hg_str_eqz(hg_req_method(r), "POST");
+    if (hg_req_segments(r, &seg, &n, &err) < 0) {
+        hg_resp_err(r, &err);
+        return;
+    }
+    bool input = n == 3 && hg_str_eqz(seg[0], "input_endpoints");
+    if (input || (n == 3 && hg_str_eqz(seg[0], "output_endpoints"))) serve_connector(s, r, input, seg[1], seg[2]);
+    else if (post && n == 2 && hg_str_eqz(seg[0], "ingress")) hg_serve_ingress(s, r, seg[1]);
+    else if (post && n == 2 && hg_str_eqz(seg[0], "egress")) hg_serve_egress(s, r, seg[1]);
+    else if (get && n == 1) serve_get(s, r, seg[0]);
+    else if (post && n == 1) serve_post(s, r, seg[0]);
+    else not_found(r);
+}
+
+/* --- life --- */
+
+typedef struct {
+    hg_pipeline_server_t *s;
+    const char           *path;
+    hg_err_t             *err;
+    int                   rc;
+} open_t;
+
+static void open_on_loop(void *arg)
+{
+    open_t         *o = arg;
+    hg_host_t      *h = hg_pipeline_host(o->s->p);
+    unsigned        n = hg_host_io_loops(h);
+    hg_loop_t     **loops = HG_NEWN(hg_loop_t *, n);
+    hg_http_opts_t  opts = { .loops = loops, .n_loops = n, .on_request = on_request, .arg = o->s, .server_name = "headgate" };
+    for (unsigned i = 0; i < n; i++) loops[i] = hg_host_io_loop(h, i);
+    o->rc = hg_http_server_new(&opts, &o->s->http, o->err);
+    if (o->rc == 0) o->rc = hg_http_listen_unix(o->s->http, o->path, o->err);
+    hg_free(loops);
+}
+
+int hg_pipeline_server_new(const hg_pipeline_server_opts_t *opts, const char *path, hg_pipeline_server_t **ret, hg_err_t *err)
+{
+    hg_pipeline_server_t *s = HG_NEW(hg_pipeline_server_t);
+    s->opts = *opts;
+    s->p = opts->pipeline;
+    snprintf(s->deployment_id, sizeof s->deployment_id, "%s", opts->deployment_id);
+    open_t o = { s, path, err, 0 };
+    hg_loop_call(hg_host_io_loop(hg_pipeline_host(s->p), 0), open_on_loop, &o);
+    if (o.rc < 0) {
+        hg_free(s);
+        return o.rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+static void closed_on_control(void *arg)
+{
+    hg_pipeline_server_t *s = arg;
+    s->done(s->done_arg);
+}
+
+static void closed_on_loop(void *arg)
+{
+    hg_pipeline_server_t *s = arg;
+    hg_loop_post(s->opts.control, closed_on_control, s);
+}
+
+static void close_on_loop(void *arg)
+{
+    hg_pipeline_server_t *s = arg;
+    hg_http_server_close(s->http, 500, closed_on_loop, s);
+}
+
+void hg_pipeline_server_close(hg_pipeline_server_t *s, void (*done)(void *), void *arg)
+{
+    s->done = done;
+    s->done_arg = arg;
+    hg_ingress_resume(s);
+    hg_loop_post(hg_host_io_loop(hg_pipeline_host(s->p), 0), close_on_loop, s);
+}
+
+static void free_on_loop(void *arg)
+{
+    hg_http_server_free(arg);
+}
+
+void hg_pipeline_server_free(hg_pipeline_server_t *s)
+{
+    hg_loop_call(hg_host_io_loop(hg_pipeline_host(s->p), 0), free_on_loop, s->http);
+    hg_free(s);
+}
