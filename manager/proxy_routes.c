@@ -1,0 +1,232 @@
+/* proxy_routes.c: calls that the pipeline process answers. Bodies stream through; the manager only rewrites the path.
+ *
+ * `arg` of a route is the target with the query left as it came; {e} in it stands for the endpoint
+ * `<relation>.<connector>`, {1} for the second capture. What this version of headgate does not offer answers 501 here,
+ * with its own sentence.
+ */
+#include "base/hg.h"
+
+#include "base/mem.h"
+#include "manager/manager_int.h"
+
+#define RELAY_TIMEOUT_MS 30000
+
+static void add_lower(hg_buf_t *b, hg_str_t s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        hg_buf_addc(b, s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] - 'A' + 'a') : s.p[i]);
+}
+
+/* "T" and T name table `T` and `t`. */
+static void add_relation(hg_buf_t *b, hg_str_t s)
+{
+    if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+        hg_buf_add(b, s.p + 1, s.n - 2);
+    else
+        add_lower(b, s);
+}
+
+/* The path to ask the process for, with the query of the request; in the request's arena. */
+static const char *make_target(hg_call_t *c, const char *form)
+{
+    hg_buf_t b, endpoint;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_buf_init(&endpoint, HG_BUF_NOMAX);
+    for (const char *p = form; *p; p++) {
+        if (!strncmp(p, "{e}", 3)) {
+            add_relation(&endpoint, c->cap[1]);
+            hg_buf_addc(&endpoint, '.');
+            hg_buf_addstr(&endpoint, c->cap[2]);
+            hg_pct_encode(&b, hg_buf_str(&endpoint));
+            p += 2;
+        } else if (!strncmp(p, "{1}", 3)) {
+            hg_pct_encode(&b, c->cap[1]);
+            p += 2;
+        } else {
+            hg_buf_addc(&b, *p);
+        }
+    }
+    hg_str_t query = hg_req_query(c->r);
+    if (query.n) {
+        hg_buf_addc(&b, '?');
+        hg_buf_addstr(&b, query);
+    }
+    const char *target = hg_arena_strndup(hg_req_arena(c->r), b.p, b.len);
+    hg_buf_release(&endpoint);
+    hg_buf_release(&b);
+    return target;
+}
+
+static void reply_unreachable(hg_req_t *r, const char *name, const char *target, const char *why)
+{
+    hg_buf_t b;
+    hg_jw_t w;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_jw_init(&w, &b);
+    hg_jw_obj(&w);
+    hg_jw_kstr(&w, "pipeline_name", name);
+    hg_jw_kstr(&w, "request", target);
+    hg_jw_kstr(&w, "error", why);
+    hg_jw_end_obj(&w);
+    /* fda repeats a call that changes something only if it reads these words: nothing was sent. */
+    hg_reply_error(r, 503, "PipelineInteractionUnreachable", b.p,
+                   "Failed to connect to host: the process of pipeline '%s' does not answer: %s", name, why);
+    hg_buf_release(&b);
+}
+
+typedef struct forward {
+    const char *name, *target;
+} forward_t;
+
+static void on_unreachable(void *arg, hg_req_t *r, const hg_err_t *err)
+{
+    forward_t *f = arg;
+    reply_unreachable(r, f->name, f->target, err->msg);
+}
+
+static void forward(hg_call_t *c)
+{
+    hg_arena_t *a = hg_req_arena(c->r);
+    forward_t *f = HG_ANEW(a, forward_t);
+    const char *socket = hg_runner_socket(c->pl);
+    f->name = hg_arena_printf(a, "%s", c->pl->def.name);
+    f->target = make_target(c, c->arg);
+    if (!socket) {
+        reply_unreachable(c->r, f->name, f->target, "there is no process");
+        return;
+    }
+    hg_proxy_opts_t opts = {
+        .socket_path = hg_arena_printf(a, "%s", socket), .target = f->target, .unreachable = on_unreachable, .arg = f
+    };
+    hg_proxy(c->r, &opts);
+}
+
+/* --- connector actions: POST outside, GET at the process ---------------------------------------------------------- */
+
+typedef struct relay {
+    hg_req_t *r;
+    hg_ask_t *ask;
+    const char *name, *target;
+} relay_t; /* in the request's arena */
+
+static void relay_aborted(void *arg)
+{
+    relay_t *x = arg;
+    if (x->ask) hg_ask_cancel(x->ask);
+}
+
+static void relay_done(void *arg, int status, const char *content_type, hg_str_t body, const hg_err_t *err)
+{
+    relay_t *x = arg;
+    x->ask = NULL;
+    if (err->code)
+        reply_unreachable(x->r, x->name, x->target, err->msg);
+    else if (status == 200)
+        hg_reply_empty(x->r, 200);
+    else
+        hg_reply_raw(x->r, status, *content_type ? content_type : "application/json", body);
+}
+
+static void connector_action(hg_call_t *c)
+{
+    hg_str_t action = c->cap[3];
+    if (!hg_str_eqz(action, "start") && !hg_str_eqz(action, "pause")) {
+        hg_buf_t b;
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        hg_buf_adds(&b, "{\"action\":");
+        hg_json_quote(&b, action);
+        hg_buf_addc(&b, '}');
+        hg_reply_error(c->r, 400, "InvalidConnectorAction", b.p,
+                       "Unknown connector action '" HG_SF "': it must be 'start' or 'pause'", HG_SA(action));
+        hg_buf_release(&b);
+        return;
+    }
+    hg_verdict_t v = hg_lc_interact(&c->pl->lc, c->pl->def.name);
+    if (v.answer == HG_REFUSE) {
+        hg_reply_verdict(c->r, &v);
+        return;
+    }
+    hg_arena_t *a = hg_req_arena(c->r);
+    relay_t *x = HG_ANEW(a, relay_t);
+    const char *socket = hg_runner_socket(c->pl);
+    x->r = c->r;
+    x->name = hg_arena_printf(a, "%s", c->pl->def.name);
+    x->target = make_target(c, hg_arena_printf(a, "%s/%s", c->arg, action.p));
+    x->ask = socket ? hg_ask(c->mg, socket, "GET", x->target, RELAY_TIMEOUT_MS, relay_done, x) : NULL;
+    if (x->ask)
+        hg_req_on_abort(c->r, relay_aborted, x);
+    else
+        reply_unreachable(c->r, x->name, x->target, "there is no process");
+}
+
+/* --- not offered ---------------------------------------------------------------------------------------------------
+ */
+
+static void not_offered(hg_call_t *c)
+{
+    hg_reply_error(c->r, 501, "NotSupported", NULL, "%s is not offered by this version of headgate", c->arg);
+}
+
+static void checkpoints(hg_call_t *c)
+{
+    /* storage_status_details is {"checkpoints": […]} while there is storage. */
+    hg_json_t *v = NULL;
+    hg_err_t err = HG_ERR_INIT;
+    hg_buf_t b;
+    hg_jw_t w;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_jw_init(&w, &b);
+    const hg_json_t *list = NULL;
+    if (c->pl->storage_details && hg_json_parse(hg_req_arena(c->r), hg_strz(c->pl->storage_details), &v, &err) == 0)
+        list = hg_json_get(v, "checkpoints");
+    if (list)
+        hg_jw_node(&w, list);
+    else
+        hg_jw_raw(&w, HG_S("[]"));
+    hg_reply_json(c->r, 200, &b);
+    hg_buf_release(&b);
+}
+
+#define P    "v0/pipelines/{p}/"
+#define LIVE (HG_R_PIPELINE | HG_R_LIVE)
+#define T    P "tables/{t}/connectors/{c}/"
+#define V    P "views/{v}/connectors/{c}/"
+
+const hg_route_t hg_proxy_routes[] = {
+    { "GET", P "logs", HG_R_PIPELINE, hg_logs_handler, NULL },
+    { "GET", P "stats", LIVE, forward, "/stats" },
+    { "GET", P "metrics", LIVE, forward, "/metrics" },
+    { "GET", P "time_series", LIVE, forward, "/time_series" },
+    { "GET", P "time_series_stream", LIVE, forward, "/time_series_stream" },
+    { "POST", P "ingress/{t}", LIVE, forward, "/ingress/{1}" },
+    { "POST", P "egress/{t}", LIVE, forward, "/egress/{1}" },
+    { "GET", P "query", LIVE, forward, "/query" },
+    { "GET", P "completion_status", LIVE, forward, "/completion_status" },
+    { "POST", P "start_transaction", LIVE, forward, "/start_transaction" },
+    { "POST", P "commit_transaction", LIVE, forward, "/commit_transaction" },
+    { "GET", P "orchestration", LIVE, forward, "/orchestration" },
+    { "GET", T "stats", LIVE, forward, "/input_endpoints/{e}/stats" },
+    { "GET", T "completion_token", LIVE, forward, "/input_endpoints/{e}/completion_token" },
+    { "GET", T "why", LIVE, forward, "/input_endpoints/{e}/why" },
+    { "POST", T "{action}", HG_R_PIPELINE, connector_action, "/input_endpoints/{e}" },
+    { "GET", V "stats", LIVE, forward, "/output_endpoints/{e}/stats" },
+    { "GET", V "why", LIVE, forward, "/output_endpoints/{e}/why" },
+    { "POST", V "command", LIVE, not_offered, "A connector command" },
+    { "POST", V "{action}", HG_R_PIPELINE, connector_action, "/output_endpoints/{e}" },
+    { "GET", P "checkpoints", HG_R_PIPELINE, checkpoints, NULL },
+    { "POST", P "checkpoint", LIVE, not_offered, "A checkpoint" },
+    { "GET", P "checkpoint_status", LIVE, not_offered, "A checkpoint" },
+    { "GET", P "checkpoints/remote", LIVE, not_offered, "Synchronising checkpoints" },
+    { "POST", P "checkpoint/sync", LIVE, not_offered, "Synchronising checkpoints" },
+    { "GET", P "checkpoint/sync_status", LIVE, not_offered, "Synchronising checkpoints" },
+    { "POST", P "clock/advance", LIVE, not_offered, "Steering the clock" },
+    { "POST", P "rebalance", LIVE, not_offered, "Rebalancing" },
+    { "POST", P "start_compaction", LIVE, not_offered, "Compaction on demand" },
+    { "GET", P "circuit_profile", LIVE, not_offered, "A circuit profile" },
+    { "GET", P "circuit_json_profile", LIVE, not_offered, "A circuit profile" },
+    { "GET", P "heap_profile", LIVE, not_offered, "A heap profile" },
+    { "GET", P "samply_profile", LIVE, not_offered, "A CPU profile" },
+    { "POST", P "samply_profile", LIVE, not_offered, "A CPU profile" },
+    { "GET", P "support_bundle", HG_R_PIPELINE, not_offered, "A support bundle" },
+    { .method = NULL },
+};

@@ -1,0 +1,696 @@
+/* runner.c: supervision of pipeline processes.
+ *
+ * One hg_run_t per process that is, or may be, alive. A timer asks it for its status: often while it comes up or goes
+ * down, twice a second while it runs. What the process says and what the user wants are compared with every answer, and
+ * the difference is sent as one action at a time, so that a lost request is simply sent again.
+ *
+ * Processes are children of whichever manager started them, but in a session of their own, and survive it. A manager
+ * that finds one running (lock held, same deployment id on its socket) supervises it by polling alone.
+ *
+ * How a process ended is read from exit.json; without one it crashed. Invariant: pl->run != NULL exactly while
+ * resources status is Provisioning, Provisioned or Stopping.
+ */
+#include "base/hg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/deployment.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "manager/runner_int.h"
+
+#define POLL_TIMEOUT_MS    5000
+#define STOP_GRACE_US      ((int64_t)5 * 1000000)   /* a forced stop becomes SIGKILL after this */
+#define PROVISION_DEF_US   ((int64_t)600 * 1000000) /* without provisioning_timeout_secs, as in Feldera */
+#define ERRORS_PERIOD_US   ((int64_t)5 * 1000000)   /* num_errors alone moves refresh_version no faster */
+#define UNAVAILABLE_MISSES 3
+#define ADOPT_GRACE_US     ((int64_t)2 * 1000000) /* a process that was just spawned may not hold its lock yet */
+
+extern char **environ;
+
+static void on_tick(uv_timer_t *t);
+static void on_status(void *arg, int status, const char *content_type, hg_str_t body, const hg_err_t *err);
+static void run_over(hg_run_t *run, const char *how, const char *details);
+
+/* --- life of a hg_run_t ------------------------------------------------------------------------------------------ */
+
+static hg_run_t *run_new(hg_mg_t *mg, hg_pl_t *pl)
+{
+    hg_run_t *run = HG_NEW(hg_run_t);
+    HG_ASSERT(!pl->run);
+    run->mg = mg;
+    run->pl = hg_pl_retain(pl);
+    run->begun_us = hg_mono_us();
+    hg_deploy_socket(mg, pl->deployment_id, run->socket);
+    uv_timer_init(mg->uv, &run->timer);
+    run->timer.data = run;
+    hg_list_init(&run->link);
+    hg_list_add_tail(&mg->runs, &run->link);
+    pl->run = run;
+    return run;
+}
+
+static void wake_waiters(hg_run_t *run)
+{
+    hg_waiter_t *w = run->waiters;
+    size_t n = run->n_waiters;
+    run->waiters = NULL;
+    run->n_waiters = 0;
+    for (size_t i = 0; i < n; i++) w[i].fn(w[i].arg);
+    hg_free(w);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+    hg_run_t *run = h->data;
+    hg_pl_drop(run->pl);
+    hg_free(run);
+}
+
+static void on_process_closed(uv_handle_t *h)
+{
+    hg_free(h);
+}
+
+/* The process is out of our hands (ended, or the manager leaves). */
+static void run_free(hg_run_t *run)
+{
+    run->over = true;
+    if (run->poll) hg_ask_cancel(run->poll);
+    if (run->action) hg_ask_cancel(run->action);
+    run->poll = run->action = NULL;
+    if (run->proc) {
+        run->proc->data = NULL; /* its exit, if it is still to come, concerns nobody */
+        uv_close((uv_handle_t *)run->proc, on_process_closed);
+        run->proc = NULL;
+    }
+    run->pl->run = NULL;
+    hg_list_del(&run->link);
+    wake_waiters(run);
+    uv_close((uv_handle_t *)&run->timer, on_timer_closed);
+}
+
+static uint64_t poll_period_ms(const hg_run_t *run)
+{
+    int64_t age = hg_mono_us() - run->begun_us;
+    if (run->pl->lc.res == HG_RES_PROVISIONED && run->misses == 0) {
+        hg_rt_t rt = run->pl->lc.rt;
+        if (rt == run->pl->lc.rt_desired) return 500;
+        return age < 2000000 ? 10 : 100;
+    }
+    return age < 500000 ? 4 : 50;
+}
+
+static void schedule(hg_run_t *run, uint64_t ms)
+{
+    if (!run->over) uv_timer_start(&run->timer, on_tick, ms, 0);
+}
+
+/* --- starting ----------------------------------------------------------------------------------------------------- */
+
+/* The environment of the process: ours, then runtime_config.env over it. One block: pointers, then texts in the arena.
+ */
+static char **make_env(const hg_pl_t *pl, hg_arena_t *a)
+{
+    char **env = NULL;
+    size_t n = 0;
+    hg_json_t *v = NULL;
+    hg_err_t err = HG_ERR_INIT;
+    int rc = hg_json_parse(a, hg_strz(pl->def.runtime_config), &v, &err);
+    const hg_json_t *extra = rc == 0 ? hg_json_get(v, "env") : NULL;
+    for (char **e = environ; *e; e++) {
+        bool replaced = false;
+        size_t len = strcspn(*e, "=");
+        for (const hg_json_t *x = extra ? extra->child : NULL; x && !replaced; x = x->next)
+            replaced = x->key.n == len && !memcmp(x->key.p, *e, len);
+        if (!replaced) HG_APUSH(a, env, n, *e);
+    }
+    for (const hg_json_t *x = extra ? extra->child : NULL; x; x = x->next)
+        HG_APUSH(a, env, n, hg_arena_printf(a, HG_SF "=" HG_SF, HG_SA(x->key), HG_SA(x->str)));
+    HG_APUSH(a, env, n, NULL);
+    return env;
+}
+
+static uint64_t provisioning_timeout_us(const hg_pl_t *pl)
+{
+    hg_arena_t *a = hg_arena_new();
+    hg_json_t *v = NULL;
+    hg_err_t err = HG_ERR_INIT;
+    uint64_t secs = 0;
+    if (hg_json_parse(a, hg_strz(pl->def.runtime_config), &v, &err) < 0 ||
+        hg_json_u64(hg_json_get(v, "provisioning_timeout_secs"), &secs) < 0)
+        secs = 0;
+    hg_arena_free(a);
+    return secs && secs < UINT32_MAX ? secs * 1000000 : (uint64_t)PROVISION_DEF_US;
+}
+
+static void on_child_exit(uv_process_t *p, int64_t status, int sig)
+{
+    hg_run_t *run = p->data;
+    if (!run) return;
+    char how[160], details[96];
+    if (sig)
+        snprintf(how, sizeof how, "was ended by signal %d (%s)", sig, strsignal(sig));
+    else
+        snprintf(how, sizeof how, "ended with exit code %" PRId64, status);
+    snprintf(details, sizeof details, "{\"exit_code\":%" PRId64 ",\"signal\":%d}", status, sig);
+    /* A second process for the same deployment (the manager was killed between spawn and lock) finds the lock taken and
+     * leaves; the first one is then ours to adopt. */
+    hg_exit_t ex;
+    hg_deploy_read_exit(run->mg, run->pl, &ex);
+    hg_free(ex.error);
+    long holder = ex.found ? 0 : hg_deploy_lock_holder(run->mg, run->pl);
+    if (holder && holder != run->pid) {
+        run->proc = NULL;
+        p->data = NULL;
+        uv_close((uv_handle_t *)p, on_process_closed);
+        run->pid = holder > 0 ? holder : 0;
+        schedule(run, 0);
+        return;
+    }
+    run_over(run, how, details);
+}
+
+static int spawn(hg_run_t *run, hg_err_t *err)
+{
+    hg_mg_t *mg = run->mg;
+    char *dir = hg_deploy_dir(mg, run->pl);
+    char *log = hg_deploy_file(mg, run->pl, HG_FILE_LOG);
+    int rc = 0;
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        rc = hg_err_errno(err, errno, "cannot open '%s'", log);
+        goto out;
+    }
+    char arg0[] = "headgate", arg1[] = "pipeline";
+    char *args[] = { arg0, arg1, dir, NULL };
+    hg_arena_t *a = hg_arena_new();
+    uv_stdio_container_t stdio[3] = { { .flags = UV_IGNORE },
+                                      { .flags = UV_INHERIT_FD, .data = { .fd = fd } },
+                                      { .flags = UV_INHERIT_FD, .data = { .fd = fd } } };
+    uv_process_options_t po = { .exit_cb = on_child_exit,
+                                .file = mg->exe,
+                                .args = args,
+                                .env = make_env(run->pl, a),
+                                .flags =
+                                    UV_PROCESS_DETACHED, /* a session of its own: our terminal's signals are not its */
+                                .stdio = stdio,
+                                .stdio_count = 3 };
+    run->proc = HG_NEW(uv_process_t);
+    run->proc->data = run;
+    int uvrc = uv_spawn(mg->uv, run->proc, &po);
+    if (uvrc < 0)
+        rc = hg_err_set(err, HG_EIO, "cannot start '%s': %s", mg->exe, uv_strerror(uvrc));
+    else
+        run->pid = run->proc->pid;
+    hg_arena_free(a);
+    close(fd);
+out:
+    hg_free(log);
+    hg_free(dir);
+    return rc;
+}
+
+/* Deployment failed before or while it ran, or ended by itself: Stopping, then Stopped, with the error if there is one.
+ */
+static void to_stopped(hg_mg_t *mg, hg_pl_t *pl, const char *error_json)
+{
+    if (pl->gone) return;
+    if (pl->lc.res != HG_RES_STOPPING) {
+        hg_pl_forget_deployment(pl);
+        if (error_json) hg_pl_set_error(pl, error_json);
+        hg_pl_set_res_desired(pl, HG_RES_STOPPED);
+        hg_pl_set_res(pl, HG_RES_STOPPING);
+        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+    } else if (error_json) {
+        hg_pl_set_error(pl, error_json);
+    }
+    hg_pl_set_res_desired(pl, HG_RES_STOPPED);
+    hg_pl_forget_deployment(pl);
+    hg_pl_set_res(pl, HG_RES_STOPPED);
+    hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+}
+
+static void provision(hg_mg_t *mg, hg_pl_t *pl)
+{
+    hg_err_t err = HG_ERR_INIT;
+    hg_uuid_v7(pl->deployment_id);
+    pl->lc.storage = HG_STORAGE_INUSE;
+    if (!pl->storage_details) hg_set_text(&pl->storage_details, "{\"checkpoints\":[]}");
+    pl->refresh_version++;
+    hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+    hg_pl_set_res(pl, HG_RES_PROVISIONING);
+    hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+
+    hg_run_t *run = run_new(mg, pl);
+    run->provision_us = run->begun_us + (int64_t)provisioning_timeout_us(pl);
+    int rc = hg_deploy_write(mg, pl, &err);
+    if (rc == 0) {
+        hg_deploy_log(mg, pl, "starting deployment %s", pl->deployment_id);
+        rc = spawn(run, &err);
+    }
+    if (rc == 0) {
+        hg_log(HG_LOG_INFO, "manager", pl->def.name, "pipeline_started", "pid=%ld deployment=%s", run->pid,
+               pl->deployment_id);
+        schedule(run, 1);
+        return;
+    }
+    hg_log(HG_LOG_ERROR, "manager", pl->def.name, "pipeline_start_failed", "error=\"%s\"", err.msg);
+    char *json = hg_error_json("PipelineStartFailed", err.msg, NULL);
+    run_free(run);
+    to_stopped(mg, pl, json);
+    hg_free(json);
+}
+
+static void fail_start(hg_mg_t *mg, hg_pl_t *pl)
+{
+    hg_buf_t b;
+    hg_jw_t w;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_jw_init(&w, &b);
+    hg_jw_obj(&w);
+    hg_jw_key(&w, "compiler_error");
+    if (pl->system_error)
+        hg_jw_strz(&w, pl->system_error);
+    else
+        hg_jw_strz(&w, pl->sql_compilation ? pl->sql_compilation : "");
+    hg_jw_end_obj(&w);
+    char *json = hg_error_json("StartFailedDueToFailedCompilation",
+                               "The pipeline was not started because its program does not compile", b.p);
+    hg_buf_release(&b);
+    hg_pl_set_error(pl, json);
+    hg_free(json);
+    hg_pl_set_res_desired(pl, HG_RES_STOPPED);
+    hg_pl_forget_deployment(pl);
+    pl->refresh_version++;
+    hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+}
+
+void hg_runner_kick(hg_mg_t *mg, hg_pl_t *pl)
+{
+    if (mg->closing || pl->gone || pl->run) return;
+    switch (hg_lc_todo(&pl->lc)) {
+    case HG_TODO_NOTHING:
+        return;
+    case HG_TODO_PROVISION:
+        provision(mg, pl);
+        return;
+    case HG_TODO_FAIL_START:
+        fail_start(mg, pl);
+        return;
+    }
+}
+
+/* --- the end of a process ----------------------------------------------------------------------------------------- */
+
+/* The process is gone. how: what the kernel said, for a crash; details: JSON. */
+static void run_over(hg_run_t *run, const char *how, const char *details)
+{
+    hg_mg_t *mg = run->mg;
+    hg_pl_t *pl = hg_pl_retain(run->pl);
+    bool wanted = pl->lc.res_desired == HG_RES_STOPPED;
+    char *error = NULL;
+    hg_exit_t ex;
+    hg_deploy_read_exit(mg, pl, &ex);
+    if (ex.found) {
+        error = ex.error;
+        if (!error && !strcmp(ex.reason, "failed"))
+            error = hg_error_json("RuntimeError", "the pipeline failed without saying why; see its log", NULL);
+    } else if (!wanted) {
+        char msg[320];
+        snprintf(msg, sizeof msg, "The pipeline process %s; see the pipeline's log", how);
+        error = hg_error_json("PipelineProcessCrashed", msg, details);
+    }
+    hg_log(error ? HG_LOG_ERROR : HG_LOG_INFO, "manager", pl->def.name, "pipeline_ended", "reason=%s how=\"%s\"",
+           ex.found ? ex.reason
+           : wanted ? "killed"
+                    : "crashed",
+           how);
+    hg_deploy_log(mg, pl, "deployment %s is over: the process %s", pl->deployment_id, how);
+    unlink(run->socket);
+    run_free(run);
+    to_stopped(mg, pl, error);
+    hg_free(error);
+    hg_runner_kick(mg, pl);
+    hg_pl_drop(pl);
+}
+
+static void kill_process(hg_run_t *run)
+{
+    if (run->proc) {
+        uv_process_kill(run->proc, SIGKILL);
+        return;
+    }
+    long holder = hg_deploy_lock_holder(run->mg, run->pl); /* whoever holds the lock of this directory is the process */
+    if (holder > 1) kill((pid_t)holder, SIGKILL);
+}
+
+/* --- asking and steering ------------------------------------------------------------------------------------------ */
+
+static void on_action(void *arg, int status, const char *content_type, hg_str_t body, const hg_err_t *err)
+{
+    hg_run_t *run = arg;
+    (void)content_type;
+    run->action = NULL;
+    if (err->code || status >= 300)
+        hg_log(HG_LOG_DEBUG, "manager", run->pl->def.name, "action_failed", "status=%d error=\"%s\" body=\"%.200s\"",
+               status, err->msg, body.n ? body.p : "");
+    else
+        schedule(run, 1); /* see its effect at once */
+}
+
+static void act(hg_run_t *run, const char *target)
+{
+    if (!run->action) run->action = hg_ask(run->mg, run->socket, "POST", target, POLL_TIMEOUT_MS, on_action, run);
+}
+
+static void reconcile(hg_run_t *run)
+{
+    const hg_lc_t *lc = &run->pl->lc;
+    if (lc->res != HG_RES_PROVISIONED || run->action) return;
+    if (lc->rt_desired == HG_RT_SUSPENDED && !run->suspend_sent) {
+        run->suspend_sent = true;
+        act(run, "/stop?force=false");
+    } else if (lc->rt_desired == HG_RT_PAUSED && lc->rt == HG_RT_RUNNING) {
+        act(run, "/pause");
+    } else if (lc->rt_desired == HG_RT_RUNNING && lc->rt == HG_RT_PAUSED) {
+        act(run, "/start");
+    }
+}
+
+static void begin_stopping(hg_run_t *run)
+{
+    hg_pl_t *pl = run->pl;
+    char id[HG_UUID_CAP];
+    memcpy(id, pl->deployment_id, sizeof id);
+    hg_pl_forget_deployment(pl);
+    memcpy(pl->deployment_id, id, sizeof id); /* until the process is gone: exit.json is matched by it */
+    hg_pl_set_res(pl, HG_RES_STOPPING);
+    hg_mg_save(run->mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+}
+
+void hg_runner_stop(hg_mg_t *mg, hg_pl_t *pl, hg_stop_t how)
+{
+    hg_run_t *run = pl->run;
+    switch (how) {
+    case HG_STOP_NOTHING:
+        return;
+    case HG_STOP_CANCEL:
+        hg_pl_set_res_desired(pl, HG_RES_STOPPED);
+        hg_pl_forget_deployment(pl);
+        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+        return;
+    case HG_STOP_SUSPEND:
+        hg_pl_set_rt_desired(pl, HG_RT_SUSPENDED);
+        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+        if (run) reconcile(run);
+        return;
+    case HG_STOP_FORCE:
+        if (pl->lc.res_desired != HG_RES_STOPPED) {
+            hg_pl_set_res_desired(pl, HG_RES_STOPPED);
+            hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+        }
+        if (!run) { /* cannot be by the invariant; a store edited by hand could make it so */
+            to_stopped(mg, pl, NULL);
+            return;
+        }
+        if (pl->lc.res != HG_RES_STOPPING) begin_stopping(run);
+        if (!run->kill_us) run->kill_us = hg_mono_us() + (run->answered ? STOP_GRACE_US : 0);
+        if (run->action) hg_ask_cancel(run->action);
+        run->action = NULL;
+        run->begun_us = hg_mono_us(); /* polls are quick again */
+        if (run->answered) act(run, "/stop?force=true");
+        schedule(run, 1);
+        return;
+    }
+}
+
+/* --- what the process says ---------------------------------------------------------------------------------------- */
+
+static void take_runtime_status(hg_run_t *run, hg_rt_t rt, int64_t since_us)
+{
+    hg_mg_t *mg = run->mg;
+    hg_pl_t *pl = run->pl;
+    if (pl->lc.res == HG_RES_PROVISIONING) {
+        /* Seen in this order by every client of the events, however quick the process was. */
+        pl->lc.res = HG_RES_PROVISIONED;
+        pl->res_since = hg_now_us();
+        hg_pl_set_rt_desired(pl, pl->lc.initial);
+        hg_pl_set_rt(pl, HG_RT_INITIALIZING, 0);
+        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+    }
+    if (pl->lc.rt != rt) {
+        hg_pl_set_rt(pl, rt, since_us);
+        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+    }
+}
+
+static void take_num_errors(hg_run_t *run, uint64_t n)
+{
+    hg_pl_t *pl = run->pl;
+    int64_t now = hg_mono_us();
+    bool changed = !pl->has_num_errors || pl->num_errors != n;
+    pl->has_num_errors = true;
+    pl->num_errors = n;
+    if (!changed || (run->errors_us && now - run->errors_us < ERRORS_PERIOD_US)) return;
+    run->errors_us = now;
+    pl->refresh_version++;
+    hg_mg_save(run->mg, pl, HG_SAVE_STATE);
+}
+
+/* False if this is not our deployment's process. */
+static bool take_status(hg_run_t *run, hg_str_t body)
+{
+    hg_arena_t *a = hg_arena_new();
+    hg_json_t *v = NULL;
+    hg_err_t err = HG_ERR_INIT;
+    bool ours = false;
+    if (hg_json_parse(a, body, &v, &err) == 0 &&
+        !strcmp(hg_json_str(hg_json_get(v, "deployment_id"), ""), run->pl->deployment_id)) {
+        int rt = hg_name_index(hg_rt_names, HG_RT_N, hg_json_str(hg_json_get(v, "status"), NULL));
+        int64_t since = 0;
+        uint64_t errors = 0;
+        ours = true;
+        run->answered = true;
+        (void)hg_json_i64(hg_json_get(v, "since_us"), &since);
+        if (run->pl->lc.res != HG_RES_STOPPING) {
+            take_runtime_status(run, rt > 0 ? (hg_rt_t)rt : HG_RT_UNAVAILABLE, since);
+            if (hg_json_u64(hg_json_get(v, "num_errors"), &errors) == 0) take_num_errors(run, errors);
+        }
+        const hg_json_t *e = hg_json_get(v, "error");
+        if (e && e->kind == HG_J_OBJECT && run->pl->lc.res_desired != HG_RES_STOPPED) {
+            /* It has failed and will not recover: its error is kept, and it is made to leave if it does not by itself.
+             */
+            const hg_json_t *d = hg_json_get(e, "details");
+            char *details = d && d->kind != HG_J_NULL ? hg_xstrndup(body.p + d->off, d->len) : NULL;
+            char *json = hg_error_json(hg_json_str(hg_json_get(e, "error_code"), "RuntimeError"),
+                                       hg_json_str(hg_json_get(e, "message"), "the pipeline failed"), details);
+            hg_pl_set_error(run->pl, json);
+            hg_free(details);
+            hg_free(json);
+            hg_pl_set_res_desired(run->pl, HG_RES_STOPPED);
+            begin_stopping(run);
+            run->kill_us = hg_mono_us() + STOP_GRACE_US;
+            act(run, "/stop?force=true");
+        }
+    }
+    hg_arena_free(a);
+    return ours;
+}
+
+/* No answer. True if that was the end of the run. */
+static bool missed(hg_run_t *run)
+{
+    hg_pl_t *pl = run->pl;
+    run->misses++;
+    if (!run->proc && hg_deploy_lock_holder(run->mg, pl) == 0) {
+        bool starting =
+            pl->lc.res == HG_RES_PROVISIONING && !run->answered && hg_mono_us() - run->begun_us < ADOPT_GRACE_US;
+        if (starting) return false;
+        hg_exit_t ex;
+        hg_deploy_read_exit(run->mg, pl, &ex);
+        hg_free(ex.error);
+        if (!ex.found && pl->lc.res == HG_RES_PROVISIONING && !run->answered &&
+            pl->lc.res_desired == HG_RES_PROVISIONED) {
+            /* The manager before us fell between writing its intention and the spawn. */
+            hg_err_t err = HG_ERR_INIT;
+            if (hg_deploy_write(run->mg, pl, &err) == 0 && spawn(run, &err) == 0) return false;
+            run_over(run, err.msg, "{}");
+            return true;
+        }
+        run_over(run, "is gone", "{}");
+        return true;
+    }
+    if (pl->lc.res == HG_RES_PROVISIONED && pl->lc.rt != HG_RT_UNAVAILABLE && run->misses >= UNAVAILABLE_MISSES) {
+        hg_pl_set_rt(pl, HG_RT_UNAVAILABLE, 0);
+        hg_mg_save(run->mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+        hg_log(HG_LOG_WARN, "manager", pl->def.name, "pipeline_silent", "misses=%u", run->misses);
+    }
+    return false;
+}
+
+static void on_status(void *arg, int status, const char *content_type, hg_str_t body, const hg_err_t *err)
+{
+    hg_run_t *run = arg;
+    (void)content_type;
+    run->poll = NULL;
+    bool answered = !err->code && status == 200 && take_status(run, body);
+    if (answered) {
+        run->misses = 0;
+        reconcile(run);
+    } else if (missed(run)) {
+        return;
+    }
+    schedule(run, poll_period_ms(run));
+    wake_waiters(run);
+}
+
+static void on_tick(uv_timer_t *t)
+{
+    hg_run_t *run = t->data;
+    int64_t now = hg_mono_us();
+    if (run->kill_us && now >= run->kill_us) {
+        kill_process(run);
+        run->kill_us = now + STOP_GRACE_US;
+    }
+    if (run->pl->lc.res == HG_RES_PROVISIONING && run->provision_us && now >= run->provision_us) {
+        char *json = hg_error_json("PipelineProvisioningTimeout",
+                                   "The pipeline process did not answer within its provisioning timeout", NULL);
+        hg_pl_set_error(run->pl, json);
+        hg_free(json);
+        hg_runner_stop(run->mg, run->pl, HG_STOP_FORCE);
+        return;
+    }
+    if (run->poll) return;
+    /* Before its socket exists there is no use in asking. */
+    if (run->proc && !run->answered && access(run->socket, F_OK) < 0) {
+        schedule(run, poll_period_ms(run));
+        return;
+    }
+    run->poll = hg_ask(run->mg, run->socket, "GET", "/status", POLL_TIMEOUT_MS, on_status, run);
+    if (!run->poll && !missed(run)) schedule(run, poll_period_ms(run));
+}
+
+void hg_runner_refresh(hg_mg_t *mg, hg_pl_t *pl, void (*fn)(void *arg), void *arg)
+{
+    hg_run_t *run = pl->run;
+    (void)mg;
+    if (!run) {
+        if (fn) fn(arg);
+        return;
+    }
+    if (fn) {
+        run->waiters = hg_xgrow(run->waiters, (run->n_waiters + 1) * sizeof *run->waiters);
+        run->waiters[run->n_waiters++] = (hg_waiter_t){ fn, arg };
+    }
+    if (run->poll) { /* asked before the event that the caller wants to see: ask anew */
+        hg_ask_cancel(run->poll);
+        run->poll = NULL;
+    }
+    run->poll = hg_ask(run->mg, run->socket, "GET", "/status", POLL_TIMEOUT_MS, on_status, run);
+    if (!run->poll) {
+        schedule(run, poll_period_ms(run));
+        wake_waiters(run);
+    }
+}
+
+const char *hg_runner_socket(const hg_pl_t *pl)
+{
+    return pl->run ? pl->run->socket : NULL;
+}
+
+/* --- restart of the manager --------------------------------------------------------------------------------------- */
+
+void hg_runner_adopt(hg_mg_t *mg, hg_pl_t *pl)
+{
+    if (pl->lc.storage == HG_STORAGE_CLEARING) hg_runner_clear(mg, pl);
+    if (pl->lc.res == HG_RES_STOPPED) {
+        hg_runner_kick(mg, pl);
+        return;
+    }
+    hg_run_t *run = run_new(mg, pl);
+    run->provision_us = run->begun_us + (int64_t)provisioning_timeout_us(pl);
+    if (pl->lc.res_desired == HG_RES_STOPPED) {
+        run->answered = true; /* it may be there: ask before killing */
+        hg_runner_stop(mg, pl, HG_STOP_FORCE);
+        return;
+    }
+    schedule(run, 0);
+}
+
+void hg_runner_close(hg_mg_t *mg)
+{
+    HG_LIST_EACH(it, &mg->runs) run_free(HG_ENTRY(it, hg_run_t, link));
+}
+
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+typedef struct removal {
+    uv_work_t work;
+    hg_mg_t *mg;
+    hg_pl_t *pl;
+    char *path;
+    bool all; /* the directory itself and the log too */
+    hg_err_t err;
+    int rc;
+} removal_t;
+
+static void removal_work(uv_work_t *w)
+{
+    removal_t *rm = w->data;
+    rm->rc = hg_deploy_remove_tree(rm->path, rm->all ? NULL : HG_FILE_LOG, &rm->err);
+}
+
+static void removal_done(uv_work_t *w, int status)
+{
+    removal_t *rm = w->data;
+    hg_pl_t *pl = rm->pl;
+    (void)status;
+    if (rm->rc < 0)
+        hg_log(HG_LOG_ERROR, "manager", pl->def.name, "remove_failed", "path=\"%s\" error=\"%s\"", rm->path,
+               rm->err.msg);
+    if (!rm->all) {
+        pl->clearing = false;
+        if (!pl->gone && !rm->mg->closing) {
+            /* After a failure the storage is still in use, and clear can be tried again. */
+            pl->lc.storage = rm->rc < 0 ? HG_STORAGE_INUSE : HG_STORAGE_CLEARED;
+            pl->refresh_version++;
+            hg_mg_save(rm->mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+        }
+    }
+    hg_pl_drop(pl);
+    hg_free(rm->path);
+    hg_free(rm);
+}
+
+static void remove_files(hg_mg_t *mg, hg_pl_t *pl, bool all)
+{
+    removal_t *rm = HG_NEW(removal_t);
+    rm->mg = mg;
+    rm->pl = hg_pl_retain(pl);
+    rm->path = hg_deploy_dir(mg, pl);
+    rm->all = all;
+    rm->work.data = rm;
+    uv_queue_work(mg->uv, &rm->work, removal_work, removal_done);
+}
+
+void hg_runner_clear(hg_mg_t *mg, hg_pl_t *pl)
+{
+    if (pl->clearing) return;
+    pl->clearing = true;
+    if (pl->lc.storage != HG_STORAGE_CLEARING) {
+        pl->lc.storage = HG_STORAGE_CLEARING;
+        hg_set_text(&pl->storage_details, NULL);
+        pl->refresh_version++;
+        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+    }
+    remove_files(mg, pl, false);
+}
+
+void hg_runner_remove_files(hg_mg_t *mg, hg_pl_t *pl)
+{
+    remove_files(mg, pl, true);
+}
