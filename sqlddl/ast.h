@@ -95,6 +95,8 @@ struct hg_ast_from {
     const hg_ast_expr_t  *on;
     const hg_name_t      *using_cols;
     uint32_t              n_using;
+    /* FUNCTION: table = the function's name, on = the call (UNNEST(…)) */
+    bool                  ordinality;
 };
 
 typedef struct hg_ast_item {
