@@ -1,0 +1,330 @@
+/* circuit.c: the step: tables net their changes, views follow in order of declaration, stores reserve, and then all of
+ * it is applied, or none.
+ *
+ *   eval     per relation a delta; tables and stored views stage their writes; nothing that anyone can see changes
+ *   output   wanted deltas are made ready to leave: consolidated if a weight is negative, dense if a selection is thin
+ *   reserve  every store with staged writes
+ *   apply    cannot fail
+ *
+ * Circuit thread only, but for hg_circuit_stats. What a relation costs when nothing reaches it is a look at its flag.
+ */
+#include "base/hg.h"
+#include "base/log.h"
+#include "engine/plan_int.h"
+#include "engine/table_int.h"
+
+typedef struct {
+    const hg_relation_t *rel;
+    const hg_type_t *const *types;
+    hg_store_t *store; /* NULL: contents are not kept */
+    hg_graph_t graph;  /* view */
+    bool is_view;
+    bool read;        /* some view reads it */
+    hg_delta_t delta; /* of this step */
+    bool staged;
+    char *name;
+} rel_t;
+
+struct hg_circuit {
+    const hg_plan_t *plan;
+    hg_hashkey_t hashkey;
+    rel_t *rels;
+    uint32_t n;
+    uint32_t next_merge;
+    hg_net_t net;
+    hg_src_t *srcs; /* scratch: sources of one relation */
+    uint32_t cap_srcs;
+    uint32_t *first, *order; /* scratch: inputs by relation; first has n + 1 entries */
+    uint32_t cap_order;
+};
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+static int to_delta(void *arg, hg_part_t *part, hg_err_t *err)
+{
+    rel_t *r = arg;
+    if (hg_delta_add(&r->delta, part) == 0) return 0;
+    return hg_err_set(err, HG_ENOMEM, "out of memory for the rows of view '%s'", r->name);
+}
+
+static int rel_open(hg_circuit_t *c, uint32_t i, hg_err_t *err)
+{
+    const hg_relation_t *rel = &c->plan->relations[i];
+    rel_t *r = &c->rels[i];
+    r->rel = rel;
+    r->is_view = rel->kind == HG_REL_VIEW;
+    r->name = hg_xstrndup(rel->schema.name.p, rel->schema.name.n);
+    const hg_type_t **types = HG_NEWN(const hg_type_t *, rel->schema.n_cols + 1);
+    for (uint32_t k = 0; k < rel->schema.n_cols; k++) types[k] = rel->schema.cols[k].type;
+    r->types = types;
+    bool keyed = !r->is_view && rel->schema.n_key > 0;
+    if (rel->stored || keyed) {
+        int rc = hg_store_new(r->types, rel->schema.n_cols, keyed ? rel->schema.key : NULL, rel->schema.n_key,
+                              c->hashkey, &r->store, err);
+        if (rc < 0) return rc;
+    }
+    if (!r->is_view) return 0;
+    int rc = hg_graph_open(&r->graph, rel->node, to_delta, r, 0, err);
+    for (uint32_t k = 0; k < r->graph.n && rc == 0; k++) {
+        const hg_node_t *node = r->graph.ops[k].node;
+        if (node->kind == HG_N_SCAN) {
+            if (node->relation >= i)
+                return hg_err_at(err, HG_EBUG, node->pos, "view '%s' reads a relation declared after it", r->name);
+            c->rels[node->relation].read = true;
+        } else if (node->kind != HG_N_FILTER && node->kind != HG_N_MAP && node->kind != HG_N_UNION) {
+            return hg_err_at(err, HG_EUNSUPPORTED, node->pos,
+                             "view '%s' uses an operation that views do not have yet (%s)", r->name,
+                             r->graph.ops[k].type->name);
+        }
+    }
+    return rc;
+}
+
+int hg_circuit_new(const hg_plan_t *plan, const hg_circuit_opts_t *opts, hg_circuit_t **ret, hg_err_t *err)
+{
+    hg_circuit_t *c = HG_NEW(hg_circuit_t);
+    c->plan = plan;
+    c->hashkey = opts->hashkey;
+    c->n = plan->n_relations;
+    c->rels = HG_NEWN(rel_t, c->n + 1);
+    c->first = HG_NEWN(uint32_t, c->n + 2);
+    for (uint32_t i = 0; i < c->n; i++) {
+        int rc = rel_open(c, i, err);
+        if (rc < 0) {
+            hg_circuit_free(c);
+            return rc;
+        }
+    }
+    *ret = c;
+    return 0;
+}
+
+void hg_circuit_free(hg_circuit_t *c)
+{
+    if (!c) return;
+    for (uint32_t i = 0; i < c->n; i++) {
+        rel_t *r = &c->rels[i];
+        hg_graph_close(&r->graph);
+        hg_store_free(r->store);
+        hg_delta_release(&r->delta);
+        hg_free((void *)(uintptr_t)r->types);
+        hg_free(r->name);
+    }
+    hg_net_release(&c->net);
+    hg_free(c->srcs);
+    hg_free(c->first);
+    hg_free(c->order);
+    hg_free(c->rels);
+    hg_free(c);
+}
+
+/* --- eval -------------------------------------------------------------------------------------------------------- */
+
+static int room_for_srcs(hg_circuit_t *c, uint32_t n, hg_err_t *err)
+{
+    if (n <= c->cap_srcs) return 0;
+    hg_src_t *p = hg_trygrow(c->srcs, sizeof *p * n);
+    if (!p) return hg_err_set(err, HG_ENOMEM, "out of memory for a step's inputs");
+    c->srcs = p;
+    c->cap_srcs = n;
+    return 0;
+}
+
+/* Inputs sorted by relation, in their order: those of r are order[first[r]..first[r + 1]). */
+static int sort_inputs(hg_circuit_t *c, const hg_step_input_t *in, uint32_t n, uint64_t *rows, hg_err_t *err)
+{
+    if (n > c->cap_order) {
+        uint32_t *p = hg_trygrow(c->order, sizeof *p * n);
+        if (!p) return hg_err_set(err, HG_ENOMEM, "out of memory for a step's inputs");
+        c->order = p;
+        c->cap_order = n;
+    }
+    memset(c->first, 0, sizeof *c->first * (c->n + 2));
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t r = in[i].relation;
+        if (r >= c->n || c->rels[r].is_view)
+            return hg_err_set(err, HG_EBUG, "a step's input goes to relation %u, which is no table", r);
+        if (in[i].change->rows->n_cols != c->rels[r].rel->schema.n_cols)
+            return hg_err_set(err, HG_EBUG, "table '%s' got rows of %u columns instead of %u", c->rels[r].name,
+                              in[i].change->rows->n_cols, c->rels[r].rel->schema.n_cols);
+        *rows += in[i].change->rows->n_rows;
+        c->first[r + 2]++;
+    }
+    for (uint32_t r = 2; r < c->n + 2; r++) c->first[r] += c->first[r - 1];
+    for (uint32_t i = 0; i < n; i++) c->order[c->first[in[i].relation + 1]++] = i;
+    return 0;
+}
+
+static int eval_table(hg_circuit_t *c, uint32_t ri, const hg_step_input_t *in, bool want, uint64_t *missing,
+                      hg_err_t *err)
+{
+    rel_t *r = &c->rels[ri];
+    uint32_t n = c->first[ri + 1] - c->first[ri];
+    if (n == 0) return 0;
+    int rc = room_for_srcs(c, n, err);
+    if (rc < 0) return rc;
+    for (uint32_t k = 0; k < n; k++) {
+        const hg_step_input_t *i = &in[c->order[c->first[ri] + k]];
+        c->srcs[k] = (hg_src_t){
+            .batch = i->change->rows, .n = i->change->rows->n_rows, .change = i->change, .origin = i->origin
+        };
+    }
+    hg_table_in_t t = {
+        .name = r->name, .srcs = c->srcs, .n = n, .delta = want || r->read ? &r->delta : NULL, .missing = missing
+    };
+    if (!r->store) return hg_table_through(&t, err);
+    r->staged = true;
+    rc = r->store->bag ? hg_table_bag(&c->net, r->store, &t, err) : hg_table_keyed(&c->net, r->store, &t, err);
+    if (rc < 0) hg_err_wrap(err, "table '%s'", r->name);
+    return rc;
+}
+
+static int stage_view(hg_circuit_t *c, rel_t *r, hg_err_t *err)
+{
+    int rc = room_for_srcs(c, r->delta.n, err);
+    if (rc < 0) return rc;
+    for (uint32_t k = 0; k < r->delta.n; k++) {
+        const hg_part_t *p = r->delta.parts[k];
+        c->srcs[k] = (hg_src_t){ .batch = p->batch, .sel = p->sel, .n = p->n, .weights = p->weights };
+    }
+    hg_table_in_t t = { .name = r->name, .srcs = c->srcs, .n = r->delta.n };
+    r->staged = true;
+    return hg_table_bag(&c->net, r->store, &t, err);
+}
+
+static int eval_view(hg_circuit_t *c, uint32_t ri, const hg_step_t *step, bool want, hg_err_t *err)
+{
+    rel_t *r = &c->rels[ri];
+    hg_graph_t *g = &r->graph;
+    int rc = 0;
+    if (r->rel->local && !want && !r->read && !r->store) return 0; /* nobody could ever see it */
+    g->step = step;
+    for (uint32_t i = 0; i < g->n && rc >= 0; i++) {
+        const hg_node_t *node = g->ops[i].node;
+        if (node->kind == HG_N_SCAN) {
+            const hg_delta_t *d = &c->rels[node->relation].delta;
+            for (uint32_t k = 0; k < d->n && rc >= 0; k++) rc = hg_graph_feed(g, i, hg_part_retain(d->parts[k]), err);
+        }
+        if (rc >= 0) rc = hg_graph_flush(g, i, err);
+    }
+    g->step = NULL;
+    if (rc >= 0 && r->store && r->delta.n > 0) rc = stage_view(c, r, err);
+    if (rc < 0) hg_err_wrap(err, "view '%s'", r->name);
+    return rc < 0 ? rc : 0;
+}
+
+/* --- output ------------------------------------------------------------------------------------------------------ */
+
+static bool has_negative(const hg_delta_t *d)
+{
+    for (uint32_t k = 0; k < d->n; k++)
+        for (uint32_t i = 0; d->parts[k]->weights && i < d->parts[k]->n; i++)
+            if (d->parts[k]->weights[i] < 0) return true;
+    return false;
+}
+
+/* The delta as it leaves: a keyed table's is netted by key already, any other with a negative weight is consolidated; a
+ * part that selects less than a quarter of its batch is copied, so that a queue does not hold what nobody reads. */
+static int finish_output(const rel_t *r, hg_delta_t *out, hg_err_t *err)
+{
+    if ((!r->store || r->store->bag) && has_negative(&r->delta))
+        return hg_delta_consolidate(&r->delta, r->types, r->rel->schema.n_cols, out, err);
+    for (uint32_t k = 0; k < r->delta.n; k++) {
+        hg_part_t *p = r->delta.parts[k], *q = p;
+        int rc = 0;
+        if (p->sel && p->n < p->batch->n_rows / 4) {
+            hg_batch_t *b;
+            rc = hg_part_flatten(p, &b, err);
+            if (rc == 0) rc = hg_part_over(p, b, &q, err);
+            if (rc < 0) return rc;
+        } else {
+            hg_part_retain(p);
+        }
+        if (hg_delta_add(out, q) < 0) return hg_err_set(err, HG_ENOMEM, "out of memory for the rows of '%s'", r->name);
+    }
+    return 0;
+}
+
+/* --- step -------------------------------------------------------------------------------------------------------- */
+
+static int eval_all(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_t *in, uint32_t n_in, const bool *want,
+                    hg_step_output_t *out, hg_err_t *err)
+{
+    uint64_t rows = 0, missing = 0;
+    int rc = sort_inputs(c, in, n_in, &rows, err);
+    for (uint32_t r = 0; r < c->n && rc == 0; r++) {
+        if (step->cancel && atomic_load_explicit(step->cancel, memory_order_relaxed))
+            return hg_err_set(err, HG_ECANCELED, "the step was canceled");
+        rc = c->rels[r].is_view ? eval_view(c, r, step, want && want[r], err)
+                                : eval_table(c, r, in, want && want[r], &missing, err);
+    }
+    for (uint32_t r = 0; r < c->n && rc == 0; r++)
+        if (want && want[r] && c->rels[r].delta.n > 0) rc = finish_output(&c->rels[r], &out->deltas[r], err);
+    for (uint32_t r = 0; r < c->n && rc == 0; r++) {
+        if (!c->rels[r].staged) continue;
+        rc = hg_store_reserve(c->rels[r].store, err);
+        if (rc < 0) hg_err_wrap(err, "'%s'", c->rels[r].name);
+    }
+    out->rows_in = rows;
+    out->deletes_missing = missing;
+    return rc;
+}
+
+int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_t *in, uint32_t n_in, const bool *want,
+                    hg_step_output_t *out, hg_err_t *err)
+{
+    int rc = eval_all(c, step, in, n_in, want, out, err);
+    for (uint32_t i = 0; i < c->n; i++) {
+        rel_t *r = &c->rels[i];
+        if (rc == 0)
+            hg_graph_apply(&r->graph);
+        else
+            hg_graph_discard(&r->graph);
+        if (r->staged && rc == 0)
+            hg_store_apply(r->store);
+        else if (r->staged)
+            hg_store_discard(r->store);
+        r->staged = false;
+        hg_delta_release(&r->delta);
+        r->delta = (hg_delta_t){ 0 };
+        if (rc == 0 || !want || !want[i]) continue;
+        hg_delta_release(&out->deltas[i]);
+        out->deltas[i] = (hg_delta_t){ 0 };
+    }
+    if (rc < 0) out->rows_in = out->deletes_missing = 0;
+    return rc;
+}
+
+/* --- between steps ----------------------------------------------------------------------------------------------- */
+
+bool hg_circuit_merge(hg_circuit_t *c, uint64_t budget_us)
+{
+    int64_t until = hg_mono_us() + (int64_t)budget_us;
+    bool more = false;
+    for (uint32_t k = 0; k < c->n; k++) {
+        hg_store_t *st = c->rels[c->next_merge].store;
+        int64_t left = until - hg_mono_us();
+        if (left <= 0 && k > 0) return true;
+        if (st) more = hg_store_merge(st, left > 0 ? (uint64_t)left : 0) || more;
+        if (st && st->merge) break; /* this one goes on next time */
+        c->next_merge = (c->next_merge + 1) % c->n;
+    }
+    return more;
+}
+
+hg_snap_t *hg_circuit_snap(hg_circuit_t *c, uint32_t relation)
+{
+    return relation < c->n && c->rels[relation].store ? hg_store_snap(c->rels[relation].store) : NULL;
+}
+
+void hg_circuit_stats(const hg_circuit_t *c, uint32_t relation, hg_store_stats_t *ret)
+{
+    *ret = (hg_store_stats_t){ 0 };
+    const hg_store_t *st = relation < c->n ? c->rels[relation].store : NULL;
+    if (!st) return;
+    ret->rows = atomic_load_explicit(&st->stat_rows, memory_order_relaxed);
+    ret->dead_rows = atomic_load_explicit(&st->stat_dead, memory_order_relaxed);
+    ret->segments = atomic_load_explicit(&st->stat_segs, memory_order_relaxed);
+    ret->index_bytes = atomic_load_explicit(&st->stat_index, memory_order_relaxed);
+    ret->bytes = atomic_load_explicit(&st->acct->bytes, memory_order_relaxed) + ret->index_bytes;
+}
