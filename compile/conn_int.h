@@ -1,0 +1,32 @@
+/* conn_int.h: what the files that check connectors share. */
+#ifndef HG_COMPILE_CONN_INT_H
+#define HG_COMPILE_CONN_INT_H
+
+#include "compile/compile_int.h"
+
+/* The connector being checked. */
+typedef struct hg_conn_ctx {
+    hg_cc_t         *c;
+    hg_crel_t       *rel;
+    const hg_tok_t  *tok; /* the string literal that holds the JSON */
+    const hg_json_t *node; /* the connector */
+    hg_str_t         shown; /* its name, or "<unnamed>" */
+    bool             is_input, ok;
+    hg_pos_t        *after_label_pos; /* one per start_after label */
+} hg_conn_ctx_t;
+
+hg_pos_t    hg_conn_pos(const hg_conn_ctx_t *x, const hg_json_t *node, bool at_key);
+const char *hg_conn_subject(const hg_conn_ctx_t *x); /* "relation 'price': connector 'live'" */
+void hg_conn_error(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const char *fmt, ...) HG_PRINTF(4, 5);
+/* An error in strict mode. */
+void hg_conn_warn(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const char *fmt, ...) HG_PRINTF(4, 5);
+
+/* Fill the spec's types and configs; errors are recorded. */
+void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s);
+void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s);
+void hg_conn_handoff(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s);
+
+/* Is the name one of Feldera's that may be published as it is (rest-api §2.6)? is_input: it is an input transport. */
+bool hg_feldera_transport(hg_str_t name, bool *is_input);
+
+#endif
