@@ -107,6 +107,9 @@ struct hg_encoder {
     const hg_format_type_t *type;
 };
 
+/* The built-in formats (connectors/format/). */
+extern const hg_format_type_t hg_format_json, hg_format_csv, hg_format_raw;
+
 /* Registry: connectors/registry.c. */
 const hg_format_type_t *hg_format_find(hg_str_t name);
 const hg_format_type_t *const *hg_formats(uint32_t *ret_n);

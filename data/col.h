@@ -84,6 +84,8 @@ int  hg_colb_fixed(hg_colb_t *b, const void *v); /* width bytes of the layout */
 int  hg_colb_copy(hg_colb_t *b, const hg_col_t *c, uint32_t row); /* same physical layout */
 /* LIST and MAP: append the elements to child[0] (and child[1]) first, then close the row here. */
 int  hg_colb_close_list(hg_colb_t *b);
+/* STRUCT: append one cell to every child first, then close the row here. */
+int hg_colb_close_struct(hg_colb_t *b);
 /* Drop rows from the end so that len rows remain (a bad record takes its cells back); children follow. */
 void hg_colb_truncate(hg_colb_t *b, uint32_t len);
 size_t hg_colb_bytes(const hg_colb_t *b); /* memory held */

@@ -271,6 +271,15 @@ int hg_colb_close_list(hg_colb_t *b)
     return 0;
 }
 
+int hg_colb_close_struct(hg_colb_t *b)
+{
+    int rc = one_more(b);
+    if (rc < 0) return rc;
+    for (uint32_t i = 0; i < b->n_child; i++) HG_DASSERT(b->child[i].len == b->len + 1);
+    finish(b, true);
+    return 0;
+}
+
 static int copy_elements(hg_colb_t *b, const hg_col_t *c, uint32_t row)
 {
     undo_children(b);
