@@ -1,0 +1,108 @@
+/* test-labels: threads
+ * Loops and the pool: posts arrive in order, work comes back to its loop, nothing is lost at the end. */
+#include "tests/lib/test.h"
+#include "base/loop.h"
+#include "base/mem.h"
+
+#define N 2000
+
+typedef struct {
+    hg_loop_t *loop;
+    unsigned   seen[2];
+    bool       ordered;
+} order_t;
+typedef struct {
+    order_t *o;
+    unsigned who, n;
+} note_t;
+
+static void on_note(void *arg)
+{
+    note_t *n = arg;
+    if (n->o->seen[n->who] != n->n) n->o->ordered = false;
+    n->o->seen[n->who]++;
+    hg_free(n);
+}
+
+static void poster(void *arg, unsigned worker)
+{
+    order_t *o = arg;
+    (void)worker;
+    static _Atomic unsigned next;
+    unsigned who = atomic_fetch_add(&next, 1) % 2;
+    for (unsigned i = 0; i < N; i++) {
+        note_t *n = HG_NEW(note_t);
+        *n = (note_t){ o, who, i };
+        hg_loop_post(o->loop, on_note, n);
+    }
+}
+
+static void posts_of_one_thread_run_in_order(void **state)
+{
+    (void)state;
+    order_t    o = { .loop = hg_loop_new("test"), .ordered = true };
+    hg_pool_t *p = hg_pool_new(2);
+    hg_loop_start(o.loop);
+    hg_pool_submit(p, poster, NULL, NULL, &o);
+    hg_pool_submit(p, poster, NULL, NULL, &o);
+    hg_pool_free(p);
+    hg_loop_stop(o.loop);
+    hg_loop_free(o.loop);
+    assert_true(o.ordered);
+    assert_int_equal(o.seen[0] + o.seen[1], 2 * N);
+}
+
+typedef struct {
+    hg_loop_t       *loop;
+    _Atomic unsigned worked;
+    unsigned         done;
+} count_t;
+
+static void work(void *arg, unsigned worker)
+{
+    (void)worker;
+    atomic_fetch_add(&((count_t *)arg)->worked, 1);
+}
+static void done(void *arg)
+{
+    count_t *c = arg;
+    HG_ON_LOOP(c->loop);
+    if (++c->done == 100) hg_loop_stop(c->loop);
+}
+
+static void work_comes_back_to_its_loop(void **state)
+{
+    (void)state;
+    count_t    c = { .loop = hg_loop_new("test") };
+    hg_pool_t *p = hg_pool_new(3);
+    for (int i = 0; i < 100; i++) hg_pool_submit(p, work, done, c.loop, &c);
+    hg_loop_run(c.loop);
+    hg_pool_free(p);
+    hg_loop_free(c.loop);
+    assert_int_equal(atomic_load(&c.worked), 100);
+    assert_int_equal(c.done, 100);
+}
+
+static void set_flag(void *arg) { *(bool *)arg = true; }
+
+static void a_call_waits(void **state)
+{
+    (void)state;
+    hg_loop_t *l = hg_loop_new("test");
+    bool       flag = false;
+    hg_loop_start(l);
+    hg_loop_call(l, set_flag, &flag);
+    assert_true(flag);
+    hg_loop_stop(l);
+    hg_loop_free(l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(posts_of_one_thread_run_in_order),
+        cmocka_unit_test(work_comes_back_to_its_loop),
+        cmocka_unit_test(a_call_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
