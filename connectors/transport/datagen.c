@@ -1,0 +1,405 @@
+/* datagen.c: an input that makes its rows up.
+ *
+ * The loop hands out ranges of row numbers, plan by plan, at most 2 × workers of them at a time; each is a job on the
+ * pool that builds one change batch. Finished batches are delivered in the order of their ranges, so what arrives does
+ * not depend on the number of workers or on timing. A hold stops the handing out; what is finished meanwhile waits here
+ * for the next run.
+ *
+ * Rate: a plan may hand out 1 + elapsed × rate rows since it last began to run, never more than a second's worth at
+ * once; a timer hands out the next ones. Each plan is a lane; positions are row numbers. (Several jobs at a time per
+ * instance are safe: they share only the immutable plan.)
+ */
+#include "base/hg.h"
+#include "connectors/transport/datagen_int.h"
+#include "connectors/connector.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+extern const hg_input_type_t hg_input_datagen;
+
+#define TICK_MS 20
+
+typedef struct {
+    const hg_json_t *plan;
+    uint32_t workers;
+    uint64_t seed;
+    bool has_seed;
+    uint64_t transaction_size;
+} datagen_cfg_t;
+
+static const hg_opt_t datagen_opts[] = {
+    { .key = "plan",
+      .type = HG_OPT_JSON,
+      .at = offsetof(datagen_cfg_t, plan),
+      .doc = "List of plans, run one after the other: {\"limit\", \"rate\", \"worker_chunk_size\", \"fields\": "
+             "{column: {\"strategy\", \"range\", "
+             "\"scale\", \"values\", \"null_percentage\", \"e\", \"fields\", \"key\", \"value\"}}}. Default: one plan "
+             "without limit." },
+    { .key = "workers",
+      .type = HG_OPT_U32,
+      .at = offsetof(datagen_cfg_t, workers),
+      .def = "1",
+      .min = 1,
+      .max = 1024,
+      .doc = "How many batches are made at the same time. The rows and their order do not depend on it." },
+    { .key = "seed",
+      .type = HG_OPT_U64,
+      .at = offsetof(datagen_cfg_t, seed),
+      .set_at = offsetof(datagen_cfg_t, has_seed),
+      .doc = "Seed of the random values; equal seeds make equal rows. Default: another one at every start." },
+    { .key = "transaction_size",
+      .type = HG_OPT_U64,
+      .at = offsetof(datagen_cfg_t, transaction_size),
+      .flags = HG_OPT_IGNORED,
+      .doc = "Rows per transaction. Without effect: every step is its own transaction." },
+    { .key = NULL },
+};
+
+typedef struct {
+    hg_list_t link; /* datagen_t.flights */
+    hg_input_t *in;
+    uint32_t plan, n;
+    uint64_t first, bytes;
+    bool done; /* set on the loop */
+    hg_change_t *change;
+    hg_err_t err;
+} flight_t;
+
+typedef struct {
+    uint64_t next, end; /* rows [next, end) are not handed out yet */
+    uint64_t start;     /* first row of this run */
+    int64_t since_us;   /* rate: rows are counted from here */
+    uint64_t since_row;
+    hg_lane_t *lane;
+    uint64_t lane_id;
+} cursor_t;
+
+typedef struct {
+    hg_arena_t *arena;
+    dg_plan_t *plans;
+    uint32_t n_plans, at; /* plan that is handed out now */
+    cursor_t *cursors;
+    uint64_t seed, made;
+    uint64_t total; /* rows in all, 0 = no end */
+    hg_list_t flights;
+    uint32_t n_flights;
+    bool running, closing, ended;
+    uv_timer_t *timer;
+} datagen_t;
+
+static void proceed(hg_input_t *in);
+
+static void datagen_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
+{
+    (void)obj;
+    dg_plans_check(((const datagen_cfg_t *)cfg)->plan, d);
+}
+
+static bool datagen_is_finite(const void *cfg)
+{
+    const hg_json_t *plan = ((const datagen_cfg_t *)cfg)->plan;
+    uint64_t n;
+    if (!plan || plan->kind != HG_J_ARRAY) return false;
+    for (const hg_json_t *p = plan->child; p; p = p->next)
+        if (hg_json_u64(hg_json_get(p, "limit") ? hg_json_get(p, "limit") : p, &n) < 0) return false;
+    return true;
+}
+
+static int datagen_open(hg_input_t *in, hg_err_t *err)
+{
+    datagen_t *g = hg_in_inst(in);
+    const datagen_cfg_t *cfg = hg_in_cfg(in);
+    hg_list_init(&g->flights);
+    g->arena = hg_arena_new();
+    int rc = dg_plans_make(g->arena, cfg->plan, hg_in_schema(in), &g->plans, &g->n_plans, err);
+    if (rc < 0) return rc;
+    g->seed = cfg->seed;
+    if (!cfg->has_seed) hg_random(&g->seed, sizeof g->seed);
+    g->cursors = HG_ANEWN(g->arena, cursor_t, g->n_plans + 1);
+    for (uint32_t i = 0; i < g->n_plans; i++) {
+        g->cursors[i].end = g->plans[i].limit;
+        g->total =
+            g->plans[i].limit == UINT64_MAX || g->total == UINT64_MAX ? UINT64_MAX : g->total + g->plans[i].limit;
+    }
+    if (g->total == UINT64_MAX) g->total = 0;
+    return 0;
+}
+
+/* --- pool --- */
+
+static void make_batch(void *arg, unsigned worker)
+{
+    flight_t *f = arg;
+    datagen_t *g = hg_in_inst(f->in);
+    hg_changeb_t b;
+    (void)worker;
+    hg_changeb_init(&b, hg_in_schema(f->in));
+    if (dg_rows(&g->plans[f->plan], g->seed, f->first, f->n, &b, &f->bytes, &f->err) == 0)
+        f->change = hg_changeb_seal(&b);
+    hg_changeb_release(&b);
+}
+
+/* --- loop --- */
+
+static void drop_flight(datagen_t *g, flight_t *f)
+{
+    hg_list_del(&f->link);
+    g->n_flights--;
+    hg_change_drop(f->change);
+    hg_free(f);
+}
+
+static void finish_close(hg_input_t *in)
+{
+    datagen_t *g = hg_in_inst(in);
+    hg_arena_free(g->arena);
+    g->arena = NULL;
+    hg_in_closed(in);
+}
+
+static void drop_done(datagen_t *g)
+{
+    HG_LIST_EACH(it, &g->flights)
+    {
+        flight_t *f = HG_ENTRY(it, flight_t, link);
+        if (f->done) drop_flight(g, f);
+    }
+}
+
+static void batch_done(void *arg)
+{
+    flight_t *f = arg;
+    hg_input_t *in = f->in;
+    datagen_t *g = hg_in_inst(in);
+    f->done = true;
+    if (!g->closing) {
+        proceed(in);
+        return;
+    }
+    drop_done(g);
+    if (hg_list_empty(&g->flights)) finish_close(in);
+}
+
+/* Finished batches from the front of the line. */
+static void deliver(hg_input_t *in)
+{
+    datagen_t *g = hg_in_inst(in);
+    while (g->running && !hg_list_empty(&g->flights)) {
+        flight_t *f = HG_ENTRY(g->flights.next, flight_t, link);
+        cursor_t *c = &g->cursors[f->plan];
+        if (!f->done) return;
+        if (f->err.code) {
+            f->err.fatal = 1;
+            g->running = false;
+            hg_in_error(in, "generate", &f->err);
+            return;
+        }
+        if (!c->lane) {
+            c->lane = hg_lane_open(in, f->first);
+            c->lane_id = hg_lane_id(c->lane);
+        }
+        hg_change_t *change = f->change;
+        f->change = NULL;
+        g->made += f->n;
+        hg_in_progress(in, g->made, g->total);
+        bool last = f->first + f->n == c->end;
+        if (hg_lane_change(c->lane, change, f->first, f->first + f->n, f->bytes) != HG_LANE_OK) g->running = false;
+        drop_flight(g, f);
+        if (last) {
+            (void)hg_lane_close(c->lane, false);
+            c->lane = NULL;
+        }
+    }
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    proceed(t->data);
+}
+
+static void wait_tick(hg_input_t *in)
+{
+    datagen_t *g = hg_in_inst(in);
+    if (!g->timer) {
+        g->timer = HG_NEW(uv_timer_t);
+        uv_timer_init(hg_loop_uv(hg_in_loop(in)), g->timer);
+        g->timer->data = in;
+    }
+    if (!uv_is_active((uv_handle_t *)g->timer)) uv_timer_start(g->timer, on_timer, TICK_MS, 0);
+}
+
+/* Rows that the plan's rate allows now; UINT64_MAX without a rate. */
+static uint64_t allowed(const dg_plan_t *p, cursor_t *c)
+{
+    if (!p->rate) return UINT64_MAX;
+    int64_t now = hg_mono_us();
+    if (!c->since_us) {
+        c->since_us = now;
+        c->since_row = c->next;
+    }
+    uint64_t due = c->since_row + 1 + (uint64_t)((hg_u128)(uint64_t)(now - c->since_us) * p->rate / 1000000);
+    if (due > c->next + p->rate) { /* far behind: what was missed is not caught up */
+        c->since_us = now;
+        c->since_row = c->next + p->rate - 1;
+        due = c->next + p->rate;
+    }
+    return due > c->next ? due - c->next : 0;
+}
+
+static void hand_out(hg_input_t *in)
+{
+    datagen_t *g = hg_in_inst(in);
+    const datagen_cfg_t *cfg = hg_in_cfg(in);
+    while (g->running && g->at < g->n_plans && g->n_flights < 2 * cfg->workers) {
+        const dg_plan_t *p = &g->plans[g->at];
+        cursor_t *c = &g->cursors[g->at];
+        if (c->next == c->end) {
+            g->at++;
+            continue;
+        }
+        uint64_t n = HG_MIN(HG_MIN(p->chunk, hg_in_max_batch(in)), HG_MIN(allowed(p, c), c->end - c->next));
+        if (n == 0) {
+            wait_tick(in);
+            return;
+        }
+        flight_t *f = HG_NEW(flight_t);
+        *f = (flight_t){ .in = in, .plan = g->at, .first = c->next, .n = (uint32_t)n };
+        hg_list_init(&f->link);
+        hg_list_add_tail(&g->flights, &f->link);
+        g->n_flights++;
+        c->next += n;
+        hg_in_work(in, make_batch, batch_done, f);
+    }
+}
+
+static void proceed(hg_input_t *in)
+{
+    datagen_t *g = hg_in_inst(in);
+    if (!g->running || g->closing || g->ended) return;
+    deliver(in);
+    hand_out(in);
+    if (!g->running || g->at < g->n_plans || !hg_list_empty(&g->flights)) return;
+    g->ended = true;
+    g->running = false;
+    hg_in_eoi(in);
+}
+
+static int datagen_run(hg_input_t *in, hg_err_t *err)
+{
+    datagen_t *g = hg_in_inst(in);
+    (void)err;
+    g->running = true;
+    for (uint32_t i = g->at; i < g->n_plans; i++)
+        g->cursors[i].since_us = 0; /* time spent on hold counts for nothing */
+    proceed(in);
+    return 0;
+}
+
+static int datagen_hold(hg_input_t *in, hg_err_t *err)
+{
+    datagen_t *g = hg_in_inst(in);
+    (void)err;
+    g->running = false;
+    if (g->timer) uv_timer_stop(g->timer);
+    return 0;
+}
+
+static void free_timer(uv_handle_t *t)
+{
+    hg_free(t);
+}
+
+static void datagen_close(hg_input_t *in)
+{
+    datagen_t *g = hg_in_inst(in);
+    g->closing = true;
+    g->running = false;
+    if (g->timer) {
+        uv_close((uv_handle_t *)g->timer, free_timer);
+        g->timer = NULL;
+    }
+    drop_done(g);
+    if (hg_list_empty(&g->flights)) finish_close(in);
+}
+
+/* {"rows":[[{"start","end"}…]…],"todo":[[{"start","end"}…]…],"seed"}: per plan what was taken, and what is left
+ * (inclusive). */
+static void write_ranges(hg_jw_t *w, const char *key, const datagen_t *g, const hg_range_t *consumed, uint32_t n,
+                         bool todo)
+{
+    hg_jw_key(w, key);
+    hg_jw_arr(w);
+    for (uint32_t p = 0; p < g->n_plans; p++) {
+        const cursor_t *c = &g->cursors[p];
+        uint64_t from = c->start, taken = c->start;
+        for (uint32_t i = 0; i < n; i++)
+            if (c->lane_id && consumed[i].lane == c->lane_id) taken = consumed[i].end;
+        if (todo) from = taken;
+        uint64_t to = todo ? c->end : taken;
+        hg_jw_arr(w);
+        if (from < to) {
+            hg_jw_obj(w);
+            hg_jw_ku64(w, "start", from);
+            hg_jw_ku64(w, "end", to - 1);
+            hg_jw_end_obj(w);
+        }
+        hg_jw_end_arr(w);
+    }
+    hg_jw_end_arr(w);
+}
+
+static void datagen_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w)
+{
+    datagen_t *g = hg_in_inst(in);
+    hg_jw_obj(w);
+    write_ranges(w, "rows", g, consumed, n, false);
+    write_ranges(w, "todo", g, consumed, n, true);
+    hg_jw_ku64(w, "seed", g->seed);
+    hg_jw_end_obj(w);
+}
+
+static int datagen_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err)
+{
+    datagen_t *g = hg_in_inst(in);
+    const hg_json_t *todo = hg_json_get(position, "todo");
+    if (hg_json_u64(hg_json_get(position, "seed"), &g->seed) < 0 || !todo || todo->kind != HG_J_ARRAY)
+        return hg_err_set(err, HG_EPARSE, "a datagen position needs 'seed' and 'todo'");
+    for (uint32_t p = 0; p < g->n_plans; p++) {
+        const hg_json_t *left = hg_json_at(hg_json_at(todo, p), 0);
+        cursor_t *c = &g->cursors[p];
+        uint64_t from, to;
+        if (p >= todo->n) continue; /* a plan that is new since then */
+        if (!left) {
+            g->made += c->end;
+            c->next = c->start = c->end;
+            continue;
+        }
+        if (hg_json_u64(hg_json_get(left, "start"), &from) < 0 || hg_json_u64(hg_json_get(left, "end"), &to) < 0 ||
+            to < from)
+            return hg_err_set(err, HG_EPARSE, "a datagen position has a bad range in 'todo'");
+        c->next = c->start = from;
+        g->made += from;
+        if (c->end == UINT64_MAX && to != UINT64_MAX - 1) c->end = to + 1;
+    }
+    return 0;
+}
+
+const hg_input_type_t hg_input_datagen = {
+    .abi = HG_CONNECTOR_ABI,
+    .name = "datagen",
+    .summary = "makes up rows: counters, random numbers, plausible names and texts",
+    .opts = datagen_opts,
+    .extra = HG_EXTRA_REFUSE,
+    .cfg_size = sizeof(datagen_cfg_t),
+    .inst_size = sizeof(datagen_t),
+    .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_BATCHES,
+    .check = datagen_check,
+    .is_finite = datagen_is_finite,
+    .open = datagen_open,
+    .run = datagen_run,
+    .hold = datagen_hold,
+    .close = datagen_close,
+    .save = datagen_save,
+    .restore = datagen_restore,
+};
