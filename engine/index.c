@@ -228,6 +228,21 @@ void hg_index_probe(const hg_index_t *x, const hg_batch_t *batch, const uint32_t
     }
 }
 
+hg_ref_t hg_index_canon(const hg_index_t *x, uint64_t hash, hg_ref_t ref)
+{
+    const hg_sub_t *s = hg_index_sub(x, hash);
+    if (s->flood) return hg_flood_twin(s->flood, ref);
+    uint32_t at = (uint32_t)hash & s->mask;
+    hg_ref_t r;
+    while ((r = next_match(s, hash, &at)) != 0) {
+        const hg_seg_t *g = hg_store_seg(x->store, r);
+        if (r == ref || (g->fwd_to && g->fwd[hg_ref_row(r)] == hg_ref_row(ref) && g->fwd_to->id == hg_ref_seg(ref)))
+            return r;
+    }
+    HG_ASSERT(r != 0);
+    return 0;
+}
+
 /* --- growing ----------------------------------------------------------------------------------------------------- */
 
 static bool grow(hg_index_t *x, hg_sub_t *s, uint64_t prefix)

@@ -141,6 +141,15 @@ static bool find_ref(const hg_flood_t *f, hg_ref_t ref, uint32_t *ret_leaf, uint
     return *ret_at < l->n && l->refs[*ret_at] == ref;
 }
 
+hg_ref_t hg_flood_twin(const hg_flood_t *f, hg_ref_t ref)
+{
+    probe_t p = { .st = f->st, .ref = ref };
+    uint32_t li, at;
+    seek(f, &p, &li, &at);
+    HG_ASSERT(at < f->leaves[li]->n);
+    return f->leaves[li]->refs[at];
+}
+
 bool hg_flood_replace(hg_flood_t *f, hg_ref_t old, hg_ref_t ref)
 {
     uint32_t li, at;

@@ -174,6 +174,7 @@ static int swap_manifest(hg_store_t *st, hg_merge_t *m)
     for (uint32_t i = 0; i < m->n; i++) st->total -= m->victims[i]->rows;
     if (m->out) st->total += m->out->rows;
     st->manifest = now;
+    st->moving = m->out;
     hg_manifest_drop(old);
     m->phase = MERGE_REPOINT;
     m->at = m->row = 0;
@@ -184,6 +185,7 @@ static void repoint_slice(hg_store_t *st, hg_merge_t *m)
 {
     if (m->at == m->n) {
         m->phase = MERGE_RETIRE;
+        st->moving = NULL;
         m->at = 0;
         return;
     }

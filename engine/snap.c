@@ -13,7 +13,8 @@ struct hg_snap {
     const hg_seg_t *tail;
     uint32_t tail_rows, epoch;
     uint64_t rows;
-    const hg_type_t *const *types; /* the plan's */
+    hg_acct_t *acct; /* holds types */
+    const hg_type_t *const *types;
     uint32_t n_cols;
     bool bag;
 };
@@ -28,6 +29,8 @@ hg_snap_t *hg_store_snap(hg_store_t *st)
     s->tail_rows = st->tail ? st->tail->rows : 0;
     s->epoch = st->epoch;
     s->rows = st->live;
+    s->acct = st->acct;
+    atomic_fetch_add_explicit(&s->acct->refs, 1, memory_order_relaxed);
     s->types = st->types;
     s->n_cols = st->n_cols;
     s->bag = st->bag;
@@ -45,6 +48,7 @@ void hg_snap_drop(hg_snap_t *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     hg_manifest_drop(s->manifest);
+    hg_acct_drop(s->acct);
     hg_free(s);
 }
 

@@ -37,7 +37,11 @@ int hg_store_new(const hg_type_t *const *types, uint32_t n_cols, const uint32_t 
                  hg_hashkey_t hashkey, hg_store_t **ret, hg_err_t *err)
 {
     hg_store_t *st = HG_NEW(hg_store_t);
-    st->types = types;
+    st->acct = HG_NEW(hg_acct_t);
+    atomic_init(&st->acct->refs, 1);
+    st->acct->types = HG_NEWN(const hg_type_t *, n_cols + 1);
+    for (uint32_t i = 0; i < n_cols; i++) st->acct->types[i] = types[i];
+    st->types = st->acct->types;
     st->n_cols = n_cols;
     for (uint32_t i = 0; i < n_cols; i++) st->n_dims += hg_type_dims(types[i]);
     st->bag = ident == NULL;
@@ -48,8 +52,6 @@ int hg_store_new(const hg_type_t *const *types, uint32_t n_cols, const uint32_t 
     st->hashkey = hashkey;
     st->epoch = 1;
     st->n_segs = 1; /* id 0 stays free */
-    st->acct = HG_NEW(hg_acct_t);
-    atomic_init(&st->acct->refs, 1);
     st->manifest = hg_manifest_new(0);
     if (!st->manifest || hg_index_init(&st->index, st) < 0) {
         hg_store_free(st);
@@ -216,7 +218,9 @@ int hg_store_each(const hg_store_t *st, uint32_t origin, int (*fn)(void *arg, hg
         if (!s->origin && s->origin0 != origin) continue;
         for (uint32_t r = 0; r < s->rows; r++) {
             if (hg_seg_origin(s, r) != origin || hg_seg_dead_at(s, r)) continue;
-            int rc = fn(arg, hg_ref(s->id, r), err);
+            hg_ref_t ref = hg_ref(s->id, r);
+            if (s == st->moving) ref = hg_index_canon(&st->index, s->hash[r], ref);
+            int rc = fn(arg, ref, err);
             if (rc < 0) return rc;
         }
     }

@@ -45,5 +45,7 @@ void hg_block_free(void *p, size_t n)
 
 void hg_acct_drop(hg_acct_t *a)
 {
-    if (a && atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) == 1) hg_free(a);
+    if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1) return;
+    hg_free((void *)(uintptr_t)a->types);
+    hg_free(a);
 }

@@ -51,10 +51,12 @@ static inline uint32_t hg_ref_row(hg_ref_t r)
 void *hg_block_new(size_t n);
 void hg_block_free(void *p, size_t n);
 
-/* Bytes held for one store; outlives it as long as a snapshot holds a segment. */
+/* What outlives a store as long as a snapshot or a segment does: bytes held, column types (which themselves are the
+ * plan's). */
 typedef struct hg_acct {
     atomic_uint refs;
     _Atomic uint64_t bytes;
+    const hg_type_t **types;
 } hg_acct_t;
 void hg_acct_drop(hg_acct_t *a);
 
@@ -72,6 +74,7 @@ struct hg_seg {
     uint64_t *hash;
     int64_t *weight;  /* bags */
     uint32_t origin0; /* origin of all rows … */
+    bool has_origin;  /* origin0 is set */
     uint32_t *origin; /* … unless there is one per row. Circuit thread only */
     hg_seg_t *fwd_to; /* being merged: live row r now also is row fwd[r] of fwd_to (HG_NONE: not copied) */
     uint32_t *fwd;
@@ -153,6 +156,8 @@ void hg_index_unreserve(hg_index_t *x, const uint64_t *hash, uint32_t n);
 void hg_index_insert(hg_index_t *x, uint64_t hash, hg_ref_t ref);                /* reserved */
 bool hg_index_replace(hg_index_t *x, uint64_t hash, hg_ref_t old, hg_ref_t ref); /* false: `old` is not there */
 void hg_index_remove(hg_index_t *x, uint64_t hash, hg_ref_t ref);
+/* The ref under which the index knows the live row `ref`: another one while a merge repoints. */
+hg_ref_t hg_index_canon(const hg_index_t *x, uint64_t hash, hg_ref_t ref);
 static inline hg_sub_t *hg_index_sub(const hg_index_t *x, uint64_t hash)
 {
     return x->dir[x->bits ? hash >> (64 - x->bits) : 0];
@@ -169,7 +174,8 @@ void hg_flood_free(hg_flood_t *f);
 size_t hg_flood_bytes(const hg_flood_t *f);
 int hg_flood_reserve(hg_flood_t *f, uint32_t inserts);
 hg_ref_t hg_flood_find(const hg_flood_t *f, const hg_ident_t *id);
-void hg_flood_insert(hg_flood_t *f, hg_ref_t ref); /* reserved */
+void hg_flood_insert(hg_flood_t *f, hg_ref_t ref);         /* reserved */
+hg_ref_t hg_flood_twin(const hg_flood_t *f, hg_ref_t ref); /* the entry with the identity of ref */
 bool hg_flood_replace(hg_flood_t *f, hg_ref_t old, hg_ref_t ref);
 void hg_flood_remove(hg_flood_t *f, hg_ref_t ref);
 
@@ -242,11 +248,12 @@ struct hg_store {
     uint32_t n_origins;
     hg_acct_t *acct;
     hg_stage_t stage;
-    hg_merge_t *merge; /* going on, or NULL */
+    hg_merge_t *merge;      /* going on, or NULL */
+    const hg_seg_t *moving; /* listed already, but the index may still know its rows by their old refs (merge.c) */
     _Atomic uint64_t stat_rows, stat_dead, stat_segs, stat_index;
 };
 
-/* ident NULL: a bag. types is borrowed. */
+/* ident NULL: a bag. */
 int hg_store_new(const hg_type_t *const *types, uint32_t n_cols, const uint32_t *ident, uint32_t n_ident,
                  hg_hashkey_t hashkey, hg_store_t **ret, hg_err_t *err);
 void hg_store_free(hg_store_t *st);

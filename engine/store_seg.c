@@ -190,7 +190,8 @@ int hg_seg_need_dead(hg_seg_t *s)
 int hg_seg_need_origin(hg_seg_t *s, uint32_t origin)
 {
     if (s->origin) return 0;
-    if (s->rows == 0) s->origin0 = origin;
+    if (!s->has_origin) s->origin0 = origin;
+    s->has_origin = true;
     if (s->origin0 == origin) return 0;
     uint32_t *o = hg_block_new(sizeof *o * s->cap);
     if (!o) return HG_ENOMEM;

@@ -24,7 +24,7 @@ typedef struct {
     hg_batch_t **old; /* their contents, HG_PART_ROWS each; NULL: nobody needs them */
     uint32_t n_old_batches;
     bool *keep;                   /* per old row: it stays as it is */
-    uint32_t *updated, n_updated; /* groups whose new row is merged */
+    uint32_t *updated, n_updated; /* groups whose new row is merged; HG_NONE: it stays as it was */
     hg_batch_t *merged;
 } keyed_t;
 
@@ -156,6 +156,15 @@ static bool same_as_old(const keyed_t *t, const hg_group_t *g, const hg_batch_t 
     return true;
 }
 
+/* An equal row is no change to anybody; it is written all the same when another connector wrote it before, for
+ * TRUNCATE's sake. */
+static bool stays(keyed_t *t, const hg_group_t *g, const hg_batch_t *b, uint32_t row, uint32_t origin)
+{
+    if (!t->old || g->ref == 0 || !same_as_old(t, g, b, row)) return false;
+    t->keep[g->at] = true;
+    return hg_seg_origin(hg_store_seg(t->st, g->ref), hg_ref_row(g->ref)) == origin;
+}
+
 /* --- new rows ---------------------------------------------------------------------------------------------------- */
 
 /* Where the cell of column c comes from that group g ends with: source number and row. Old rows follow the change
@@ -210,9 +219,7 @@ static int choose(keyed_t *t)
         uint32_t row = g->last - s->base;
         if (hg_src_op(s, row) == HG_OP_UPDATE)
             t->updated[t->n_updated++] = i;
-        else if (t->old && g->ref && same_as_old(t, g, s->batch, row))
-            t->keep[g->at] = true;
-        else
+        else if (!stays(t, g, s->batch, row, s->origin))
             t->win[g->last] = i;
     }
     return t->n_updated ? merge_updates(t) : 0;
@@ -220,12 +227,12 @@ static int choose(keyed_t *t)
 
 /* --- emit -------------------------------------------------------------------------------------------------------- */
 
-/* Stage rows of one batch and add them to the delta. row and grp have n entries; both are only read. */
-static int emit_rows(keyed_t *t, hg_batch_t *batch, uint32_t origin, const uint32_t *row, const uint32_t *grp,
-                     uint32_t n)
+/* Stage rows of one batch and add those that changed to the delta. row and grp have n entries and are used up. */
+static int emit_rows(keyed_t *t, hg_batch_t *batch, uint32_t origin, uint32_t *row, const uint32_t *grp, uint32_t n)
 {
     if (n == 0) return 0;
     hg_put_t put = { .batch = batch, .n = n, .origin = origin };
+    uint32_t changed = 0;
     put.row = hg_trynew(sizeof *put.row * n);
     put.hash = hg_trynew(sizeof *put.hash * n);
     put.old = hg_trynew(sizeof *put.old * n);
@@ -240,10 +247,11 @@ static int emit_rows(keyed_t *t, hg_batch_t *batch, uint32_t origin, const uint3
         put.row[i] = row[i];
         put.hash[i] = g->hash;
         put.old[i] = g->ref;
+        if (!g->ref || !t->keep[g->at]) row[changed++] = row[i];
     }
     int rc = hg_store_put(t->st, put, t->err);
     if (rc == 0 && t->in->delta)
-        rc = hg_delta_rows_add(t->in->delta, batch, n == batch->n_rows ? NULL : row, n, NULL, t->err);
+        rc = hg_delta_rows_add(t->in->delta, batch, changed == batch->n_rows ? NULL : row, changed, NULL, t->err);
     return rc;
 }
 
@@ -293,8 +301,9 @@ static int emit_new(keyed_t *t)
     for (uint32_t k = 0; t->n_updated && k < t->in->n && rc == 0; k++) {
         uint32_t n = 0;
         for (uint32_t i = 0; i < t->n_updated; i++) {
+            if (t->updated[i] == HG_NONE) continue;
             const hg_group_t *g = &t->net->groups[t->updated[i]];
-            if (hg_net_src_of(t->net, g->last) != k || (g->ref && t->keep[g->at])) continue;
+            if (hg_net_src_of(t->net, g->last) != k) continue;
             row[n] = i;
             grp[n++] = t->updated[i];
         }
@@ -318,7 +327,7 @@ int hg_table_keyed(hg_net_t *net, hg_store_t *st, const hg_table_in_t *in, hg_er
     if (rc == 0) rc = choose(&t);
     for (uint32_t i = 0; i < t.n_updated && rc == 0; i++) {
         const hg_group_t *g = &net->groups[t.updated[i]];
-        if (g->ref && same_as_old(&t, g, t.merged, i)) t.keep[g->at] = true;
+        if (stays(&t, g, t.merged, i, in->srcs[hg_net_src_of(net, g->last)].origin)) t.updated[i] = HG_NONE;
     }
     if (rc == 0) rc = emit_removed(&t);
     if (rc == 0) rc = emit_new(&t);
