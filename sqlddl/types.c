@@ -79,7 +79,7 @@ static int precision(hg_sql_t *p, uint32_t *i, hg_ast_type_t *t, bool scale)
         *(k ? &t->scale : &t->precision) = (int32_t)v;
         (*i)++;
     }
-    return eat_op(p, i, ")") ? 0 : hg_sql_encountered(p, *i, scale ? "\",\" or \")\"" : "\")\"");
+    return eat_op(p, i, ")") ? 0 : hg_sql_encountered(p, *i, scale && t->scale < 0 ? "\",\" or \")\"" : "\")\"");
 }
 
 static hg_kind_t to_unsigned(hg_kind_t k)

@@ -1,0 +1,1 @@
+SELECT FLOOR(x, y TO DAY)

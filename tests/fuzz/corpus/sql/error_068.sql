@@ -1,0 +1,1 @@
+SELECT percentile(a) WITHIN GROUP (ORDER BY b)

@@ -1,0 +1,1 @@
+CREATE VIEW v WITH ('a' = 'b') SELECT 1

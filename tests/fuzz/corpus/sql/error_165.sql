@@ -1,0 +1,1 @@
+DECLARE VIEW v(a INT)

@@ -1,0 +1,1 @@
+LATENESS v.a

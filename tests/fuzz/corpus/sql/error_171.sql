@@ -1,0 +1,1 @@
+LATENESS .a 1

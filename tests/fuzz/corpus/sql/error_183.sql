@@ -1,0 +1,1 @@
+INSERT INTO t (a, 5) VALUES (1)
