@@ -72,11 +72,10 @@ void hg_pl_set_res_desired(hg_pl_t *pl, hg_res_t res)
     pl->res_desired_since = hg_now_us();
 }
 
-void hg_pl_set_rt(hg_pl_t *pl, hg_rt_t rt, int64_t since_us)
+void hg_pl_set_rt(hg_pl_t *pl, hg_rt_t rt)
 {
-    int64_t now = hg_now_us();
     pl->lc.rt = rt;
-    pl->rt_since = rt == HG_RT_NONE ? 0 : since_us > 0 && since_us < now ? since_us : now;
+    pl->rt_since = rt == HG_RT_NONE ? 0 : hg_now_us();
     pl->refresh_version++;
 }
 

@@ -65,7 +65,7 @@ void hg_take_text(char **slot, char *text);      /* replaces, takes text over */
 void hg_pl_set_prog(hg_pl_t *pl, hg_prog_t prog);
 void hg_pl_set_res(hg_pl_t *pl, hg_res_t res);
 void hg_pl_set_res_desired(hg_pl_t *pl, hg_res_t res);
-void hg_pl_set_rt(hg_pl_t *pl, hg_rt_t rt, int64_t since_us /* 0 = now */);
+void hg_pl_set_rt(hg_pl_t *pl, hg_rt_t rt);
 void hg_pl_set_rt_desired(hg_pl_t *pl, hg_rt_t rt);
 void hg_pl_set_error(hg_pl_t *pl, const char *error_json /* NULL = none */);
 void hg_pl_forget_deployment(hg_pl_t *pl); /* id, initial, policy, runtime states */

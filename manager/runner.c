@@ -430,7 +430,7 @@ void hg_runner_stop(hg_mg_t *mg, hg_pl_t *pl, hg_stop_t how)
 
 /* --- what the process says ---------------------------------------------------------------------------------------- */
 
-static void take_runtime_status(hg_run_t *run, hg_rt_t rt, int64_t since_us)
+static void take_runtime_status(hg_run_t *run, hg_rt_t rt)
 {
     hg_mg_t *mg = run->mg;
     hg_pl_t *pl = run->pl;
@@ -439,11 +439,11 @@ static void take_runtime_status(hg_run_t *run, hg_rt_t rt, int64_t since_us)
         pl->lc.res = HG_RES_PROVISIONED;
         pl->res_since = hg_now_us();
         hg_pl_set_rt_desired(pl, pl->lc.initial);
-        hg_pl_set_rt(pl, HG_RT_INITIALIZING, 0);
+        hg_pl_set_rt(pl, HG_RT_INITIALIZING);
         hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
     }
     if (pl->lc.rt != rt) {
-        hg_pl_set_rt(pl, rt, since_us);
+        hg_pl_set_rt(pl, rt);
         hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
     }
 }
@@ -471,13 +471,11 @@ static bool take_status(hg_run_t *run, hg_str_t body)
     if (hg_json_parse(a, body, &v, &err) == 0 &&
         !strcmp(hg_json_str(hg_json_get(v, "deployment_id"), ""), run->pl->deployment_id)) {
         int rt = hg_name_index(hg_rt_names, HG_RT_N, hg_json_str(hg_json_get(v, "status"), NULL));
-        int64_t since = 0;
         uint64_t errors = 0;
         ours = true;
         run->answered = true;
-        (void)hg_json_i64(hg_json_get(v, "since_us"), &since);
         if (run->pl->lc.res != HG_RES_STOPPING) {
-            take_runtime_status(run, rt > 0 ? (hg_rt_t)rt : HG_RT_UNAVAILABLE, since);
+            take_runtime_status(run, rt > 0 ? (hg_rt_t)rt : HG_RT_UNAVAILABLE);
             if (hg_json_u64(hg_json_get(v, "num_errors"), &errors) == 0) take_num_errors(run, errors);
         }
         const hg_json_t *e = hg_json_get(v, "error");
@@ -525,7 +523,7 @@ static bool missed(hg_run_t *run)
         return true;
     }
     if (pl->lc.res == HG_RES_PROVISIONED && pl->lc.rt != HG_RT_UNAVAILABLE && run->misses >= UNAVAILABLE_MISSES) {
-        hg_pl_set_rt(pl, HG_RT_UNAVAILABLE, 0);
+        hg_pl_set_rt(pl, HG_RT_UNAVAILABLE);
         hg_mg_save(run->mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
         hg_log(HG_LOG_WARN, "manager", pl->def.name, "pipeline_silent", "misses=%u", run->misses);
     }

@@ -137,7 +137,7 @@ static void test_round_trip(void **state)
     pl->lc.silent = true;
     hg_pl_set_res_desired(pl, HG_RES_PROVISIONED);
     hg_pl_set_res(pl, HG_RES_PROVISIONED);
-    hg_pl_set_rt(pl, HG_RT_PAUSED, 0);
+    hg_pl_set_rt(pl, HG_RT_PAUSED);
     hg_pl_set_rt_desired(pl, HG_RT_RUNNING);
     assert_int_equal(hg_store_save(f->st, pl, HG_SAVE_DEF | HG_SAVE_PROGRAM | HG_SAVE_STATE | HG_SAVE_EVENT, &err), 0);
     reopen(f, &l);
@@ -208,7 +208,7 @@ static void test_events(void **state)
     assert_string_equal(s.rt, "-");
 
     hg_pl_set_res(pl, HG_RES_PROVISIONED);
-    hg_pl_set_rt(pl, HG_RT_RUNNING, 0);
+    hg_pl_set_rt(pl, HG_RT_RUNNING);
     hg_pl_set_error(pl, "{}");
     assert_int_equal(hg_store_save(f->st, pl, HG_SAVE_STATE | HG_SAVE_EVENT, &err), 0);
     s.n = 0;
@@ -384,11 +384,11 @@ static void test_runtime_details(void **state)
     assert_null(strstr(text, "\"connectors\":"));
     hg_free(text);
     pl->lc.res = HG_RES_PROVISIONED;
-    hg_pl_set_rt(pl, HG_RT_INITIALIZING, 0);
+    hg_pl_set_rt(pl, HG_RT_INITIALIZING);
     text = as_json(pl, HG_SEL_STATUS);
     assert_non_null(strstr(text, "\"deployment_runtime_status_details\":{}"));
     hg_free(text);
-    hg_pl_set_rt(pl, HG_RT_RUNNING, 0);
+    hg_pl_set_rt(pl, HG_RT_RUNNING);
     pl->has_num_errors = true;
     pl->num_errors = UINT64_C(1) << 53;
     text = as_json(pl, HG_SEL_STATUS_CONNECTORS);
