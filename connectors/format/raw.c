@@ -69,7 +69,7 @@ static int find_column(const cfg_t *c, const hg_schema_t *s, uint32_t *ret, hg_e
 static int parser_new(const void *cfg, const hg_parse_env_t *env, hg_parser_t **ret, hg_err_t *err)
 {
     const cfg_t *c = cfg;
-    uint32_t col;
+    uint32_t col = 0;
     int rc = find_column(c, env->schema, &col, err);
     if (rc < 0) return rc;
     raw_parser_t *p = HG_NEW(raw_parser_t);
