@@ -571,14 +571,15 @@ static int lex_operator(lexer_t *l, const char *p, unsigned char_len, const char
     return lex_error(l, p, p + char_len, what, NULL);
 }
 
-static int check_utf8(lexer_t *l)
+/* All of it is UTF-8, and no byte is 0: texts of tokens end with one. */
+static int check_text(lexer_t *l)
 {
-    if (hg_utf8_valid(l->text.p, l->text.n)) return 0;
-    const char *p = l->text.p;
+    const char *zero = memchr(l->text.p, 0, l->text.n), *p = l->text.p;
     uint32_t c;
-    for (unsigned n; p < l->end && (n = utf8_at(p, l->end, &c)) > 0;) p += n;
-    char what[48];
-    snprintf(what, sizeof what, "a byte that is not UTF-8 (0x%02x)", (unsigned)(unsigned char)*p);
+    if (!zero && hg_utf8_valid(l->text.p, l->text.n)) return 0;
+    for (unsigned n; p < l->end && p != zero && (n = utf8_at(p, l->end, &c)) > 0;) p += n;
+    char what[48] = "a zero byte";
+    if (p != zero) snprintf(what, sizeof what, "a byte that is not UTF-8 (0x%02x)", (unsigned)(unsigned char)*p);
     count_to(l, p);
     hg_pos_t pos = {
         .line = l->line, .col = l->col, .end_line = l->line, .end_col = l->col, .off = (uint64_t)(p - l->text.p)
@@ -614,7 +615,7 @@ int hg_lex(hg_arena_t *a, hg_str_t text, hg_tok_t **ret, uint32_t *ret_n, hg_err
     lexer_t l = { .a = a, .text = text, .at = text.p, .end = text.p + text.n, .line = 1, .col = 1, .err = err };
     if (text.n > UINT32_MAX / 2)
         return hg_err_at(err, HG_ETOOBIG, (hg_pos_t){ .line = 1, .col = 1 }, "The program is longer than 2 GiB.");
-    int rc = check_utf8(&l);
+    int rc = check_text(&l);
     if (rc < 0) return rc;
     const char *p = text.p;
     if (text.n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) l.at = p += 3;

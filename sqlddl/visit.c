@@ -77,7 +77,8 @@ static size_t visit_column(const hg_ast_column_t *c)
 size_t hg_ast_visit(const hg_ast_stmt_t *stmts, uint32_t n)
 {
     size_t sum = 0;
-    for (const hg_ast_stmt_t *s = stmts; s < stmts + n; s++) {
+    for (uint32_t k = 0; k < n; k++) {
+        const hg_ast_stmt_t *s = &stmts[k];
         HG_ASSERT(s->pos.line > 0);
         sum += 1 + visit_name(&s->name) + visit_names(s->pk, s->n_pk) + visit_names(s->view_cols, s->n_view_cols) +
                visit_query(s->query) + visit_type(s->type) + visit_expr(s->expr) + visit_name(&s->object) +

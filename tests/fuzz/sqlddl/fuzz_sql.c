@@ -13,9 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     hg_str_t text = { (const char *)p, n };
     if (hg_sql_parse(a, text, &stmts, &n_stmts, &err) == 0) {
         hg_ast_visit(stmts, n_stmts);
-        for (const hg_ast_stmt_t *s = stmts; s < stmts + n_stmts; s++)
-            for (uint32_t i = 0; i < s->n_props; i++) {
-                const hg_tok_t *v = s->props[i].value;
+        for (uint32_t j = 0; j < n_stmts; j++)
+            for (uint32_t i = 0; i < stmts[j].n_props; i++) {
+                const hg_tok_t *v = stmts[j].props[i].value;
                 for (uint32_t k = 0; k <= v->text.n && k < 64; k++) {
                     hg_pos_t pos = hg_tok_string_pos(text, v, k, 1);
                     HG_ASSERT(pos.line > 0 && pos.off >= v->off && pos.off < v->off + v->len);

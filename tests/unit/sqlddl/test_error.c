@@ -360,6 +360,10 @@ static void bytes_that_are_no_text(void **state)
     assert_int_equal(parse(HG_S("SELECT 1,\n '\xff'"), &err), HG_EPARSE);
     assert_string_equal(err.msg, "Encountered a byte that is not UTF-8 (0xff) at line 2, column 3.");
     assert_int_equal(parse(HG_S("SELECT \0 1"), &err), HG_EPARSE);
+    assert_string_equal(err.msg, "Encountered a zero byte at line 1, column 8.");
+    assert_int_equal(parse(HG_S("SELECT '\0'"), &err), HG_EPARSE);
+    assert_string_equal(err.msg, "Encountered a zero byte at line 1, column 9.");
+    assert_int_equal(parse(HG_S("SELECT \x01"), &err), HG_EPARSE);
     assert_string_equal(err.msg, "Encountered a control character at line 1, column 8.");
     assert_int_equal(parse(HG_S("SELECT \xe2\x80\x9cx"), &err), HG_EPARSE); /* a typographic quote */
     assert_int_equal(err.pos.col, 8);
