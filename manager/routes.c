@@ -13,6 +13,7 @@ static const hg_route_t *const tables[] = { hg_pipeline_routes, hg_lifecycle_rou
 static bool fits(const char *pattern, const hg_str_t *segs, uint32_t n, hg_str_t *cap)
 {
     uint32_t i = 0, c = 0;
+    memset(cap, 0, HG_CAPTURES * sizeof *cap);
     for (const char *p = pattern; *p;) {
         size_t len = strcspn(p, "/");
         if (i == n) return false;
@@ -73,8 +74,7 @@ static void on_body(void *arg, hg_req_t *r, hg_str_t body)
     hg_json_t *v = NULL;
     hg_err_t err = HG_ERR_INIT;
     if (hg_str_trim(body).n && hg_json_parse(hg_req_arena(r), body, &v, &err) < 0) {
-        hg_reply_error(r, 400, "InvalidRequest", NULL, "The request body is not valid JSON (line %u, column %u): %s",
-                       err.pos.line, err.pos.col, err.msg);
+        hg_reply_error(r, 400, "InvalidRequest", NULL, "The request body is not valid JSON: %s", err.msg);
         return;
     }
     p->call.body = v;
@@ -105,7 +105,8 @@ void hg_routes_on_request(void *arg, hg_req_t *r)
             if (!fits(route->pattern, segs, n, p->call.cap)) continue;
             known = true;
             if (!hg_str_eqz(method, route->method)) continue;
-            for (int i = 0; i < HG_CAPTURES; i++) p->call.cap[i] = hg_arena_str(a, p->call.cap[i]);
+            for (int i = 0; i < HG_CAPTURES; i++)
+                if (p->call.cap[i].p) p->call.cap[i] = hg_arena_str(a, p->call.cap[i]);
             p->call.mg = mg;
             p->call.r = r;
             p->call.arg = route->arg;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/deployment.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "manager/runner_int.h"
@@ -250,7 +251,9 @@ static void provision(hg_mg_t *mg, hg_pl_t *pl)
     int rc = hg_deploy_write(mg, pl, &err);
     if (rc == 0) {
         hg_deploy_log(mg, pl, "starting deployment %s", pl->deployment_id);
+        hg_kill_point("manager.before_spawn");
         rc = spawn(run, &err);
+        hg_kill_point("manager.after_spawn");
     }
     if (rc == 0) {
         hg_log(HG_LOG_INFO, "manager", pl->def.name, "pipeline_started", "pid=%ld deployment=%s", run->pid,
@@ -519,7 +522,7 @@ static bool missed(hg_run_t *run)
             run_over(run, err.msg, "{}");
             return true;
         }
-        run_over(run, "is gone", "{}");
+        run_over(run, "is gone; an earlier manager had started it, so how it ended is not known", "{}");
         return true;
     }
     if (pl->lc.res == HG_RES_PROVISIONED && pl->lc.rt != HG_RT_UNAVAILABLE && run->misses >= UNAVAILABLE_MISSES) {
