@@ -269,6 +269,10 @@ static int square(hg_rw_t *r)
     if (op(r, r->i, "[")) {
         bool map = prev_kw(r) == HG_KW_MAP;
         hg_rw_put(r, r->i, map ? "(" : "[");
+        if (!map && prev_kw(r) != HG_KW_ARRAY) { /* a[1][2] puts one on top of the other */
+            int rc = hg_rw_higher(r, &top(r)->chain);
+            if (rc < 0) return rc;
+        }
         return hg_rw_push(r, false, map ? CALL_MAP : CALL_NONE);
     }
     while (r->depth > 0 && top(r)->is_case) hg_rw_pop(r);

@@ -1,0 +1,1 @@
+SELECT -a, a || b || 'x' + 1, a <=> b, a != b, a::INT ARRAY, SAFE_CAST(a AS DECIMAL(10,2)), CAST(x AS ROW(a INT, b VARCHAR NULL)), CAST(m AS MAP<VARCHAR, INT>) FROM t

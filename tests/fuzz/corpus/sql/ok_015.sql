@@ -1,0 +1,2 @@
+
+SELECT x FROM UNNEST(arr) WITH ORDINALITY AS u(x, n)

@@ -1,0 +1,1 @@
+SELECT MAP['k', 1, 'l', 2]['k'], ARRAY[1,2][1], ARRAY(), ROW(1,'x'), (1,'x'), a[1][2], m['k'], f(x)[1][2], CAST(f(g(x)[1])['a'] AS VARCHAR)['b'], left(a,1)[2], (a)[1]
