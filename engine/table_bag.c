@@ -70,7 +70,7 @@ static int group(bag_t *t)
             if (rc < 0) return rc;
             for (uint32_t i = a; i < b; i++) {
                 hg_group_t *g = &t->net->groups[t->net->grp[i - a]];
-                int64_t w;
+                int64_t w = 0;
                 rc = weight_of(t, s, i, &w);
                 if (rc < 0) return rc;
                 if (__builtin_add_overflow(g->w, w, &g->w))
