@@ -387,7 +387,8 @@ static const hg_expr_t *is_bool(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *
     const hg_expr_t *x[1] = { hg_bind_expr(c, s, e->args[0]) };
     if (!x[0]) return NULL;
     if (!truth_values(c, x, 1)) {
-        hg_cc_sem(c, e->pos, "Cannot apply 'IS " HG_SF "' to arguments of type '<%s>'", HG_SA(e->text), hg_type_str(c, x[0]->type));
+        hg_cc_sem(c, e->pos, "Cannot apply 'IS %s' to arguments of type '<%s>'",
+                  hg_str_ieq(e->text, HG_S("true")) ? "TRUE" : hg_str_ieq(e->text, HG_S("false")) ? "FALSE" : "UNKNOWN", hg_type_str(c, x[0]->type));
         return NULL;
     }
     bool       unknown = hg_str_ieq(e->text, HG_S("unknown"));

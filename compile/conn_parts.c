@@ -215,15 +215,15 @@ void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
 
 /* --- format ------------------------------------------------------------------------------------------------------------------- */
 
-/* May this connector have a format, must it? A transport without any option (empty_input, null_output) takes one for the sake of
- * Feldera's rule and does nothing with it. */
-typedef enum { FORMAT_NEEDED, FORMAT_USELESS, FORMAT_FORBIDDEN } format_use_t;
+/* May this connector have a format, must it? A transport without any option (empty_input, null_output) has no need of one, but
+ * Feldera's rule asks for it, so programs have it. */
+typedef enum { FORMAT_NEEDED, FORMAT_OPTIONAL, FORMAT_FORBIDDEN } format_use_t;
 
 static format_use_t format_use(const hg_conn_spec_t *s)
 {
     bool            built_in = s->in_type ? (s->in_type->caps & HG_CAP_BATCHES) != 0 : s->out_type->no_format;
     const hg_opt_t *opts = s->in_type ? s->in_type->opts : s->out_type->opts;
-    if (!opts || !opts[0].key) return FORMAT_USELESS;
+    if (!opts || !opts[0].key) return FORMAT_OPTIONAL;
     return built_in ? FORMAT_FORBIDDEN : FORMAT_NEEDED;
 }
 
@@ -294,7 +294,6 @@ void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
     bool             ok = false;
     const hg_json_t *at = w.config ? w.config : v;
     s->format_cfg = parse_cfg(x, x->is_input ? f->in_opts : f->out_opts, x->is_input ? f->in_cfg : f->out_cfg, HG_EXTRA_WARN, &w, at, &ok);
-    if (use == FORMAT_USELESS) return;
     s->format = f;
     if (ok && !x->rel->broken) try_format(x, f, at, s);
 }

@@ -166,6 +166,7 @@ static bool strings(hg_conn_ctx_t *x, const hg_json_t *v, hg_str_t **list, hg_po
     for (const hg_json_t *s = first; s; s = v->kind == HG_J_ARRAY ? s->next : NULL) {
         if (s->kind != HG_J_STRING) {
             hg_conn_error(x, s, false, "%s", complaint);
+            *n = 0;
             return false;
         }
         uint32_t k = *n;
@@ -304,6 +305,8 @@ static void relation(hg_cc_t *c, hg_crel_t *r, hg_strmap_t *endpoints, list_t *o
     if (hg_json_parse(c->a, r->conns->text, &root, &err) < 0) {
         uint32_t at = (uint32_t)err.pos.off;
         if (at >= r->conns->text.n && at) at = (uint32_t)r->conns->text.n - 1;
+        char *inner = strstr(err.msg, " at line "); /* counted inside the string; the place in the program is known better */
+        if (inner) *inner = 0;
         hg_cc_error(c, r->conns->text.n ? hg_tok_string_pos(c->text, r->conns, at, 1) : r->conns->pos, "Compilation error",
                     "'connectors' is not legal JSON: %s", err.msg);
         return;

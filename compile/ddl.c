@@ -35,6 +35,7 @@ bool hg_cc_declare(hg_cc_t *c, hg_sym_t sym)
 
 const char *hg_nearest_of(hg_cc_t *c, hg_str_t name, const hg_str_t *names, uint32_t n)
 {
+    if (name.n < 3) return NULL; /* every short name is near every other */
     const char **z = HG_ANEWN(c->a, const char *, n + 1);
     for (uint32_t i = 0; i < n; i++) z[i] = hg_arena_strndup(c->a, names[i].p, names[i].n);
     return hg_nearest(name, z);
@@ -46,7 +47,7 @@ const char *hg_nearest_rel(hg_cc_t *c, hg_str_t name)
     hg_str_t  *names = HG_ANEWN(c->a, hg_str_t, p->n_rels + 1);
     uint32_t   n = 0;
     for (uint32_t i = 0; i < p->n_rels; i++)
-        if (!p->rels[i]->dropped && !p->rels[i]->rel.system) names[n++] = p->rels[i]->rel.schema.name;
+        if (!p->rels[i]->dropped && !p->rels[i]->rel.system && !(c->adhoc && p->rels[i]->rel.local)) names[n++] = p->rels[i]->rel.schema.name;
     return hg_nearest_of(c, name, names, n);
 }
 

@@ -115,6 +115,7 @@ void hg_program_info_json(const hg_program_t *p, hg_jw_t *w)
         hg_jw_key(w, outputs ? "output_connectors" : "input_connectors");
         hg_jw_obj(w);
         for (uint32_t i = outputs ? p->n_inputs : 0; i < (outputs ? p->n_conns : p->n_inputs); i++) {
+            if (!p->conns[i].in_type && !p->conns[i].out_type) continue; /* of a program with errors */
             hg_jw_key(w, p->conns[i].endpoint.p);
             connector(w, &p->conns[i]);
         }

@@ -121,7 +121,7 @@ void hg_program_schema_json(const hg_program_t *pub, hg_jw_t *w)
         hg_jw_arr(w);
         for (uint32_t i = 0; i < p->n_rels; i++) {
             const hg_crel_t *r = p->rels[i];
-            if ((r->rel.kind == HG_REL_VIEW) == (outputs == 1) && !r->rel.local) relation(w, r);
+            if ((r->rel.kind == HG_REL_VIEW) == (outputs == 1) && !r->rel.local && !r->broken) relation(w, r);
         }
         hg_jw_end_arr(w);
     }
