@@ -44,7 +44,7 @@ static inline void kit_signal(void)
     pthread_mutex_unlock(&kit->mu);
 }
 
-/* cond is evaluated under kit->mu, again after every signal (and twice a second for what has none) */
+/* cond is evaluated under kit->mu, again after every signal (and now and then, for what has no signal) */
 #define KIT_WAIT(cond)                                                                                                \
     do {                                                                                                              \
         int64_t kit_end = hg_mono_us() + 120000000;                                                                   \

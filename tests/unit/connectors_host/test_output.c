@@ -1,0 +1,492 @@
+/* Outputs: order, progress, flat memory, pause, buffer, errors, taps. test-labels: threads */
+#include "tests/unit/connectors_host/kit.h"
+
+typedef struct {
+    hg_output_t *out;
+    hg_buf_t     got; /* kit->mu */
+    uint64_t     last_end;
+    unsigned     writes, ends, stops;
+    bool         started, block, hold_acks, start_fails, fail_write, blocked;
+} sink_t;
+
+static sink_t *sink_of(hg_output_t *out) { return *(sink_t *const *)hg_out_cfg(out); }
+static int     sink_open(hg_output_t *out, hg_err_t *err)
+{
+    (void)err;
+    sink_of(out)->out = out;
+    return 0;
+}
+static int sink_start(hg_output_t *out, hg_err_t *err)
+{
+    sink_t *s = sink_of(out);
+    if (s->start_fails) return hg_err_set(err, HG_ENET, "no such sink");
+    s->started = true;
+    hg_out_ready(out);
+    return 0;
+}
+static int sink_write(hg_output_t *out, uint64_t step, hg_str_t key, hg_str_t payload, uint32_t n, hg_err_t *err)
+{
+    sink_t *s = sink_of(out);
+    (void)step;
+    (void)key;
+    (void)n;
+    if (s->fail_write) {
+        hg_err_set(err, HG_EIO, "the sink is gone");
+        err->fatal = 1;
+        return HG_EIO;
+    }
+    pthread_mutex_lock(&kit->mu);
+    hg_buf_addstr(&s->got, payload);
+    s->writes++;
+    bool block = s->blocked = s->block;
+    pthread_cond_broadcast(&kit->cv);
+    pthread_mutex_unlock(&kit->mu);
+    return block ? HG_EAGAIN : 0;
+}
+static int sink_end(hg_output_t *out, uint64_t step, hg_err_t *err)
+{
+    sink_t *s = sink_of(out);
+    (void)err;
+    pthread_mutex_lock(&kit->mu);
+    s->ends++;
+    s->last_end = step;
+    bool ack = !s->hold_acks;
+    pthread_cond_broadcast(&kit->cv);
+    pthread_mutex_unlock(&kit->mu);
+    if (ack) hg_out_delivered(out, step);
+    return 0;
+}
+static void sink_stop(hg_output_t *out)
+{
+    sink_of(out)->stops++;
+    hg_out_stopped(out);
+}
+static void                   sink_close(hg_output_t *out) { hg_out_closed(out); }
+static const hg_output_type_t sink_type = { .abi = HG_CONNECTOR_ABI, .name = "fake_output", .opts = kit_no_opts, .cfg_size = sizeof(sink_t *),
+                                            .inst_size = 1, .open = sink_open, .start = sink_start, .write = sink_write,
+                                            .end_batch = sink_end, .stop = sink_stop, .close = sink_close };
+
+static void sink_drained(void *arg)
+{
+    sink_t *s = arg;
+    hg_out_drained(s->out);
+}
+static void sink_ack(void *arg)
+{
+    sink_t *s = arg;
+    hg_out_delivered(s->out, s->last_end);
+}
+
+static hg_output_t *sink_make(sink_t **h, hg_conn_spec_t spec)
+{
+    hg_output_t *out;
+    hg_err_t     err = HG_ERR_INIT;
+    hg_buf_init(&(*h)->got, HG_BUF_NOMAX);
+    spec.is_input = false;
+    spec.out_type = &sink_type;
+    spec.transport_cfg = h;
+    assert_int_equal(hg_output_new(kit->h, &spec, 0, &kit->schema, &out, &err), 0);
+    return out;
+}
+
+/* A delta of n rows from `first`, all with weight w. */
+static hg_delta_t delta(int64_t first, uint32_t n, int64_t w)
+{
+    hg_colb_t  b;
+    hg_delta_t d = { 0 };
+    hg_colb_init(&b, kit->schema.cols[0].type);
+    for (uint32_t i = 0; i < n; i++) assert_int_equal(hg_colb_i64(&b, first + i), 0);
+    hg_batch_t *batch = hg_batch_new(n, 1);
+    batch->cols[0] = hg_colb_seal(&b);
+    hg_colb_release(&b);
+    int64_t *weights = NULL;
+    if (w != 1) {
+        weights = hg_trynew(sizeof *weights * n);
+        for (uint32_t i = 0; i < n; i++) weights[i] = w;
+    }
+    assert_int_equal(hg_delta_add(&d, hg_part_new(batch, NULL, n, weights)), 0);
+    return d;
+}
+
+static void step_of(hg_output_t *out, uint64_t step, int64_t first, uint32_t n)
+{
+    hg_delta_t d = n ? delta(first, n, 1) : (hg_delta_t){ 0 };
+    hg_output_push(out, step, &d, step * 10);
+    assert_int_equal(d.n, 0); /* taken over */
+}
+
+static hg_output_stats_t out_stats(const hg_output_t *out)
+{
+    hg_output_stats_t s;
+    hg_output_get_stats(out, &s);
+    return s;
+}
+
+static void out_down(hg_output_t *out, sink_t *s, bool now)
+{
+    hg_output_stop(out, now);
+    KIT_WAIT(kit->c[0].out_closed);
+    hg_output_free(out);
+    if (s) hg_buf_release(&s->got);
+    assert_int_equal(hg_host_output_bytes(kit->h), 0);
+    kit_down();
+}
+
+static void steps_arrive_in_order_and_empty_ones_count(void **st)
+{
+    (void)st;
+    sink_t s = { 0 }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    step_of(out, 1, 1, 2); /* before the start: waits */
+    hg_output_start(out);
+    KIT_WAIT(hg_output_delivered_step(out) == 1);
+    step_of(out, 2, 0, 0);
+    step_of(out, 3, 0, 0);
+    KIT_WAIT(hg_output_delivered_step(out) == 3);
+    step_of(out, 4, 7, 1);
+    step_of(out, 5, 8, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == 5);
+    assert_string_equal(s.got.p, "1\n2\n7\n8\n");
+    hg_output_stats_t x = out_stats(out);
+    assert_int_equal(x.transmitted_records, 4);
+    assert_int_equal(x.transmitted_bytes, 8);
+    assert_int_equal(x.total_processed_steps, 5);
+    assert_int_equal(x.total_processed_input_records, 50);
+    assert_int_equal(x.queued_records, 0);
+    out_down(out, &s, false);
+}
+
+static void deletes_of_a_step_come_before_its_inserts_however_it_is_cut(void **st)
+{
+    (void)st;
+    enum { N = 30000 };
+    sink_t s = { 0 }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_start(out);
+    hg_delta_t d = delta(100000, N, 1), minus = delta(200000, N, -1);
+    assert_int_equal(hg_delta_add(&d, hg_part_retain(minus.parts[0])), 0);
+    hg_delta_release(&minus);
+    hg_output_push(out, 1, &d, 0);
+    KIT_WAIT(hg_output_delivered_step(out) == 1);
+    hg_buf_t want;
+    hg_buf_init(&want, HG_BUF_NOMAX);
+    for (int i = 0; i < N; i++) hg_buf_addf(&want, "-%d\n", 200000 + i);
+    for (int i = 0; i < N; i++) hg_buf_addf(&want, "%d\n", 100000 + i);
+    assert_int_equal(want.len, s.got.len);
+    assert_memory_equal(want.p, s.got.p, want.len);
+    assert_true(s.writes > 4); /* in pieces */
+    hg_buf_release(&want);
+    out_down(out, &s, false);
+}
+
+static void progress_does_not_pass_an_unconfirmed_step(void **st)
+{
+    (void)st;
+    sink_t s = { .hold_acks = true }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_start(out);
+    step_of(out, 1, 1, 1);
+    KIT_WAIT(s.ends == 1);
+    step_of(out, 2, 0, 0);
+    step_of(out, 3, 3, 1);
+    step_of(out, 4, 0, 0);
+    KIT_WAIT(s.ends == 2);
+    assert_int_equal(hg_output_delivered_step(out), 0);
+    hg_loop_call(hg_out_loop(out), sink_ack, &s); /* confirms step 3 */
+    KIT_WAIT(hg_output_delivered_step(out) == 4);
+    assert_int_equal(out_stats(out).total_processed_steps, 4);
+    pthread_mutex_lock(&kit->mu);
+    s.hold_acks = false;
+    pthread_mutex_unlock(&kit->mu);
+    out_down(out, &s, false);
+}
+
+static void a_slow_sink_fills_the_queue_and_no_more(void **st)
+{
+    (void)st;
+    sink_t s = { .block = true }, *h = &s;
+    kit_up((hg_host_opts_t){ .budget_bytes = 4 << 20 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_start(out);
+    uint64_t steps = 0, peak = 0;
+    for (; !hg_output_full(out) && steps < 1000; steps++) step_of(out, steps + 1, 1000000, 20000);
+    assert_true(steps < 100); /* the circuit stops here */
+    KIT_WAIT(s.blocked);
+    peak = hg_host_output_bytes(kit->h);
+    assert_true(peak < 8 << 20);
+    /* one write per answer: everything arrives, memory stays where it was */
+    for (uint64_t more = 0; hg_output_delivered_step(out) < steps;) {
+        pthread_mutex_lock(&kit->mu);
+        bool again = s.blocked;
+        s.blocked = false;
+        pthread_mutex_unlock(&kit->mu);
+        if (again) hg_loop_call(hg_out_loop(out), sink_drained, &s);
+        if (more < 200 && !hg_output_full(out)) step_of(out, ++steps, 1000000, 20000), more++;
+        peak = HG_MAX(peak, hg_host_output_bytes(kit->h));
+    }
+    assert_true(peak < 8 << 20);
+    assert_int_equal(s.got.len, steps * 20000 * 8);
+    pthread_mutex_lock(&kit->mu);
+    s.block = false;
+    pthread_mutex_unlock(&kit->mu);
+    out_down(out, &s, true);
+}
+
+static void a_paused_output_throws_away_and_counts_as_delivered(void **st)
+{
+    (void)st;
+    sink_t         s = { .block = true }, *h = &s;
+    hg_conn_spec_t spec = kit_spec(NULL);
+    kit_up((hg_host_opts_t){ 0 });
+    spec.max_queued_records = 2;
+    hg_output_t *out = sink_make(&h, spec);
+    hg_output_start(out);
+    step_of(out, 1, 1, 1);
+    KIT_WAIT(s.blocked);
+    hg_output_pause(out, true);
+    assert_true(hg_output_paused(out));
+    for (uint64_t i = 2; i < 50; i++) step_of(out, i, 5, 3);
+    assert_false(hg_output_full(out));
+    assert_int_equal(out_stats(out).queued_records, 0);
+    pthread_mutex_lock(&kit->mu);
+    s.block = false;
+    pthread_mutex_unlock(&kit->mu);
+    hg_loop_call(hg_out_loop(out), sink_drained, &s);
+    KIT_WAIT(hg_output_delivered_step(out) == 49);
+    hg_output_pause(out, false);
+    step_of(out, 50, 9, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == 50);
+    assert_string_equal(s.got.p, "1\n9\n"); /* no replay */
+    out_down(out, &s, false);
+}
+
+static void the_output_buffer_nets_and_flushes_by_size(void **st)
+{
+    (void)st;
+    sink_t         s = { 0 }, *h = &s;
+    hg_conn_spec_t spec = kit_spec(NULL);
+    kit_up((hg_host_opts_t){ 0 });
+    spec.enable_output_buffer = true;
+    spec.max_output_buffer_time_millis = UINT64_MAX;
+    spec.max_output_buffer_size_records = 4;
+    hg_output_t *out = sink_make(&h, spec);
+    hg_output_start(out);
+    step_of(out, 1, 1, 2); /* 1 2 */
+    hg_delta_t d = delta(1, 1, -1);
+    hg_output_push(out, 2, &d, 0); /* -1 */
+    KIT_WAIT(out_stats(out).buffered_records == 3);
+    assert_int_equal(hg_output_delivered_step(out), 0);
+    step_of(out, 3, 5, 3); /* 6 rows, net 4: 2 5 6 7 */
+    KIT_WAIT(hg_output_delivered_step(out) == 3);
+    assert_string_equal(s.got.p, "2\n5\n6\n7\n");
+    assert_int_equal(out_stats(out).buffered_records, 0);
+    step_of(out, 4, 1, 1);
+    step_of(out, 5, 0, 0);
+    KIT_WAIT(out_stats(out).buffered_records == 1);
+    assert_int_equal(hg_output_delivered_step(out), 3);
+    hg_output_stop(out, false); /* a stop flushes */
+    KIT_WAIT(kit->c[0].out_closed);
+    assert_int_equal(hg_output_delivered_step(out), 5);
+    assert_string_equal(s.got.p, "2\n5\n6\n7\n1\n");
+    hg_output_free(out);
+    hg_buf_release(&s.got);
+    kit_down();
+}
+
+static void the_output_buffer_flushes_by_time_and_reports_what_cancels_out(void **st)
+{
+    (void)st;
+    sink_t         s = { 0 }, *h = &s;
+    hg_conn_spec_t spec = kit_spec(NULL);
+    kit_up((hg_host_opts_t){ 0 });
+    spec.enable_output_buffer = true;
+    spec.max_output_buffer_time_millis = 1;
+    hg_output_t *out = sink_make(&h, spec);
+    hg_output_start(out);
+    step_of(out, 1, 1, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == 1);
+    assert_string_equal(s.got.p, "1\n");
+    hg_delta_t d = delta(3, 1, 1), minus = delta(3, 1, -1);
+    assert_int_equal(hg_delta_add(&d, hg_part_retain(minus.parts[0])), 0);
+    hg_delta_release(&minus);
+    hg_output_push(out, 2, &d, 0);
+    KIT_WAIT(hg_output_delivered_step(out) == 2);
+    assert_string_equal(s.got.p, "1\n");
+    out_down(out, &s, false);
+}
+
+static void an_encode_error_costs_this_batch_only(void **st)
+{
+    (void)st;
+    sink_t s = { 0 }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_start(out);
+    step_of(out, 1, 1, 1);
+    step_of(out, 2, 12, 3); /* holds 13 */
+    step_of(out, 3, 20, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == 3);
+    assert_string_equal(s.got.p, "1\n20\n");
+    assert_int_equal(out_stats(out).num_encode_errors, 1);
+    assert_false(out_stats(out).failed);
+    out_down(out, &s, false);
+}
+
+static void a_failed_sink_holds_nobody_up(void **st)
+{
+    (void)st;
+    sink_t s = { .fail_write = true }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_start(out);
+    for (uint64_t i = 1; i < 20; i++) step_of(out, i, 1, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == UINT64_MAX - 1);
+    assert_false(hg_output_full(out));
+    assert_string_equal(out_stats(out).fatal, "the sink is gone");
+    step_of(out, 20, 1, 1);
+    out_down(out, &s, false);
+}
+
+static void a_sink_that_does_not_start_fails(void **st)
+{
+    (void)st;
+    sink_t s = { .start_fails = true }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_start(out);
+    KIT_WAIT(out_stats(out).failed);
+    assert_string_equal(out_stats(out).fatal, "no such sink");
+    out_down(out, &s, false);
+}
+
+static void a_stop_now_drops_what_is_queued(void **st)
+{
+    (void)st;
+    sink_t s = { .block = true }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_start(out);
+    for (uint64_t i = 1; i < 20; i++) step_of(out, i, 1, 1);
+    KIT_WAIT(s.blocked);
+    out_down(out, &s, true);
+}
+
+/* --- taps --- */
+
+typedef struct {
+    hg_output_t *out;
+    hg_buf_t     got;
+    unsigned     chunks, snapshots;
+    uint64_t     dropped;
+    bool         stuck, closed;
+} tap_t;
+
+static bool tap_chunk(void *arg, uint64_t step, hg_str_t bytes, uint64_t records, bool snapshot)
+{
+    tap_t *t = arg;
+    (void)step;
+    assert_true(records > 0);
+    pthread_mutex_lock(&kit->mu);
+    hg_buf_addstr(&t->got, bytes);
+    t->chunks++;
+    t->snapshots += snapshot;
+    t->dropped = hg_tap_dropped(t->out);
+    bool more = !t->stuck;
+    pthread_cond_broadcast(&kit->cv);
+    pthread_mutex_unlock(&kit->mu);
+    return more;
+}
+static void tap_closed(void *arg)
+{
+    pthread_mutex_lock(&kit->mu);
+    ((tap_t *)arg)->closed = true;
+    pthread_cond_broadcast(&kit->cv);
+    pthread_mutex_unlock(&kit->mu);
+}
+static void tap_more(void *arg) { hg_tap_more(((tap_t *)arg)->out); }
+
+static void tap_make(tap_t *t, bool backpressure)
+{
+    hg_err_t     err = HG_ERR_INIT;
+    hg_tap_ops_t ops = { .chunk = tap_chunk, .closed = tap_closed, .arg = t };
+    hg_buf_init(&t->got, HG_BUF_NOMAX);
+    assert_int_equal(hg_tap_new(kit->h, "v.api-1", 0, &kit->schema, &lines_format, NULL, NULL, backpressure, hg_host_io_loop(kit->h, 1), &ops, &t->out, &err), 0);
+}
+
+static void a_tap_with_backpressure_stops_the_circuit(void **st)
+{
+    (void)st;
+    tap_t t = { .stuck = true };
+    kit_up((hg_host_opts_t){ 0 });
+    tap_make(&t, true);
+    hg_delta_t snap = delta(5, 1, 1);
+    hg_output_push_snapshot(t.out, 1, &snap, 0);
+    uint64_t step = 1;
+    while (!hg_output_full(t.out) && step < 1000) step_of(t.out, ++step, 1000, 10000);
+    assert_true(step < 100);
+    KIT_WAIT(t.chunks == 1);
+    pthread_mutex_lock(&kit->mu);
+    t.stuck = false;
+    pthread_mutex_unlock(&kit->mu);
+    hg_loop_call(hg_host_io_loop(kit->h, 1), tap_more, &t);
+    KIT_WAIT(hg_output_delivered_step(t.out) == step);
+    assert_int_equal(t.snapshots, 1);
+    assert_int_equal(t.dropped, 0);
+    hg_output_stop(t.out, true);
+    KIT_WAIT(kit->c[0].out_closed);
+    assert_true(t.closed);
+    hg_output_free(t.out);
+    hg_buf_release(&t.got);
+    kit_down();
+}
+
+static void a_tap_without_backpressure_loses_batches_and_says_so(void **st)
+{
+    (void)st;
+    tap_t t = { .stuck = true };
+    kit_up((hg_host_opts_t){ 0 });
+    tap_make(&t, false);
+    for (uint64_t i = 1; i <= 3000; i++) {
+        step_of(t.out, i, 1000, 1000);
+        assert_false(hg_output_full(t.out));
+        assert_int_equal(hg_output_delivered_step(t.out), i);
+    }
+    KIT_WAIT(t.chunks == 1);
+    pthread_mutex_lock(&kit->mu);
+    t.stuck = false;
+    pthread_mutex_unlock(&kit->mu);
+    hg_loop_call(hg_host_io_loop(kit->h, 1), tap_more, &t);
+    KIT_WAIT(out_stats(t.out).queued_batches == 0 && out_stats(t.out).memory == 0);
+    step_of(t.out, 3001, 9, 1);
+    KIT_WAIT(t.dropped > 0);
+    assert_int_equal(t.chunks + t.dropped, 3001); /* every batch was one chunk or is counted */
+    hg_output_stop(t.out, true);
+    KIT_WAIT(kit->c[0].out_closed);
+    hg_output_free(t.out);
+    hg_buf_release(&t.got);
+    kit_down();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_arrive_in_order_and_empty_ones_count),
+        cmocka_unit_test(deletes_of_a_step_come_before_its_inserts_however_it_is_cut),
+        cmocka_unit_test(progress_does_not_pass_an_unconfirmed_step),
+        cmocka_unit_test(a_slow_sink_fills_the_queue_and_no_more),
+        cmocka_unit_test(a_paused_output_throws_away_and_counts_as_delivered),
+        cmocka_unit_test(the_output_buffer_nets_and_flushes_by_size),
+        cmocka_unit_test(the_output_buffer_flushes_by_time_and_reports_what_cancels_out),
+        cmocka_unit_test(an_encode_error_costs_this_batch_only),
+        cmocka_unit_test(a_failed_sink_holds_nobody_up),
+        cmocka_unit_test(a_sink_that_does_not_start_fails),
+        cmocka_unit_test(a_stop_now_drops_what_is_queued),
+        cmocka_unit_test(a_tap_with_backpressure_stops_the_circuit),
+        cmocka_unit_test(a_tap_without_backpressure_loses_batches_and_says_so),
+    };
+    hg_log_init((hg_log_opts_t){ .fd = 2, .level = HG_LOG_ERROR });
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
