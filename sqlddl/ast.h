@@ -43,7 +43,8 @@ typedef enum {
     HG_E_COLUMN,   /* names[0..n_names): c, t.c */
     HG_E_STAR,     /* *, t.* */
     HG_E_NULL, HG_E_BOOL, HG_E_INT, HG_E_DECIMAL, HG_E_FLOAT, HG_E_STRING, HG_E_BYTES, /* literals: text (digits as written) */
-    HG_E_TYPED,    /* DATE '…', TIMESTAMP '…', TIME, UUID, INTERVAL '…' UNIT: type + text */
+    HG_E_TYPED,    /* DATE '…', TIMESTAMP '…', TIME, UUID, INTERVAL '…' UNIT: type + text. INTERVAL: a sign before the literal is part of
+                      text; WEEK has become DAY and QUARTER MONTH, with text multiplied */
     HG_E_OP,       /* op text, 1 or 2 args: "+" "-" "*" "/" "%" "||" "=" "<>" "<" "<=" ">" ">=" "neg" "<=>" "is distinct from"
                       "is not distinct from" "like" "not like" "ilike" "not ilike" "rlike" …; LIKE … ESCAPE has 3 args */
     HG_E_AND, HG_E_OR, HG_E_NOT,
@@ -53,12 +54,16 @@ typedef enum {
     HG_E_BETWEEN,  /* args[0] BETWEEN args[1] AND args[2]; negated; symmetric in text */
     HG_E_CASE,     /* args: [operand if has_operand,] when, then, …[, else if has_else] */
     HG_E_CAST,     /* args[0] to type; safe */
-    HG_E_CALL,     /* name (text, folded) and args; star for COUNT(*); distinct; filter */
-    HG_E_EXTRACT,  /* EXTRACT(text FROM args[0]) */
-    HG_E_FLOOR_TO, /* FLOOR/CEIL(args[0] TO text): name in names[0] */
-    HG_E_DIFF,     /* (args[0] - args[1]) text */
+    HG_E_CALL,     /* name (text, folded) and args; star for COUNT(*); distinct; filter. names[0]: as written, for user functions.
+                      Words between arguments are gone: SUBSTRING(s, from[, for]), POSITION(what, s), OVERLAY(s, with, from[, for]); TRIM has
+                      become trim, ltrim or rtrim (s[, chars]). Without a name of the user's: "row" (n_names 0) for (a, b) and
+                      ROW(a, b); "map" for MAP[k, v, …]. Units as arguments (TIMESTAMPDIFF(HOUR, …)) are HG_E_COLUMN */
+    HG_E_EXTRACT,  /* EXTRACT(text FROM args[0]); text is upper case, singular: "DAY", "ISODOW" */
+    HG_E_FLOOR_TO, /* FLOOR/CEIL(args[0] TO text): name in names[0], text as for EXTRACT */
+    HG_E_DIFF,     /* (args[0] - args[1]) text; type is the interval type, text "DAY" or "DAY TO SECOND" */
     HG_E_ARRAY, HG_E_SUBSCRIPT,
-    HG_E_SUBQUERY, /* scalar; EXISTS and IN (subquery) too: text says which. The binder says "Not yet implemented" */
+    HG_E_SUBQUERY, /* scalar; EXISTS and IN (subquery) too: text says which ("scalar", "exists", "in", "any",
+                      "all"; args[0] is the left side). NOT IN is NOT around it. The binder says "Not yet implemented" */
     HG_E_PARAM
 } hg_ast_ekind_t;
 
@@ -199,7 +204,7 @@ typedef struct hg_ast_stmt {
 } hg_ast_stmt_t;
 
 /* Parse a program. On success the statements in order. On failure one error ("Error parsing SQL" family: HG_EPARSE; "Not yet
- * implemented": HG_EUNSUPPORTED) with start and end position; nothing is returned. Any thread; libpg_query is initialised per
+ * implemented": HG_EUNSUPPORTED, the message begins with the construct) with start and end position; nothing is returned. Any thread; libpg_query is initialised per
  * thread by itself. */
 int hg_sql_parse(hg_arena_t *a, hg_str_t text, const hg_ast_stmt_t **ret, uint32_t *ret_n, hg_err_t *err);
 

@@ -220,7 +220,10 @@ static int open_paren(hg_rw_t *r)
         call = CALL_DIFF;
         hg_rw_special(r, 'd', open);
     }
-    hg_rw_put(r, open, "(");
+    if (in_from && nameish(r, open + 1) && r->p->match[open] == open + 2)
+        r->p->note[open + 2].mark = HG_MARK_DROPPED; /* FROM (t): PostgreSQL has no brackets around one table */
+    else
+        hg_rw_put(r, open, "(");
     int rc = hg_rw_push(r, false, call);
     if (rc < 0) return rc;
     hg_rw_group_t *g = top(r);
@@ -241,7 +244,7 @@ static int open_paren(hg_rw_t *r)
 
 static int close_paren(hg_rw_t *r)
 {
-    hg_rw_put(r, r->i, ")");
+    if (r->p->note[r->i].mark != HG_MARK_DROPPED) hg_rw_put(r, r->i, ")");
     end_wrapped(r);
     while (r->depth > 0 && top(r)->is_case) hg_rw_pop(r); /* a CASE that was not closed; the grammar says so */
     if (r->depth == 0) return 0;

@@ -31,6 +31,7 @@ typedef enum {
     HG_MARK_TRIM_TRAILING, /* on the name: two arguments, characters first */
     HG_MARK_DIFF,          /* on the opening parenthesis: obj = interval type, aux = last token */
     HG_MARK_WRAPPED,       /* on a closing bracket: one more was put behind it */
+    HG_MARK_DROPPED,       /* on a closing bracket: it and its partner were left out */
     HG_MARK_SAFE,          /* on SAFE_CAST */
 } hg_mark_t;
 

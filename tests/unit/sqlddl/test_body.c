@@ -7,6 +7,18 @@
 static const struct {
     const char *sql, *tree;
 } cases[] = {
+    { "SELECT * FROM (t) x, ((u) JOIN (v) ON (a))", "{SELECT (star) FROM [t AS x] [inner [u] [v] ON a]}" },
+    { "SELECT -1, - -1, +5, -9223372036854775808, 1 - -2",
+      "{SELECT (op 'neg' 1) (op 'neg' (op 'neg' 1)) 5 (op 'neg' 9223372036854775808) (op '-' 1 (op 'neg' 2))}" },
+    { "SELECT a + b * c - d, a || b * c, a < b AND c OR NOT d = e, a + b BETWEEN c AND d + 1, a = b OR c <=> d",
+      "{SELECT (op '-' (op '+' a (op '*' b c)) d) (op '*' (op '||' a b) c) (or (and (op '<' a b) c) (not (op '=' d "
+      "e))) (between (op '+' a b) "
+      "c (op '+' d 1)) (or (op '=' a b) (op '<=>' c d))}" },
+    { "SELECT TIMESTAMPDIFF(HOUR, a, b), TIMESTAMP_TRUNC(ts, MINUTE), DATE('x'), time FROM map",
+      "{SELECT (call 'timestampdiff' hour a b) (call 'timestamp_trunc' ts minute) (call 'date' (str 'x')) time FROM "
+      "[map]}" },
+    { "SELECT x FROM t WHERE (SELECT 1) - (SELECT 2) > 0",
+      "{SELECT x FROM [t] WHERE (op '>' (op '-' (query 'scalar' {SELECT 1}) (query 'scalar' {SELECT 2})) 0)}" },
     { "SELECT -a, a || b || 'x' + 1, a <=> b, a != b, a::INT ARRAY, SAFE_CAST(a AS DECIMAL(10,2)), CAST(x AS ROW(a "
       "INT, b VARCHAR NULL)), CAST(m AS MAP<VARCHAR, INT>) FROM t",
       "{SELECT (op 'neg' a) (op '+' (op '||' (op '||' a b) (str 'x')) 1) (op '<=>' a b) (op '<>' a b) (cast "

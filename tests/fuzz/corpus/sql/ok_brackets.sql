@@ -1,0 +1,1 @@
+SELECT * FROM (t) x, ((u) JOIN (v) ON a), (SELECT 1), ((SELECT 2))
