@@ -5,6 +5,8 @@
  */
 #include "base/hg.h"
 
+#include <unistd.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "manager/manager_int.h"
@@ -207,6 +209,7 @@ static void create(hg_call_t *c, hg_pldef_t *def)
     if (hg_deploy_mkdir(dir, &err) < 0 || hg_store_insert(c->mg->store, pl, &err) < 0) {
         hg_log(HG_LOG_ERROR, "manager", pl->def.name, "create_failed", "error=\"%s\"", err.msg);
         hg_reply_error(c->r, 500, "StorageError", NULL, "The pipeline cannot be stored: %s", err.msg);
+        rmdir(dir); /* fails if it never was */
         hg_pl_drop(pl);
     } else {
         hg_mg_add(c->mg, pl);

@@ -6,6 +6,7 @@
  */
 #include "base/hg.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 
 #include "base/log.h"
@@ -105,6 +106,7 @@ struct hg_store {
 static int db_err(sqlite3 *db, hg_err_t *err, const char *what)
 {
     int rc = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
+    if (rc == SQLITE_IOERR && sqlite3_system_errno(db) == ENOSPC) rc = SQLITE_FULL;
     switch (rc) {
     case SQLITE_FULL:
         return hg_err_set(err, HG_EIO, "%s: the disk is full", what);
@@ -149,7 +151,7 @@ static int run(hg_store_t *st, sqlite3_stmt *s, const char *what, hg_err_t *err)
 
 static int simple(hg_store_t *st, stmt_t which, hg_err_t *err)
 {
-    return run(st, get(st, which), sql[which], err);
+    return run(st, get(st, which), "cannot write the control store", err);
 }
 
 static int begin(hg_store_t *st, bool durable, hg_err_t *err)
@@ -175,12 +177,12 @@ static int pragma_int(hg_store_t *st, const char *text, int *ret, hg_err_t *err)
 {
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(st->db, text, -1, &s, NULL) != SQLITE_OK)
-        return db_err(st->db, err, "cannot read the control store");
+        return db_err(st->db, err, "cannot use the control store");
     int rc = 0;
     if (sqlite3_step(s) == SQLITE_ROW)
         *ret = sqlite3_column_int(s, 0);
     else
-        rc = db_err(st->db, err, "cannot read the control store");
+        rc = db_err(st->db, err, "cannot use the control store");
     sqlite3_finalize(s);
     return rc;
 }
@@ -441,13 +443,13 @@ static hg_pl_t *load_row(sqlite3_stmt *s)
 /* Calls row() for each row of a bound statement. Returns the number of rows or a code. */
 static int each_row(hg_store_t *st, sqlite3_stmt *s, void (*row)(void *arg, sqlite3_stmt *s), void *arg, hg_err_t *err)
 {
-    if (!s) return db_err(st->db, err, "cannot read the control store");
+    if (!s) return db_err(st->db, err, "cannot use the control store");
     int n = 0, rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         row(arg, s);
         n++;
     }
-    if (rc != SQLITE_DONE) n = db_err(st->db, err, "cannot read the control store");
+    if (rc != SQLITE_DONE) n = db_err(st->db, err, "cannot use the control store");
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
     return n;
