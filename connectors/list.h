@@ -8,6 +8,8 @@
 #define HG_INPUT_LIST(X)                                                                                              \
     X(hg_input_datagen)                                                                                               \
     X(hg_input_file)                                                                                                  \
+    X(hg_input_url)                                                                                                   \
+    X(hg_input_kafka)                                                                                                 \
     X(hg_input_empty)                                                                                                 \
     X(hg_input_http)                                                                                                  \
     X(hg_input_ad_hoc)                                                                                                \
@@ -15,6 +17,7 @@
 
 #define HG_OUTPUT_LIST(X)                                                                                             \
     X(hg_output_file)                                                                                                 \
+    X(hg_output_kafka)                                                                                                \
     X(hg_output_null)                                                                                                 \
     X(hg_output_http)
 

@@ -1,4 +1,5 @@
-/* cmd.h: one function per sub-command; argv[0] is the command's name. Each returns the exit code: 0 fine, 1 failed, 2 wrong usage. */
+/* cmd.h: one function per sub-command; argv[0] is the command's name. Each returns the exit code: 0 fine, 1 failed, 2
+ * wrong usage. */
 #ifndef HG_HEADGATE_CMD_H
 #define HG_HEADGATE_CMD_H
 

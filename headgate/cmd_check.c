@@ -1,6 +1,7 @@
 /* headgate check program.sql: compile only. Messages, schema and connector graph; nothing is started.
  *
- * Exit code: 0 fine, 1 errors (or warnings with --strict), 2 wrong usage. Messages go to stderr, what was asked for to stdout.
+ * Exit code: 0 fine, 1 errors (or warnings with --strict), 2 wrong usage. Messages go to stderr, what was asked for to
+ * stdout.
  */
 #include "base/hg.h"
 #include <getopt.h>
@@ -23,8 +24,8 @@ static void usage(FILE *f)
 
 static int read_all(const char *path, hg_buf_t *b)
 {
-    FILE  *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    char   chunk[65536];
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    char chunk[65536];
     size_t n;
     if (!f) return -1;
     while ((n = fread(chunk, 1, sizeof chunk, f)) > 0) hg_buf_add(b, chunk, n);
@@ -33,7 +34,10 @@ static int read_all(const char *path, hg_buf_t *b)
     return bad ? -1 : 0;
 }
 
-static void put(FILE *f, const hg_buf_t *b) { fwrite(b->p, 1, b->len, f); }
+static void put(FILE *f, const hg_buf_t *b)
+{
+    fwrite(b->p, 1, b->len, f);
+}
 
 static void print_json(const hg_program_t *p, hg_buf_t *b)
 {
@@ -43,8 +47,10 @@ static void print_json(const hg_program_t *p, hg_buf_t *b)
     hg_jw_key(&w, "sql_compilation");
     hg_program_messages_json(p, &w);
     hg_jw_key(&w, "program_info");
-    if (p->ok) hg_program_info_json(p, &w);
-    else hg_jw_null(&w);
+    if (p->ok)
+        hg_program_info_json(p, &w);
+    else
+        hg_jw_null(&w);
     hg_jw_end_obj(&w);
     hg_buf_addc(b, '\n');
 }
@@ -54,11 +60,14 @@ static void print_schema(const hg_program_t *p, hg_buf_t *b)
     for (uint32_t i = 0; i < p->plan.n_relations; i++) {
         const hg_relation_t *r = &p->plan.relations[i];
         if (r->system) continue;
-        hg_buf_addf(b, "%s%s " HG_SF "\n", r->local ? "local " : r->materialized ? "materialized " : "", r->kind == HG_REL_TABLE ? "table" : "view",
-                    HG_SA(r->schema.name));
+        hg_buf_addf(b, "%s%s " HG_SF "\n",
+                    r->local          ? "local "
+                    : r->materialized ? "materialized "
+                                      : "",
+                    r->kind == HG_REL_TABLE ? "table" : "view", HG_SA(r->schema.name));
         for (uint32_t k = 0; k < r->schema.n_cols; k++) {
             const hg_field_t *f = &r->schema.cols[k];
-            bool              key = false;
+            bool key = false;
             for (uint32_t j = 0; j < r->schema.n_key; j++) key = key || r->schema.key[j] == k;
             hg_buf_addf(b, "   %-24.*s ", HG_SA(f->name));
             hg_type_text(b, f->type);
@@ -68,7 +77,10 @@ static void print_schema(const hg_program_t *p, hg_buf_t *b)
     }
 }
 
-static void plural(hg_buf_t *b, uint32_t n, const char *what) { hg_buf_addf(b, "%u %s%s", n, what, n == 1 ? "" : "s"); }
+static void plural(hg_buf_t *b, uint32_t n, const char *what)
+{
+    hg_buf_addf(b, "%u %s%s", n, what, n == 1 ? "" : "s");
+}
 
 static void summary(const hg_program_t *p, hg_buf_t *b)
 {
@@ -84,7 +96,7 @@ static int report(const hg_program_t *p, const char *file, bool json, const char
 {
     hg_buf_t b;
     hg_err_t err = HG_ERR_INIT;
-    int      rc = 0;
+    int rc = 0;
     hg_buf_init(&b, HG_BUF_NOMAX);
     if (json) {
         print_json(p, &b);
@@ -101,8 +113,10 @@ static int report(const hg_program_t *p, const char *file, bool json, const char
     if (graph) {
         hg_buf_clear(&b);
         rc = hg_program_graph(p, graph, &b, &err);
-        if (rc < 0) fprintf(stderr, "headgate check: %s\n", err.msg);
-        else put(stdout, &b);
+        if (rc < 0)
+            fprintf(stderr, "headgate check: %s\n", err.msg);
+        else
+            put(stdout, &b);
     } else if (!json && p->ok && p->n_conns) {
         hg_buf_clear(&b);
         hg_program_graph(p, "text", &b, &err);
@@ -115,19 +129,31 @@ static int report(const hg_program_t *p, const char *file, bool json, const char
 
 int hg_cmd_check(int argc, char **argv)
 {
-    static const struct option longs[] = { { "json", no_argument, NULL, 'j' },        { "strict", no_argument, NULL, 's' },
-                                           { "graph", required_argument, NULL, 'g' }, { "help", no_argument, NULL, 'h' },
+    static const struct option longs[] = { { "json", no_argument, NULL, 'j' },
+                                           { "strict", no_argument, NULL, 's' },
+                                           { "graph", required_argument, NULL, 'g' },
+                                           { "help", no_argument, NULL, 'h' },
                                            { NULL, 0, NULL, 0 } };
-    bool        json = false, strict = false;
+    bool json = false, strict = false;
     const char *graph = NULL;
     optind = 0; /* main has used getopt for its own options */
     for (int ch; (ch = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         switch (ch) {
-        case 'j': json = true; break;
-        case 's': strict = true; break;
-        case 'g': graph = optarg; break;
-        case 'h': usage(stdout); return 0;
-        default: usage(stderr); return 2;
+        case 'j':
+            json = true;
+            break;
+        case 's':
+            strict = true;
+            break;
+        case 'g':
+            graph = optarg;
+            break;
+        case 'h':
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return 2;
         }
     }
     if (optind + 1 != argc) {
@@ -139,18 +165,18 @@ int hg_cmd_check(int argc, char **argv)
         return 2;
     }
     const char *path = argv[optind];
-    hg_buf_t    text;
+    hg_buf_t text;
     hg_buf_init(&text, (size_t)64 << 20);
     if (read_all(path, &text) < 0) {
         fprintf(stderr, "headgate check: cannot read %s\n", path);
         hg_buf_release(&text);
         return 1;
     }
-    const char       *file = strcmp(path, "-") == 0 ? "stdin" : strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    const char *file = strcmp(path, "-") == 0 ? "stdin" : strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     hg_compile_opts_t o = { .file = file, .strict = strict };
-    hg_program_t     *p = hg_compile(hg_buf_str(&text), &o);
-    int               rc = report(p, file, json, graph);
-    bool              failed = p->n_errors || (strict && p->n_warnings) || rc < 0;
+    hg_program_t *p = hg_compile(hg_buf_str(&text), &o);
+    int rc = report(p, file, json, graph);
+    bool failed = p->n_errors || (strict && p->n_warnings) || rc < 0;
     hg_program_free(p);
     hg_buf_release(&text);
     return failed ? 1 : 0;

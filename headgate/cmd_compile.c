@@ -17,14 +17,16 @@ static void put_answer(const hg_program_t *p, hg_buf_t *out)
     hg_jw_key(&w, "messages");
     hg_program_messages_json(p, &w);
     hg_jw_key(&w, "program_info");
-    if (p->ok) hg_program_info_json(p, &w);
-    else hg_jw_null(&w);
+    if (p->ok)
+        hg_program_info_json(p, &w);
+    else
+        hg_jw_null(&w);
     hg_jw_end_obj(&w);
 }
 
 static bool read_all(hg_buf_t *in)
 {
-    char    buf[65536];
+    char buf[65536];
     ssize_t n;
     while ((n = read(0, buf, sizeof buf)) > 0)
         if (hg_buf_add(in, buf, (size_t)n) < 0) return false;
@@ -33,10 +35,10 @@ static bool read_all(hg_buf_t *in)
 
 int hg_cmd_compile(int argc, char **argv)
 {
-    hg_buf_t    in, out;
+    hg_buf_t in, out;
     hg_arena_t *a = hg_arena_new();
-    hg_json_t  *v = NULL;
-    hg_err_t    err = HG_ERR_INIT;
+    hg_json_t *v = NULL;
+    hg_err_t err = HG_ERR_INIT;
     (void)argv;
     if (argc != 1) {
         fprintf(stderr, "usage: headgate compile < request.json\n");
@@ -48,9 +50,10 @@ int hg_cmd_compile(int argc, char **argv)
     if (!read_all(&in) || hg_json_parse(a, hg_buf_str(&in), &v, &err) < 0) {
         fprintf(stderr, "headgate compile: standard input: %s\n", err.code ? err.msg : "cannot be read");
     } else {
-        hg_compile_opts_t o = { .udf_rust = hg_json_str(hg_json_get(v, "udf_rust"), ""), .udf_toml = hg_json_str(hg_json_get(v, "udf_toml"), "") };
-        const hg_json_t  *text = hg_json_get(v, "program");
-        hg_program_t     *p = hg_compile(text && text->kind == HG_J_STRING ? text->str : HG_S(""), &o);
+        hg_compile_opts_t o = { .udf_rust = hg_json_str(hg_json_get(v, "udf_rust"), ""),
+                                .udf_toml = hg_json_str(hg_json_get(v, "udf_toml"), "") };
+        const hg_json_t *text = hg_json_get(v, "program");
+        hg_program_t *p = hg_compile(text && text->kind == HG_J_STRING ? text->str : HG_S(""), &o);
         put_answer(p, &out);
         rc = fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : 1;
         hg_program_free(p);

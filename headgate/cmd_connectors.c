@@ -6,8 +6,8 @@
 
 static void list_all(void)
 {
-    uint32_t                       n;
-    const hg_input_type_t *const  *in = hg_input_types(&n);
+    uint32_t n;
+    const hg_input_type_t *const *in = hg_input_types(&n);
     printf("input transports:\n");
     for (uint32_t i = 0; i < n; i++)
         if (!(in[i]->caps & HG_CAP_INTERNAL)) printf("  %-16s %s\n", in[i]->name, in[i]->summary);
@@ -22,10 +22,10 @@ static void list_all(void)
 
 static bool print_one(hg_str_t name)
 {
-    const hg_input_type_t  *in = hg_input_type_find(name);
+    const hg_input_type_t *in = hg_input_type_find(name);
     const hg_output_type_t *out = hg_output_type_find(name);
     const hg_format_type_t *f = hg_format_find(name);
-    hg_buf_t                b;
+    hg_buf_t b;
     hg_buf_init(&b, HG_BUF_NOMAX);
     if (in) hg_buf_addf(&b, "# %s\n\n%s\n\n", in->name, in->summary), hg_opts_doc(in->opts, &b);
     if (out) hg_buf_addf(&b, "# %s\n\n%s\n\n", out->name, out->summary), hg_opts_doc(out->opts, &b);

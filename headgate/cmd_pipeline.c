@@ -15,7 +15,8 @@ int hg_cmd_pipeline(int argc, char **argv)
 
 static void run_usage(FILE *f)
 {
-    fprintf(f, "usage: headgate run PROGRAM.sql [--until-complete] [--paused] [--plain] [--config JSON] [--name NAME] [--socket PATH]\n\n"
+    fprintf(f, "usage: headgate run PROGRAM.sql [--until-complete] [--paused] [--plain] [--config JSON] [--name NAME] "
+               "[--socket PATH]\n\n"
                "  --until-complete  end with exit code 0 once all input has ended and all output is delivered\n"
                "  --paused          start paused (drive it over --socket)\n"
                "  --plain           lines instead of the live table\n"
@@ -27,22 +28,40 @@ static void run_usage(FILE *f)
 
 int hg_cmd_run(int argc, char **argv)
 {
-    static const struct option longs[] = { { "until-complete", no_argument, NULL, 'u' }, { "paused", no_argument, NULL, 'p' },
-                                           { "plain", no_argument, NULL, 'l' },          { "config", required_argument, NULL, 'c' },
-                                           { "name", required_argument, NULL, 'n' },     { "socket", required_argument, NULL, 's' },
-                                           { "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 } };
+    static const struct option longs[] = {
+        { "until-complete", no_argument, NULL, 'u' }, { "paused", no_argument, NULL, 'p' },
+        { "plain", no_argument, NULL, 'l' },          { "config", required_argument, NULL, 'c' },
+        { "name", required_argument, NULL, 'n' },     { "socket", required_argument, NULL, 's' },
+        { "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 }
+    };
     hg_run_opts_t o = { 0 };
-    int           c;
+    int c;
     while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (c) {
-        case 'u': o.until_complete = true; break;
-        case 'p': o.paused = true; break;
-        case 'l': o.plain = true; break;
-        case 'c': o.config = optarg; break;
-        case 'n': o.name = optarg; break;
-        case 's': o.listen = optarg; break;
-        case 'h': run_usage(stdout); return 0;
-        default: run_usage(stderr); return 2;
+        case 'u':
+            o.until_complete = true;
+            break;
+        case 'p':
+            o.paused = true;
+            break;
+        case 'l':
+            o.plain = true;
+            break;
+        case 'c':
+            o.config = optarg;
+            break;
+        case 'n':
+            o.name = optarg;
+            break;
+        case 's':
+            o.listen = optarg;
+            break;
+        case 'h':
+            run_usage(stdout);
+            return 0;
+        default:
+            run_usage(stderr);
+            return 2;
         }
     }
     if (optind != argc - 1) {

@@ -1,8 +1,8 @@
 /* circuit_thread.c: the one thread that changes tables and views.
  *
- * It sleeps until something wakes it: input became ready, an output has room again, a command was posted, a step was asked for. A turn runs
- * the commands, waits while an output is full (the slowest sink stalls the pipeline: that is the back-pressure), takes what is ready, steps,
- * hands the deltas to the outputs, and says done to the chunks.
+ * It sleeps until something wakes it: input became ready, an output has room again, a command was posted, a step was
+ * asked for. A turn runs the commands, waits while an output is full (the slowest sink stalls the pipeline: that is the
+ * back-pressure), takes what is ready, steps, hands the deltas to the outputs, and says done to the chunks.
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -18,8 +18,10 @@ void hg_circuit_post(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void
     circuit_cmd_t *c = HG_NEW(circuit_cmd_t);
     *c = (circuit_cmd_t){ NULL, fn, arg };
     pthread_mutex_lock(&p->cmd_lock);
-    if (p->cmd_tail) p->cmd_tail->next = c;
-    else p->cmd_head = c;
+    if (p->cmd_tail)
+        p->cmd_tail->next = c;
+    else
+        p->cmd_head = c;
     p->cmd_tail = c;
     pthread_cond_signal(&p->cmd_cond);
     pthread_mutex_unlock(&p->cmd_lock);
@@ -84,8 +86,10 @@ static int feed_outputs(hg_pipeline_t *p, uint64_t step, hg_err_t *err)
     for (uint32_t i = 0; i < p->n_sinks && rc == 0; i++) {
         hg_delta_t d;
         rc = share_delta(&p->deltas[p->sinks[i].relation], &d);
-        if (rc < 0) hg_err_set(err, HG_ENOMEM, "out of memory handing step %" PRIu64 " to its outputs", step);
-        else hg_output_push(p->sinks[i].out, step, &d, atomic_load(&p->processed_records));
+        if (rc < 0)
+            hg_err_set(err, HG_ENOMEM, "out of memory handing step %" PRIu64 " to its outputs", step);
+        else
+            hg_output_push(p->sinks[i].out, step, &d, atomic_load(&p->processed_records));
     }
     for (uint32_t r = 0; r < p->prog->plan.n_relations; r++) {
         hg_delta_release(&p->deltas[r]);
@@ -101,7 +105,7 @@ static void account(hg_pipeline_t *p, hg_chunk_t *const *chunks, uint32_t n, uin
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; i < n; i++) {
         endpoint_t *ep = p->inputs[chunks[i]->conn];
-        uint64_t    count = atomic_load(&ep->processed) + chunks[i]->records;
+        uint64_t count = atomic_load(&ep->processed) + chunks[i]->records;
         atomic_store(&ep->processed, count);
         hg_marks_endpoint(p, ep, step, count);
         records += chunks[i]->records;
@@ -114,13 +118,13 @@ static void account(hg_pipeline_t *p, hg_chunk_t *const *chunks, uint32_t n, uin
 }
 
 /* One step. The outputs are told the processed total that includes it. */
-static int do_step(hg_pipeline_t *p, const hg_step_input_t *in, uint32_t n_in, hg_chunk_t *const *chunks, uint32_t n_chunks, uint64_t inserted,
-                   hg_err_t *err)
+static int do_step(hg_pipeline_t *p, const hg_step_input_t *in, uint32_t n_in, hg_chunk_t *const *chunks,
+                   uint32_t n_chunks, uint64_t inserted, hg_err_t *err)
 {
-    hg_step_t        step = { .number = atomic_load(&p->steps) + 1, .now_us = hg_now_us(), .mode = HG_MODE_INCREMENTAL };
+    hg_step_t step = { .number = atomic_load(&p->steps) + 1, .now_us = hg_now_us(), .mode = HG_MODE_INCREMENTAL };
     hg_step_output_t out = { .deltas = p->deltas };
-    int64_t          t0 = hg_mono_us();
-    int              rc = hg_circuit_step(p->circuit, &step, in, n_in, p->want, &out, err);
+    int64_t t0 = hg_mono_us();
+    int rc = hg_circuit_step(p->circuit, &step, in, n_in, p->want, &out, err);
     atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
     if (rc < 0) return rc;
     atomic_store(&p->steps, step.number);
@@ -138,7 +142,7 @@ int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, 
 static int step_chunks(hg_pipeline_t *p, hg_chunk_t **chunks, uint32_t n, hg_err_t *err)
 {
     hg_step_input_t in[STEP_CHUNKS];
-    uint32_t        n_in = 0;
+    uint32_t n_in = 0;
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; i < n; i++) {
         if (!chunks[i]->change) continue;
@@ -195,7 +199,8 @@ static void run_commands(hg_pipeline_t *p, circuit_cmd_t *c)
     }
 }
 
-/* One turn after waking. Returns true if it should look again without sleeping; *wait_us: sleep at most that long (0 = no limit). */
+/* One turn after waking. Returns true if it should look again without sleeping; *wait_us: sleep at most that long (0 =
+ * no limit). */
 static bool turn(hg_pipeline_t *p, bool step_wanted, int64_t *since_us, uint64_t *wait_us, hg_err_t *err, int *ret_rc)
 {
     hg_chunk_t *chunks[STEP_CHUNKS];
@@ -218,15 +223,15 @@ static bool turn(hg_pipeline_t *p, bool step_wanted, int64_t *since_us, uint64_t
 static void *circuit_main(void *arg)
 {
     hg_pipeline_t *p = arg;
-    int64_t        since_us = 0;
-    uint64_t       wait_us = 0;
-    bool           again = false, failed = false;
+    int64_t since_us = 0;
+    uint64_t wait_us = 0;
+    bool again = false, failed = false;
     pthread_setname_np(pthread_self(), "hg-circuit");
     for (;;) {
         pthread_mutex_lock(&p->cmd_lock);
         if (!again) sleep_until_woken(p, wait_us);
         circuit_cmd_t *cmds = p->cmd_head;
-        bool           step_wanted = p->step_wanted, quit = p->quit;
+        bool step_wanted = p->step_wanted, quit = p->quit;
         p->cmd_head = p->cmd_tail = NULL;
         p->woken = p->step_wanted = false;
         pthread_mutex_unlock(&p->cmd_lock);
@@ -237,7 +242,7 @@ static void *circuit_main(void *arg)
             continue; /* commands are still served: queries and detaching */
         }
         hg_err_t err = HG_ERR_INIT;
-        int      rc;
+        int rc;
         again = turn(p, step_wanted, &since_us, &wait_us, &err, &rc);
         if (rc < 0) {
             failed = true;

@@ -1,7 +1,7 @@
 /* egress.c: POST /egress/{relation}: the change stream of a table or view, one chunk object per line.
  *
- * The stream is an output endpoint (a tap) that exists as long as the request. Lines are written on the request's loop; an empty chunk goes
- * out at once and after 3 s of silence, because clients wait for the first line before they go on.
+ * The stream is an output endpoint (a tap) that exists as long as the request. Lines are written on the request's loop;
+ * an empty chunk goes out at once and after 3 s of silence, because clients wait for the first line before they go on.
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -11,22 +11,22 @@
 #define KEEPALIVE_MS 3000
 
 typedef struct {
-    hg_pipeline_server_t   *s;
-    hg_req_t               *req; /* NULL: gone or ended. Request's loop */
-    hg_loop_t              *loop;
-    hg_arena_t             *arena;
+    hg_pipeline_server_t *s;
+    hg_req_t *req; /* NULL: gone or ended. Request's loop */
+    hg_loop_t *loop;
+    hg_arena_t *arena;
     const hg_format_type_t *type;
-    const void             *cfg;
-    uint32_t                relation;
-    bool                    backpressure, json;
-    char                    name[300];
-    hg_err_t                err;
-    endpoint_t             *ep;
-    hg_output_t            *out;
-    uint64_t                sequence;
-    uv_timer_t              timer;
-    bool                    timer_open, tap_closed, wants_more, quiet;
-    hg_buf_t                line;
+    const void *cfg;
+    uint32_t relation;
+    bool backpressure, json;
+    char name[300];
+    hg_err_t err;
+    endpoint_t *ep;
+    hg_output_t *out;
+    uint64_t sequence;
+    uv_timer_t timer;
+    bool timer_open, tap_closed, wants_more, quiet;
+    hg_buf_t line;
 } egress_t;
 
 /* The object goes when the tap has said closed and the timer is closed. Request's loop. */
@@ -47,7 +47,8 @@ static void timer_closed(uv_handle_t *h)
 static bool put_line(egress_t *g, bool snapshot, hg_str_t data)
 {
     hg_buf_clear(&g->line);
-    hg_buf_addf(&g->line, "{\"sequence_number\":%" PRIu64 ",\"snapshot\":%s", g->sequence++, snapshot ? "true" : "false");
+    hg_buf_addf(&g->line, "{\"sequence_number\":%" PRIu64 ",\"snapshot\":%s", g->sequence++,
+                snapshot ? "true" : "false");
     if (data.n && g->json) {
         hg_buf_adds(&g->line, ",\"json_data\":");
         hg_buf_addstr(&g->line, data);
@@ -123,12 +124,14 @@ static void attach(hg_pipeline_t *p, void *arg)
 
 static void make_endpoint(void *arg)
 {
-    egress_t      *g = arg;
+    egress_t *g = arg;
     hg_pipeline_t *p = g->s->p;
-    hg_tap_ops_t   ops = { .chunk = on_chunk, .closed = on_tap_closed, .arg = g };
-    if (p->life != ST_RUNNING) hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
-    else hg_tap_new(p->host, g->name, p->n_outputs, &p->prog->plan.relations[g->relation].schema, g->type, g->cfg, g->arena, g->backpressure, g->loop,
-                    &ops, &g->out, &g->err);
+    hg_tap_ops_t ops = { .chunk = on_chunk, .closed = on_tap_closed, .arg = g };
+    if (p->life != ST_RUNNING)
+        hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
+    else
+        hg_tap_new(p->host, g->name, p->n_outputs, &p->prog->plan.relations[g->relation].schema, g->type, g->cfg,
+                   g->arena, g->backpressure, g->loop, &ops, &g->out, &g->err);
     if (g->err.code) {
         hg_loop_post(g->loop, begin_stream, g);
         return;
@@ -172,28 +175,33 @@ static void begin_stream(void *arg)
 }
 
 /* The stream's own options, whatever the client says: an array per chunk. */
-static const char *forced(hg_str_t format) { return hg_str_eqz(format, "json") ? "{\"array\":true}" : NULL; }
+static const char *forced(hg_str_t format)
+{
+    return hg_str_eqz(format, "json") ? "{\"array\":true}" : NULL;
+}
 
 static int parse(egress_t *g, hg_str_t relation)
 {
     const char *text;
-    bool        snapshot;
-    hg_str_t    format = hg_req_param(g->req, "format");
-    int         rel = hg_pipeline_relation(g->s->p, relation);
+    bool snapshot;
+    hg_str_t format = hg_req_param(g->req, "format");
+    int rel = hg_pipeline_relation(g->s->p, relation);
     if (rel < 0) return hg_err_set(&g->err, HG_EUNKNOWNVIEW, "unknown table or view '" HG_SF "'", HG_SA(relation));
     g->relation = (uint32_t)rel;
     g->json = hg_str_eqz(format, "json");
     int rc = hg_req_param_bool(g->req, "backpressure", false, &g->backpressure, &g->err);
     if (rc == 0) rc = hg_req_param_bool(g->req, "send_snapshot", false, &snapshot, &g->err);
-    if (rc == 0 && snapshot) rc = hg_err_set(&g->err, HG_EUNSUPPORTED, "send_snapshot is not offered by this version of headgate");
-    if (rc == 0) rc = hg_request_format(g->req, g->arena, false, "csv", forced(format), &g->type, &g->cfg, &text, &g->err);
+    if (rc == 0 && snapshot)
+        rc = hg_err_set(&g->err, HG_EUNSUPPORTED, "send_snapshot is not offered by this version of headgate");
+    if (rc == 0)
+        rc = hg_request_format(g->req, g->arena, false, "csv", forced(format), &g->type, &g->cfg, &text, &g->err);
     return rc;
 }
 
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation)
 {
     egress_t *g = HG_NEW(egress_t);
-    char      id[37];
+    char id[37];
     *g = (egress_t){ .s = s, .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
     hg_buf_init(&g->line, HG_BUF_NOMAX);
     if (parse(g, relation) < 0) {

@@ -1,8 +1,8 @@
 /* ingress.c: POST /ingress/{table}: a body becomes input records.
  *
- * Each distinct (table, parser configuration) is one lasting endpoint. A request: validated on its loop → endpoint found or made on the
- * control loop (and held there while the pipeline is paused, unless force) → body streamed into the host on its loop → answered when
- * everything is parsed and queued.
+ * Each distinct (table, parser configuration) is one lasting endpoint. A request: validated on its loop → endpoint
+ * found or made on the control loop (and held there while the pipeline is paused, unless force) → body streamed into
+ * the host on its loop → answered when everything is parsed and queued.
  */
 #include "base/hg.h"
 #include "base/mem.h"
@@ -11,20 +11,20 @@
 #define LISTED_ERRORS 1000
 
 typedef struct ingress {
-    struct ingress         *next; /* server's waiting list */
-    hg_pipeline_server_t   *s;
-    hg_req_t               *req; /* NULL: peer gone */
-    hg_loop_t              *loop;
-    hg_arena_t             *arena; /* format configuration; the endpoint takes it when it is made */
+    struct ingress *next; /* server's waiting list */
+    hg_pipeline_server_t *s;
+    hg_req_t *req; /* NULL: peer gone */
+    hg_loop_t *loop;
+    hg_arena_t *arena; /* format configuration; the endpoint takes it when it is made */
     const hg_format_type_t *type;
-    const void             *cfg;
-    uint32_t                relation;
-    char                    name[300]; /* endpoint */
-    bool                    force;
-    hg_input_t             *in;
-    hg_err_t                err;
-    hg_push_body_t         *body;
-    unsigned                refs; /* while streaming: the body's call-backs and the host's `done` */
+    const void *cfg;
+    uint32_t relation;
+    char name[300]; /* endpoint */
+    bool force;
+    hg_input_t *in;
+    hg_err_t err;
+    hg_push_body_t *body;
+    unsigned refs; /* while streaming: the body's call-backs and the host's `done` */
 } ingress_t;
 
 static void ingress_free(ingress_t *g)
@@ -43,15 +43,19 @@ static void ingress_drop(ingress_t *g)
 static void answer_errors(ingress_t *g, uint64_t n, hg_str_t errors_json)
 {
     hg_arena_t *a = hg_arena_new();
-    hg_json_t  *list = NULL;
-    hg_err_t    ignored;
-    hg_buf_t    msg, details;
+    hg_json_t *list = NULL;
+    hg_err_t ignored;
+    hg_buf_t msg, details;
     hg_buf_init(&msg, 4u << 20);
     hg_buf_init(&details, 8u << 20);
     if (hg_json_parse(a, errors_json, &list, &ignored) < 0) list = NULL;
-    if (n > LISTED_ERRORS) hg_buf_addf(&msg, "Errors parsing input data (reporting %u out of %" PRIu64 " total errors):", list ? list->n : 0, n);
-    else hg_buf_addf(&msg, "Errors parsing input data (%" PRIu64 " errors):", n);
-    for (const hg_json_t *e = list ? list->child : NULL; e; e = e->next) hg_buf_addf(&msg, "\n    %s", hg_json_str(hg_json_get(e, "description"), ""));
+    if (n > LISTED_ERRORS)
+        hg_buf_addf(&msg,
+                    "Errors parsing input data (reporting %u out of %" PRIu64 " total errors):", list ? list->n : 0, n);
+    else
+        hg_buf_addf(&msg, "Errors parsing input data (%" PRIu64 " errors):", n);
+    for (const hg_json_t *e = list ? list->child : NULL; e; e = e->next)
+        hg_buf_addf(&msg, "\n    %s", hg_json_str(hg_json_get(e, "description"), ""));
     hg_buf_addf(&details, "{\"num_errors\":%" PRIu64 ",\"errors\":", n);
     hg_buf_addstr(&details, errors_json);
     hg_buf_adds(&details, "}");
@@ -76,8 +80,10 @@ static void body_done(void *arg, uint64_t records, uint64_t n_errors, hg_str_t e
         hg_buf_adds(&b, "{\"token\":\"");
         int rc = hg_pipeline_token(g->s->p, hg_strz(g->name), &b, &err);
         hg_buf_adds(&b, "\"}");
-        if (rc < 0) hg_resp_err(g->req, &err);
-        else hg_resp_json(g->req, 200, &b);
+        if (rc < 0)
+            hg_resp_err(g->req, &err);
+        else
+            hg_resp_json(g->req, 200, &b);
         hg_buf_release(&b);
     }
     g->req = NULL;
@@ -98,7 +104,8 @@ static bool body_data(void *arg, const char *p, size_t n)
     if (rc < 0) {
         hg_push_body_t *b = g->body;
         hg_err_set(&g->err, rc == HG_ETOOBIG ? HG_ETOOBIG : HG_ENOMEM,
-                   rc == HG_ETOOBIG ? "a record of the body is larger than the limit" : "out of memory taking the body");
+                   rc == HG_ETOOBIG ? "a record of the body is larger than the limit"
+                                    : "out of memory taking the body");
         g->body = NULL; /* the rest is drained and dropped; body_done answers */
         hg_push_end(b, true);
         return true;
@@ -108,7 +115,7 @@ static bool body_data(void *arg, const char *p, size_t n)
 
 static void body_end(void *arg)
 {
-    ingress_t      *g = arg;
+    ingress_t *g = arg;
     hg_push_body_t *b = g->body;
     g->body = NULL;
     if (b) hg_push_end(b, false);
@@ -118,7 +125,7 @@ static void body_end(void *arg)
 /* The peer left. Whole records before the cut count (connectors B4). */
 static void peer_left(void *arg)
 {
-    ingress_t      *g = arg;
+    ingress_t *g = arg;
     hg_push_body_t *b = g->body;
     g->req = NULL;
     g->body = NULL;
@@ -149,7 +156,7 @@ static int make_endpoint(ingress_t *g)
     hg_table_env_t env;
     hg_pipeline_table_env(p, g->relation, &env);
     uint32_t id = p->n_inputs;
-    int      rc = hg_push_new(p->host, g->name, id, &env, g->type, g->cfg, g->arena, &g->in, &g->err);
+    int rc = hg_push_new(p->host, g->name, id, &env, g->type, g->cfg, g->arena, &g->in, &g->err);
     if (rc < 0) return rc;
     endpoint_t *ep = hg_pipeline_add_endpoint(p, true, g->name, g->relation);
     HG_ASSERT(ep->id == id);
@@ -167,7 +174,7 @@ static int make_endpoint(ingress_t *g)
 
 static void find_endpoint(void *arg)
 {
-    ingress_t     *g = arg;
+    ingress_t *g = arg;
     hg_pipeline_t *p = g->s->p;
     if (p->life != ST_RUNNING) {
         hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
@@ -198,15 +205,18 @@ void hg_ingress_resume(hg_pipeline_server_t *s)
 
 /* --- the request --- */
 
-static void aborted_early(void *arg) { ((ingress_t *)arg)->req = NULL; }
+static void aborted_early(void *arg)
+{
+    ((ingress_t *)arg)->req = NULL;
+}
 
 void hg_serve_ingress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t table)
 {
-    hg_err_t    err = HG_ERR_INIT;
-    bool        force = false;
+    hg_err_t err = HG_ERR_INIT;
+    bool force = false;
     const char *text = NULL;
-    int         rel = hg_pipeline_relation(s->p, table);
-    ingress_t  *g = HG_NEW(ingress_t);
+    int rel = hg_pipeline_relation(s->p, table);
+    ingress_t *g = HG_NEW(ingress_t);
     *g = (ingress_t){ .s = s, .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
     int rc = 0;
     if (rel < 0 || s->p->prog->plan.relations[rel].kind != HG_REL_TABLE)

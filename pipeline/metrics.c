@@ -1,27 +1,31 @@
-/* metrics.c: counters under Feldera's metric names, as Prometheus text (exposition format 0.0.4) or as Feldera's JSON list.
- * One table says name, kind and where the value comes from; both forms are written from it. */
+/* metrics.c: counters under Feldera's metric names, as Prometheus text (exposition format 0.0.4) or as Feldera's JSON
+ * list. One table says name, kind and where the value comes from; both forms are written from it. */
 #include "base/hg.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
 
 typedef struct {
     const char *name, *type;
-    size_t      at;   /* offset of a uint64_t in the struct */
-    double      scale; /* 0 = 1 */
+    size_t at;    /* offset of a uint64_t in the struct */
+    double scale; /* 0 = 1 */
 } metric_t;
 
 typedef struct {
     uint64_t records, bytes, buffered, buffered_bytes, errors_transport, errors_parse, running, barrier, end_of_input;
 } in_view_t;
 typedef struct {
-    uint64_t records, bytes, buffered, queued_records, queued_batches, errors_transport, errors_encode, buffered_batches;
+    uint64_t records, bytes, buffered, queued_records, queued_batches, errors_transport, errors_encode,
+        buffered_batches;
 } out_view_t;
 typedef struct {
     hg_pipeline_totals_t t;
-    uint64_t             start_secs, complete, rss, cpu_ms;
+    uint64_t start_secs, complete, rss, cpu_ms;
 } global_view_t;
 
-#define G(n, ty, f) { n, ty, offsetof(global_view_t, f), 0 }
+#define G(n, ty, f)                                                                                                    \
+    {                                                                                                                  \
+        n, ty, offsetof(global_view_t, f), 0                                                                           \
+    }
 static const metric_t g_global[] = {
     G("records_input_total", "counter", t.input_records),
     G("records_input_bytes_total", "counter", t.input_bytes),
@@ -36,7 +40,10 @@ static const metric_t g_global[] = {
     G("process_resident_memory_bytes", "gauge", rss),
     { "process_cpu_seconds_total", "counter", offsetof(global_view_t, cpu_ms), 1e-3 },
 };
-#define I(n, ty, f) { "input_connector_" n, ty, offsetof(in_view_t, f), 0 }
+#define I(n, ty, f)                                                                                                    \
+    {                                                                                                                  \
+        "input_connector_" n, ty, offsetof(in_view_t, f), 0                                                            \
+    }
 static const metric_t g_in[] = {
     I("records_total", "counter", records),
     I("bytes_total", "counter", bytes),
@@ -48,7 +55,10 @@ static const metric_t g_in[] = {
     I("barrier", "gauge", barrier),
     I("end_of_input", "gauge", end_of_input),
 };
-#define O(n, ty, f) { n, ty, offsetof(out_view_t, f), 0 }
+#define O(n, ty, f)                                                                                                    \
+    {                                                                                                                  \
+        n, ty, offsetof(out_view_t, f), 0                                                                              \
+    }
 static const metric_t g_out[] = {
     O("output_connector_records_total", "counter", records),
     O("output_connector_bytes_total", "counter", bytes),
@@ -64,8 +74,8 @@ static const metric_t g_out[] = {
 typedef struct {
     const char *endpoint;
     union {
-        in_view_t     in;
-        out_view_t    out;
+        in_view_t in;
+        out_view_t out;
         global_view_t global;
     } v;
 } series_t;
@@ -82,8 +92,10 @@ static void put_label(hg_buf_t *out, const char *key, const char *value, bool fi
     hg_buf_addf(out, "%s%s=\"", first ? "" : ",", key);
     for (const char *c = value; *c; c++) {
         if (*c == '"' || *c == '\\') hg_buf_addc(out, '\\');
-        if (*c == '\n') hg_buf_adds(out, "\\n");
-        else hg_buf_addc(out, *c);
+        if (*c == '\n')
+            hg_buf_adds(out, "\\n");
+        else
+            hg_buf_addc(out, *c);
     }
     hg_buf_addc(out, '"');
 }
@@ -127,12 +139,13 @@ static uint32_t view_inputs(hg_pipeline_t *p, series_t *s)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_inputs; i++) {
-        endpoint_t      *ep = p->inputs[i];
+        endpoint_t *ep = p->inputs[i];
         hg_input_stats_t st;
         if (!ep->in) continue;
         hg_input_get_stats(ep->in, &st);
-        s[n++] = (series_t){ ep->name, .v.in = { st.total_records, st.total_bytes, st.buffered_records, st.buffered_bytes, st.num_transport_errors,
-                                                 st.num_parse_errors, !atomic_load(&ep->paused), st.barrier, st.end_of_input } };
+        s[n++] = (series_t){ ep->name, .v.in = { st.total_records, st.total_bytes, st.buffered_records,
+                                                 st.buffered_bytes, st.num_transport_errors, st.num_parse_errors,
+                                                 !atomic_load(&ep->paused), st.barrier, st.end_of_input } };
     }
     return n;
 }
@@ -141,27 +154,31 @@ static uint32_t view_outputs(hg_pipeline_t *p, series_t *s)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_outputs; i++) {
-        endpoint_t       *ep = p->outputs[i];
+        endpoint_t *ep = p->outputs[i];
         hg_output_stats_t st;
         if (!ep->out) continue;
         hg_output_get_stats(ep->out, &st);
-        s[n++] = (series_t){ ep->name, .v.out = { st.transmitted_records, st.transmitted_bytes, st.buffered_records, st.queued_records,
-                                                  st.queued_batches, st.num_transport_errors, st.num_encode_errors, st.buffered_batches } };
+        s[n++] = (series_t){ ep->name, .v.out = { st.transmitted_records, st.transmitted_bytes, st.buffered_records,
+                                                  st.queued_records, st.queued_batches, st.num_transport_errors,
+                                                  st.num_encode_errors, st.buffered_batches } };
     }
     return n;
 }
 
-static void put_table(const hg_pipeline_t *p, const metric_t *m, size_t n_m, const series_t *s, uint32_t n, bool json, hg_buf_t *out, hg_jw_t *w)
+static void put_table(const hg_pipeline_t *p, const metric_t *m, size_t n_m, const series_t *s, uint32_t n, bool json,
+                      hg_buf_t *out, hg_jw_t *w)
 {
     for (size_t i = 0; i < n_m; i++) {
-        if (json) put_json(p, &m[i], s, n, w);
-        else put_text(p, &m[i], s, n, out);
+        if (json)
+            put_json(p, &m[i], s, n, w);
+        else
+            put_text(p, &m[i], s, n, out);
     }
 }
 
 void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out)
 {
-    hg_jw_t  w;
+    hg_jw_t w;
     series_t global = { 0 };
     hg_pipeline_totals(p, &global.v.global.t);
     global.v.global.complete = global.v.global.t.complete;
@@ -174,7 +191,7 @@ void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out)
     put_table(p, g_global, HG_COUNT(g_global), &global, 1, json, out, &w);
     pthread_mutex_lock(&p->lock);
     series_t *s = HG_NEWN(series_t, HG_MAX(p->n_inputs, p->n_outputs) + 1);
-    uint32_t  n = view_inputs(p, s);
+    uint32_t n = view_inputs(p, s);
     put_table(p, g_in, HG_COUNT(g_in), s, n, json, out, &w);
     n = view_outputs(p, s);
     put_table(p, g_out, HG_COUNT(g_out), s, n, json, out, &w);

@@ -1,7 +1,8 @@
 /* pipeline.c: the life of a pipeline: making it, driving the orchestrator, stopping. Control loop.
  *
- * Events of the host become events of the orchestrator; its commands become calls of the host (drain_commands). Stopping goes through
- * three states: DRAINING (inputs held, the circuit empties the queues), CLOSING (endpoints close), STOPPED.
+ * Events of the host become events of the orchestrator; its commands become calls of the host (drain_commands).
+ * Stopping goes through three states: DRAINING (inputs held, the circuit empties the queues), CLOSING (endpoints
+ * close), STOPPED.
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -22,9 +23,9 @@ endpoint_t *hg_pipeline_find(hg_pipeline_t *p, hg_str_t name, bool input)
 
 static endpoint_t *new_endpoint(hg_pipeline_t *p, bool input, const char *name, uint32_t relation)
 {
-    endpoint_t  *ep = HG_NEW(endpoint_t);
+    endpoint_t *ep = HG_NEW(endpoint_t);
     endpoint_t ***eps = input ? &p->inputs : &p->outputs;
-    uint32_t    *n = input ? &p->n_inputs : &p->n_outputs;
+    uint32_t *n = input ? &p->n_inputs : &p->n_outputs;
     const hg_schema_t *s = &p->prog->plan.relations[relation].schema;
     ep->p = p;
     ep->input = input;
@@ -85,22 +86,37 @@ static void obey(hg_pipeline_t *p, hg_orch_cmd_t cmd)
     endpoint_t *ep = p->inputs[cmd.conn];
     switch (cmd.kind) {
     case HG_ORCH_DO_OPEN:
-        if (ep->closed || !ep->in) reopen(p, ep);
-        else hg_input_open(ep->in);
+        if (ep->closed || !ep->in)
+            reopen(p, ep);
+        else
+            hg_input_open(ep->in);
         break;
-    case HG_ORCH_DO_MARK: hg_input_mark(ep->in); break;
-    case HG_ORCH_DO_PERSIST: hg_pipeline_feed(p, HG_ORCH_DURABLE, cmd.conn, cmd.n); break; /* state lives as long as the process */
-    case HG_ORCH_DO_RUN: hg_input_run(ep->in); break;
-    case HG_ORCH_DO_HOLD: hg_input_hold(ep->in); break;
-    case HG_ORCH_DO_CLOSE: hg_input_close(ep->in); break;
-    case HG_ORCH_DO_REASON: tell_change(p, ep); break;
+    case HG_ORCH_DO_MARK:
+        hg_input_mark(ep->in);
+        break;
+    case HG_ORCH_DO_PERSIST:
+        hg_pipeline_feed(p, HG_ORCH_DURABLE, cmd.conn, cmd.n);
+        break; /* state lives as long as the process */
+    case HG_ORCH_DO_RUN:
+        hg_input_run(ep->in);
+        break;
+    case HG_ORCH_DO_HOLD:
+        hg_input_hold(ep->in);
+        break;
+    case HG_ORCH_DO_CLOSE:
+        hg_input_close(ep->in);
+        break;
+    case HG_ORCH_DO_REASON:
+        tell_change(p, ep);
+        break;
     case HG_ORCH_DO_ACTIVATED:
         if (ep->spec && ep->spec->has_after)
-            hg_log(HG_LOG_INFO, "orchestrator", ep->name, "activated", "\"starting endpoint %s, whose 'start_after' dependencies have been satisfied\"",
-                   ep->name);
+            hg_log(HG_LOG_INFO, "orchestrator", ep->name, "activated",
+                   "\"starting endpoint %s, whose 'start_after' dependencies have been satisfied\"", ep->name);
         break;
     case HG_ORCH_CMD_N:
-    default: (void)HG_NEVER(true);
+    default:
+        (void)HG_NEVER(true);
     }
 }
 
@@ -117,9 +133,18 @@ void hg_pipeline_feed(hg_pipeline_t *p, hg_orch_ev_kind_t kind, uint32_t conn, u
     drain_commands(p);
 }
 
-static void on_opened(void *arg, uint32_t conn) { hg_pipeline_feed(arg, HG_ORCH_OPENED, conn, 0); }
-static void on_ended(void *arg, uint32_t conn) { hg_pipeline_feed(arg, HG_ORCH_ENDED, conn, 0); }
-static void on_buffered(void *arg, uint32_t conn, bool some) { hg_pipeline_feed(arg, HG_ORCH_BUFFERED, conn, some); }
+static void on_opened(void *arg, uint32_t conn)
+{
+    hg_pipeline_feed(arg, HG_ORCH_OPENED, conn, 0);
+}
+static void on_ended(void *arg, uint32_t conn)
+{
+    hg_pipeline_feed(arg, HG_ORCH_ENDED, conn, 0);
+}
+static void on_buffered(void *arg, uint32_t conn, bool some)
+{
+    hg_pipeline_feed(arg, HG_ORCH_BUFFERED, conn, some);
+}
 static void on_marked(void *arg, uint32_t conn, const char *mark)
 {
     hg_pipeline_t *p = arg;
@@ -148,12 +173,12 @@ typedef struct {
 
 static void retire_on_control(void *arg)
 {
-    retire_t      *r = arg;
-    endpoint_t    *ep = r->ep;
+    retire_t *r = arg;
+    endpoint_t *ep = r->ep;
     hg_pipeline_t *p = ep->p;
     hg_table_env_t env;
-    hg_err_t       err = HG_ERR_INIT;
-    hg_input_t    *in = NULL;
+    hg_err_t err = HG_ERR_INIT;
+    hg_input_t *in = NULL;
     hg_pipeline_table_env(p, ep->relation, &env);
     if (p->life == ST_RUNNING && hg_input_new(p->host, ep->spec, ep->id, &env, &in, &err) == 0) {
         pthread_mutex_lock(&p->lock);
@@ -169,7 +194,10 @@ static void retire_on_control(void *arg)
     hg_free(r);
 }
 
-static void retire_on_circuit(hg_pipeline_t *p, void *arg) { hg_loop_post(p->control, retire_on_control, arg); }
+static void retire_on_circuit(hg_pipeline_t *p, void *arg)
+{
+    hg_loop_post(p->control, retire_on_control, arg);
+}
 
 static void reopen(hg_pipeline_t *p, endpoint_t *ep)
 {
@@ -188,7 +216,7 @@ static void maybe_stopped(hg_pipeline_t *p);
 static void on_closed(void *arg, uint32_t conn)
 {
     hg_pipeline_t *p = arg;
-    endpoint_t    *ep = p->inputs[conn];
+    endpoint_t *ep = p->inputs[conn];
     ep->closed = true;
     p->open_inputs--;
     if (ep->reopen) reopen(p, ep);
@@ -198,7 +226,7 @@ static void on_closed(void *arg, uint32_t conn)
 /* A tap's output goes away with its request; configured outputs stay for the stats. */
 static void free_tap_on_control(void *arg)
 {
-    endpoint_t    *ep = arg;
+    endpoint_t *ep = arg;
     hg_pipeline_t *p = ep->p;
     pthread_mutex_lock(&p->lock);
     hg_output_t *out = ep->out;
@@ -220,7 +248,7 @@ static void detach_tap(hg_pipeline_t *p, void *arg)
 static void on_output_closed(void *arg, uint32_t out)
 {
     hg_pipeline_t *p = arg;
-    endpoint_t    *ep = p->outputs[out];
+    endpoint_t *ep = p->outputs[out];
     ep->closed = true;
     if (ep->tap) {
         hg_circuit_post(p, detach_tap, ep);
@@ -237,8 +265,8 @@ static int make_inputs(hg_pipeline_t *p, hg_err_t *err)
     int rc = 0;
     for (uint32_t i = 0; i < p->prog->n_inputs && rc == 0; i++) {
         const hg_conn_spec_t *spec = &p->prog->conns[i];
-        hg_table_env_t        env;
-        endpoint_t           *ep = new_endpoint(p, true, spec->endpoint.p, spec->relation);
+        hg_table_env_t env;
+        endpoint_t *ep = new_endpoint(p, true, spec->endpoint.p, spec->relation);
         ep->spec = spec;
         hg_pipeline_table_env(p, spec->relation, &env);
         rc = hg_input_new(p->host, spec, i, &env, &ep->in, err);
@@ -252,7 +280,7 @@ static int make_outputs(hg_pipeline_t *p, hg_err_t *err)
     int rc = 0;
     for (uint32_t i = p->prog->n_inputs; i < p->prog->n_conns && rc == 0; i++) {
         const hg_conn_spec_t *spec = &p->prog->conns[i];
-        endpoint_t           *ep = new_endpoint(p, false, spec->endpoint.p, spec->relation);
+        endpoint_t *ep = new_endpoint(p, false, spec->endpoint.p, spec->relation);
         ep->spec = spec;
         rc = hg_output_new(p->host, spec, ep->id, &p->prog->plan.relations[spec->relation].schema, &ep->out, err);
         if (rc < 0) break;
@@ -266,11 +294,12 @@ static int make_outputs(hg_pipeline_t *p, hg_err_t *err)
 static int check_labels(hg_pipeline_t *p, hg_err_t *err)
 {
     const hg_orch_issue_t *issues;
-    hg_arena_t            *a = hg_arena_new();
-    int                    rc = 0;
+    hg_arena_t *a = hg_arena_new();
+    int rc = 0;
     uint32_t n = hg_orch_check_config(a, p->prog->orch, p->prog->n_inputs, p->prog->unknown_label_warns, &issues);
     for (uint32_t i = 0; i < n && rc == 0; i++)
-        if (!issues[i].warning) rc = hg_err_at(err, issues[i].code, issues[i].pos, "invalid controller configuration: %s", issues[i].msg);
+        if (!issues[i].warning)
+            rc = hg_err_at(err, issues[i].code, issues[i].pos, "invalid controller configuration: %s", issues[i].msg);
     hg_arena_free(a);
     return rc;
 }
@@ -330,10 +359,13 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
     p->want = HG_NEWN(bool, p->prog->plan.n_relations + 1);
     p->deltas = HG_NEWN(hg_delta_t, p->prog->plan.n_relations + 1);
 
-    unsigned       cores = uv_available_parallelism();
-    hg_host_opts_t ho = { .io_loops = p->cfg.io_loops, .pool_threads = HG_MIN(p->cfg.workers ? p->cfg.workers : 8, cores),
-                          .budget_bytes = p->cfg.queue_mib << 20, .control = p->control };
-    hg_host_events_t ev = { on_opened, on_ended, on_buffered, on_failed, on_marked, on_mark_failed, on_closed, on_output_closed, hg_circuit_wake, p };
+    unsigned cores = uv_available_parallelism();
+    hg_host_opts_t ho = { .io_loops = p->cfg.io_loops,
+                          .pool_threads = HG_MIN(p->cfg.workers ? p->cfg.workers : 8, cores),
+                          .budget_bytes = p->cfg.queue_mib << 20,
+                          .control = p->control };
+    hg_host_events_t ev = { on_opened,      on_ended,  on_buffered,      on_failed,       on_marked,
+                            on_mark_failed, on_closed, on_output_closed, hg_circuit_wake, p };
 
     int rc = check_labels(p, err);
     if (rc == 0) rc = hg_circuit_new(&p->prog->plan, &(hg_circuit_opts_t){ p->hashkey }, &p->circuit, err);
@@ -358,7 +390,10 @@ undo:
 
 /* --- steering --- */
 
-bool hg_pipeline_running(const hg_pipeline_t *p) { return atomic_load(&p->running); }
+bool hg_pipeline_running(const hg_pipeline_t *p)
+{
+    return atomic_load(&p->running);
+}
 
 void hg_pipeline_run(hg_pipeline_t *p, bool running)
 {
@@ -374,8 +409,8 @@ int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool 
     endpoint_t *ep = hg_pipeline_find(p, endpoint, input);
     pthread_mutex_unlock(&p->lock);
     if (!ep)
-        return hg_err_set(err, input ? HG_EUNKNOWNINPUT : HG_EUNKNOWNOUTPUT, "unknown %s endpoint name '" HG_SF "'", input ? "input" : "output",
-                          HG_SA(endpoint));
+        return hg_err_set(err, input ? HG_EUNKNOWNINPUT : HG_EUNKNOWNOUTPUT, "unknown %s endpoint name '" HG_SF "'",
+                          input ? "input" : "output", HG_SA(endpoint));
     if (input) {
         hg_pipeline_feed(p, start ? HG_ORCH_USER_START : HG_ORCH_USER_PAUSE, ep->id, 0);
         atomic_store(&ep->paused, hg_orch_paused(p->orch, ep->id));
@@ -404,7 +439,10 @@ static void maybe_stopped(hg_pipeline_t *p)
 }
 
 /* Endpoints say when they are closed; queries end on threads of their own. */
-static void closing_tick(uv_timer_t *t) { maybe_stopped(t->data); }
+static void closing_tick(uv_timer_t *t)
+{
+    maybe_stopped(t->data);
+}
 
 static void close_all(hg_pipeline_t *p, bool drain_outputs)
 {
@@ -441,16 +479,17 @@ void hg_pipeline_stop(hg_pipeline_t *p, bool drain)
 
 typedef struct {
     hg_pipeline_t *p;
-    hg_err_t       err;
+    hg_err_t err;
 } fail_t;
 
 static void fail_on_control(void *arg)
 {
-    fail_t        *f = arg;
+    fail_t *f = arg;
     hg_pipeline_t *p = f->p;
     if (p->life != ST_STOPPED && p->failure.code == HG_OK) {
         p->failure = f->err;
-        hg_log(HG_LOG_ERROR, "pipeline", p->name, "failed", "error=\"%s\" line=%u column=%u", f->err.msg, f->err.pos.line, f->err.pos.col);
+        hg_log(HG_LOG_ERROR, "pipeline", p->name, "failed", "error=\"%s\" line=%u column=%u", f->err.msg,
+               f->err.pos.line, f->err.pos.col);
         hg_pipeline_stop(p, false);
     }
     hg_free(f);
@@ -472,11 +511,26 @@ void hg_pipeline_free(hg_pipeline_t *p)
 
 /* --- small questions --- */
 
-const hg_program_t *hg_pipeline_program(const hg_pipeline_t *p) { return p->prog; }
-hg_host_t          *hg_pipeline_host(hg_pipeline_t *p) { return p->host; }
-const char         *hg_pipeline_incarnation(const hg_pipeline_t *p) { return p->incarnation; }
-uint32_t            hg_pipeline_inputs(const hg_pipeline_t *p) { return p->n_inputs; }
-uint32_t            hg_pipeline_outputs(const hg_pipeline_t *p) { return p->n_outputs; }
+const hg_program_t *hg_pipeline_program(const hg_pipeline_t *p)
+{
+    return p->prog;
+}
+hg_host_t *hg_pipeline_host(hg_pipeline_t *p)
+{
+    return p->host;
+}
+const char *hg_pipeline_incarnation(const hg_pipeline_t *p)
+{
+    return p->incarnation;
+}
+uint32_t hg_pipeline_inputs(const hg_pipeline_t *p)
+{
+    return p->n_inputs;
+}
+uint32_t hg_pipeline_outputs(const hg_pipeline_t *p)
+{
+    return p->n_outputs;
+}
 
 int hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t name)
 {

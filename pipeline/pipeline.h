@@ -1,8 +1,8 @@
 /* pipeline.h: one running pipeline: connectors → circuit → outputs, steered by the orchestrator.
  *
- * Threads (docs/ARCHITECTURE.md has the table): the control loop owns this object's life, the orchestrator and all commands to
- * endpoints; the circuit thread steps; I/O loops and the pool belong to the host. Functions here run on the control loop unless they say
- * "any thread".
+ * Threads (docs/ARCHITECTURE.md has the table): the control loop owns this object's life, the orchestrator and all
+ * commands to endpoints; the circuit thread steps; I/O loops and the pool belong to the host. Functions here run on the
+ * control loop unless they say "any thread".
  */
 #ifndef HG_PIPELINE_PIPELINE_H
 #define HG_PIPELINE_PIPELINE_H
@@ -21,26 +21,27 @@ typedef struct hg_runtime_config {
     uint64_t query_mem_mib;
 } hg_runtime_config_t;
 
-/* Any thread. obj may be NULL (all defaults). Unknown members are ignored with a log line; a wrong type is HG_EINVAL. */
+/* Any thread. obj may be NULL (all defaults). Unknown members are ignored with a log line; a wrong type is HG_EINVAL.
+ */
 int hg_runtime_config_parse(const hg_json_t *obj, hg_arena_t *a, hg_runtime_config_t *ret, hg_err_t *err);
 
 typedef struct hg_pipeline_opts {
-    const char          *name;
-    hg_program_t        *program; /* ok; the pipeline takes it over */
-    hg_runtime_config_t  config;
-    hg_loop_t           *control;
-    bool                 running; /* initial state */
+    const char *name;
+    hg_program_t *program; /* ok; the pipeline takes it over */
+    hg_runtime_config_t config;
+    hg_loop_t *control;
+    bool running; /* initial state */
     /* Control loop. A connector's state or reason changed; activated: because its labels finished. May be NULL. */
     void (*on_change)(void *arg, uint32_t input, hg_orch_reason_t reason);
-    /* Control loop, once: an evaluation error ended the pipeline (err), or hg_pipeline_stop is done (err->code 0). Every output is
-     * closed by then; hg_pipeline_free may be called from here by hg_loop_post. */
+    /* Control loop, once: an evaluation error ended the pipeline (err), or hg_pipeline_stop is done (err->code 0).
+     * Every output is closed by then; hg_pipeline_free may be called from here by hg_loop_post. */
     void (*on_stopped)(void *arg, const hg_err_t *err);
     void *arg;
 } hg_pipeline_opts_t;
 
-/* Makes everything, starts the circuit thread and the outputs, opens inputs. Configuration mistakes that only show now are
- * refused here; nothing is left behind then. */
-int  hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err);
+/* Makes everything, starts the circuit thread and the outputs, opens inputs. Configuration mistakes that only show now
+ * are refused here; nothing is left behind then. */
+int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err);
 void hg_pipeline_free(hg_pipeline_t *p); /* after on_stopped */
 
 void hg_pipeline_run(hg_pipeline_t *p, bool running); /* Running or Paused */
@@ -53,20 +54,21 @@ int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool 
 
 /* --- any thread --- */
 const hg_program_t *hg_pipeline_program(const hg_pipeline_t *p);
-hg_host_t          *hg_pipeline_host(hg_pipeline_t *p);
-const char         *hg_pipeline_incarnation(const hg_pipeline_t *p);
+hg_host_t *hg_pipeline_host(hg_pipeline_t *p);
+const char *hg_pipeline_incarnation(const hg_pipeline_t *p);
 
 typedef struct hg_pipeline_totals {
-    uint64_t input_records, input_bytes, buffered_records, buffered_bytes, processed_records, processed_bytes, completed_records;
+    uint64_t input_records, input_bytes, buffered_records, buffered_bytes, processed_records, processed_bytes,
+        completed_records;
     uint64_t initiated_steps, completed_steps, errors, output_stall_msecs, output_records;
-    bool     complete;
+    bool complete;
 } hg_pipeline_totals_t;
 void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret);
 
 /* ControllerStatus (rest-api §5). errors: with the error lists. */
 void hg_pipeline_stats_json(hg_pipeline_t *p, bool errors, hg_jw_t *w);
 /* One endpoint with its error lists. HG_EUNKNOWNINPUT, HG_EUNKNOWNOUTPUT. */
-int  hg_pipeline_endpoint_json(hg_pipeline_t *p, hg_str_t endpoint, bool input, hg_jw_t *w, hg_err_t *err);
+int hg_pipeline_endpoint_json(hg_pipeline_t *p, hg_str_t endpoint, bool input, hg_jw_t *w, hg_err_t *err);
 void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out); /* Prometheus text, or Feldera's JSON */
 
 /* Completion tokens (rest-api §6.5). */
@@ -76,7 +78,7 @@ int hg_pipeline_token_status(hg_pipeline_t *p, hg_str_t token, bool *ret_complet
 /* --- control loop --- */
 void hg_pipeline_orchestration_json(hg_pipeline_t *p, hg_jw_t *w);
 /* {"text": "price.live is paused: waiting for …", "state", "reason", "blockers": […], …} as ux.md words it. */
-int  hg_pipeline_why_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err_t *err);
+int hg_pipeline_why_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err_t *err);
 uint32_t hg_pipeline_inputs(const hg_pipeline_t *p);
 uint32_t hg_pipeline_outputs(const hg_pipeline_t *p);
 

@@ -18,26 +18,27 @@
 
 /* One input or output, configured or made by an HTTP request. */
 typedef struct endpoint {
-    hg_pipeline_t        *p;
-    bool                  input;
-    uint32_t              id; /* index in p->inputs or p->outputs */
-    uint32_t              relation;
+    hg_pipeline_t *p;
+    bool input;
+    uint32_t id; /* index in p->inputs or p->outputs */
+    uint32_t relation;
     const hg_conn_spec_t *spec; /* NULL: made by a request */
-    char                 *name, *stream;
-    hg_input_t           *in;
-    hg_output_t          *out;
-    hg_arena_t           *arena; /* format configuration of endpoints made by a request */
-    bool                  push, tap, backpressure;
-    bool                  closed;    /* host said closed */
-    bool                  reopen;    /* DO_OPEN came while closing */
-    bool                  gone;      /* a tap that has been freed: the slot is free */
-    atomic_bool           paused;    /* Feldera's bit */
-    _Atomic int           reason;    /* hg_orch_reason_t */
-    _Atomic uint64_t      processed; /* records in finished steps: circuit thread writes */
-    /* Completion: after step marks[i].step, marks[i].count records of this endpoint were processed. Not yet completed steps only. */
-    struct mark          *marks;
-    uint32_t              n_marks, cap_marks;
-    uint64_t              done_count, done_step; /* the newest mark whose step is completed */
+    char *name, *stream;
+    hg_input_t *in;
+    hg_output_t *out;
+    hg_arena_t *arena; /* format configuration of endpoints made by a request */
+    bool push, tap, backpressure;
+    bool closed;                /* host said closed */
+    bool reopen;                /* DO_OPEN came while closing */
+    bool gone;                  /* a tap that has been freed: the slot is free */
+    atomic_bool paused;         /* Feldera's bit */
+    _Atomic int reason;         /* hg_orch_reason_t */
+    _Atomic uint64_t processed; /* records in finished steps: circuit thread writes */
+    /* Completion: after step marks[i].step, marks[i].count records of this endpoint were processed. Not yet completed
+     * steps only. */
+    struct mark *marks;
+    uint32_t n_marks, cap_marks;
+    uint64_t done_count, done_step; /* the newest mark whose step is completed */
 } endpoint_t;
 
 typedef struct mark {
@@ -53,74 +54,75 @@ typedef struct circuit_cmd {
 
 /* Where the deltas of a relation go. Circuit thread. */
 typedef struct sink {
-    uint32_t     relation;
+    uint32_t relation;
     hg_output_t *out;
 } sink_t;
 
 typedef enum { ST_RUNNING, ST_DRAINING, ST_CLOSING, ST_STOPPED } life_state_t;
 
 struct hg_pipeline {
-    char                 *name;
-    hg_program_t         *prog;
-    hg_runtime_config_t   cfg;
-    hg_loop_t            *control;
-    hg_host_t            *host;
-    hg_orch_t            *orch;
-    hg_pipeline_opts_t    opts;
-    hg_hashkey_t          hashkey;
-    char                  incarnation[37];
-    int64_t               start_us;
-    atomic_bool           running;
-    life_state_t          life;
-    hg_err_t              failure; /* code 0 = none */
-    uv_timer_t            timer;   /* draining and closing */
-    bool                  timer_open;
+    char *name;
+    hg_program_t *prog;
+    hg_runtime_config_t cfg;
+    hg_loop_t *control;
+    hg_host_t *host;
+    hg_orch_t *orch;
+    hg_pipeline_opts_t opts;
+    hg_hashkey_t hashkey;
+    char incarnation[37];
+    int64_t start_us;
+    atomic_bool running;
+    life_state_t life;
+    hg_err_t failure; /* code 0 = none */
+    uv_timer_t timer; /* draining and closing */
+    bool timer_open;
 
     pthread_mutex_t lock;
-    endpoint_t    **inputs, **outputs;
-    uint32_t        n_inputs, n_outputs;
-    hg_strmap_t     input_names, output_names; /* endpoint name → index */
-    uint32_t        open_inputs, open_outputs; /* host objects not yet closed: control loop */
-    mark_t         *marks;                     /* step → processed records, not yet completed steps */
-    uint32_t        n_marks, cap_marks;
-    uint64_t        completed_step, completed_records;
+    endpoint_t **inputs, **outputs;
+    uint32_t n_inputs, n_outputs;
+    hg_strmap_t input_names, output_names; /* endpoint name → index */
+    uint32_t open_inputs, open_outputs;    /* host objects not yet closed: control loop */
+    mark_t *marks;                         /* step → processed records, not yet completed steps */
+    uint32_t n_marks, cap_marks;
+    uint64_t completed_step, completed_records;
 
     /* circuit thread */
-    hg_circuit_t    *circuit;
-    pthread_t        thread;
-    bool             thread_started;
-    pthread_mutex_t  cmd_lock; /* guards the fields down to `quit` */
-    pthread_cond_t   cmd_cond;
-    circuit_cmd_t   *cmd_head, *cmd_tail;
-    bool             woken, step_wanted, quit;
-    sink_t          *sinks;
-    uint32_t         n_sinks, cap_sinks;
-    bool            *want;
-    hg_delta_t      *deltas;
+    hg_circuit_t *circuit;
+    pthread_t thread;
+    bool thread_started;
+    pthread_mutex_t cmd_lock; /* guards the fields down to `quit` */
+    pthread_cond_t cmd_cond;
+    circuit_cmd_t *cmd_head, *cmd_tail;
+    bool woken, step_wanted, quit;
+    sink_t *sinks;
+    uint32_t n_sinks, cap_sinks;
+    bool *want;
+    hg_delta_t *deltas;
     _Atomic uint64_t steps, processed_records, processed_bytes, inserted_records, stall_since_us, circuit_busy_us;
-    _Atomic uint32_t queries;    /* ad-hoc queries under way */
-    atomic_bool      no_queries; /* stopping: new ones end at once */
-    hg_list_t        query_list; /* under lock */
+    _Atomic uint32_t queries; /* ad-hoc queries under way */
+    atomic_bool no_queries;   /* stopping: new ones end at once */
+    hg_list_t query_list;     /* under lock */
 };
 
 /* circuit_thread.c */
-int  hg_circuit_thread_start(hg_pipeline_t *p, hg_err_t *err);
-void hg_circuit_thread_stop(hg_pipeline_t *p); /* joins */
+int hg_circuit_thread_start(hg_pipeline_t *p, hg_err_t *err);
+void hg_circuit_thread_stop(hg_pipeline_t *p);                                          /* joins */
 void hg_circuit_post(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void *arg); /* any thread */
-void hg_circuit_wake(void *p);                                                            /* any thread */
-void hg_circuit_request_step(hg_pipeline_t *p);                                           /* any thread */
-void hg_circuit_attach(hg_pipeline_t *p, uint32_t relation, hg_output_t *out);            /* circuit thread */
-void hg_circuit_detach(hg_pipeline_t *p, hg_output_t *out);                               /* circuit thread */
+void hg_circuit_wake(void *p);                                                          /* any thread */
+void hg_circuit_request_step(hg_pipeline_t *p);                                         /* any thread */
+void hg_circuit_attach(hg_pipeline_t *p, uint32_t relation, hg_output_t *out);          /* circuit thread */
+void hg_circuit_detach(hg_pipeline_t *p, hg_output_t *out);                             /* circuit thread */
 /* Circuit thread: one step with rows of an ad-hoc INSERT (borrowed). */
 int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, hg_err_t *err);
 
 /* pipeline.c */
-endpoint_t *hg_pipeline_find(hg_pipeline_t *p, hg_str_t name, bool input);      /* under lock */
-void        hg_pipeline_feed(hg_pipeline_t *p, hg_orch_ev_kind_t kind, uint32_t conn, uint64_t n); /* control loop */
-endpoint_t *hg_pipeline_add_endpoint(hg_pipeline_t *p, bool input, const char *name, uint32_t relation); /* control loop */
-void        hg_pipeline_fail(hg_pipeline_t *p, const hg_err_t *err); /* any thread: evaluation error */
-int         hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t sql_name); /* SQL identifier → index, or -1; any thread */
-void        hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_env_t *ret);
+endpoint_t *hg_pipeline_find(hg_pipeline_t *p, hg_str_t name, bool input);                  /* under lock */
+void hg_pipeline_feed(hg_pipeline_t *p, hg_orch_ev_kind_t kind, uint32_t conn, uint64_t n); /* control loop */
+endpoint_t *hg_pipeline_add_endpoint(hg_pipeline_t *p, bool input, const char *name,
+                                     uint32_t relation);             /* control loop */
+void hg_pipeline_fail(hg_pipeline_t *p, const hg_err_t *err);        /* any thread: evaluation error */
+int hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t sql_name); /* SQL identifier → index, or -1; any thread */
+void hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_env_t *ret);
 
 /* query.c; any thread: end what runs, refuse what comes. */
 void hg_queries_cancel(hg_pipeline_t *p);

@@ -1,7 +1,8 @@
 /* process.c: `headgate pipeline DIR`.
  *
- * Order: lock DIR (another process there: refuse, touch nothing) → log → deployment.json → compile → pipeline → socket → loop. When it ends by
- * itself it writes exit.json (temporary file, fsync, rename) before the lock goes. SIGTERM drains and stops; a second one stops at once.
+ * Order: lock DIR (another process there: refuse, touch nothing) → log → deployment.json → compile → pipeline → socket
+ * → loop. When it ends by itself it writes exit.json (temporary file, fsync, rename) before the lock goes. SIGTERM
+ * drains and stops; a second one stops at once.
  */
 #include "base/hg.h"
 #include "base/deployment.h"
@@ -19,27 +20,29 @@
 #include <unistd.h>
 
 typedef struct {
-    const char           *dir;
-    hg_arena_t           *arena;
-    const char           *name, *deployment_id, *socket;
-    const hg_json_t      *deployment;
-    hg_loop_t            *loop;
-    hg_pipeline_t        *pipeline;
+    const char *dir;
+    hg_arena_t *arena;
+    const char *name, *deployment_id, *socket;
+    const hg_json_t *deployment;
+    hg_loop_t *loop;
+    hg_pipeline_t *pipeline;
     hg_pipeline_server_t *server;
-    uv_signal_t           term, intr;
-    unsigned              signals;
-    bool                  suspended;
-    hg_err_t              err; /* why it failed */
+    uv_signal_t term, intr;
+    unsigned signals;
+    bool suspended;
+    hg_err_t err; /* why it failed */
 } process_t;
 
 static int read_file(const char *path, hg_buf_t *out, hg_err_t *err)
 {
     char buf[16384];
-    int  fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
     if (fd < 0) return hg_err_errno(err, errno, "cannot open %s", path);
     for (ssize_t n; rc == 0 && (n = read(fd, buf, sizeof buf)) != 0;) {
-        if (n < 0) rc = hg_err_errno(err, errno, "cannot read %s", path);
-        else rc = hg_buf_add(out, buf, (size_t)n) < 0 ? hg_err_set(err, HG_ENOMEM, "out of memory reading %s", path) : 0;
+        if (n < 0)
+            rc = hg_err_errno(err, errno, "cannot read %s", path);
+        else
+            rc = hg_buf_add(out, buf, (size_t)n) < 0 ? hg_err_set(err, HG_ENOMEM, "out of memory reading %s", path) : 0;
     }
     close(fd);
     return rc;
@@ -56,7 +59,8 @@ static int take_lock(process_t *x)
         return hg_err_set(&x->err, HG_EBUSY, "another process runs the pipeline in %s", x->dir);
     }
     int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n) return hg_err_errno(&x->err, errno, "cannot write %s", path);
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n)
+        return hg_err_errno(&x->err, errno, "cannot write %s", path);
     return 0; /* held until the process ends */
 }
 
@@ -73,14 +77,15 @@ static int open_log(process_t *x)
 static const char *member(process_t *x, const char *key)
 {
     const char *s = hg_json_str(hg_json_get(x->deployment, key), NULL);
-    if (!s && x->err.code == HG_OK) hg_err_set(&x->err, HG_EPARSE, "%s/%s: member \"%s\" is missing", x->dir, HG_FILE_DEPLOYMENT, key);
+    if (!s && x->err.code == HG_OK)
+        hg_err_set(&x->err, HG_EPARSE, "%s/%s: member \"%s\" is missing", x->dir, HG_FILE_DEPLOYMENT, key);
     return s;
 }
 
 static int read_deployment(process_t *x)
 {
-    char       path[4096];
-    hg_buf_t   text;
+    char path[4096];
+    hg_buf_t text;
     hg_json_t *v = NULL;
     snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_DEPLOYMENT);
     hg_buf_init(&text, 256u << 20);
@@ -99,14 +104,15 @@ static int read_deployment(process_t *x)
 /* The program that the manager has compiled before; if it does not compile here, the first error is the reason. */
 static int compile(process_t *x, hg_program_t **ret)
 {
-    hg_str_t      text = hg_json_get(x->deployment, "program")->str;
+    hg_str_t text = hg_json_get(x->deployment, "program")->str;
     hg_program_t *p = hg_compile(text, &(hg_compile_opts_t){ 0 });
     if (p->ok) {
         *ret = p;
         return 0;
     }
     for (uint32_t i = 0; i < p->n_msgs && x->err.code == HG_OK; i++)
-        if (!p->msgs[i].warning) hg_err_at(&x->err, HG_ECOMPILE, p->msgs[i].pos, "%s: %s", p->msgs[i].error_type, p->msgs[i].message);
+        if (!p->msgs[i].warning)
+            hg_err_at(&x->err, HG_ECOMPILE, p->msgs[i].pos, "%s: %s", p->msgs[i].error_type, p->msgs[i].message);
     hg_program_free(p);
     return HG_ECOMPILE;
 }
@@ -138,18 +144,19 @@ static void put_exit(process_t *x, hg_jw_t *w)
 
 static void write_exit(process_t *x)
 {
-    char     path[4096], tmp[4200];
+    char path[4096], tmp[4200];
     hg_buf_t b;
-    hg_jw_t  w;
+    hg_jw_t w;
     hg_buf_init(&b, 1u << 20);
     hg_jw_init(&w, &b);
     put_exit(x, &w);
     snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_EXIT);
     snprintf(tmp, sizeof tmp, "%s.tmp", path);
-    int  fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool ok = fd >= 0 && write(fd, b.p, b.len) == (ssize_t)b.len && fsync(fd) == 0;
     if (fd >= 0) close(fd);
-    if (!ok || rename(tmp, path) < 0) hg_log(HG_LOG_ERROR, "pipeline", x->name, "exit_not_written", "path=\"%s\" errno=%d", path, errno);
+    if (!ok || rename(tmp, path) < 0)
+        hg_log(HG_LOG_ERROR, "pipeline", x->name, "exit_not_written", "path=\"%s\" errno=%d", path, errno);
     hg_buf_release(&b);
 }
 
@@ -178,8 +185,10 @@ static void on_stopped(void *arg, const hg_err_t *err)
     write_exit(x); /* before the socket goes: who sees the socket gone finds the reason */
     uv_close((uv_handle_t *)&x->term, NULL);
     uv_close((uv_handle_t *)&x->intr, NULL);
-    if (x->server) hg_pipeline_server_close(x->server, server_closed, x);
-    else hg_loop_post(x->loop, free_on_loop, x);
+    if (x->server)
+        hg_pipeline_server_close(x->server, server_closed, x);
+    else
+        hg_loop_post(x->loop, free_on_loop, x);
 }
 
 static void on_stop(void *arg, bool drain)
@@ -206,7 +215,7 @@ static void watch_signal(process_t *x, uv_signal_t *h, int signum)
 static int start(process_t *x)
 {
     hg_pipeline_opts_t o = { .name = x->name, .control = x->loop, .on_stopped = on_stopped, .arg = x };
-    const char        *initial = hg_json_str(hg_json_get(x->deployment, "initial"), "running");
+    const char *initial = hg_json_str(hg_json_get(x->deployment, "initial"), "running");
     o.running = strcmp(initial, "running") == 0;
     int rc = hg_runtime_config_parse(hg_json_get(x->deployment, "runtime_config"), x->arena, &o.config, &x->err);
     if (rc == 0) rc = compile(x, &o.program);
@@ -226,7 +235,7 @@ static int start(process_t *x)
 
 int hg_pipeline_process(const char *dir)
 {
-    process_t     x = { .dir = dir, .arena = hg_arena_new(), .err = HG_ERR_INIT };
+    process_t x = { .dir = dir, .arena = hg_arena_new(), .err = HG_ERR_INIT };
     struct rlimit lim;
     signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {

@@ -1,4 +1,5 @@
-/* progress.h: how `headgate run` shows a pipeline: a live table on a terminal, one line per change of state elsewhere (ux.md). Control loop. */
+/* progress.h: how `headgate run` shows a pipeline: a live table on a terminal, one line per change of state elsewhere
+ * (ux.md). Control loop. */
 #ifndef HG_PIPELINE_PROGRESS_H
 #define HG_PIPELINE_PROGRESS_H
 
@@ -8,7 +9,7 @@ typedef struct hg_progress hg_progress_t;
 
 /* live: redraw a table on stdout in place; else lines with a time. */
 hg_progress_t *hg_progress_new(hg_pipeline_t *p, const char *name, bool live);
-void           hg_progress_free(hg_progress_t *g);
+void hg_progress_free(hg_progress_t *g);
 /* A connector's state or reason changed (pipeline's on_change). */
 void hg_progress_changed(hg_progress_t *g, uint32_t input, hg_orch_reason_t reason);
 /* Every 200 ms or so: rates, the table, first bad records. */

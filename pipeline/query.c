@@ -1,9 +1,9 @@
 /* query.c: ad-hoc SQL over HTTP and WebSocket (rest-api §6.3, §6.4).
  *
- * A query has a thread of its own (at most MAX_QUERIES): it binds the statement, asks the circuit for snapshots of what it reads (one
- * consistent moment), runs, and writes the result into a buffer. Full buffers go to the request's loop one at a time; the thread waits
- * until the peer took the last one, so a slow reader holds neither the circuit nor the pool. A peer that takes nothing for SEND_TIMEOUT_S, or that
- * left, cancels the query.
+ * A query has a thread of its own (at most MAX_QUERIES): it binds the statement, asks the circuit for snapshots of what
+ * it reads (one consistent moment), runs, and writes the result into a buffer. Full buffers go to the request's loop
+ * one at a time; the thread waits until the peer took the last one, so a slow reader holds neither the circuit nor the
+ * pool. A peer that takes nothing for SEND_TIMEOUT_S, or that left, cancels the query.
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -16,33 +16,33 @@
 #define MAX_SQL        ((size_t)1 << 20)
 
 typedef struct {
-    hg_list_t             link; /* on pipeline.query_list, under its lock */
+    hg_list_t link; /* on pipeline.query_list, under its lock */
     hg_pipeline_server_t *s;
-    hg_loop_t            *loop;
-    hg_req_t             *req; /* request's loop; NULL: upgraded, gone or ended */
-    hg_ws_t              *ws;  /* request's loop */
-    bool                  websocket, ended;
-    hg_str_t              format_name;
-    char                 *sql;
-    result_format_t       format;
-    atomic_bool           cancel;
-    _Atomic int           refs; /* the thread, the request */
+    hg_loop_t *loop;
+    hg_req_t *req; /* request's loop; NULL: upgraded, gone or ended */
+    hg_ws_t *ws;   /* request's loop */
+    bool websocket, ended;
+    hg_str_t format_name;
+    char *sql;
+    result_format_t format;
+    atomic_bool cancel;
+    _Atomic int refs; /* the thread, the request */
 
     pthread_mutex_t lock;
-    pthread_cond_t  cond;
-    bool            busy;  /* a piece is on its way: guarded by lock */
-    bool            began; /* first piece went out: request's loop */
+    pthread_cond_t cond;
+    bool busy;  /* a piece is on its way: guarded by lock */
+    bool began; /* first piece went out: request's loop */
 
     /* query thread */
-    hg_arena_t      *arena;
-    hg_query_t      *q;
-    hg_snap_t      **snaps; /* one per relation that is read */
+    hg_arena_t *arena;
+    hg_query_t *q;
+    hg_snap_t **snaps; /* one per relation that is read */
     result_writer_t *writer;
-    hg_buf_t         out;
+    hg_buf_t out;
 
     /* what travels to the loop: set before the post, read there */
     hg_buf_t piece;
-    bool     last;
+    bool last;
     hg_err_t err; /* last piece: how it ended */
 } query_t;
 
@@ -79,14 +79,20 @@ static void took_piece(query_t *q)
     pthread_mutex_unlock(&q->lock);
 }
 
-static void on_drain(void *arg) { took_piece(arg); }
+static void on_drain(void *arg)
+{
+    took_piece(arg);
+}
 static void on_ws_drain(void *arg, hg_ws_t *ws)
 {
     (void)ws;
     took_piece(arg);
 }
 
-static const char *content_type(const query_t *q) { return q->format == RESULT_JSON ? "application/json" : "text/plain"; }
+static const char *content_type(const query_t *q)
+{
+    return q->format == RESULT_JSON ? "application/json" : "text/plain";
+}
 
 /* {"message": "Error during query processing: …", "error_code": "AdHocQueryError", "details": {"error": "…"}} */
 static void answer_error(query_t *q)
@@ -98,8 +104,10 @@ static void answer_error(query_t *q)
     hg_buf_adds(&details, "{\"error\":");
     hg_json_quote(&details, hg_strz(q->err.msg));
     hg_buf_adds(&details, "}");
-    if (q->err.code == HG_EINVAL) hg_resp_err(q->req, &q->err);
-    else hg_resp_error(q->req, 400, "AdHocQueryError", msg.p, details.p);
+    if (q->err.code == HG_EINVAL)
+        hg_resp_err(q->req, &q->err);
+    else
+        hg_resp_error(q->req, 400, "AdHocQueryError", msg.p, details.p);
     hg_buf_release(&msg);
     hg_buf_release(&details);
 }
@@ -114,8 +122,10 @@ static void put_error_json(hg_buf_t *b, const hg_err_t *err)
 /* A query that fails after its first bytes says so in the body. */
 static void append_error(query_t *q)
 {
-    if (q->format == RESULT_TEXT) hg_buf_addf(&q->piece, "ERROR: %s", q->err.msg);
-    else put_error_json(&q->piece, &q->err);
+    if (q->format == RESULT_TEXT)
+        hg_buf_addf(&q->piece, "ERROR: %s", q->err.msg);
+    else
+        put_error_json(&q->piece, &q->err);
 }
 
 static void send_http(query_t *q)
@@ -150,17 +160,22 @@ static void send_ws(query_t *q)
         put_error_json(&q->piece, &q->err);
         hg_ws_send(q->ws, true, hg_buf_str(&q->piece));
     }
-    if (q->last) hg_ws_close(q->ws, q->err.code ? 1011 : 1000, "");
-    else if (more) took_piece(q);
+    if (q->last)
+        hg_ws_close(q->ws, q->err.code ? 1011 : 1000, "");
+    else if (more)
+        took_piece(q);
 }
 
 static void on_piece(void *arg)
 {
     query_t *q = arg;
-    bool     last = q->last;
-    if (q->req) send_http(q);
-    else if (q->ws) send_ws(q);
-    else took_piece(q); /* the peer is gone: the thread sees `cancel` */
+    bool last = q->last;
+    if (q->req)
+        send_http(q);
+    else if (q->ws)
+        send_ws(q);
+    else
+        took_piece(q); /* the peer is gone: the thread sees `cancel` */
     if (last) q->ended = true;
     if (last && !q->ws) query_drop(q); /* a WebSocket's share goes with its closing */
 }
@@ -203,7 +218,7 @@ static int send_piece(query_t *q, bool last, hg_err_t *err)
 static int on_batch(void *arg, hg_batch_t *b, hg_err_t *err)
 {
     query_t *q = arg;
-    int      rc = hg_result_batch(q->writer, b, err);
+    int rc = hg_result_batch(q->writer, b, err);
     if (rc == 0 && q->out.len >= PIECE) rc = send_piece(q, false, err);
     return rc;
 }
@@ -218,13 +233,13 @@ static hg_snap_t *snap_of(void *arg, uint32_t relation)
 
 /* What the circuit thread does for a query, and how it wakes it. */
 typedef struct {
-    query_t        *q;
-    hg_change_t    *insert; /* NULL: take snapshots */
-    hg_err_t        err;
-    int             rc;
-    bool            done;
+    query_t *q;
+    hg_change_t *insert; /* NULL: take snapshots */
+    hg_err_t err;
+    int rc;
+    bool done;
     pthread_mutex_t lock;
-    pthread_cond_t  cond;
+    pthread_cond_t cond;
 } visit_t;
 
 static void visit_circuit(hg_pipeline_t *p, void *arg)
@@ -232,7 +247,8 @@ static void visit_circuit(hg_pipeline_t *p, void *arg)
     visit_t *v = arg;
     query_t *q = v->q;
     if (v->insert) v->rc = hg_circuit_insert(p, q->q->table, v->insert, &v->err);
-    for (uint32_t i = 0; !v->insert && i < q->q->n_relations; i++) q->snaps[i] = hg_circuit_snap(p->circuit, q->q->relations[i]);
+    for (uint32_t i = 0; !v->insert && i < q->q->n_relations; i++)
+        q->snaps[i] = hg_circuit_snap(p->circuit, q->q->relations[i]);
     pthread_mutex_lock(&v->lock);
     v->done = true;
     pthread_cond_signal(&v->cond);
@@ -261,7 +277,8 @@ static int run_select(query_t *q, hg_err_t *err)
         if (!q->snaps[i]) rc = hg_err_set(err, HG_EADHOC, "relation %u keeps no contents", q->q->relations[i]);
     q->writer = hg_result_new(q->format, &q->q->schema, &q->out);
     if (rc == 0)
-        rc = hg_query_run(q->q->root, snap_of, q, on_batch, q, &q->cancel, (size_t)q->s->p->cfg.query_mem_mib << 20, hg_now_us(), err);
+        rc = hg_query_run(q->q->root, snap_of, q, on_batch, q, &q->cancel, (size_t)q->s->p->cfg.query_mem_mib << 20,
+                          hg_now_us(), err);
     if (rc == 0) rc = hg_result_end(q->writer, err);
     for (uint32_t i = 0; i < n; i++) hg_snap_drop(q->snaps[i]);
     hg_free(q->snaps);
@@ -272,13 +289,13 @@ static int run_select(query_t *q, hg_err_t *err)
 
 typedef struct {
     hg_changeb_t b;
-    bool         keyed;
+    bool keyed;
 } insert_t;
 
 static int on_insert_batch(void *arg, hg_batch_t *batch, hg_err_t *err)
 {
     insert_t *in = arg;
-    int       rc = 0;
+    int rc = 0;
     for (uint32_t i = 0; i < batch->n_rows && rc == 0; i++) {
         for (uint32_t c = 0; c < batch->n_cols && rc == 0; c++) rc = hg_colb_copy(&in->b.cols[c], batch->cols[c], i);
         if (rc == 0) rc = hg_changeb_row(&in->b, in->keyed ? HG_OP_UPSERT : HG_OP_INSERT, NULL);
@@ -288,12 +305,12 @@ static int on_insert_batch(void *arg, hg_batch_t *batch, hg_err_t *err)
 
 static int put_count(query_t *q, uint64_t n, hg_err_t *err)
 {
-    static const hg_type_t  bigint = { .kind = HG_T_UBIGINT, .precision = -1 };
+    static const hg_type_t bigint = { .kind = HG_T_UBIGINT, .precision = -1 };
     static const hg_field_t field = { { "count", 5 }, false, &bigint };
     static const hg_schema_t schema = { .cols = &field, .n_cols = 1 };
     hg_colb_t b;
     hg_colb_init(&b, &bigint);
-    int         rc = hg_colb_u64(&b, n);
+    int rc = hg_colb_u64(&b, n);
     hg_batch_t *batch = hg_batch_new(1, 1);
     batch->cols[0] = hg_colb_seal(&b);
     hg_colb_release(&b);
@@ -306,12 +323,13 @@ static int put_count(query_t *q, uint64_t n, hg_err_t *err)
 
 static int run_insert(query_t *q, hg_err_t *err)
 {
-    hg_pipeline_t     *p = q->s->p;
+    hg_pipeline_t *p = q->s->p;
     const hg_schema_t *s = &p->prog->plan.relations[q->q->table].schema;
-    insert_t           in = { .keyed = s->key != NULL };
+    insert_t in = { .keyed = s->key != NULL };
     hg_changeb_init(&in.b, s);
-    int rc = hg_query_run(q->q->root, snap_of, q, on_insert_batch, &in, &q->cancel, (size_t)p->cfg.query_mem_mib << 20, hg_now_us(), err);
-    uint64_t     n = in.b.len;
+    int rc = hg_query_run(q->q->root, snap_of, q, on_insert_batch, &in, &q->cancel, (size_t)p->cfg.query_mem_mib << 20,
+                          hg_now_us(), err);
+    uint64_t n = in.b.len;
     hg_change_t *c = rc == 0 ? hg_changeb_seal(&in.b) : NULL;
     hg_changeb_release(&in.b);
     if (c && s->key) {
@@ -319,8 +337,10 @@ static int run_insert(query_t *q, hg_err_t *err)
         HG_ASSERT(s->n_key <= HG_COUNT(keys));
         for (uint32_t k = 0; k < s->n_key; k++) keys[k] = c->rows->cols[s->key[k]];
         c->hash = hg_trynew(sizeof *c->hash * c->rows->n_rows);
-        if (!c->hash) rc = hg_err_set(err, HG_ENOMEM, "out of memory inserting rows");
-        else hg_hash_rows(p->hashkey, keys, s->n_key, NULL, c->rows->n_rows, c->hash);
+        if (!c->hash)
+            rc = hg_err_set(err, HG_ENOMEM, "out of memory inserting rows");
+        else
+            hg_hash_rows(p->hashkey, keys, s->n_key, NULL, c->rows->n_rows, c->hash);
     }
     if (c && rc == 0) rc = visit(q, c, err);
     if (c) hg_change_drop(c);
@@ -341,7 +361,8 @@ static void *query_main(void *arg)
     hg_result_free(q->writer);
     hg_arena_free(q->arena);
 
-    /* The last piece carries the outcome; it goes out even if the peer is stuck or gone, because it ends the request. */
+    /* The last piece carries the outcome; it goes out even if the peer is stuck or gone, because it ends the request.
+     */
     hg_err_t ignored = HG_ERR_INIT;
     q->err = err;
     if (send_piece(q, true, &ignored) == HG_ETIMEOUT) {
@@ -358,7 +379,7 @@ static void *query_main(void *arg)
 
 static int start(query_t *q, hg_err_t *err)
 {
-    pthread_t      t;
+    pthread_t t;
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -399,10 +420,10 @@ static void set_statement(query_t *q, hg_str_t sql, hg_str_t format)
 
 static void on_ws_message(void *arg, hg_ws_t *ws, bool text, hg_str_t data)
 {
-    query_t    *q = arg;
+    query_t *q = arg;
     hg_arena_t *a = hg_arena_new();
-    hg_json_t  *v = NULL;
-    hg_err_t    err = HG_ERR_INIT;
+    hg_json_t *v = NULL;
+    hg_err_t err = HG_ERR_INIT;
     (void)text;
     if (q->sql) { /* one statement per connection: what follows is ignored */
         hg_arena_free(a);
@@ -410,7 +431,8 @@ static void on_ws_message(void *arg, hg_ws_t *ws, bool text, hg_str_t data)
     }
     int rc = hg_json_parse(a, data, &v, &err);
     if (rc == 0) {
-        set_statement(q, hg_strz(hg_json_str(hg_json_get(v, "sql"), "")), hg_strz(hg_json_str(hg_json_get(v, "format"), "")));
+        set_statement(q, hg_strz(hg_json_str(hg_json_get(v, "sql"), "")),
+                      hg_strz(hg_json_str(hg_json_get(v, "format"), "")));
         rc = start(q, &err);
     }
     hg_arena_free(a);

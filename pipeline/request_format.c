@@ -4,7 +4,7 @@
 
 typedef struct {
     hg_err_t *err;
-    int       code;
+    int code;
 } diag_arg_t;
 
 static void on_diag(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
@@ -21,22 +21,25 @@ static void put_param(hg_jw_t *w, const hg_opt_t *o, hg_str_t v)
     bool number = v.n > 0;
     for (size_t i = 0; i < v.n; i++) number &= v.p[i] >= '0' && v.p[i] <= '9';
     hg_jw_key(w, o->key);
-    if ((o->type == HG_OPT_BOOL && word) || ((o->type == HG_OPT_U32 || o->type == HG_OPT_U64) && number)) hg_jw_raw(w, v);
-    else hg_jw_str(w, v);
+    if ((o->type == HG_OPT_BOOL && word) || ((o->type == HG_OPT_U32 || o->type == HG_OPT_U64) && number))
+        hg_jw_raw(w, v);
+    else
+        hg_jw_str(w, v);
 }
 
-int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, const char *force, const hg_format_type_t **ret_type,
-                      const void **ret_cfg, const char **ret_text, hg_err_t *err)
+int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, const char *force,
+                      const hg_format_type_t **ret_type, const void **ret_cfg, const char **ret_text, hg_err_t *err)
 {
     hg_str_t name = hg_req_param(r, "format");
     if (!name.p) name = hg_strz(dflt);
     const hg_format_type_t *type = hg_format_find(name);
-    const hg_opt_t         *opts = !type ? NULL : input ? type->in_opts : type->out_opts;
+    const hg_opt_t *opts = !type ? NULL : input ? type->in_opts : type->out_opts;
     if (!type || (input ? !type->parser_new : !type->encoder_new))
-        return hg_err_set(err, HG_EUNKNOWNFORMAT, "unknown %s format '" HG_SF "'; known here: json, csv", input ? "input" : "output", HG_SA(name));
+        return hg_err_set(err, HG_EUNKNOWNFORMAT, "unknown %s format '" HG_SF "'; known here: json, csv",
+                          input ? "input" : "output", HG_SA(name));
 
     hg_buf_t b;
-    hg_jw_t  w;
+    hg_jw_t w;
     hg_buf_init(&b, 1u << 20);
     hg_jw_init(&w, &b);
     hg_jw_obj(&w);
@@ -47,7 +50,7 @@ int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, 
     }
     if (force) {
         hg_json_t *f;
-        hg_err_t   ignored;
+        hg_err_t ignored;
         HG_ASSERT(hg_json_parse(a, hg_strz(force), &f, &ignored) == 0);
         for (const hg_json_t *m = f->child; m; m = m->next) {
             hg_jw_key(&w, m->key.p);
@@ -57,10 +60,10 @@ int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, 
     hg_jw_end_obj(&w);
     *ret_text = hg_arena_printf(a, HG_SF " " HG_SF, HG_SA(name), HG_SA(hg_buf_str(&b)));
 
-    hg_json_t  *obj;
-    diag_arg_t  da = { err, input ? HG_EINVALPARSER : HG_EINVALENCODER };
-    hg_diag_t   d = { .fn = on_diag, .arg = &da };
-    void       *cfg = hg_arena_alloc(a, HG_MAX(input ? type->in_cfg : type->out_cfg, (size_t)1));
+    hg_json_t *obj;
+    diag_arg_t da = { err, input ? HG_EINVALPARSER : HG_EINVALENCODER };
+    hg_diag_t d = { .fn = on_diag, .arg = &da };
+    void *cfg = hg_arena_alloc(a, HG_MAX(input ? type->in_cfg : type->out_cfg, (size_t)1));
     hg_kvlist_t extra = { 0 };
     err->code = HG_OK;
     int rc = hg_json_parse(a, hg_buf_str(&b), &obj, err);

@@ -9,22 +9,27 @@
 #define TEXT_MAX ((size_t)256 << 20)
 
 struct result_writer {
-    result_format_t    format;
+    result_format_t format;
     const hg_schema_t *schema;
-    hg_buf_t          *out;
-    hg_buf_t           cells;  /* text: all cells one after the other */
-    uint32_t          *ends;   /* text: end of each cell in `cells` */
-    size_t             n_ends, cap_ends;
-    size_t            *widths; /* text: characters */
+    hg_buf_t *out;
+    hg_buf_t cells; /* text: all cells one after the other */
+    uint32_t *ends; /* text: end of each cell in `cells` */
+    size_t n_ends, cap_ends;
+    size_t *widths; /* text: characters */
 };
 
 int hg_result_format(hg_str_t name, result_format_t *ret, hg_err_t *err)
 {
-    if (!name.p || name.n == 0 || hg_str_eqz(name, "text")) *ret = RESULT_TEXT;
-    else if (hg_str_eqz(name, "json")) *ret = RESULT_JSON;
+    if (!name.p || name.n == 0 || hg_str_eqz(name, "text"))
+        *ret = RESULT_TEXT;
+    else if (hg_str_eqz(name, "json"))
+        *ret = RESULT_JSON;
     else if (hg_str_eqz(name, "arrow_ipc") || hg_str_eqz(name, "parquet") || hg_str_eqz(name, "hash"))
-        return hg_err_set(err, HG_EADHOC, "result format '" HG_SF "' is not offered by this version of headgate; use text or json", HG_SA(name));
-    else return hg_err_set(err, HG_EINVAL, "unknown result format '" HG_SF "'; known: text, json", HG_SA(name));
+        return hg_err_set(err, HG_EADHOC,
+                          "result format '" HG_SF "' is not offered by this version of headgate; use text or json",
+                          HG_SA(name));
+    else
+        return hg_err_set(err, HG_EINVAL, "unknown result format '" HG_SF "'; known: text, json", HG_SA(name));
     return 0;
 }
 
@@ -33,7 +38,7 @@ int hg_result_format(hg_str_t name, result_format_t *ret, hg_err_t *err)
 static int put_hex(hg_buf_t *b, hg_str_t v)
 {
     static const char digits[] = "0123456789abcdef";
-    int               rc = hg_buf_reserve(b, v.n * 2);
+    int rc = hg_buf_reserve(b, v.n * 2);
     for (size_t i = 0; rc == 0 && i < v.n; i++) {
         char t[2] = { digits[(unsigned char)v.p[i] >> 4], digits[(unsigned char)v.p[i] & 15] };
         rc = hg_buf_add(b, t, 2);
@@ -48,7 +53,10 @@ static int put_float(hg_buf_t *b, double v, bool single, bool json)
     return hg_buf_add(b, t, single ? hg_f32_print(t, (float)v) : hg_f64_print(t, v));
 }
 
-static int put_quoted(hg_buf_t *b, hg_str_t s, bool quoted) { return quoted ? hg_json_quote(b, s) : hg_buf_addstr(b, s); }
+static int put_quoted(hg_buf_t *b, hg_str_t s, bool quoted)
+{
+    return quoted ? hg_json_quote(b, s) : hg_buf_addstr(b, s);
+}
 
 static int put_value(hg_buf_t *b, const hg_col_t *c, uint32_t i, bool json);
 
@@ -66,14 +74,22 @@ static int put_array(hg_buf_t *b, const hg_col_t *c, uint32_t i, bool json)
 static size_t text_kind(const hg_col_t *c, uint32_t i, char *t)
 {
     switch ((int)c->type->kind) { /* the few kinds that are text */
-    case HG_T_DATE: return hg_date_print(t, HG_COL(c, int32_t)[i]);
-    case HG_T_TIME: return hg_time_print(t, HG_COL(c, int64_t)[i]);
-    case HG_T_TIMESTAMP: return hg_ts_print(t, HG_COL(c, int64_t)[i], 'T', "");
-    case HG_T_TIMESTAMP_TZ: return hg_ts_print(t, HG_COL(c, int64_t)[i], 'T', "Z");
-    case HG_T_INTERVAL: return hg_interval_print(t, HG_COL(c, int64_t)[i], c->type->unit);
-    case HG_T_INTERVAL_YM: return hg_interval_print(t, HG_COL(c, int32_t)[i], c->type->unit);
-    case HG_T_UUID: return hg_uuid_print(t, HG_COL(c, uint8_t) + 16 * (size_t)i);
-    default: return 0;
+    case HG_T_DATE:
+        return hg_date_print(t, HG_COL(c, int32_t)[i]);
+    case HG_T_TIME:
+        return hg_time_print(t, HG_COL(c, int64_t)[i]);
+    case HG_T_TIMESTAMP:
+        return hg_ts_print(t, HG_COL(c, int64_t)[i], 'T', "");
+    case HG_T_TIMESTAMP_TZ:
+        return hg_ts_print(t, HG_COL(c, int64_t)[i], 'T', "Z");
+    case HG_T_INTERVAL:
+        return hg_interval_print(t, HG_COL(c, int64_t)[i], c->type->unit);
+    case HG_T_INTERVAL_YM:
+        return hg_interval_print(t, HG_COL(c, int32_t)[i], c->type->unit);
+    case HG_T_UUID:
+        return hg_uuid_print(t, HG_COL(c, uint8_t) + 16 * (size_t)i);
+    default:
+        return 0;
     }
 }
 
@@ -84,29 +100,43 @@ static int put_value(hg_buf_t *b, const hg_col_t *c, uint32_t i, bool json)
     size_t n = text_kind(c, i, t);
     if (n) return put_quoted(b, (hg_str_t){ t, n }, json);
     switch (hg_type_phys(c->type)) {
-    case HG_PHYS_BIT: return hg_buf_adds(b, hg_bit_get(c->data, i) ? "true" : "false");
-    case HG_PHYS_I8: return hg_buf_addi64(b, HG_COL(c, int8_t)[i]);
-    case HG_PHYS_I16: return hg_buf_addi64(b, HG_COL(c, int16_t)[i]);
-    case HG_PHYS_I32: return hg_buf_addi64(b, HG_COL(c, int32_t)[i]);
-    case HG_PHYS_I64: return hg_buf_addi64(b, HG_COL(c, int64_t)[i]);
-    case HG_PHYS_U8: return hg_buf_addu64(b, HG_COL(c, uint8_t)[i]);
-    case HG_PHYS_U16: return hg_buf_addu64(b, HG_COL(c, uint16_t)[i]);
-    case HG_PHYS_U32: return hg_buf_addu64(b, HG_COL(c, uint32_t)[i]);
-    case HG_PHYS_U64: return hg_buf_addu64(b, HG_COL(c, uint64_t)[i]);
-    case HG_PHYS_I128: return hg_buf_add(b, t, hg_dec_print(t, HG_COL(c, hg_i128)[i], c->type->scale, false));
-    case HG_PHYS_F32: return put_float(b, (double)HG_COL(c, float)[i], true, json);
-    case HG_PHYS_F64: return put_float(b, HG_COL(c, double)[i], false, json);
+    case HG_PHYS_BIT:
+        return hg_buf_adds(b, hg_bit_get(c->data, i) ? "true" : "false");
+    case HG_PHYS_I8:
+        return hg_buf_addi64(b, HG_COL(c, int8_t)[i]);
+    case HG_PHYS_I16:
+        return hg_buf_addi64(b, HG_COL(c, int16_t)[i]);
+    case HG_PHYS_I32:
+        return hg_buf_addi64(b, HG_COL(c, int32_t)[i]);
+    case HG_PHYS_I64:
+        return hg_buf_addi64(b, HG_COL(c, int64_t)[i]);
+    case HG_PHYS_U8:
+        return hg_buf_addu64(b, HG_COL(c, uint8_t)[i]);
+    case HG_PHYS_U16:
+        return hg_buf_addu64(b, HG_COL(c, uint16_t)[i]);
+    case HG_PHYS_U32:
+        return hg_buf_addu64(b, HG_COL(c, uint32_t)[i]);
+    case HG_PHYS_U64:
+        return hg_buf_addu64(b, HG_COL(c, uint64_t)[i]);
+    case HG_PHYS_I128:
+        return hg_buf_add(b, t, hg_dec_print(t, HG_COL(c, hg_i128)[i], c->type->scale, false));
+    case HG_PHYS_F32:
+        return put_float(b, (double)HG_COL(c, float)[i], true, json);
+    case HG_PHYS_F64:
+        return put_float(b, HG_COL(c, double)[i], false, json);
     case HG_PHYS_VAR:
         if (!hg_kind_is_bytes(c->type->kind)) return put_quoted(b, hg_col_var(c, i), json);
         if (json) hg_buf_addc(b, '"');
         if (put_hex(b, hg_col_var(c, i)) < 0) return HG_ENOMEM;
         return json ? hg_buf_addc(b, '"') : 0;
-    case HG_PHYS_LIST: return put_array(b, c, i, json);
+    case HG_PHYS_LIST:
+        return put_array(b, c, i, json);
     case HG_PHYS_NULL:
     case HG_PHYS_FIX16:
     case HG_PHYS_MAP:
     case HG_PHYS_STRUCT:
-    default: return HG_EUNSUPPORTED;
+    default:
+        return HG_EUNSUPPORTED;
     }
 }
 
@@ -118,7 +148,8 @@ result_writer_t *hg_result_new(result_format_t f, const hg_schema_t *schema, hg_
     *w = (result_writer_t){ .format = f, .schema = schema, .out = out };
     hg_buf_init(&w->cells, TEXT_MAX);
     w->widths = HG_NEWN(size_t, schema->n_cols + 1);
-    for (uint32_t c = 0; c < schema->n_cols; c++) w->widths[c] = hg_utf8_chars(schema->cols[c].name.p, schema->cols[c].name.n);
+    for (uint32_t c = 0; c < schema->n_cols; c++)
+        w->widths[c] = hg_utf8_chars(schema->cols[c].name.p, schema->cols[c].name.n);
     return w;
 }
 
@@ -133,8 +164,11 @@ void hg_result_free(result_writer_t *w)
 
 static int fail(int rc, hg_err_t *err)
 {
-    if (rc == HG_EUNSUPPORTED) return hg_err_set(err, HG_EADHOC, "a column of the result has a type that cannot be printed yet");
-    return hg_err_set(err, (hg_code_t)rc, rc == HG_ETOOBIG ? "the result is too large for the text format; use json" : "out of memory writing the result");
+    if (rc == HG_EUNSUPPORTED)
+        return hg_err_set(err, HG_EADHOC, "a column of the result has a type that cannot be printed yet");
+    return hg_err_set(err, (hg_code_t)rc,
+                      rc == HG_ETOOBIG ? "the result is too large for the text format; use json"
+                                       : "out of memory writing the result");
 }
 
 static int json_row(result_writer_t *w, const hg_batch_t *b, uint32_t i)
@@ -153,7 +187,7 @@ static int json_row(result_writer_t *w, const hg_batch_t *b, uint32_t i)
 static int text_cell(result_writer_t *w, const hg_col_t *col, uint32_t i, uint32_t c)
 {
     size_t start = w->cells.len;
-    int    rc = put_value(&w->cells, col, i, false);
+    int rc = put_value(&w->cells, col, i, false);
     if (rc < 0) return rc;
     if (w->cells.len - start > CELL_MAX) {
         size_t end = start + CELL_MAX;
@@ -166,7 +200,7 @@ static int text_cell(result_writer_t *w, const hg_col_t *col, uint32_t i, uint32
         if ((unsigned char)w->cells.p[k] < 0x20) w->cells.p[k] = ' ';
     if (w->n_ends == w->cap_ends) {
         size_t cap = w->cap_ends ? w->cap_ends * 2 : 256;
-        void  *p = hg_trygrow(w->ends, cap * sizeof *w->ends);
+        void *p = hg_trygrow(w->ends, cap * sizeof *w->ends);
         if (!p) return HG_ENOMEM;
         w->ends = p;
         w->cap_ends = cap;
@@ -182,7 +216,8 @@ int hg_result_batch(result_writer_t *w, const hg_batch_t *b, hg_err_t *err)
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < b->n_rows; i++) {
         if (w->format == RESULT_JSON) rc = json_row(w, b, i);
-        for (uint32_t c = 0; w->format == RESULT_TEXT && rc == 0 && c < b->n_cols; c++) rc = text_cell(w, b->cols[c], i, c);
+        for (uint32_t c = 0; w->format == RESULT_TEXT && rc == 0 && c < b->n_cols; c++)
+            rc = text_cell(w, b->cols[c], i, c);
     }
     return rc < 0 ? fail(rc, err) : 0;
 }
@@ -199,7 +234,7 @@ static int rule(result_writer_t *w)
 
 static int cell(result_writer_t *w, uint32_t c, hg_str_t s)
 {
-    int    rc = hg_buf_adds(w->out, "| ");
+    int rc = hg_buf_adds(w->out, "| ");
     size_t chars = hg_utf8_chars(s.p, s.n);
     if (rc == 0) rc = hg_buf_addstr(w->out, s);
     for (size_t k = chars; rc == 0 && k < w->widths[c] + 1; k++) rc = hg_buf_addc(w->out, ' ');
@@ -210,7 +245,7 @@ int hg_result_end(result_writer_t *w, hg_err_t *err)
 {
     if (w->format == RESULT_JSON) return 0;
     uint32_t n = w->schema->n_cols;
-    int      rc = rule(w);
+    int rc = rule(w);
     if (rc == 0) rc = hg_buf_addc(w->out, '\n');
     for (uint32_t c = 0; rc == 0 && c < n; c++) rc = cell(w, c, w->schema->cols[c].name);
     if (rc == 0) rc = hg_buf_adds(w->out, "|\n");

@@ -10,27 +10,27 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define TICK_MS     10
+#define TICK_MS      10
 #define REDRAW_TICKS 20
 
 typedef struct {
-    hg_run_opts_t         o;
-    char                  name[128];
-    hg_arena_t           *arena;
-    hg_loop_t            *loop;
-    hg_pipeline_t        *p;
+    hg_run_opts_t o;
+    char name[128];
+    hg_arena_t *arena;
+    hg_loop_t *loop;
+    hg_pipeline_t *p;
     hg_pipeline_server_t *server;
-    hg_progress_t        *progress;
-    uv_timer_t            tick;
-    uv_signal_t           intr, term;
-    unsigned              ticks, signals;
-    bool                  complete, stopping;
-    hg_err_t              err;
+    hg_progress_t *progress;
+    uv_timer_t tick;
+    uv_signal_t intr, term;
+    unsigned ticks, signals;
+    bool complete, stopping;
+    hg_err_t err;
 } run_t;
 
 static bool read_program(const char *path, hg_buf_t *out)
 {
-    char  buf[65536];
+    char buf[65536];
     FILE *f = fopen(path, "re");
     if (!f) {
         fprintf(stderr, "headgate: cannot open %s: %s\n", path, strerror(errno));
@@ -62,7 +62,7 @@ static hg_program_t *compile(run_t *r)
         return NULL;
     }
     hg_program_t *p = hg_compile(hg_buf_str(&text), &(hg_compile_opts_t){ .file = r->o.program });
-    bool          color = isatty(2) && !getenv("NO_COLOR");
+    bool color = isatty(2) && !getenv("NO_COLOR");
     hg_program_messages_text(p, r->o.program, color, &msgs);
     fwrite(msgs.p, 1, msgs.len, stderr);
     hg_buf_release(&text);
@@ -99,8 +99,10 @@ static void on_stopped(void *arg, const hg_err_t *err)
     uv_close((uv_handle_t *)&r->tick, NULL);
     uv_close((uv_handle_t *)&r->intr, NULL);
     uv_close((uv_handle_t *)&r->term, NULL);
-    if (r->server) hg_pipeline_server_close(r->server, free_on_loop, r);
-    else hg_loop_post(r->loop, free_on_loop, r);
+    if (r->server)
+        hg_pipeline_server_close(r->server, free_on_loop, r);
+    else
+        hg_loop_post(r->loop, free_on_loop, r);
 }
 
 static void stop(void *arg, bool drain)
@@ -119,7 +121,7 @@ static void on_signal(uv_signal_t *h, int signum)
 
 static void on_tick(uv_timer_t *t)
 {
-    run_t               *r = t->data;
+    run_t *r = t->data;
     hg_pipeline_totals_t totals;
     if (r->ticks++ % REDRAW_TICKS == 0) hg_progress_tick(r->progress);
     if (!r->o.until_complete || r->stopping) return;
@@ -140,7 +142,7 @@ static void watch_signal(run_t *r, uv_signal_t *h, int signum)
 static int parse_config(run_t *r, hg_runtime_config_t *ret)
 {
     hg_json_t *v = NULL;
-    int        rc = r->o.config ? hg_json_parse(r->arena, hg_strz(r->o.config), &v, &r->err) : 0;
+    int rc = r->o.config ? hg_json_parse(r->arena, hg_strz(r->o.config), &v, &r->err) : 0;
     if (rc == 0) rc = hg_runtime_config_parse(v, r->arena, ret, &r->err);
     return rc < 0 ? hg_err_wrap(&r->err, "--config") : 0;
 }
@@ -148,8 +150,10 @@ static int parse_config(run_t *r, hg_runtime_config_t *ret)
 static int start(run_t *r, hg_program_t *prog)
 {
     /* Paused at first: the progress display must exist before the first change of state. */
-    hg_pipeline_opts_t o = { .name = r->name, .program = prog, .control = r->loop, .on_change = on_change, .on_stopped = on_stopped, .arg = r };
-    int                rc = parse_config(r, &o.config);
+    hg_pipeline_opts_t o = {
+        .name = r->name, .program = prog, .control = r->loop, .on_change = on_change, .on_stopped = on_stopped, .arg = r
+    };
+    int rc = parse_config(r, &o.config);
     if (rc == 0) rc = hg_pipeline_new(&o, &r->p, &r->err);
     if (rc < 0) {
         hg_program_free(prog);
@@ -171,7 +175,7 @@ static int start(run_t *r, hg_program_t *prog)
 
 int hg_run(const hg_run_opts_t *opts)
 {
-    run_t         r = { .o = *opts, .arena = hg_arena_new(), .err = HG_ERR_INIT };
+    run_t r = { .o = *opts, .arena = hg_arena_new(), .err = HG_ERR_INIT };
     struct rlimit lim;
     signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
@@ -190,7 +194,8 @@ int hg_run(const hg_run_opts_t *opts)
     hg_loop_free(r.loop);
     if (r.err.code && r.err.pos.line)
         fprintf(stderr, "%s:%u:%u: error: %s\n", r.o.program, r.err.pos.line, r.err.pos.col, r.err.msg);
-    else if (r.err.code) fprintf(stderr, "headgate: %s\n", r.err.msg);
+    else if (r.err.code)
+        fprintf(stderr, "headgate: %s\n", r.err.msg);
     hg_arena_free(r.arena);
     return r.err.code ? 1 : 0;
 }

@@ -13,13 +13,18 @@ static void call_free(call_t *c)
     hg_free(c);
 }
 
-static void call_aborted(void *arg) { ((call_t *)arg)->req = NULL; }
+static void call_aborted(void *arg)
+{
+    ((call_t *)arg)->req = NULL;
+}
 
 static void call_answer(void *arg)
 {
     call_t *c = arg;
-    if (c->req && c->err.code) hg_resp_err(c->req, &c->err);
-    else if (c->req) hg_resp_send(c->req, c->status, c->content_type, hg_buf_str(&c->body), NULL);
+    if (c->req && c->err.code)
+        hg_resp_err(c->req, &c->err);
+    else if (c->req)
+        hg_resp_send(c->req, c->status, c->content_type, hg_buf_str(&c->body), NULL);
     call_free(c);
 }
 
@@ -37,10 +42,18 @@ static void call_on_pool(void *arg, unsigned worker)
     c->fn(c);
 }
 
-static call_t *call_new(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag, int flag2)
+static call_t *call_new(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag,
+                        int flag2)
 {
     call_t *c = HG_NEW(call_t);
-    *c = (call_t){ .s = s, .req = r, .loop = hg_req_loop(r), .fn = fn, .flag = flag, .flag2 = flag2, .status = 200, .content_type = "application/json" };
+    *c = (call_t){ .s = s,
+                   .req = r,
+                   .loop = hg_req_loop(r),
+                   .fn = fn,
+                   .flag = flag,
+                   .flag2 = flag2,
+                   .status = 200,
+                   .content_type = "application/json" };
     if (arg) c->arg = hg_xstrdup(arg);
     hg_buf_init(&c->body, HG_BUF_NOMAX);
     hg_req_on_abort(r, call_aborted, c);
@@ -55,16 +68,17 @@ void hg_call_control(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *),
 void hg_call_pool(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag, int flag2)
 {
     call_t *c = call_new(s, r, fn, arg, flag, flag2);
-    hg_pool_submit(hg_pipeline_host(s->p) ? hg_host_pool(hg_pipeline_host(s->p)) : NULL, call_on_pool, call_answer, c->loop, c);
+    hg_pool_submit(hg_pipeline_host(s->p) ? hg_host_pool(hg_pipeline_host(s->p)) : NULL, call_on_pool, call_answer,
+                   c->loop, c);
 }
 
 /* --- answers --- */
 
 static void do_status(call_t *c)
 {
-    hg_pipeline_t       *p = c->s->p;
+    hg_pipeline_t *p = c->s->p;
     hg_pipeline_totals_t t;
-    hg_jw_t              w;
+    hg_jw_t w;
     hg_pipeline_totals(p, &t);
     hg_jw_init(&w, &c->body);
     hg_jw_obj(&w);
@@ -118,15 +132,17 @@ static void do_token(call_t *c)
 
 static void do_token_status(call_t *c)
 {
-    bool     complete = false;
+    bool complete = false;
     uint64_t step = 0;
-    hg_jw_t  w;
+    hg_jw_t w;
     if (hg_pipeline_token_status(c->s->p, hg_strz(c->arg), &complete, &step, &c->err) < 0) return;
     hg_jw_init(&w, &c->body);
     hg_jw_obj(&w);
     hg_jw_kstr(&w, "status", complete ? "complete" : "inprogress");
-    if (step) hg_jw_ku64(&w, "step", step);
-    else hg_jw_knull(&w, "step");
+    if (step)
+        hg_jw_ku64(&w, "step", step);
+    else
+        hg_jw_knull(&w, "step");
     hg_jw_end_obj(&w);
 }
 
@@ -160,110 +176,146 @@ static void not_found(hg_req_t *r)
 
 static void serve_connector(hg_pipeline_server_t *s, hg_req_t *r, bool input, hg_str_t name, hg_str_t action)
 {
-    if (hg_str_eqz(action, "stats")) hg_call_pool(s, r, do_endpoint_stats, name.p, input, 0);
-    else if (hg_str_eqz(action, "start")) hg_call_control(s, r, do_connector, name.p, input, 1);
-    else if (hg_str_eqz(action, "pause")) hg_call_control(s, r, do_connector, name.p, input, 0);
-    else if (input && hg_str_eqz(action, "completion_token")) hg_call_pool(s, r, do_token, name.p, false, 0);
-    else if (input && hg_str_eqz(action, "why")) hg_call_control(s, r, do_why, name.p, false, 0);
-    else not_found(r);
+    if (hg_str_eqz(action, "stats"))
+        hg_call_pool(s, r, do_endpoint_stats, name.p, input, 0);
+    else if (hg_str_eqz(action, "start"))
+        hg_call_control(s, r, do_connector, name.p, input, 1);
+    else if (hg_str_eqz(action, "pause"))
+        hg_call_control(s, r, do_connector, name.p, input, 0);
+    else if (input && hg_str_eqz(action, "completion_token"))
+        hg_call_pool(s, r, do_token, name.p, false, 0);
+    else if (input && hg_str_eqz(action, "why"))
+        hg_call_control(s, r, do_why, name.p, false, 0);
+    else
+        not_found(r);
 }
 
 static void serve_stats(hg_pipeline_server_t *s, hg_req_t *r)
 {
     hg_err_t err = HG_ERR_INIT;
-    bool     errors;
-    if (hg_req_param_bool(r, "include_connector_errors", false, &errors, &err) < 0) hg_resp_err(r, &err);
-    else hg_call_pool(s, r, do_stats, NULL, errors, 0);
+    bool errors;
+    if (hg_req_param_bool(r, "include_connector_errors", false, &errors, &err) < 0)
+        hg_resp_err(r, &err);
+    else
+        hg_call_pool(s, r, do_stats, NULL, errors, 0);
 }
 
 static void serve_metrics(hg_pipeline_server_t *s, hg_req_t *r)
 {
     hg_str_t f = hg_req_param(r, "format");
-    if (!f.p || hg_str_eqz(f, "prometheus")) hg_call_pool(s, r, do_metrics, NULL, false, 0);
-    else if (hg_str_eqz(f, "json")) hg_call_pool(s, r, do_metrics, NULL, true, 0);
-    else hg_resp_error(r, 400, "InvalidParam", "parameter 'format' must be 'prometheus' or 'json'", NULL);
+    if (!f.p || hg_str_eqz(f, "prometheus"))
+        hg_call_pool(s, r, do_metrics, NULL, false, 0);
+    else if (hg_str_eqz(f, "json"))
+        hg_call_pool(s, r, do_metrics, NULL, true, 0);
+    else
+        hg_resp_error(r, 400, "InvalidParam", "parameter 'format' must be 'prometheus' or 'json'", NULL);
 }
 
 static void serve_stop(hg_pipeline_server_t *s, hg_req_t *r)
 {
     hg_err_t err = HG_ERR_INIT;
-    bool     force;
-    if (hg_req_param_bool(r, "force", false, &force, &err) < 0) hg_resp_err(r, &err);
-    else hg_call_control(s, r, do_stop, NULL, force, 0);
+    bool force;
+    if (hg_req_param_bool(r, "force", false, &force, &err) < 0)
+        hg_resp_err(r, &err);
+    else
+        hg_call_control(s, r, do_stop, NULL, force, 0);
 }
 
 static void serve_token_status(hg_pipeline_server_t *s, hg_req_t *r)
 {
     hg_str_t t = hg_req_param(r, "token");
-    if (!t.p) hg_resp_error(r, 400, "InvalidParam", "parameter 'token' is missing", NULL);
-    else hg_call_pool(s, r, do_token_status, t.p, false, 0);
+    if (!t.p)
+        hg_resp_error(r, 400, "InvalidParam", "parameter 'token' is missing", NULL);
+    else
+        hg_call_pool(s, r, do_token_status, t.p, false, 0);
 }
 
 static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
 {
-    if (hg_str_eqz(what, "status")) hg_call_pool(s, r, do_status, NULL, false, 0);
-    else if (hg_str_eqz(what, "stats")) serve_stats(s, r);
-    else if (hg_str_eqz(what, "metrics")) serve_metrics(s, r);
-    else if (hg_str_eqz(what, "orchestration")) hg_call_control(s, r, do_orchestration, NULL, false, 0);
-    else if (hg_str_eqz(what, "completion_status")) serve_token_status(s, r);
-    else if (hg_str_eqz(what, "query")) hg_serve_query(s, r);
-    else if (hg_str_eqz(what, "dataflow_graph")) hg_resp_send(r, 200, "application/json", HG_S("{\"calcite_plan\":{},\"mir\":{}}"), NULL);
-    else not_found(r);
+    if (hg_str_eqz(what, "status"))
+        hg_call_pool(s, r, do_status, NULL, false, 0);
+    else if (hg_str_eqz(what, "stats"))
+        serve_stats(s, r);
+    else if (hg_str_eqz(what, "metrics"))
+        serve_metrics(s, r);
+    else if (hg_str_eqz(what, "orchestration"))
+        hg_call_control(s, r, do_orchestration, NULL, false, 0);
+    else if (hg_str_eqz(what, "completion_status"))
+        serve_token_status(s, r);
+    else if (hg_str_eqz(what, "query"))
+        hg_serve_query(s, r);
+    else if (hg_str_eqz(what, "dataflow_graph"))
+        hg_resp_send(r, 200, "application/json", HG_S("{\"calcite_plan\":{},\"mir\":{}}"), NULL);
+    else
+        not_found(r);
 }
 
 static void serve_post(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
 {
-    if (hg_str_eqz(what, "start") || hg_str_eqz(what, "resume")) hg_call_control(s, r, do_run, NULL, true, 0);
-    else if (hg_str_eqz(what, "pause")) hg_call_control(s, r, do_run, NULL, false, 0);
-    else if (hg_str_eqz(what, "stop")) serve_stop(s, r);
+    if (hg_str_eqz(what, "start") || hg_str_eqz(what, "resume"))
+        hg_call_control(s, r, do_run, NULL, true, 0);
+    else if (hg_str_eqz(what, "pause"))
+        hg_call_control(s, r, do_run, NULL, false, 0);
+    else if (hg_str_eqz(what, "stop"))
+        serve_stop(s, r);
     else if (hg_str_eqz(what, "start_transaction") || hg_str_eqz(what, "commit_transaction"))
         hg_resp_error(r, 501, "NotSupported", "transactions are not offered by this version of headgate", NULL);
-    else not_found(r);
+    else
+        not_found(r);
 }
 
 static void on_request(void *arg, hg_req_t *r)
 {
     hg_pipeline_server_t *s = arg;
-    const hg_str_t       *seg;
-    uint32_t              n;
-    hg_err_t              err = HG_ERR_INIT;
-    bool                  get = hg_str_eqz(hg_req_method(r), "GET"), post = hg_str_eqz(hg_req_method(r), "POST");
+    const hg_str_t *seg;
+    uint32_t n;
+    hg_err_t err = HG_ERR_INIT;
+    bool get = hg_str_eqz(hg_req_method(r), "GET"), post = hg_str_eqz(hg_req_method(r), "POST");
     if (hg_req_segments(r, &seg, &n, &err) < 0) {
         hg_resp_err(r, &err);
         return;
     }
     bool input = n == 3 && hg_str_eqz(seg[0], "input_endpoints");
-    if (input || (n == 3 && hg_str_eqz(seg[0], "output_endpoints"))) serve_connector(s, r, input, seg[1], seg[2]);
-    else if (post && n == 2 && hg_str_eqz(seg[0], "ingress")) hg_serve_ingress(s, r, seg[1]);
-    else if (post && n == 2 && hg_str_eqz(seg[0], "egress")) hg_serve_egress(s, r, seg[1]);
-    else if (get && n == 1) serve_get(s, r, seg[0]);
-    else if (post && n == 1) serve_post(s, r, seg[0]);
-    else not_found(r);
+    if (input || (n == 3 && hg_str_eqz(seg[0], "output_endpoints")))
+        serve_connector(s, r, input, seg[1], seg[2]);
+    else if (post && n == 2 && hg_str_eqz(seg[0], "ingress"))
+        hg_serve_ingress(s, r, seg[1]);
+    else if (post && n == 2 && hg_str_eqz(seg[0], "egress"))
+        hg_serve_egress(s, r, seg[1]);
+    else if (get && n == 1)
+        serve_get(s, r, seg[0]);
+    else if (post && n == 1)
+        serve_post(s, r, seg[0]);
+    else
+        not_found(r);
 }
 
 /* --- life --- */
 
 typedef struct {
     hg_pipeline_server_t *s;
-    const char           *path;
-    hg_err_t             *err;
-    int                   rc;
+    const char *path;
+    hg_err_t *err;
+    int rc;
 } open_t;
 
 static void open_on_loop(void *arg)
 {
-    open_t         *o = arg;
-    hg_host_t      *h = hg_pipeline_host(o->s->p);
-    unsigned        n = hg_host_io_loops(h);
-    hg_loop_t     **loops = HG_NEWN(hg_loop_t *, n);
-    hg_http_opts_t  opts = { .loops = loops, .n_loops = n, .on_request = on_request, .arg = o->s, .server_name = "headgate" };
+    open_t *o = arg;
+    hg_host_t *h = hg_pipeline_host(o->s->p);
+    unsigned n = hg_host_io_loops(h);
+    hg_loop_t **loops = HG_NEWN(hg_loop_t *, n);
+    hg_http_opts_t opts = {
+        .loops = loops, .n_loops = n, .on_request = on_request, .arg = o->s, .server_name = "headgate"
+    };
     for (unsigned i = 0; i < n; i++) loops[i] = hg_host_io_loop(h, i);
     o->rc = hg_http_server_new(&opts, &o->s->http, o->err);
     if (o->rc == 0) o->rc = hg_http_listen_unix(o->s->http, o->path, o->err);
     hg_free(loops);
 }
 
-int hg_pipeline_server_new(const hg_pipeline_server_opts_t *opts, const char *path, hg_pipeline_server_t **ret, hg_err_t *err)
+int hg_pipeline_server_new(const hg_pipeline_server_opts_t *opts, const char *path, hg_pipeline_server_t **ret,
+                           hg_err_t *err)
 {
     hg_pipeline_server_t *s = HG_NEW(hg_pipeline_server_t);
     s->opts = *opts;

@@ -6,28 +6,29 @@
 #include "pipeline/server.h"
 
 struct hg_pipeline_server {
-    hg_pipeline_t            *p;
+    hg_pipeline_t *p;
     hg_pipeline_server_opts_t opts;
-    hg_http_server_t         *http;
-    char                      deployment_id[64];
-    struct ingress           *waiting; /* ingress requests of a paused pipeline: control loop */
+    hg_http_server_t *http;
+    char deployment_id[64];
+    struct ingress *waiting; /* ingress requests of a paused pipeline: control loop */
     void (*done)(void *);
     void *done_arg;
 };
 
-/* A question that is answered on another thread: made on the request's loop, answered there again unless the peer left. */
+/* A question that is answered on another thread: made on the request's loop, answered there again unless the peer left.
+ */
 typedef struct call {
     hg_pipeline_server_t *s;
-    hg_req_t             *req; /* NULL: the peer is gone. The request's loop */
-    hg_loop_t            *loop;
-    char                 *arg;   /* endpoint name, token */
-    bool                  flag;
-    int                   flag2;
-    void (*fn)(struct call *c);  /* fills the answer */
-    hg_err_t    err;             /* code != 0: an error answer */
-    int         status;
+    hg_req_t *req; /* NULL: the peer is gone. The request's loop */
+    hg_loop_t *loop;
+    char *arg; /* endpoint name, token */
+    bool flag;
+    int flag2;
+    void (*fn)(struct call *c); /* fills the answer */
+    hg_err_t err;               /* code != 0: an error answer */
+    int status;
     const char *content_type;
-    hg_buf_t    body;
+    hg_buf_t body;
 } call_t;
 
 /* Request's loop: run fn on the control loop, or on the pool, then answer. arg is copied (may be NULL). */
@@ -40,19 +41,19 @@ void hg_ingress_resume(hg_pipeline_server_t *s); /* control loop: the pipeline r
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation);
 void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r);
 
-/* request_format.c: a format and its configuration from query parameters. cfg lives in the arena. extra options: `force`
- * is a JSON object text that overrides (or NULL). *ret_text: the canonical configuration, in the arena. */
-int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, const char *force, const hg_format_type_t **ret_type,
-                      const void **ret_cfg, const char **ret_text, hg_err_t *err);
+/* request_format.c: a format and its configuration from query parameters. cfg lives in the arena. extra options:
+ * `force` is a JSON object text that overrides (or NULL). *ret_text: the canonical configuration, in the arena. */
+int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, const char *force,
+                      const hg_format_type_t **ret_type, const void **ret_cfg, const char **ret_text, hg_err_t *err);
 
 /* result.c: query results. */
 typedef enum { RESULT_TEXT, RESULT_JSON } result_format_t;
 typedef struct result_writer result_writer_t;
-int  hg_result_format(hg_str_t name, result_format_t *ret, hg_err_t *err);
+int hg_result_format(hg_str_t name, result_format_t *ret, hg_err_t *err);
 /* Rows are written into out as they come (JSON), or at the end (text needs all widths). */
 result_writer_t *hg_result_new(result_format_t f, const hg_schema_t *schema, hg_buf_t *out);
-int  hg_result_batch(result_writer_t *w, const hg_batch_t *b, hg_err_t *err);
-int  hg_result_end(result_writer_t *w, hg_err_t *err);
+int hg_result_batch(result_writer_t *w, const hg_batch_t *b, hg_err_t *err);
+int hg_result_end(result_writer_t *w, hg_err_t *err);
 void hg_result_free(result_writer_t *w);
 
 #endif

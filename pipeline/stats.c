@@ -1,4 +1,5 @@
-/* stats.c: Feldera's ControllerStatus from counter snapshots. Any thread; the lock is held while the endpoint arrays are walked. */
+/* stats.c: Feldera's ControllerStatus from counter snapshots. Any thread; the lock is held while the endpoint arrays
+ * are walked. */
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -8,7 +9,7 @@
 void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
 {
     hg_pipeline_totals_t t = { 0 };
-    bool                 all_ended = true;
+    bool all_ended = true;
     pthread_mutex_lock(&p->lock);
     hg_marks_settle(p);
     t.completed_records = p->completed_records;
@@ -180,7 +181,7 @@ static int by_name(const void *a, const void *b)
 static endpoint_t **sorted(endpoint_t **eps, uint32_t n, uint32_t *ret_n)
 {
     endpoint_t **s = HG_NEWN(endpoint_t *, n + 1);
-    uint32_t     k = 0;
+    uint32_t k = 0;
     for (uint32_t i = 0; i < n; i++)
         if (eps[i]->in || eps[i]->out) s[k++] = eps[i];
     qsort(s, k, sizeof *s, by_name);
@@ -220,10 +221,10 @@ int hg_pipeline_endpoint_json(hg_pipeline_t *p, hg_str_t endpoint, bool input, h
 {
     pthread_mutex_lock(&p->lock);
     endpoint_t *ep = hg_pipeline_find(p, endpoint, input);
-    bool        found = ep && (ep->in || ep->out);
+    bool found = ep && (ep->in || ep->out);
     if (found) (input ? put_input : put_output)(ep, true, w);
     pthread_mutex_unlock(&p->lock);
     if (found) return 0;
-    return hg_err_set(err, input ? HG_EUNKNOWNINPUT : HG_EUNKNOWNOUTPUT, "unknown %s endpoint name '" HG_SF "'", input ? "input" : "output",
-                      HG_SA(endpoint));
+    return hg_err_set(err, input ? HG_EUNKNOWNINPUT : HG_EUNKNOWNOUTPUT, "unknown %s endpoint name '" HG_SF "'",
+                      input ? "input" : "output", HG_SA(endpoint));
 }

@@ -1,7 +1,8 @@
 /* tokens.c: completion: which steps are delivered everywhere, and what that means for a token.
  *
- * A token says "the first c records of endpoint e, in incarnation u" (base64url of JSON, as Feldera's). It is complete once the step
- * that took the c-th record is delivered by every output. Marks remember (step, count) only for steps that are not completed yet.
+ * A token says "the first c records of endpoint e, in incarnation u" (base64url of JSON, as Feldera's). It is complete
+ * once the step that took the c-th record is delivered by every output. Marks remember (step, count) only for steps
+ * that are not completed yet.
  */
 #include "base/hg.h"
 #include "base/json.h"
@@ -75,7 +76,7 @@ static void b64_encode(hg_buf_t *out, hg_str_t s)
 {
     for (size_t i = 0; i < s.n; i += 3) {
         uint32_t v = (uint32_t)(unsigned char)s.p[i] << 16;
-        size_t   n = HG_MIN(s.n - i, (size_t)3);
+        size_t n = HG_MIN(s.n - i, (size_t)3);
         if (n > 1) v |= (uint32_t)(unsigned char)s.p[i + 1] << 8;
         if (n > 2) v |= (unsigned char)s.p[i + 2];
         for (size_t k = 0; k <= n; k++) hg_buf_addc(out, g_b64[v >> (18 - 6 * k) & 63]);
@@ -111,7 +112,7 @@ int hg_pipeline_token(hg_pipeline_t *p, hg_str_t endpoint, hg_buf_t *out, hg_err
     }
     hg_input_get_stats(ep->in, &s);
     hg_buf_t json;
-    hg_jw_t  w;
+    hg_jw_t w;
     hg_buf_init(&json, 4096);
     hg_jw_init(&w, &json);
     hg_jw_obj(&w);
@@ -125,15 +126,21 @@ int hg_pipeline_token(hg_pipeline_t *p, hg_str_t endpoint, hg_buf_t *out, hg_err
     return 0;
 }
 
-static int bad_token(hg_err_t *err, const char *why) { return hg_err_set(err, HG_EINVAL, "invalid completion token: %s", why); }
+static int bad_token(hg_err_t *err, const char *why)
+{
+    return hg_err_set(err, HG_EINVAL, "invalid completion token: %s", why);
+}
 
 static int status_of(hg_pipeline_t *p, const hg_json_t *t, bool *ret_complete, uint64_t *ret_step, hg_err_t *err)
 {
-    uint64_t    id, count;
+    uint64_t id, count;
     const char *u = hg_json_str(hg_json_get(t, "u"), NULL);
-    if (!u || hg_json_u64(hg_json_get(t, "e"), &id) < 0 || hg_json_u64(hg_json_get(t, "c"), &count) < 0) return bad_token(err, "members are missing");
+    if (!u || hg_json_u64(hg_json_get(t, "e"), &id) < 0 || hg_json_u64(hg_json_get(t, "c"), &count) < 0)
+        return bad_token(err, "members are missing");
     if (strcmp(u, p->incarnation) != 0)
-        return hg_err_set(err, HG_ERESTARTED, "the completion token is from incarnation %s of the pipeline, which has been restarted since", u);
+        return hg_err_set(err, HG_ERESTARTED,
+                          "the completion token is from incarnation %s of the pipeline, which has been restarted since",
+                          u);
     pthread_mutex_lock(&p->lock);
     endpoint_t *ep = id < p->n_inputs ? p->inputs[id] : NULL;
     if (ep) {
@@ -149,10 +156,10 @@ static int status_of(hg_pipeline_t *p, const hg_json_t *t, bool *ret_complete, u
 
 int hg_pipeline_token_status(hg_pipeline_t *p, hg_str_t token, bool *ret_complete, uint64_t *ret_step, hg_err_t *err)
 {
-    hg_buf_t    json;
-    hg_json_t  *t = NULL;
+    hg_buf_t json;
+    hg_json_t *t = NULL;
     hg_arena_t *a = hg_arena_new();
-    hg_err_t    parse_err;
+    hg_err_t parse_err;
     hg_buf_init(&json, 4096);
     int rc = b64_decode(&json, token);
     if (rc < 0) bad_token(err, "it is not base64url");

@@ -29,8 +29,10 @@ static void put_progress(hg_pipeline_t *p, endpoint_t *ep, hg_jw_t *w)
     hg_jw_key(w, "remaining_msecs");
     if (hg_orch_reading(p->orch, ep->id) && fraction > 0 && fraction < 1)
         hg_jw_u64(w, (uint64_t)((double)(hg_now_us() - began) / 1000.0 * (1 - fraction) / fraction));
-    else if (fraction >= 1) hg_jw_u64(w, 0);
-    else hg_jw_null(w);
+    else if (fraction >= 1)
+        hg_jw_u64(w, 0);
+    else
+        hg_jw_null(w);
     hg_jw_end_obj(w);
 }
 
@@ -40,12 +42,15 @@ static void put_extra(void *arg, uint32_t conn, hg_jw_t *w)
     put_progress(p, p->inputs[conn], w);
 }
 
-void hg_pipeline_orchestration_json(hg_pipeline_t *p, hg_jw_t *w) { hg_orch_json(p->orch, w, put_extra, p); }
+void hg_pipeline_orchestration_json(hg_pipeline_t *p, hg_jw_t *w)
+{
+    hg_orch_json(p->orch, w, put_extra, p);
+}
 
 /* "reading, 78 %" for a connector that another one waits for. */
 static void say_state(hg_pipeline_t *p, uint32_t conn, hg_buf_t *out)
 {
-    endpoint_t      *ep = p->inputs[conn];
+    endpoint_t *ep = p->inputs[conn];
     hg_input_stats_t s = { 0 };
     if (ep->in) hg_input_get_stats(ep->in, &s);
     if (s.failed || s.fatal[0]) {
@@ -53,18 +58,23 @@ static void say_state(hg_pipeline_t *p, uint32_t conn, hg_buf_t *out)
         return;
     }
     hg_orch_reason_t r = hg_orch_reason(p->orch, conn);
-    if (r == HG_REASON_RUNNING) hg_buf_adds(out, hg_pipeline_running(p) ? "reading" : "waits for the pipeline to run");
-    else if (r == HG_REASON_ENDED_) hg_buf_adds(out, s.buffered_records ? "ended, its last records are being processed" : "ended");
-    else if (r == HG_REASON_USER) hg_buf_adds(out, "paused by user");
-    else hg_buf_addf(out, "%s", r == HG_REASON_WAITING ? "waiting itself" : "waiting for a hand-off mark");
-    if (s.total && r == HG_REASON_RUNNING) hg_buf_addf(out, ", %.0f %%", 100.0 * (double)HG_MIN(s.done, s.total) / (double)s.total);
+    if (r == HG_REASON_RUNNING)
+        hg_buf_adds(out, hg_pipeline_running(p) ? "reading" : "waits for the pipeline to run");
+    else if (r == HG_REASON_ENDED_)
+        hg_buf_adds(out, s.buffered_records ? "ended, its last records are being processed" : "ended");
+    else if (r == HG_REASON_USER)
+        hg_buf_adds(out, "paused by user");
+    else
+        hg_buf_addf(out, "%s", r == HG_REASON_WAITING ? "waiting itself" : "waiting for a hand-off mark");
+    if (s.total && r == HG_REASON_RUNNING)
+        hg_buf_addf(out, ", %.0f %%", 100.0 * (double)HG_MIN(s.done, s.total) / (double)s.total);
 }
 
 typedef struct {
     hg_pipeline_t *p;
-    hg_buf_t      *text;
-    bool           failed;
-    unsigned       n;
+    hg_buf_t *text;
+    bool failed;
+    unsigned n;
 } say_t;
 
 static void say_blocker(void *arg, hg_str_t label, uint32_t carrier, bool failed)
@@ -80,13 +90,15 @@ static void say_blocker(void *arg, hg_str_t label, uint32_t carrier, bool failed
 static void say_waiting(hg_pipeline_t *p, endpoint_t *ep, hg_buf_t *text)
 {
     hg_buf_t list;
-    say_t    s = { .p = p, .text = &list };
+    say_t s = { .p = p, .text = &list };
     hg_buf_init(&list, 1u << 20);
     hg_orch_blockers(p->orch, ep->id, say_blocker, &s);
-    if (s.failed) hg_buf_addf(text, "%s is paused: blocked, it will not start by itself", ep->name);
+    if (s.failed)
+        hg_buf_addf(text, "%s is paused: blocked, it will not start by itself", ep->name);
     else {
         hg_buf_addf(text, "%s is paused: waiting for label", ep->name);
-        for (uint32_t i = 0; i < ep->spec->n_after; i++) hg_buf_addf(text, "%s '" HG_SF "'", i ? "," : "", HG_SA(ep->spec->after[i]));
+        for (uint32_t i = 0; i < ep->spec->n_after; i++)
+            hg_buf_addf(text, "%s '" HG_SF "'", i ? "," : "", HG_SA(ep->spec->after[i]));
     }
     hg_buf_addstr(text, hg_buf_str(&list));
     hg_buf_release(&list);
@@ -99,11 +111,17 @@ static void say(hg_pipeline_t *p, endpoint_t *ep, hg_buf_t *text)
     switch (hg_orch_reason(p->orch, ep->id)) {
     case HG_REASON_RUNNING:
         hg_buf_addf(text, "%s is running", ep->name);
-        if (!hg_pipeline_running(p)) hg_buf_adds(text, ", but the pipeline is paused");
-        else if (s.unhealthy) hg_buf_addf(text, ": %s", s.health);
+        if (!hg_pipeline_running(p))
+            hg_buf_adds(text, ", but the pipeline is paused");
+        else if (s.unhealthy)
+            hg_buf_addf(text, ": %s", s.health);
         break;
-    case HG_REASON_USER: hg_buf_addf(text, "%s is paused by user", ep->name); break;
-    case HG_REASON_WAITING: say_waiting(p, ep, text); break;
+    case HG_REASON_USER:
+        hg_buf_addf(text, "%s is paused by user", ep->name);
+        break;
+    case HG_REASON_WAITING:
+        say_waiting(p, ep, text);
+        break;
     case HG_REASON_MARK: {
         say_t b = { .p = p, .text = text };
         hg_buf_addf(text, "%s is paused: it waits until these have taken their hand-off mark", ep->name);
@@ -111,17 +129,23 @@ static void say(hg_pipeline_t *p, endpoint_t *ep, hg_buf_t *text)
         if (s.health[0]) hg_buf_addf(text, "\n  %s", s.health);
         break;
     }
-    case HG_REASON_FAILED_: hg_buf_addf(text, "%s failed: %s", ep->name, s.fatal); break;
-    case HG_REASON_ENDED_: hg_buf_addf(text, "%s has reached its end of input: %" PRIu64 " records", ep->name, s.total_records); break;
+    case HG_REASON_FAILED_:
+        hg_buf_addf(text, "%s failed: %s", ep->name, s.fatal);
+        break;
+    case HG_REASON_ENDED_:
+        hg_buf_addf(text, "%s has reached its end of input: %" PRIu64 " records", ep->name, s.total_records);
+        break;
     case HG_REASON_N:
-    default: break;
+    default:
+        break;
     }
-    if (s.mark[0] && hg_orch_reason(p->orch, ep->id) == HG_REASON_WAITING) hg_buf_addf(text, "\nIt will start from its mark: %s", s.mark);
+    if (s.mark[0] && hg_orch_reason(p->orch, ep->id) == HG_REASON_WAITING)
+        hg_buf_addf(text, "\nIt will start from its mark: %s", s.mark);
 }
 
 static void put_blocker(void *arg, hg_str_t label, uint32_t carrier, bool failed)
 {
-    hg_jw_t       *w = ((void **)arg)[0];
+    hg_jw_t *w = ((void **)arg)[0];
     hg_pipeline_t *p = ((void **)arg)[1];
     hg_jw_obj(w);
     hg_jw_key(w, "label");
@@ -139,8 +163,8 @@ int hg_pipeline_why_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err
     pthread_mutex_unlock(&p->lock);
     if (!ep) return hg_err_set(err, HG_EUNKNOWNINPUT, "unknown input endpoint name '" HG_SF "'", HG_SA(endpoint));
     hg_buf_t text;
-    void    *arg[2] = { w, p };
-    char     since[32];
+    void *arg[2] = { w, p };
+    char since[32];
     hg_buf_init(&text, 1u << 20);
     say(p, ep, &text);
     hg_time_rfc3339(since, hg_orch_since(p->orch, ep->id));

@@ -14,11 +14,11 @@ static unsigned replay_file(const char *path)
     long n = ftell(f);
     rewind(f);
     uint8_t *p = malloc((size_t)n + 1);
-    size_t   got = fread(p, 1, (size_t)n, f);
+    size_t got = fread(p, 1, (size_t)n, f);
     fclose(f);
     for (size_t cut = 0; cut < 8; cut++) {
         /* an exact-size copy, so that address sanitizer sees a read past the end */
-        size_t   m = got - got * cut / 8;
+        size_t m = got - got * cut / 8;
         uint8_t *q = malloc(m ? m : 1);
         memcpy(q, p, m);
         LLVMFuzzerTestOneInput(q, m);
@@ -34,7 +34,7 @@ static unsigned replay(const char *path)
     if (stat(path, &st) < 0) return 0;
     if (!S_ISDIR(st.st_mode)) return replay_file(path);
     unsigned n = 0;
-    DIR     *d = opendir(path);
+    DIR *d = opendir(path);
     for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
         char sub[4096];
         if (e->d_name[0] == '.') continue;

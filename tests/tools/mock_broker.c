@@ -1,4 +1,5 @@
-/* mock_broker.c: a Kafka cluster in a process, for the demo and for tests without a real broker: librdkafka's mock cluster.
+/* mock_broker.c: a Kafka cluster in a process, for the demo and for tests without a real broker: librdkafka's mock
+ * cluster.
  *
  *   mock_broker [topic:partitions…]
  *
@@ -15,7 +16,7 @@
 
 static rd_kafka_t *new_client(rd_kafka_conf_t *conf)
 {
-    char        err[256];
+    char err[256];
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, err, sizeof err);
     if (!rk) {
         fprintf(stderr, "mock_broker: %s\n", err);
@@ -34,7 +35,8 @@ static void produce(rd_kafka_t *rk, char *args)
     }
     rd_kafka_resp_err_t e =
         rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION((int32_t)strtol(part, NULL, 10)),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK), RD_KAFKA_V_VALUE(payload, strlen(payload)), RD_KAFKA_V_END);
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK),
+                          RD_KAFKA_V_VALUE(payload, strlen(payload)), RD_KAFKA_V_END);
     if (e) fprintf(stderr, "mock_broker: %s\n", rd_kafka_err2str(e));
     rd_kafka_poll(rk, 0);
 }
@@ -42,35 +44,39 @@ static void produce(rd_kafka_t *rk, char *args)
 int main(int argc, char **argv)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    char             err[256];
+    char err[256];
     HG_ASSERT(rd_kafka_conf_set(conf, "log_level", "0", err, sizeof err) == RD_KAFKA_CONF_OK);
-    rd_kafka_t              *host = new_client(conf);
+    rd_kafka_t *host = new_client(conf);
     rd_kafka_mock_cluster_t *mc = rd_kafka_mock_cluster_new(host, 1);
     for (int i = 1; i < argc; i++) {
         char *colon = strchr(argv[i], ':');
-        int   parts = colon ? (int)strtol(colon + 1, NULL, 10) : 1;
+        int parts = colon ? (int)strtol(colon + 1, NULL, 10) : 1;
         if (colon) *colon = 0;
         rd_kafka_mock_topic_create(mc, argv[i], parts, 1);
     }
     conf = rd_kafka_conf_new();
-    HG_ASSERT(rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(mc), err, sizeof err) == RD_KAFKA_CONF_OK);
+    HG_ASSERT(rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(mc), err, sizeof err) ==
+              RD_KAFKA_CONF_OK);
     HG_ASSERT(rd_kafka_conf_set(conf, "linger.ms", "1", err, sizeof err) == RD_KAFKA_CONF_OK);
     rd_kafka_t *rk = new_client(conf);
     printf("bootstrap %s\n", rd_kafka_mock_cluster_bootstraps(mc));
     fflush(stdout);
 
-    char   *line = NULL;
-    size_t  cap = 0;
+    char *line = NULL;
+    size_t cap = 0;
     ssize_t n;
     while ((n = getline(&line, &cap, stdin)) > 0) {
         if (line[n - 1] == '\n') line[n - 1] = 0;
-        if (strncmp(line, "produce ", 8) == 0) produce(rk, line + 8);
+        if (strncmp(line, "produce ", 8) == 0)
+            produce(rk, line + 8);
         else if (strcmp(line, "flush") == 0) {
             rd_kafka_flush(rk, 30000);
             printf("flushed %d\n", rd_kafka_outq_len(rk));
             fflush(stdout);
-        } else if (strcmp(line, "down") == 0) rd_kafka_mock_broker_set_down(mc, 1);
-        else if (strcmp(line, "up") == 0) rd_kafka_mock_broker_set_up(mc, 1);
+        } else if (strcmp(line, "down") == 0)
+            rd_kafka_mock_broker_set_down(mc, 1);
+        else if (strcmp(line, "up") == 0)
+            rd_kafka_mock_broker_set_up(mc, 1);
     }
     rd_kafka_flush(rk, 5000);
     free(line);

@@ -7,11 +7,15 @@ static void numbers_keep_their_digits(void **state)
 {
     (void)state;
     hg_arena_t *a = hg_arena_new();
-    hg_json_t  *v;
-    hg_err_t    err;
-    uint64_t    u;
-    int64_t     i;
-    assert_int_equal(hg_json_parse(a, HG_S("{\"u\": 18446744073709551615, \"i\": -9223372036854775808, \"over\": 18446744073709551616, \"f\": 1.5}"), &v, &err), 0);
+    hg_json_t *v;
+    hg_err_t err;
+    uint64_t u;
+    int64_t i;
+    assert_int_equal(hg_json_parse(a,
+                                   HG_S("{\"u\": 18446744073709551615, \"i\": -9223372036854775808, \"over\": "
+                                        "18446744073709551616, \"f\": 1.5}"),
+                                   &v, &err),
+                     0);
     assert_int_equal(hg_json_u64(hg_json_get(v, "u"), &u), 0);
     assert_true(u == UINT64_MAX);
     assert_int_equal(hg_json_i64(hg_json_get(v, "i"), &i), 0);
@@ -26,11 +30,11 @@ static void nodes_know_their_place(void **state)
 {
     (void)state;
     static const char text[] = "[\n  {\"a\": \"x\",\n   \"b\" : [1, true]}]";
-    hg_arena_t       *a = hg_arena_new();
-    hg_json_t        *v;
-    hg_err_t          err;
-    char              path[64];
-    uint32_t          line, col;
+    hg_arena_t *a = hg_arena_new();
+    hg_json_t *v;
+    hg_err_t err;
+    char path[64];
+    uint32_t line, col;
     assert_int_equal(hg_json_parse(a, HG_S(text), &v, &err), 0);
     const hg_json_t *b = hg_json_get(hg_json_at(v, 0), "b");
     assert_memory_equal(text + b->off, "[1, true]", b->len);
@@ -47,8 +51,8 @@ static void strings_are_decoded(void **state)
 {
     (void)state;
     hg_arena_t *a = hg_arena_new();
-    hg_json_t  *v;
-    hg_err_t    err;
+    hg_json_t *v;
+    hg_err_t err;
     assert_int_equal(hg_json_parse(a, HG_S("\"a\\n\\u00e9\\ud83d\\ude00\\/\""), &v, &err), 0);
     assert_string_equal(v->str.p, "a\n\xC3\xA9\xF0\x9F\x98\x80/");
     hg_arena_free(a);
@@ -59,7 +63,7 @@ static void bad_text_is_refused_with_its_place(void **state)
     (void)state;
     static const struct {
         const char *text, *msg;
-        uint32_t    line, col;
+        uint32_t line, col;
     } cases[] = {
         { "", "expected a JSON value, found the end", 1, 1 },
         { "{\"a\":1,}", "expected a member name in quotes", 1, 8 },
@@ -84,8 +88,8 @@ static void bad_text_is_refused_with_its_place(void **state)
     };
     for (size_t i = 0; i < HG_COUNT(cases); i++) {
         hg_arena_t *a = hg_arena_new();
-        hg_json_t  *v = NULL;
-        hg_err_t    err;
+        hg_json_t *v = NULL;
+        hg_err_t err;
         assert_int_equal(hg_json_parse(a, hg_strz(cases[i].text), &v, &err), HG_EPARSE);
         if (!strstr(err.msg, cases[i].msg) || err.pos.line != cases[i].line || err.pos.col != cases[i].col)
             fail_msg("%s: %s at %u:%u", cases[i].text, err.msg, err.pos.line, err.pos.col);
@@ -97,10 +101,10 @@ static void bad_text_is_refused_with_its_place(void **state)
 static void deep_nesting_is_an_error(void **state)
 {
     (void)state;
-    char        text[1000];
+    char text[1000];
     hg_arena_t *a = hg_arena_new();
-    hg_json_t  *v;
-    hg_err_t    err;
+    hg_json_t *v;
+    hg_err_t err;
     memset(text, '[', sizeof text);
     assert_int_equal(hg_json_parse(a, (hg_str_t){ text, sizeof text }, &v, &err), HG_EPARSE);
     assert_non_null(strstr(err.msg, "nested too deeply"));
@@ -111,7 +115,7 @@ static void writing_and_reading_agree(void **state)
 {
     (void)state;
     hg_buf_t b;
-    hg_jw_t  w;
+    hg_jw_t w;
     hg_buf_init(&b, 4096);
     hg_jw_init(&w, &b);
     hg_jw_obj(&w);
@@ -128,7 +132,8 @@ static void writing_and_reading_agree(void **state)
     hg_jw_end_arr(&w);
     hg_jw_end_obj(&w);
     assert_int_equal(w.rc, 0);
-    assert_string_equal(b.p, "{\"u\":18446744073709551615,\"i\":-9223372036854775808,\"s\":\"q\\\"\\\\\\n\\u0001\xEF\xBF\xBD\xC3\xA9\",\"a\":[0.1,null,{}]}");
+    assert_string_equal(b.p, "{\"u\":18446744073709551615,\"i\":-9223372036854775808,\"s\":"
+                             "\"q\\\"\\\\\\n\\u0001\xEF\xBF\xBD\xC3\xA9\",\"a\":[0.1,null,{}]}");
     hg_buf_release(&b);
 }
 
@@ -136,7 +141,7 @@ static void a_full_buffer_is_remembered(void **state)
 {
     (void)state;
     hg_buf_t b;
-    hg_jw_t  w;
+    hg_jw_t w;
     hg_buf_init(&b, 8);
     hg_jw_init(&w, &b);
     hg_jw_strz(&w, "0123456789");
@@ -148,9 +153,10 @@ static void a_full_buffer_is_remembered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_keep_their_digits), cmocka_unit_test(nodes_know_their_place), cmocka_unit_test(strings_are_decoded),
-        cmocka_unit_test(bad_text_is_refused_with_its_place), cmocka_unit_test(deep_nesting_is_an_error),
-        cmocka_unit_test(writing_and_reading_agree), cmocka_unit_test(a_full_buffer_is_remembered),
+        cmocka_unit_test(numbers_keep_their_digits),   cmocka_unit_test(nodes_know_their_place),
+        cmocka_unit_test(strings_are_decoded),         cmocka_unit_test(bad_text_is_refused_with_its_place),
+        cmocka_unit_test(deep_nesting_is_an_error),    cmocka_unit_test(writing_and_reading_agree),
+        cmocka_unit_test(a_full_buffer_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static void numbers_of_slices_are_exact(void **state)
 {
     (void)state;
     uint64_t u = 7;
-    int64_t  i = 7;
+    int64_t i = 7;
     assert_int_equal(hg_str_u64(HG_S("18446744073709551615"), &u), 0);
     assert_true(u == UINT64_MAX);
     assert_int_equal(hg_str_u64(HG_S("18446744073709551616"), &u), HG_ERANGE);
@@ -52,7 +52,8 @@ static void utf8_is_checked(void **state)
 {
     (void)state;
     static const char *const good[] = { "", "a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF" };
-    static const char *const bad[] = { "\x80", "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xC3", "\xE2\x82", "\xF8\x88\x80\x80\x80" };
+    static const char *const bad[] = { "\x80", "\xC0\xAF", "\xE0\x80\xAF",        "\xED\xA0\x80", "\xF4\x90\x80\x80",
+                                       "\xC3", "\xE2\x82", "\xF8\x88\x80\x80\x80" };
     for (size_t i = 0; i < HG_COUNT(good); i++) assert_true(hg_utf8_valid(good[i], strlen(good[i])));
     for (size_t i = 0; i < HG_COUNT(bad); i++) assert_false(hg_utf8_valid(bad[i], strlen(bad[i])));
 }
@@ -82,17 +83,23 @@ static void the_nearest_name(void **state)
 }
 
 typedef struct {
-    const char  *s;
-    uint32_t     n;
-    bool         b, n_set;
-    int          e;
+    const char *s;
+    uint32_t n;
+    bool b, n_set;
+    int e;
     hg_strlist_t l;
-    uint64_t     d;
+    uint64_t d;
 } cfg_t;
 
 static const hg_opt_t g_table[] = {
     { .key = "s", .type = HG_OPT_STR, .at = offsetof(cfg_t, s), .flags = HG_OPT_REQUIRED, .doc = "A text." },
-    { .key = "number", .type = HG_OPT_U32, .at = offsetof(cfg_t, n), .set_at = offsetof(cfg_t, n_set), .def = "3", .min = 1, .max = 64 },
+    { .key = "number",
+      .type = HG_OPT_U32,
+      .at = offsetof(cfg_t, n),
+      .set_at = offsetof(cfg_t, n_set),
+      .def = "3",
+      .min = 1,
+      .max = 64 },
     { .key = "b", .type = HG_OPT_BOOL, .at = offsetof(cfg_t, b), .def = "true" },
     { .key = "e", .type = HG_OPT_ENUM, .at = offsetof(cfg_t, e), .names = "earliest|latest", .def = "latest" },
     { .key = "l", .type = HG_OPT_STRLIST, .at = offsetof(cfg_t, l), .flags = HG_OPT_ONE_OR_MANY },
@@ -111,9 +118,9 @@ static void collect(void *arg, bool warning, const hg_json_t *node, bool at_key,
 static void try_options(const char *json, hg_extra_t extra, cfg_t *cfg, const char *expected)
 {
     hg_arena_t *a = hg_arena_new();
-    hg_json_t  *v;
-    hg_err_t    err;
-    hg_buf_t    out;
+    hg_json_t *v;
+    hg_err_t err;
+    hg_buf_t out;
     hg_kvlist_t more = { 0 };
     hg_buf_init(&out, 10000);
     hg_diag_t d = { .fn = collect, .arg = &out };
@@ -136,31 +143,44 @@ static void options_are_checked(void **state)
     assert_true(c.b);
     assert_int_equal(c.e, 1);
     assert_int_equal(c.d, 30000);
-    try_options("{\"s\": \"x\", \"number\": 64, \"e\": \"earliest\", \"l\": \"one\", \"b\": null}", HG_EXTRA_REFUSE, &c, "");
+    try_options("{\"s\": \"x\", \"number\": 64, \"e\": \"earliest\", \"l\": \"one\", \"b\": null}", HG_EXTRA_REFUSE, &c,
+                "");
     assert_true(c.n_set && c.n == 64 && c.e == 0 && c.l.n == 1 && c.b);
     try_options("{}", HG_EXTRA_REFUSE, &c, "E missing field `s`: A text.\n");
     try_options("{\"s\": 5}", HG_EXTRA_REFUSE, &c, "E option 's': expected a string, found a number\n");
-    try_options("{\"s\": \"\", \"number\": 65}", HG_EXTRA_REFUSE, &c, "E option 'number': 65 is not a whole number from 1 to 64\n");
-    try_options("{\"s\": \"\", \"number\": 1.5}", HG_EXTRA_REFUSE, &c, "E option 'number': 1.5 is not a whole number from 1 to 64\n");
-    try_options("{\"s\": \"\", \"e\": \"x\"}", HG_EXTRA_REFUSE, &c, "E option 'e': invalid value 'x'; valid values are: earliest|latest\n");
-    try_options("{\"s\": \"\", \"numbr\": 1}", HG_EXTRA_REFUSE, &c, "E unknown field \"numbr\"; did you mean \"number\"?\n");
-    try_options("{\"s\": \"\", \"numbr\": 1}", HG_EXTRA_WARN, &c, "W unknown field \"numbr\"; did you mean \"number\"?\n");
-    try_options("{\"s\": \"\", \"other.option\": {}}", HG_EXTRA_TAKE, &c, "E option 'other.option': expected a string, found an object\n");
-    try_options("{\"s\": \"\", \"d\": \"5 weeks\"}", HG_EXTRA_REFUSE, &c,
-                "E option 'd': '5 weeks' is not a duration; write milliseconds or a text like \"500ms\", \"30s\", \"5m\"\n");
+    try_options("{\"s\": \"\", \"number\": 65}", HG_EXTRA_REFUSE, &c,
+                "E option 'number': 65 is not a whole number from 1 to 64\n");
+    try_options("{\"s\": \"\", \"number\": 1.5}", HG_EXTRA_REFUSE, &c,
+                "E option 'number': 1.5 is not a whole number from 1 to 64\n");
+    try_options("{\"s\": \"\", \"e\": \"x\"}", HG_EXTRA_REFUSE, &c,
+                "E option 'e': invalid value 'x'; valid values are: earliest|latest\n");
+    try_options("{\"s\": \"\", \"numbr\": 1}", HG_EXTRA_REFUSE, &c,
+                "E unknown field \"numbr\"; did you mean \"number\"?\n");
+    try_options("{\"s\": \"\", \"numbr\": 1}", HG_EXTRA_WARN, &c,
+                "W unknown field \"numbr\"; did you mean \"number\"?\n");
+    try_options("{\"s\": \"\", \"other.option\": {}}", HG_EXTRA_TAKE, &c,
+                "E option 'other.option': expected a string, found an object\n");
+    try_options(
+        "{\"s\": \"\", \"d\": \"5 weeks\"}", HG_EXTRA_REFUSE, &c,
+        "E option 'd': '5 weeks' is not a duration; write milliseconds or a text like \"500ms\", \"30s\", \"5m\"\n");
 }
 
 static void secrets_are_not_printed(void **state)
 {
     (void)state;
     hg_arena_t *a = hg_arena_new();
-    hg_json_t  *v;
-    hg_err_t    err;
-    hg_buf_t    out;
+    hg_json_t *v;
+    hg_err_t err;
+    hg_buf_t out;
     hg_buf_init(&out, 1000);
-    assert_int_equal(hg_json_parse(a, HG_S("{\"password\":\"p\",\"sasl.password\":\"q\",\"s\":\"x\",\"deep\":{\"api_token\":\"t\"}}"), &v, &err), 0);
+    assert_int_equal(
+        hg_json_parse(a,
+                      HG_S("{\"password\":\"p\",\"sasl.password\":\"q\",\"s\":\"x\",\"deep\":{\"api_token\":\"t\"}}"),
+                      &v, &err),
+        0);
     hg_opts_redact(g_table, v, &out);
-    assert_string_equal(out.p, "{\"password\":\"***\",\"sasl.password\":\"***\",\"s\":\"x\",\"deep\":{\"api_token\":\"***\"}}");
+    assert_string_equal(
+        out.p, "{\"password\":\"***\",\"sasl.password\":\"***\",\"s\":\"x\",\"deep\":{\"api_token\":\"***\"}}");
     hg_buf_release(&out);
     hg_arena_free(a);
 }
@@ -169,7 +189,7 @@ static void string_map_finds_what_was_put(void **state)
 {
     (void)state;
     hg_strmap_t m;
-    char        keys[500][8];
+    char keys[500][8];
     hg_strmap_init(&m);
     assert_int_equal(hg_strmap_get(&m, HG_S("x")), HG_STRMAP_NONE);
     for (uint32_t i = 0; i < 500; i++) {
@@ -185,7 +205,7 @@ static void arena_arrays_grow(void **state)
 {
     (void)state;
     hg_arena_t *a = hg_arena_new();
-    uint32_t   *v = NULL, n = 0;
+    uint32_t *v = NULL, n = 0;
     for (uint32_t i = 0; i < 1000; i++) HG_APUSH(a, v, n, i);
     for (uint32_t i = 0; i < 1000; i++) assert_int_equal(v[i], i);
     hg_arena_free(a);
@@ -206,10 +226,17 @@ static void codes_have_names_and_statuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(buffer_keeps_its_ceiling_and_its_end), cmocka_unit_test(failed_allocation_leaves_a_buffer_as_it_was),
-        cmocka_unit_test(numbers_of_slices_are_exact), cmocka_unit_test(utf8_is_checked), cmocka_unit_test(percent_codes),
-        cmocka_unit_test(the_nearest_name), cmocka_unit_test(options_are_checked), cmocka_unit_test(secrets_are_not_printed),
-        cmocka_unit_test(string_map_finds_what_was_put), cmocka_unit_test(arena_arrays_grow), cmocka_unit_test(codes_have_names_and_statuses),
+        cmocka_unit_test(buffer_keeps_its_ceiling_and_its_end),
+        cmocka_unit_test(failed_allocation_leaves_a_buffer_as_it_was),
+        cmocka_unit_test(numbers_of_slices_are_exact),
+        cmocka_unit_test(utf8_is_checked),
+        cmocka_unit_test(percent_codes),
+        cmocka_unit_test(the_nearest_name),
+        cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(secrets_are_not_printed),
+        cmocka_unit_test(string_map_finds_what_was_put),
+        cmocka_unit_test(arena_arrays_grow),
+        cmocka_unit_test(codes_have_names_and_statuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,8 @@
 
 typedef struct {
     hg_loop_t *loop;
-    unsigned   seen[2];
-    bool       ordered;
+    unsigned seen[2];
+    bool ordered;
 } order_t;
 typedef struct {
     order_t *o;
@@ -40,7 +40,7 @@ static void poster(void *arg, unsigned worker)
 static void posts_of_one_thread_run_in_order(void **state)
 {
     (void)state;
-    order_t    o = { .loop = hg_loop_new("test"), .ordered = true };
+    order_t o = { .loop = hg_loop_new("test"), .ordered = true };
     hg_pool_t *p = hg_pool_new(2);
     hg_loop_start(o.loop);
     hg_pool_submit(p, poster, NULL, NULL, &o);
@@ -53,9 +53,9 @@ static void posts_of_one_thread_run_in_order(void **state)
 }
 
 typedef struct {
-    hg_loop_t       *loop;
+    hg_loop_t *loop;
     _Atomic unsigned worked;
-    unsigned         done;
+    unsigned done;
 } count_t;
 
 static void work(void *arg, unsigned worker)
@@ -73,7 +73,7 @@ static void done(void *arg)
 static void work_comes_back_to_its_loop(void **state)
 {
     (void)state;
-    count_t    c = { .loop = hg_loop_new("test") };
+    count_t c = { .loop = hg_loop_new("test") };
     hg_pool_t *p = hg_pool_new(3);
     for (int i = 0; i < 100; i++) hg_pool_submit(p, work, done, c.loop, &c);
     hg_loop_run(c.loop);
@@ -83,13 +83,16 @@ static void work_comes_back_to_its_loop(void **state)
     assert_int_equal(c.done, 100);
 }
 
-static void set_flag(void *arg) { *(bool *)arg = true; }
+static void set_flag(void *arg)
+{
+    *(bool *)arg = true;
+}
 
 static void a_call_waits(void **state)
 {
     (void)state;
     hg_loop_t *l = hg_loop_new("test");
-    bool       flag = false;
+    bool flag = false;
     hg_loop_start(l);
     hg_loop_call(l, set_flag, &flag);
     assert_true(flag);

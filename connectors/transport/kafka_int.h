@@ -1,0 +1,41 @@
+/* kafka_int.h: what input and output share: client configuration from options, and queue events on a loop. */
+#ifndef HG_CONNECTORS_TRANSPORT_KAFKA_INT_H
+#define HG_CONNECTORS_TRANSPORT_KAFKA_INT_H
+
+#include "base/opts.h"
+#include "base/loop.h"
+#include <librdkafka/rdkafka.h>
+
+typedef struct hg_kafka_default {
+    const char *key, *value;
+} hg_kafka_default_t;
+
+/* Compile time: every librdkafka option must exist and take its value; complaints go to its node. Values that are
+ * references
+ * (${env:…}) are not judged. */
+void hg_kafka_check(const hg_kvlist_t *extra, const char *kind, hg_diag_t *d);
+
+/* A client with defaults first, then the user's options. opaque comes back in call-backs. HG_EINVALTRANSPORT with
+ * librdkafka's words. */
+int hg_kafka_client(rd_kafka_type_t type, const hg_kvlist_t *extra, const hg_kafka_default_t *defaults,
+                    size_t n_defaults, void (*conf)(rd_kafka_conf_t *, void *opaque), void *opaque, rd_kafka_t **ret,
+                    hg_err_t *err);
+const char *hg_kafka_option(const hg_kvlist_t *extra, const char *key); /* the user's value, or NULL */
+
+/* Turns "something is in this queue" into a call on the loop. */
+typedef struct hg_kafka_wake {
+    uv_poll_t poll;
+    int fd;
+    void (*fn)(void *arg);
+    void (*closed)(void *arg);
+    void *arg;
+} hg_kafka_wake_t;
+/* Loop thread. The object is the caller's and stays until closed() was called. */
+int hg_kafka_wake_open(hg_kafka_wake_t *w, hg_loop_t *loop, rd_kafka_queue_t *q, void (*fn)(void *), void *arg,
+                       hg_err_t *err);
+void hg_kafka_wake_close(hg_kafka_wake_t *w, rd_kafka_queue_t *q, void (*closed)(void *arg));
+
+/* Is this error one that librdkafka goes on retrying by itself? */
+bool hg_kafka_transient(rd_kafka_resp_err_t e);
+
+#endif

@@ -1,0 +1,459 @@
+/* kafka_output.c: writes batches as messages of one topic.
+ *
+ * A message belongs to its batch: the batch counts messages that are not acknowledged. Batches are delivered in order:
+ * step s is reported once every message of every batch up to s is acknowledged by the broker. A message that the broker
+ * did not take (time-out, lost leader) is sent again; one that it never will take (too large, not authorised) is
+ * counted as an error.
+ *
+ * When librdkafka's queue is full the message waits in `stuck`, the host is told to stop (HG_EAGAIN), and an
+ * acknowledgement makes room. Everything here is on the loop; delivery reports come through the client's main queue.
+ */
+#include "base/hg.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "connectors/connector.h"
+#include "connectors/transport/kafka_int.h"
+
+extern const hg_output_type_t hg_output_kafka;
+
+#define RETRY_BASE 100
+#define RETRY_CAP  5000
+
+typedef struct {
+    hg_kvlist_t extra; /* librdkafka's options: first member */
+    const char *topic;
+    const hg_json_t *headers, *fault_tolerance;
+    int log_level;
+    uint32_t init_timeout;
+    const char *kafka_service, *region;
+} kafka_cfg_t;
+
+#define AT(f) .at = offsetof(kafka_cfg_t, f)
+static const hg_opt_t kafka_opts[] = {
+    { .key = "topic", .type = HG_OPT_STR, AT(topic), .flags = HG_OPT_REQUIRED, .doc = "Topic to write." },
+    { .key = "headers",
+      .type = HG_OPT_JSON,
+      AT(headers),
+      .doc = "Headers of every message: a list of {\"key\": text, \"value\": text, list of bytes, or null}." },
+    { .key = "log_level",
+      .type = HG_OPT_ENUM,
+      AT(log_level),
+      .names = "emerg|alert|critical|error|warning|notice|info|debug",
+      .def = "error",
+      .flags = HG_OPT_IGNORED,
+      .doc = "The log level of headgate applies." },
+    { .key = "initialization_timeout_secs",
+      .type = HG_OPT_U32,
+      AT(init_timeout),
+      .def = "60",
+      .unit = "s",
+      .flags = HG_OPT_IGNORED,
+      .doc = "The connector starts without the broker and retries until it is there." },
+    { .key = "fault_tolerance",
+      .type = HG_OPT_JSON,
+      AT(fault_tolerance),
+      .flags = HG_OPT_IGNORED,
+      .doc = "For exactly-once pipelines." },
+    { .key = "kafka_service", .type = HG_OPT_STR, AT(kafka_service), .flags = HG_OPT_IGNORED, .doc = "Obsolete." },
+    { .key = "region",
+      .type = HG_OPT_STR,
+      AT(region),
+      .flags = HG_OPT_IGNORED,
+      .doc = "Tokens of AWS MSK IAM are not offered." },
+    { .key = NULL },
+};
+
+typedef struct {
+    hg_list_t link; /* on kafka_t.batches, oldest first */
+    uint64_t step;
+    uint64_t open; /* messages not acknowledged */
+    bool ended;
+} batch_t;
+
+typedef struct stuck {
+    hg_list_t link; /* on kafka_t.stuck */
+    batch_t *batch;
+    size_t key_len, len;
+    bool has_key, has_payload;
+    char data[]; /* key, then payload */
+} stuck_t;
+
+typedef struct {
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *queue;
+    hg_kafka_wake_t wake;
+    bool wake_open, told_full, stopping, stopped, closing, unhealthy, client_failed;
+    hg_err_t client_err;
+    rd_kafka_headers_t *headers;
+    hg_list_t batches, stuck;
+    uv_timer_t *timer; /* retries `stuck` */
+    unsigned attempts;
+} kafka_t;
+
+/* --- configuration --- */
+
+static bool bytes_ok(const hg_json_t *v)
+{
+    uint64_t u;
+    for (const hg_json_t *b = v->child; b; b = b->next)
+        if (hg_json_u64(b, &u) < 0 || u > 255) return false;
+    return true;
+}
+
+static void kafka_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
+{
+    const kafka_cfg_t *c = cfg;
+    (void)obj;
+    if (c->headers && c->headers->kind != HG_J_ARRAY && c->headers->kind != HG_J_NULL)
+        hg_diag(d, false, c->headers, false, "option 'headers': expected a list");
+    for (const hg_json_t *h = c->headers && c->headers->kind == HG_J_ARRAY ? c->headers->child : NULL; h; h = h->next) {
+        const hg_json_t *v = hg_json_get(h, "value");
+        bool ok = hg_json_str(hg_json_get(h, "key"), NULL) != NULL &&
+                  (!v || v->kind == HG_J_NULL || v->kind == HG_J_STRING || (v->kind == HG_J_ARRAY && bytes_ok(v)));
+        if (!ok) hg_diag(d, false, h, false, "a header is {\"key\": text, \"value\": text, list of bytes, or null}");
+    }
+    hg_kafka_check(&c->extra, "output", d);
+}
+
+static void add_header(rd_kafka_headers_t *hs, const hg_json_t *h)
+{
+    const hg_json_t *k = hg_json_get(h, "key"), *v = hg_json_get(h, "value");
+    if (v && v->kind == HG_J_STRING) {
+        rd_kafka_header_add(hs, k->str.p, (ssize_t)k->str.n, v->str.p, (ssize_t)v->str.n);
+    } else if (v && v->kind == HG_J_ARRAY) {
+        char *bytes = hg_xnew(v->n + 1);
+        size_t n = 0;
+        for (const hg_json_t *b = v->child; b; b = b->next) {
+            uint64_t u = 0;
+            hg_json_u64(b, &u);
+            bytes[n++] = (char)u;
+        }
+        rd_kafka_header_add(hs, k->str.p, (ssize_t)k->str.n, bytes, (ssize_t)n);
+        hg_free(bytes);
+    } else {
+        rd_kafka_header_add(hs, k->str.p, (ssize_t)k->str.n, NULL, -1);
+    }
+}
+
+static int kafka_open(hg_output_t *out, hg_err_t *err)
+{
+    kafka_t *k = hg_out_inst(out);
+    const kafka_cfg_t *c = hg_out_cfg(out);
+    (void)err;
+    hg_list_init(&k->batches);
+    hg_list_init(&k->stuck);
+    if (c->headers && c->headers->kind == HG_J_ARRAY && c->headers->n) {
+        k->headers = rd_kafka_headers_new(c->headers->n);
+        for (const hg_json_t *h = c->headers->child; h; h = h->next) add_header(k->headers, h);
+    }
+    return 0;
+}
+
+/* --- sending --- */
+
+static rd_kafka_resp_err_t put_message(hg_output_t *out, batch_t *b, const char *key, size_t key_len, bool has_key,
+                                       const char *p, size_t n, bool has_payload)
+{
+    kafka_t *k = hg_out_inst(out);
+    const kafka_cfg_t *c = hg_out_cfg(out);
+    rd_kafka_headers_t *hs = k->headers ? rd_kafka_headers_copy(k->headers) : NULL;
+    union {
+        const char *in;
+        void *out;
+    } kp = { key }, pp = { p }; /* librdkafka takes void * and copies */
+    rd_kafka_vu_t vus[8];
+    size_t nv = 0;
+    vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = c->topic };
+    vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY };
+    vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = b };
+    if (has_key) vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { kp.out, key_len } };
+    if (has_payload) vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { pp.out, n } };
+    if (hs) vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = hs };
+    rd_kafka_error_t *e = rd_kafka_produceva(k->rk, vus, nv);
+    rd_kafka_resp_err_t code = e ? rd_kafka_error_code(e) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (e) {
+        rd_kafka_error_destroy(e);
+        if (hs) rd_kafka_headers_destroy(hs);
+    }
+    return code;
+}
+
+static void deliver_batches(hg_output_t *out)
+{
+    kafka_t *k = hg_out_inst(out);
+    while (!hg_list_empty(&k->batches)) {
+        batch_t *b = HG_ENTRY(k->batches.next, batch_t, link);
+        if (b->open || !b->ended) break;
+        uint64_t step = b->step;
+        hg_list_del(&b->link);
+        hg_free(b);
+        hg_out_delivered(out, step);
+    }
+    if (k->stopping && !k->stopped && hg_list_empty(&k->batches) && hg_list_empty(&k->stuck)) {
+        k->stopped = true;
+        hg_out_stopped(out);
+    }
+}
+
+static void report(hg_output_t *out, const char *tag, rd_kafka_resp_err_t e, bool retry)
+{
+    kafka_t *k = hg_out_inst(out);
+    hg_err_t err = HG_ERR_INIT;
+    if (retry)
+        hg_err_retry(&err, HG_ENET, "%s", rd_kafka_err2str(e));
+    else
+        hg_err_set(&err, HG_ENET, "%s: the message is lost", rd_kafka_err2str(e));
+    err.fatal = e == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || e == RD_KAFKA_RESP_ERR__FATAL;
+    k->unhealthy |= retry;
+    hg_out_error(out, tag, &err);
+}
+
+static void hold_message(kafka_t *k, batch_t *b, const char *key, size_t key_len, bool has_key, const char *p, size_t n,
+                         bool has_payload)
+{
+    stuck_t *s = hg_xnew(sizeof *s + key_len + n);
+    *s = (stuck_t){ .batch = b, .key_len = key_len, .len = n, .has_key = has_key, .has_payload = has_payload };
+    hg_list_init(&s->link);
+    if (key_len) memcpy(s->data, key, key_len);
+    if (n) memcpy(s->data + key_len, p, n);
+    hg_list_add_tail(&k->stuck, &s->link);
+}
+
+static void retry_stuck(hg_output_t *out);
+static void on_timer(uv_timer_t *t)
+{
+    retry_stuck(t->data);
+}
+
+static void retry_later(hg_output_t *out)
+{
+    kafka_t *k = hg_out_inst(out);
+    if (!k->timer) {
+        k->timer = HG_NEW(uv_timer_t);
+        uv_timer_init(hg_loop_uv(hg_out_loop(out)), k->timer);
+        k->timer->data = out;
+    }
+    if (!uv_is_active((uv_handle_t *)k->timer))
+        uv_timer_start(k->timer, on_timer, hg_backoff_ms(k->attempts++, RETRY_BASE, RETRY_CAP), 0);
+}
+
+/* Sends what waits, oldest first, until the client's queue is full again. */
+static void retry_stuck(hg_output_t *out)
+{
+    kafka_t *k = hg_out_inst(out);
+    while (!k->closing && !hg_list_empty(&k->stuck)) {
+        stuck_t *s = HG_ENTRY(k->stuck.next, stuck_t, link);
+        rd_kafka_resp_err_t e =
+            put_message(out, s->batch, s->data, s->key_len, s->has_key, s->data + s->key_len, s->len, s->has_payload);
+        if (e == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            retry_later(out);
+            return;
+        }
+        if (e) {
+            report(out, "kafka-send", e, false);
+            if (k->closing) return;
+            s->batch->open--;
+        }
+        hg_list_del(&s->link);
+        hg_free(s);
+    }
+    if (k->closing) return;
+    if (k->told_full) {
+        k->told_full = false;
+        hg_out_drained(out);
+    }
+    deliver_batches(out);
+}
+
+/* --- delivery reports --- */
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    hg_output_t *out = opaque;
+    kafka_t *k = hg_out_inst(out);
+    batch_t *b = m->_private;
+    (void)rk;
+    if (k->closing) return;
+    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        b->open--;
+        if (k->unhealthy) {
+            k->unhealthy = false;
+            k->attempts = 0;
+            hg_out_healthy(out);
+        }
+    } else if (hg_kafka_transient(m->err)) {
+        report(out, "kafka_nonft_delivery", m->err, true);
+        hold_message(k, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL);
+    } else {
+        b->open--;
+        report(out, "kafka_nonft_delivery", m->err, false);
+    }
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    kafka_t *k = hg_out_inst(opaque);
+    char fatal[512];
+    if (k->client_failed && k->client_err.fatal) return;
+    k->client_failed = true;
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        rd_kafka_fatal_error(rk, fatal, sizeof fatal);
+        hg_err_set(&k->client_err, HG_ENET, "%s", fatal);
+        k->client_err.fatal = 1;
+    } else {
+        hg_err_retry(&k->client_err, HG_ENET, "%s", reason);
+    }
+}
+
+static void serve(void *arg)
+{
+    hg_output_t *out = arg;
+    kafka_t *k = hg_out_inst(out);
+    while (!k->closing && rd_kafka_poll(k->rk, 0) > 0) {
+    }
+    if (k->closing) return;
+    if (k->client_failed) {
+        k->client_failed = false;
+        k->unhealthy |= k->client_err.retry;
+        hg_out_error(out, "kafka-poll", &k->client_err);
+        if (k->closing) return;
+    }
+    retry_stuck(out);
+}
+
+static void set_callbacks(rd_kafka_conf_t *conf, void *opaque)
+{
+    (void)opaque;
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+}
+
+/* --- the contract --- */
+
+static int kafka_start(hg_output_t *out, hg_err_t *err)
+{
+    static const hg_kafka_default_t defaults[] = { { "linger.ms", "5" }, { "queue.buffering.max.kbytes", "8192" } };
+    kafka_t *k = hg_out_inst(out);
+    const kafka_cfg_t *c = hg_out_cfg(out);
+    int rc =
+        hg_kafka_client(RD_KAFKA_PRODUCER, &c->extra, defaults, HG_COUNT(defaults), set_callbacks, out, &k->rk, err);
+    if (rc < 0) return rc;
+    k->queue = rd_kafka_queue_get_main(k->rk);
+    rc = hg_kafka_wake_open(&k->wake, hg_out_loop(out), k->queue, serve, out, err);
+    if (rc < 0) return rc;
+    k->wake_open = true;
+    hg_out_ready(out);
+    return 0;
+}
+
+static batch_t *current(kafka_t *k, uint64_t step)
+{
+    if (!hg_list_empty(&k->batches)) {
+        batch_t *last = HG_ENTRY(k->batches.prev, batch_t, link);
+        if (!last->ended) return last;
+    }
+    batch_t *b = HG_NEW(batch_t);
+    b->step = step;
+    hg_list_init(&b->link);
+    hg_list_add_tail(&k->batches, &b->link);
+    return b;
+}
+
+static int kafka_write(hg_output_t *out, uint64_t step, hg_str_t key, hg_str_t payload, uint32_t n_records,
+                       hg_err_t *err)
+{
+    kafka_t *k = hg_out_inst(out);
+    batch_t *b = current(k, step);
+    (void)n_records;
+    rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    if (hg_list_empty(&k->stuck))
+        e = put_message(out, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        b->open++;
+        return 0;
+    }
+    if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL) return hg_err_set(err, HG_ENET, "%s", rd_kafka_err2str(e));
+    b->open++;
+    hold_message(k, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
+    k->told_full = true;
+    retry_later(out);
+    return HG_EAGAIN;
+}
+
+static int kafka_end_batch(hg_output_t *out, uint64_t step, hg_err_t *err)
+{
+    kafka_t *k = hg_out_inst(out);
+    batch_t *b = current(k, step);
+    (void)err;
+    b->step = step;
+    b->ended = true;
+    deliver_batches(out);
+    return 0;
+}
+
+static void kafka_stop(hg_output_t *out)
+{
+    kafka_t *k = hg_out_inst(out);
+    k->stopping = true;
+    deliver_batches(out);
+}
+
+static void destroy_client(void *arg, unsigned worker)
+{
+    kafka_t *k = hg_out_inst(arg);
+    (void)worker;
+    if (k->queue) rd_kafka_queue_destroy(k->queue);
+    if (!k->rk) return;
+    rd_kafka_purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    rd_kafka_destroy(k->rk);
+}
+
+static void client_destroyed(void *arg)
+{
+    kafka_t *k = hg_out_inst(arg);
+    hg_list_t *n;
+    if (k->headers) rd_kafka_headers_destroy(k->headers);
+    while ((n = hg_list_pop(&k->stuck)) != NULL) hg_free(HG_ENTRY(n, stuck_t, link));
+    while ((n = hg_list_pop(&k->batches)) != NULL) hg_free(HG_ENTRY(n, batch_t, link));
+    hg_out_closed(arg);
+}
+
+static void wake_closed(void *arg)
+{
+    hg_out_work(arg, destroy_client, client_destroyed, arg);
+}
+
+static void free_timer(uv_handle_t *t)
+{
+    hg_free(t);
+}
+
+static void kafka_close(hg_output_t *out)
+{
+    kafka_t *k = hg_out_inst(out);
+    k->closing = true;
+    if (k->timer) uv_close((uv_handle_t *)k->timer, free_timer);
+    k->timer = NULL;
+    if (k->wake_open)
+        hg_kafka_wake_close(&k->wake, k->queue, wake_closed);
+    else
+        wake_closed(out);
+}
+
+const hg_output_type_t hg_output_kafka = {
+    .abi = HG_CONNECTOR_ABI,
+    .name = "kafka_output",
+    .summary = "writes a Kafka topic",
+    .opts = kafka_opts,
+    .extra = HG_EXTRA_TAKE,
+    .cfg_size = sizeof(kafka_cfg_t),
+    .inst_size = sizeof(kafka_t),
+    .messages = true,
+    .check = kafka_check,
+    .open = kafka_open,
+    .start = kafka_start,
+    .write = kafka_write,
+    .end_batch = kafka_end_batch,
+    .stop = kafka_stop,
+    .close = kafka_close,
+};
