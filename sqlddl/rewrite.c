@@ -140,6 +140,28 @@ static void end_wrapped(hg_rw_t *r)
     if (r->p->note[r->i].mark == HG_MARK_WRAPPED) hg_rw_put(r, r->i, ")");
 }
 
+/* Does token i bind its operands looser than a subtraction, or separate expressions? */
+static bool looser(const hg_rw_t *r, uint32_t i)
+{
+    static const char *const ops[] = { ",", "=", "<>", "!=", "<", "<=", ">", ">=", "<=>" };
+    for (size_t k = 0; k < HG_COUNT(ops); k++)
+        if (op(r, i, ops[k])) return true;
+    switch ((int)kw(r, i)) {
+    case HG_KW_AND:
+    case HG_KW_OR:
+    case HG_KW_NOT:
+    case HG_KW_IS:
+    case HG_KW_IN:
+    case HG_KW_LIKE:
+    case HG_KW_ILIKE:
+    case HG_KW_RLIKE:
+    case HG_KW_BETWEEN:
+        return true;
+    default:
+        return starts_query(kw(r, i));
+    }
+}
+
 /* (a - b) UNIT: an expression in brackets whose last operation at its level is a subtraction, followed by a unit. */
 static bool is_diff(const hg_rw_t *r, uint32_t i)
 {
@@ -149,8 +171,9 @@ static bool is_diff(const hg_rw_t *r, uint32_t i)
     if (i > r->b->from && (nameish(r, i - 1) || op(r, i - 1, ")") || op(r, i - 1, "]"))) return false;
     bool minus = false;
     for (uint32_t k = i + 1; k < close; k++) {
-        if (op(r, k, ",") || starts_query(kw(r, k))) return false;
-        if (op(r, k, "-") && k > i + 1) minus = true;
+        if (looser(r, k)) return false;
+        bool binary = k > i + 1 && (p->tok[k - 1].kind != HG_TOK_OP || op(r, k - 1, ")") || op(r, k - 1, "]"));
+        if (binary && (op(r, k, "-") || op(r, k, "+"))) minus = op(r, k, "-"); /* the last one is done last */
         if (p->match[k] != HG_NO_TOK && p->match[k] > k) k = p->match[k];
     }
     return minus;

@@ -8,6 +8,10 @@ static const struct {
     const char *sql, *tree;
 } cases[] = {
     { "SELECT * FROM (t) x, ((u) JOIN (v) ON (a))", "{SELECT (star) FROM [t AS x] [inner [u] [v] ON a]}" },
+    { "SELECT (a - b > 0) day, (a - b + c) hour, (a + b - c) hour, (a - -b) day, (-a) month, f(a - b) year FROM t",
+      "{SELECT (op '>' (op '-' a b) 0) AS day (op '+' (op '-' a b) c) AS hour (diff 'HOUR' :INTERVAL HOUR (op '+' a b) "
+      "c) (diff 'DAY' "
+      ":INTERVAL DAY a (op 'neg' b)) (op 'neg' a) AS month (call 'f' (op '-' a b)) AS year FROM [t]}" },
     { "SELECT -1, - -1, +5, -9223372036854775808, 1 - -2",
       "{SELECT (op 'neg' 1) (op 'neg' (op 'neg' 1)) 5 (op 'neg' 9223372036854775808) (op '-' 1 (op 'neg' 2))}" },
     { "SELECT a + b * c - d, a || b * c, a < b AND c OR NOT d = e, a + b BETWEEN c AND d + 1, a = b OR c <=> d",

@@ -1,0 +1,1 @@
+SELECT * FROM coalesce(a) x(y, z)

@@ -1,0 +1,1 @@
+WITH a AS 5 SELECT 1
