@@ -1,5 +1,6 @@
-/* One ad-hoc statement against a finished program: SELECT, or INSERT INTO a table (sql §6). The same binder and functions as views;
- * grouping, sorting and limits on top. The program is only read: many threads may do this at once. */
+/* One ad-hoc statement against a finished program: SELECT, or INSERT INTO a table (sql §6). The same binder and
+ * functions as views; grouping, sorting and limits on top. The program is only read: many threads may do this at once.
+ */
 #include "base/hg.h"
 #include "compile/compile_int.h"
 
@@ -10,15 +11,16 @@ static int fail(const hg_cc_t *c, hg_err_t *err)
         const hg_msg_t *m = &c->msgs[i];
         if (m->warning) continue;
         const char *text = m->message;
-        char        prefix[96];
+        char prefix[96];
         hg_pos_prefix(m->pos, prefix, sizeof prefix);
         if (prefix[0] && strncmp(text, prefix, strlen(prefix)) == 0) text += strlen(prefix);
-        const char *kind = strcmp(m->error_type, "Execution error") == 0 ? "Execution error"
+        const char *kind = strcmp(m->error_type, "Execution error") == 0       ? "Execution error"
                            : strcmp(m->error_type, "Not yet implemented") == 0 ? "This feature is not implemented"
-                                                                              : "SQL error";
+                                                                               : "SQL error";
         const char *sep = m->note ? "; " : "", *note = m->note ? m->note : "";
         if (m->pos.line)
-            return hg_err_at(err, HG_EADHOC, m->pos, "%s: %s%s%s at Line: %u, Column: %u", kind, text, sep, note, m->pos.line, m->pos.col);
+            return hg_err_at(err, HG_EADHOC, m->pos, "%s: %s%s%s at Line: %u, Column: %u", kind, text, sep, note,
+                             m->pos.line, m->pos.col);
         return hg_err_set(err, HG_EADHOC, "%s: %s%s%s", kind, text, sep, note);
     }
     return hg_err_set(err, HG_EBUG, "the statement was refused without a reason");
@@ -42,22 +44,27 @@ static bool select_query(hg_cc_t *c, const hg_ast_stmt_t *st, hg_query_t *q)
     const hg_bq_t *b = hg_bind_query(c, NULL, st->query);
     if (!b) return false;
     hg_field_t *f = HG_ANEWN(c->a, hg_field_t, b->n + 1);
-    for (uint32_t i = 0; i < b->n; i++) f[i] = (hg_field_t){ .name = b->cols[i].name, .case_sensitive = b->cols[i].case_sensitive, .type = b->cols[i].type };
+    for (uint32_t i = 0; i < b->n; i++)
+        f[i] = (hg_field_t){ .name = b->cols[i].name,
+                             .case_sensitive = b->cols[i].case_sensitive,
+                             .type = b->cols[i].type };
     q->kind = HG_QUERY_SELECT;
     q->root = b->node;
     q->schema = (hg_schema_t){ .name = HG_S("query"), .cols = f, .n_cols = b->n };
     return true;
 }
 
-/* --- INSERT ---------------------------------------------------------------------------------------------------------- */
+/* --- INSERT ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Table column of each column of the statement; NULL: recorded. */
 static uint32_t *targets(hg_cc_t *c, const hg_ast_stmt_t *st, const hg_schema_t *t, uint32_t n)
 {
     uint32_t *to = HG_ANEWN(c->a, uint32_t, n + 1);
-    uint32_t  want = st->n_view_cols ? st->n_view_cols : t->n_cols;
+    uint32_t want = st->n_view_cols ? st->n_view_cols : t->n_cols;
     if (n != want) {
-        hg_cc_error(c, st->pos, "Schema error", "Number of INSERT target columns (%u) does not equal number of source items (%u)", want, n);
+        hg_cc_error(c, st->pos, "Schema error",
+                    "Number of INSERT target columns (%u) does not equal number of source items (%u)", want, n);
         return NULL;
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -67,20 +74,23 @@ static uint32_t *targets(hg_cc_t *c, const hg_ast_stmt_t *st, const hg_schema_t 
         }
         int at = hg_schema_find(t, st->view_cols[i].name, true);
         if (at < 0) {
-            hg_cc_error(c, st->view_cols[i].pos, "SQL error", "Unknown target column '" HG_SF "'", HG_SA(st->view_cols[i].name));
+            hg_cc_error(c, st->view_cols[i].pos, "SQL error", "Unknown target column '" HG_SF "'",
+                        HG_SA(st->view_cols[i].name));
             return NULL;
         }
         to[i] = (uint32_t)at;
         for (uint32_t k = 0; k < i; k++)
             if (to[k] == to[i]) {
-                hg_cc_error(c, st->view_cols[i].pos, "SQL error", "Target column '" HG_SF "' is assigned more than once", HG_SA(st->view_cols[i].name));
+                hg_cc_error(c, st->view_cols[i].pos, "SQL error",
+                            "Target column '" HG_SF "' is assigned more than once", HG_SA(st->view_cols[i].name));
                 return NULL;
             }
     }
     return to;
 }
 
-/* Column `at` of VALUES, if the query is nothing but constant rows: then each cell is looked at as the literal it is. */
+/* Column `at` of VALUES, if the query is nothing but constant rows: then each cell is looked at as the literal it is.
+ */
 static bool literal_column(const hg_bq_t *b, uint32_t at, bool *any_null)
 {
     if (b->node->kind != HG_N_VALUES) return false;
@@ -88,21 +98,25 @@ static bool literal_column(const hg_bq_t *b, uint32_t at, bool *any_null)
     return true;
 }
 
-static const hg_expr_t *target_value(hg_cc_t *c, const hg_ast_stmt_t *st, const hg_bq_t *b, uint32_t from, const hg_field_t *f)
+static const hg_expr_t *target_value(hg_cc_t *c, const hg_ast_stmt_t *st, const hg_bq_t *b, uint32_t from,
+                                     const hg_field_t *f)
 {
     const hg_type_t *t = b->cols[from].type;
-    const hg_expr_t *x = t->kind == HG_T_NULL ? hg_x_null(c, f->type, st->pos) : hg_x_col(c, from, t, b->cols[from].pos);
-    bool             any_null = t->nullable, literals = literal_column(b, from, &any_null);
-    bool             text = literals && hg_kind_is_string(t->kind) && hg_cast_explicit(t, f->type);
+    const hg_expr_t *x =
+        t->kind == HG_T_NULL ? hg_x_null(c, f->type, st->pos) : hg_x_col(c, from, t, b->cols[from].pos);
+    bool any_null = t->nullable, literals = literal_column(b, from, &any_null);
+    bool text = literals && hg_kind_is_string(t->kind) && hg_cast_explicit(t, f->type);
     if (!text && !hg_assignable(x, f->type)) {
-        hg_cc_error(c, b->cols[from].pos, "SQL error", "Cannot insert a value of type %s into column '" HG_SF "' of type %s", hg_type_str(c, t),
+        hg_cc_error(c, b->cols[from].pos, "SQL error",
+                    "Cannot insert a value of type %s into column '" HG_SF "' of type %s", hg_type_str(c, t),
                     HG_SA(f->name), hg_type_str(c, f->type));
         return NULL;
     }
     if (any_null && !f->type->nullable) {
         hg_cc_error(c, b->cols[from].pos, "SQL error",
                     literals ? "Cannot insert NULL into column '" HG_SF "', which is NOT NULL"
-                             : "Column '" HG_SF "' is NOT NULL, but the inserted value may be NULL; please use COALESCE",
+                             : "Column '" HG_SF
+                               "' is NOT NULL, but the inserted value may be NULL; please use COALESCE",
                     HG_SA(f->name));
         return NULL;
     }
@@ -119,12 +133,13 @@ static bool insert_query(hg_cc_t *c, const hg_ast_stmt_t *st, hg_query_t *q)
         return false;
     }
     if (r->rel.kind != HG_REL_TABLE) {
-        hg_cc_error(c, st->name.pos, "SQL error", "INSERT INTO '" HG_SF "' is not possible: it is a view", HG_SA(st->name.name));
+        hg_cc_error(c, st->name.pos, "SQL error", "INSERT INTO '" HG_SF "' is not possible: it is a view",
+                    HG_SA(st->name.name));
         return false;
     }
     const hg_schema_t *t = &r->rel.schema;
-    const hg_bq_t     *b = hg_bind_query(c, NULL, st->query);
-    const uint32_t    *to = b ? targets(c, st, t, b->n) : NULL;
+    const hg_bq_t *b = hg_bind_query(c, NULL, st->query);
+    const uint32_t *to = b ? targets(c, st, t, b->n) : NULL;
     if (!to) return false;
     const hg_expr_t **x = HG_ANEWN(c->a, const hg_expr_t *, t->n_cols + 1);
     for (uint32_t i = 0; i < b->n; i++) {
@@ -135,10 +150,12 @@ static bool insert_query(hg_cc_t *c, const hg_ast_stmt_t *st, hg_query_t *q)
         hg_col_t *dflt = r->rel.defaults ? r->rel.defaults[i] : NULL;
         if (x[i]) continue;
         if (!dflt && !t->cols[i].type->nullable) {
-            hg_cc_error(c, st->pos, "SQL error", "Column '" HG_SF "' has no default value and does not allow NULLs", HG_SA(t->cols[i].name));
+            hg_cc_error(c, st->pos, "SQL error", "Column '" HG_SF "' has no default value and does not allow NULLs",
+                        HG_SA(t->cols[i].name));
             return false;
         }
-        x[i] = dflt ? hg_x_const(c, st->pos, t->cols[i].type, hg_col_retain(dflt)) : hg_x_null(c, t->cols[i].type, st->pos);
+        x[i] = dflt ? hg_x_const(c, st->pos, t->cols[i].type, hg_col_retain(dflt))
+                    : hg_x_null(c, t->cols[i].type, st->pos);
     }
     q->kind = HG_QUERY_INSERT;
     q->root = hg_node_map(c, st->pos, b->node, x, t->n_cols);
@@ -147,7 +164,8 @@ static bool insert_query(hg_cc_t *c, const hg_ast_stmt_t *st, hg_query_t *q)
     return true;
 }
 
-/* --- the statement ------------------------------------------------------------------------------------------------------ */
+/* --- the statement
+ * ------------------------------------------------------------------------------------------------------ */
 static bool statement(hg_cc_t *c, hg_query_t *q)
 {
     if (c->n_stmts == 0) {
@@ -157,7 +175,9 @@ static bool statement(hg_cc_t *c, hg_query_t *q)
     for (uint32_t i = 0; i + 1 < c->n_stmts; i++)
         if (c->stmts[i].kind == HG_ST_SELECT) {
             hg_cc_error(c, c->stmts[i].pos, "SQL error",
-                        "only the final statement in a multi-statement ad-hoc query may return a result set; statement %u is a SELECT", i + 1);
+                        "only the final statement in a multi-statement ad-hoc query may return a result set; statement "
+                        "%u is a SELECT",
+                        i + 1);
             return false;
         }
     if (c->n_stmts > 1) {
@@ -173,9 +193,9 @@ static bool statement(hg_cc_t *c, hg_query_t *q)
 
 int hg_compile_query(const hg_program_t *p, hg_arena_t *a, hg_str_t sql, hg_query_t **ret, hg_err_t *err)
 {
-    hg_cc_t     c = { .a = a, .prog = (hg_prog_t *)(uintptr_t)p, .adhoc = true };
+    hg_cc_t c = { .a = a, .prog = (hg_prog_t *)(uintptr_t)p, .adhoc = true };
     hg_query_t *q = HG_ANEW(a, hg_query_t);
-    hg_err_t    perr = HG_ERR_INIT;
+    hg_err_t perr = HG_ERR_INIT;
     c.text = hg_arena_str(a, sql);
     int rc = hg_sql_parse(a, c.text, &c.stmts, &c.n_stmts, &perr);
     if (rc < 0) {

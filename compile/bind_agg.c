@@ -1,8 +1,8 @@
 /* Aggregates and GROUP BY of ad-hoc queries.
  *
- * Select items, HAVING and ORDER BY are bound over the input, with a place-holder column for each aggregate. Then each is rewritten
- * over the AGG node's output: what equals a group key becomes that key, a place-holder becomes its aggregate, and a column that
- * is left over was not grouped.
+ * Select items, HAVING and ORDER BY are bound over the input, with a place-holder column for each aggregate. Then each
+ * is rewritten over the AGG node's output: what equals a group key becomes that key, a place-holder becomes its
+ * aggregate, and a column that is left over was not grouped.
  */
 #include "base/hg.h"
 #include "compile/compile_int.h"
@@ -39,8 +39,10 @@ const hg_expr_t *hg_bind_agg(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
         return NULL;
     }
     if (!e->star && e->n_args != 1) {
-        if (e->n_args > 1 && hg_str_eqz(e->text, "count")) hg_cc_nyi(c, e->pos, "COUNT of several columns");
-        else hg_cc_sem(c, e->pos, "Invalid number of arguments to function '%s'. Was expecting 1 arguments", upper);
+        if (e->n_args > 1 && hg_str_eqz(e->text, "count"))
+            hg_cc_nyi(c, e->pos, "COUNT of several columns");
+        else
+            hg_cc_sem(c, e->pos, "Invalid number of arguments to function '%s'. Was expecting 1 arguments", upper);
         return NULL;
     }
     hg_agg_call_t call = { .distinct = e->distinct };
@@ -50,12 +52,14 @@ const hg_expr_t *hg_bind_agg(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
     s->in_agg = false;
     if ((!e->star && !call.arg) || (e->filter && !call.filter)) return NULL;
     hg_err_t err = HG_ERR_INIT;
-    if (hg_agg_resolve(c->a, e->text, call.arg ? call.arg->type : NULL, s->aggs->grouped, &call.fn, &call.type, &err) < 0) {
+    if (hg_agg_resolve(c->a, e->text, call.arg ? call.arg->type : NULL, s->aggs->grouped, &call.fn, &call.type, &err) <
+        0) {
         hg_cc_sem(c, e->pos, "%s", err.msg);
         return NULL;
     }
     /* a filter may leave a group empty */
-    if (call.filter && call.fn != HG_AGG_COUNT && call.fn != HG_AGG_COUNT_STAR) call.type = hg_type_with_null(c->a, call.type, true);
+    if (call.filter && call.fn != HG_AGG_COUNT && call.fn != HG_AGG_COUNT_STAR)
+        call.type = hg_type_with_null(c->a, call.type, true);
     uint32_t j = 0;
     while (j < s->aggs->n && !same_call(&s->aggs->v[j], &call)) j++;
     if (j == s->aggs->n) HG_APUSH(c->a, s->aggs->v, s->aggs->n, call);
@@ -69,11 +73,12 @@ static hg_str_t column_name(const hg_scope_t *s, uint32_t slot)
     return HG_S("?");
 }
 
-const hg_expr_t *hg_agg_rewrite(hg_cc_t *c, const hg_scope_t *s, const hg_expr_t *e, const hg_expr_t **keys, uint32_t n_keys,
-                                const hg_aggs_t *aggs)
+const hg_expr_t *hg_agg_rewrite(hg_cc_t *c, const hg_scope_t *s, const hg_expr_t *e, const hg_expr_t **keys,
+                                uint32_t n_keys, const hg_aggs_t *aggs)
 {
     if (e->kind == HG_X_CONST) return e;
-    if (e->kind == HG_X_COL && (e->col & HG_AGG_REF)) return hg_x_col(c, n_keys + (e->col & ~HG_AGG_REF), e->type, e->pos);
+    if (e->kind == HG_X_COL && (e->col & HG_AGG_REF))
+        return hg_x_col(c, n_keys + (e->col & ~HG_AGG_REF), e->type, e->pos);
     for (uint32_t k = 0; k < n_keys; k++)
         if (hg_expr_equal(e, keys[k])) return hg_x_col(c, k, keys[k]->type, e->pos);
     if (e->kind == HG_X_COL) {
@@ -106,20 +111,21 @@ static bool is_bare_name(const hg_ast_expr_t *e, hg_str_t *ret)
     return true;
 }
 
-bool hg_bind_group(hg_cc_t *c, hg_scope_t *s, const hg_ast_query_t *q, const hg_ast_expr_t **item_ast, const hg_expr_t **items,
-                   const hg_bcol_t *cols, uint32_t n_items, const hg_expr_t ***keys, uint32_t *n_keys)
+bool hg_bind_group(hg_cc_t *c, hg_scope_t *s, const hg_ast_query_t *q, const hg_ast_expr_t **item_ast,
+                   const hg_expr_t **items, const hg_bcol_t *cols, uint32_t n_items, const hg_expr_t ***keys,
+                   uint32_t *n_keys)
 {
-    hg_aggs_t  *aggs = s->aggs;
+    hg_aggs_t *aggs = s->aggs;
     const char *clause = s->clause;
-    bool        ok = true;
+    bool ok = true;
     s->aggs = NULL;
     s->clause = "GROUP BY clause";
     for (uint32_t i = 0; i < q->n_group; i++) {
         const hg_ast_expr_t *g = q->group[i];
-        const hg_expr_t     *x = NULL;
-        uint32_t             ord = 0, hits = 0, hit = 0;
-        bool                 bad = false;
-        hg_str_t             name;
+        const hg_expr_t *x = NULL;
+        uint32_t ord = 0, hits = 0, hit = 0;
+        bool bad = false;
+        hg_str_t name;
         if (hg_order_ordinal(c, g, n_items, &ord, &bad)) {
             x = items[ord];
         } else if (!bad && is_bare_name(g, &name)) {

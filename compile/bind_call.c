@@ -1,11 +1,13 @@
-/* Function calls: aggregates, SQL-bodied functions (written out where they are called), functions that take a unit of time, and
- * the few that are expression kinds of their own. The rest goes to the engine's list. */
+/* Function calls: aggregates, SQL-bodied functions (written out where they are called), functions that take a unit of
+ * time, and the few that are expression kinds of their own. The rest goes to the engine's list. */
 #include "base/hg.h"
 #include "compile/compile_int.h"
 
 /* --- units of time --- */
-static const char *const units[] = { "millennium", "century", "decade", "year",   "quarter",     "month",       "week",       "doy",  "dow", "isodow",
-                                     "isoyear",    "day",     "hour",   "minute", "second",      "millisecond", "microsecond", "nanosecond", "epoch" };
+static const char *const units[] = { "millennium",  "century",     "decade",     "year",   "quarter",
+                                     "month",       "week",        "doy",        "dow",    "isodow",
+                                     "isoyear",     "day",         "hour",       "minute", "second",
+                                     "millisecond", "microsecond", "nanosecond", "epoch" };
 
 /* The unit's name in the engine's spelling, or an empty slice. Plurals and SQL_TSI_ forms count. */
 static hg_str_t unit_name(hg_cc_t *c, hg_str_t s)
@@ -30,13 +32,14 @@ static hg_str_t unit_name(hg_cc_t *c, hg_str_t s)
 /* Functions that take a unit, and at which argument. */
 static const struct {
     const char *name;
-    uint32_t    at, n_args;
+    uint32_t at, n_args;
 } unit_calls[] = {
     { "timestamp_trunc", 1, 2 }, { "date_trunc", 1, 2 },   { "time_trunc", 1, 2 }, { "timestampdiff", 0, 3 },
     { "datediff", 0, 3 },        { "timestampadd", 0, 3 }, { "dateadd", 0, 3 },
 };
 
-static const hg_expr_t *with_unit(hg_cc_t *c, hg_pos_t pos, const char *fn, hg_str_t unit, const hg_expr_t **args, uint32_t n)
+static const hg_expr_t *with_unit(hg_cc_t *c, hg_pos_t pos, const char *fn, hg_str_t unit, const hg_expr_t **args,
+                                  uint32_t n)
 {
     hg_str_t name = hg_strz(hg_arena_printf(c->a, "%s:" HG_SF, fn, HG_SA(unit)));
     return hg_x_call(c, pos, name, hg_strz(fn), args, n);
@@ -44,7 +47,9 @@ static const hg_expr_t *with_unit(hg_cc_t *c, hg_pos_t pos, const char *fn, hg_s
 
 static bool as_unit(hg_cc_t *c, const hg_ast_expr_t *e, hg_str_t *ret)
 {
-    hg_str_t s = e->kind == HG_E_COLUMN && e->n_names == 1 ? e->names[0].name : e->kind == HG_E_STRING ? e->text : (hg_str_t){ NULL, 0 };
+    hg_str_t s = e->kind == HG_E_COLUMN && e->n_names == 1 ? e->names[0].name
+                 : e->kind == HG_E_STRING                  ? e->text
+                                                           : (hg_str_t){ NULL, 0 };
     *ret = unit_name(c, s);
     return ret->n > 0;
 }
@@ -52,19 +57,22 @@ static bool as_unit(hg_cc_t *c, const hg_ast_expr_t *e, hg_str_t *ret)
 static const hg_expr_t *unit_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e, uint32_t row)
 {
     const char *fn = unit_calls[row].name;
-    uint32_t    at = unit_calls[row].at;
-    hg_str_t    unit;
+    uint32_t at = unit_calls[row].at;
+    hg_str_t unit;
     if (e->n_args != unit_calls[row].n_args) {
-        hg_cc_sem(c, e->pos, "Invalid number of arguments to function '%s'. Was expecting %u arguments", fn, unit_calls[row].n_args);
+        hg_cc_sem(c, e->pos, "Invalid number of arguments to function '%s'. Was expecting %u arguments", fn,
+                  unit_calls[row].n_args);
         return NULL;
     }
     /* DATE_TRUNC('minute', ts), as PostgreSQL orders it, is taken too */
-    if (!as_unit(c, e->args[at], &unit) && (at == 0 || e->args[0]->kind != HG_E_STRING || !as_unit(c, e->args[at = 0], &unit))) {
-        hg_cc_sem(c, e->args[unit_calls[row].at]->pos, "'" HG_SF "' is not a valid time frame", HG_SA(hg_expr_text(c, e->args[unit_calls[row].at])));
+    if (!as_unit(c, e->args[at], &unit) &&
+        (at == 0 || e->args[0]->kind != HG_E_STRING || !as_unit(c, e->args[at = 0], &unit))) {
+        hg_cc_sem(c, e->args[unit_calls[row].at]->pos, "'" HG_SF "' is not a valid time frame",
+                  HG_SA(hg_expr_text(c, e->args[unit_calls[row].at])));
         return NULL;
     }
     const hg_expr_t *args[2];
-    uint32_t         n = 0;
+    uint32_t n = 0;
     for (uint32_t i = 0; i < e->n_args; i++) {
         if (i == at) continue;
         args[n] = hg_bind_expr(c, s, e->args[i]);
@@ -92,7 +100,8 @@ const hg_expr_t *hg_bind_unit_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_
 static const hg_expr_t *user_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e, const hg_cfunc_t *f)
 {
     if (e->n_args != f->st->n_cols) {
-        hg_cc_sem(c, e->pos, "Invalid number of arguments to function '" HG_SF "'. Was expecting %u arguments", HG_SA(e->text), f->st->n_cols);
+        hg_cc_sem(c, e->pos, "Invalid number of arguments to function '" HG_SF "'. Was expecting %u arguments",
+                  HG_SA(e->text), f->st->n_cols);
         return NULL;
     }
     const hg_expr_t **x = hg_bind_args(c, s, e);
@@ -102,16 +111,19 @@ static const hg_expr_t *user_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t
     inner.n_cols = e->n_args;
     for (uint32_t i = 0; i < e->n_args; i++) {
         if (!hg_assignable(x[i], f->params[i])) {
-            hg_cc_sem(c, e->args[i]->pos, "Cannot apply '" HG_SF "' to arguments of type '" HG_SF "(%s)'", HG_SA(e->text), HG_SA(e->text),
-                      hg_families(c, x, e->n_args));
+            hg_cc_sem(c, e->args[i]->pos, "Cannot apply '" HG_SF "' to arguments of type '" HG_SF "(%s)'",
+                      HG_SA(e->text), HG_SA(e->text), hg_families(c, x, e->n_args));
             return NULL;
         }
         if (x[i]->type->nullable && !f->params[i]->nullable) {
-            hg_cc_sem(c, e->args[i]->pos, "Parameter '" HG_SF "' of function '" HG_SF "' is NOT NULL, but the argument may be NULL",
+            hg_cc_sem(c, e->args[i]->pos,
+                      "Parameter '" HG_SF "' of function '" HG_SF "' is NOT NULL, but the argument may be NULL",
                       HG_SA(f->st->cols[i].name.name), HG_SA(e->text));
             return NULL;
         }
-        inner.cols[i] = (hg_scol_t){ .name = f->st->cols[i].name.name, .type = f->params[i], .expr = hg_coerce(c, x[i], f->params[i]) };
+        inner.cols[i] = (hg_scol_t){ .name = f->st->cols[i].name.name,
+                                     .type = f->params[i],
+                                     .expr = hg_coerce(c, x[i], f->params[i]) };
     }
     const hg_expr_t *body = hg_bind_expr(c, &inner, f->st->expr);
     return body ? hg_coerce(c, body, f->result) : NULL;
@@ -127,9 +139,10 @@ static bool listed(hg_str_t name, const char *const *list, size_t n)
 
 static bool is_other_aggregate(hg_str_t name)
 {
-    static const char *const list[] = { "array_agg", "stddev",  "stddev_pop", "stddev_samp", "variance", "var_pop",  "var_samp",    "every",
-                                        "some",      "bit_and", "bit_or",     "bit_xor",     "arg_max",  "arg_min",  "any_value",   "logical_or",
-                                        "logical_and", "countif", "mode",     "corr",        "covar_pop", "covar_samp", "string_agg", "bool_and",
+    static const char *const list[] = { "array_agg", "stddev",   "stddev_pop", "stddev_samp", "variance",    "var_pop",
+                                        "var_samp",  "every",    "some",       "bit_and",     "bit_or",      "bit_xor",
+                                        "arg_max",   "arg_min",  "any_value",  "logical_or",  "logical_and", "countif",
+                                        "mode",      "corr",     "covar_pop",  "covar_samp",  "string_agg",  "bool_and",
                                         "bool_or",   "grouping", "regr_count" };
     return listed(name, list, HG_COUNT(list));
 }
@@ -149,11 +162,13 @@ const hg_expr_t *hg_bind_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
         return NULL;
     }
     if (e->star || e->distinct || e->filter) {
-        hg_cc_sem(c, e->pos, "'" HG_SF "' is not an aggregate function: *, DISTINCT and FILTER cannot be used with it", HG_SA(name));
+        hg_cc_sem(c, e->pos, "'" HG_SF "' is not an aggregate function: *, DISTINCT and FILTER cannot be used with it",
+                  HG_SA(name));
         return NULL;
     }
     if (is_time_of_step(name) && s->deterministic) {
-        hg_cc_error(c, e->pos, "Non-deterministic initializer", "%s must be a constant; NOW() changes from step to step", s->clause);
+        hg_cc_error(c, e->pos, "Non-deterministic initializer",
+                    "%s must be a constant; NOW() changes from step to step", s->clause);
         return NULL;
     }
     if (is_time_of_step(name) && !c->adhoc) {
@@ -176,7 +191,8 @@ const hg_expr_t *hg_bind_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
     }
     const hg_expr_t **x = hg_bind_args(c, s, e);
     if (!x) return NULL;
-    if (e->n_args && (hg_str_eqz(name, "coalesce") || (e->n_args == 2 && hg_str_eqz(name, "ifnull")))) return hg_x_coalesce(c, e->pos, x, e->n_args);
+    if (e->n_args && (hg_str_eqz(name, "coalesce") || (e->n_args == 2 && hg_str_eqz(name, "ifnull"))))
+        return hg_x_coalesce(c, e->pos, x, e->n_args);
     if (hg_str_eqz(name, "if") && e->n_args == 3) {
         if (x[0]->type->kind != HG_T_BOOLEAN) {
             hg_cc_sem(c, e->args[0]->pos, "Expected a boolean type");

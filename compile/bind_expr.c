@@ -1,8 +1,8 @@
 /* Expressions: names to columns, types inferred, casts inserted, constants folded.
  *
- * Three-valued forms (AND, OR, CASE, COALESCE, IN …) are expression kinds of the plan; everything else goes through the engine's
- * function list. A string literal beside a value of another type takes that type (sql §5.8); nothing else is converted silently
- * but numbers to wider ones.
+ * Three-valued forms (AND, OR, CASE, COALESCE, IN …) are expression kinds of the plan; everything else goes through the
+ * engine's function list. A string literal beside a value of another type takes that type (sql §5.8); nothing else is
+ * converted silently but numbers to wider ones.
  */
 #include "base/hg.h"
 #include "compile/compile_int.h"
@@ -26,7 +26,10 @@ const hg_expr_t *hg_x_col(hg_cc_t *c, uint32_t col, const hg_type_t *type, hg_po
     return x;
 }
 
-static const hg_type_t *boolean(hg_cc_t *c, bool nullable) { return hg_type_make(c->a, HG_T_BOOLEAN, nullable, -1, 0); }
+static const hg_type_t *boolean(hg_cc_t *c, bool nullable)
+{
+    return hg_type_make(c->a, HG_T_BOOLEAN, nullable, -1, 0);
+}
 
 static bool any_nullable(const hg_expr_t *const *x, uint32_t n)
 {
@@ -35,7 +38,10 @@ static bool any_nullable(const hg_expr_t *const *x, uint32_t n)
     return false;
 }
 
-bool hg_expr_is_const(const hg_expr_t *e) { return e->kind == HG_X_CONST; }
+bool hg_expr_is_const(const hg_expr_t *e)
+{
+    return e->kind == HG_X_CONST;
+}
 bool hg_expr_is_null(const hg_expr_t *e)
 {
     return e->kind == HG_X_CONST && (e->type->kind == HG_T_NULL || hg_col_null(e->lit, 0));
@@ -44,8 +50,8 @@ bool hg_expr_is_null(const hg_expr_t *e)
 bool hg_expr_equal(const hg_expr_t *a, const hg_expr_t *b)
 {
     if (a == b) return true;
-    if (a->kind != b->kind || a->n_args != b->n_args || a->fn != b->fn || a->negated != b->negated || a->safe != b->safe ||
-        a->truth != b->truth || !hg_type_same(a->type, b->type))
+    if (a->kind != b->kind || a->n_args != b->n_args || a->fn != b->fn || a->negated != b->negated ||
+        a->safe != b->safe || a->truth != b->truth || !hg_type_same(a->type, b->type))
         return false;
     if (a->kind == HG_X_COL && a->col != b->col) return false;
     if (a->kind == HG_X_CONST) {
@@ -63,11 +69,13 @@ const hg_expr_t *hg_x_fold(hg_cc_t *c, hg_expr_t *x)
     for (uint32_t i = 0; i < x->n_args; i++)
         if (!hg_expr_is_const(x->args[i])) return x;
     hg_col_t *col = NULL;
-    hg_err_t  err = HG_ERR_INIT;
+    hg_err_t err = HG_ERR_INIT;
     if (hg_expr_const(x, &col, &err) == 0) return hg_x_const(c, x->pos, x->type, col);
     if (!c->adhoc && err.code == HG_EEVAL) {
-        bool zero = strstr(err.msg, "ivision by zero") || strstr(err.msg, "ivide by zero") || strstr(err.msg, "by zero");
-        hg_cc_warn(c, x->pos, zero ? "Division by zero" : "Suspicious argument", "This constant expression fails: %s", err.msg);
+        bool zero =
+            strstr(err.msg, "ivision by zero") || strstr(err.msg, "ivide by zero") || strstr(err.msg, "by zero");
+        hg_cc_warn(c, x->pos, zero ? "Division by zero" : "Suspicious argument", "This constant expression fails: %s",
+                   err.msg);
     }
     return x;
 }
@@ -92,7 +100,9 @@ bool hg_cc_spend(hg_cc_t *c, hg_pos_t pos, uint64_t n)
 {
     c->spent += n;
     if (c->spent <= HG_CC_MAX_EXPRS) return true;
-    if (!c->overspent) hg_cc_error(c, pos, "Not supported", "The program's expressions are too large once aliases and functions are written out");
+    if (!c->overspent)
+        hg_cc_error(c, pos, "Not supported",
+                    "The program's expressions are too large once aliases and functions are written out");
     c->overspent = true;
     return false;
 }
@@ -161,7 +171,7 @@ bool hg_adopt_literals(hg_cc_t *c, const hg_expr_t **x, uint32_t n)
         hg_expr_t *cast = hg_x_new(c, HG_X_CAST, hg_type_with_null(c->a, t, false), x[i]->pos, 1);
         cast->args[0] = x[i];
         hg_col_t *col = NULL;
-        hg_err_t  err = HG_ERR_INIT;
+        hg_err_t err = HG_ERR_INIT;
         if (hg_expr_const(cast, &col, &err) < 0) {
             hg_str_t s = hg_col_var(x[i]->lit, 0);
             hg_cc_sem(c, x[i]->pos, "Cannot convert '" HG_SF "' to %s", HG_SA(s), hg_type_str(c, t));
@@ -214,21 +224,23 @@ static void no_such_function(hg_cc_t *c, hg_pos_t pos, hg_str_t shown, const hg_
     const char **names = HG_ANEWN(c->a, const char *, count + 1), **end = names;
     hg_func_list(add_function_name, &end);
     const char *near = hg_nearest(shown, names);
-    if (near && !hg_str_eqz(shown, near)) hg_cc_note(c, "did you mean '%s'?", near);
-    else hg_cc_note(c, "headgate does not have this function (yet); docs/sql.md lists what there is");
+    if (near && !hg_str_eqz(shown, near))
+        hg_cc_note(c, "did you mean '%s'?", near);
+    else
+        hg_cc_note(c, "headgate does not have this function (yet); docs/sql.md lists what there is");
 }
 
 const hg_expr_t *hg_x_call(hg_cc_t *c, hg_pos_t pos, hg_str_t name, hg_str_t shown, const hg_expr_t **args, uint32_t n)
 {
     const hg_type_t **types = HG_ANEWN(c->a, const hg_type_t *, n + 1);
-    hg_col_t        **lits = HG_ANEWN(c->a, hg_col_t *, n + 1);
+    hg_col_t **lits = HG_ANEWN(c->a, hg_col_t *, n + 1);
     for (uint32_t i = 0; i < n; i++) {
         types[i] = args[i]->type;
         lits[i] = hg_expr_is_const(args[i]) ? args[i]->lit : NULL;
     }
     hg_func_match_t m = { 0 };
-    hg_err_t        err = HG_ERR_INIT;
-    int             rc = hg_func_resolve(c->a, name, types, lits, n, &m, &err);
+    hg_err_t err = HG_ERR_INIT;
+    int rc = hg_func_resolve(c->a, name, types, lits, n, &m, &err);
     if (rc == HG_ENOTFOUND) {
         no_such_function(c, pos, shown, args, n);
         return NULL;
@@ -291,8 +303,10 @@ static const hg_expr_t *column(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e
     if (e->n_names == 1)
         for (uint32_t i = 0; i < s->n_aliases; i++)
             if (hg_str_eq(s->aliases[i].name, name)) return share(c, s->aliases[i].expr, e->pos);
-    if (e->n_names == 2) hg_cc_sem(c, e->pos, "Column '" HG_SF "' not found in table '" HG_SF "'", HG_SA(name), HG_SA(s->source));
-    else hg_cc_sem(c, e->pos, "Column '" HG_SF "' not found in any table", HG_SA(name));
+    if (e->n_names == 2)
+        hg_cc_sem(c, e->pos, "Column '" HG_SF "' not found in table '" HG_SF "'", HG_SA(name), HG_SA(s->source));
+    else
+        hg_cc_sem(c, e->pos, "Column '" HG_SF "' not found in any table", HG_SA(name));
     const char *near = nearest_column(c, s, name);
     if (near) hg_cc_note(c, "did you mean '%s'?", near);
     return NULL;
@@ -302,7 +316,7 @@ static const hg_expr_t *column(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e
 const hg_expr_t **hg_bind_args(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 {
     const hg_expr_t **x = HG_ANEWN(c->a, const hg_expr_t *, e->n_args + 1);
-    bool              ok = true;
+    bool ok = true;
     for (uint32_t i = 0; i < e->n_args; i++) {
         x[i] = hg_bind_expr(c, s, e->args[i]);
         ok = ok && x[i];
@@ -330,11 +344,16 @@ static const hg_expr_t *logic(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
             hg_cc_sem(c, e->pos, "Cannot apply 'NOT' to arguments of type 'NOT<%s>'. Supported form(s): 'NOT<BOOLEAN>'",
                       hg_type_str(c, x[0]->type));
         else
-            hg_cc_sem(c, e->pos, "Cannot apply '%s' to arguments of type '<%s> %s <%s>'. Supported form(s): '<BOOLEAN> %s <BOOLEAN>'", op,
-                      hg_type_str(c, x[0]->type), op, hg_type_str(c, x[1]->type), op);
+            hg_cc_sem(
+                c, e->pos,
+                "Cannot apply '%s' to arguments of type '<%s> %s <%s>'. Supported form(s): '<BOOLEAN> %s <BOOLEAN>'",
+                op, hg_type_str(c, x[0]->type), op, hg_type_str(c, x[1]->type), op);
         return NULL;
     }
-    hg_expr_t *r = hg_x_new(c, e->kind == HG_E_AND ? HG_X_AND : e->kind == HG_E_OR ? HG_X_OR : HG_X_NOT,
+    hg_expr_t *r = hg_x_new(c,
+                            e->kind == HG_E_AND  ? HG_X_AND
+                            : e->kind == HG_E_OR ? HG_X_OR
+                                                 : HG_X_NOT,
                             boolean(c, any_nullable(x, e->n_args)), e->pos, e->n_args);
     memcpy(r->args, x, e->n_args * sizeof *x);
     return hg_x_fold(c, r);
@@ -342,7 +361,9 @@ static const hg_expr_t *logic(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 
 static bool is_comparison(hg_str_t op)
 {
-    static const char *const ops[] = { "=", "<>", "!=", "<", "<=", ">", ">=", "<=>", "is distinct from", "is not distinct from" };
+    static const char *const ops[] = {
+        "=", "<>", "!=", "<", "<=", ">", ">=", "<=>", "is distinct from", "is not distinct from"
+    };
     for (size_t i = 0; i < HG_COUNT(ops); i++)
         if (hg_str_eqz(op, ops[i])) return true;
     return false;
@@ -388,10 +409,13 @@ static const hg_expr_t *is_bool(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *
     if (!x[0]) return NULL;
     if (!truth_values(c, x, 1)) {
         hg_cc_sem(c, e->pos, "Cannot apply 'IS %s' to arguments of type '<%s>'",
-                  hg_str_ieq(e->text, HG_S("true")) ? "TRUE" : hg_str_ieq(e->text, HG_S("false")) ? "FALSE" : "UNKNOWN", hg_type_str(c, x[0]->type));
+                  hg_str_ieq(e->text, HG_S("true"))    ? "TRUE"
+                  : hg_str_ieq(e->text, HG_S("false")) ? "FALSE"
+                                                       : "UNKNOWN",
+                  hg_type_str(c, x[0]->type));
         return NULL;
     }
-    bool       unknown = hg_str_ieq(e->text, HG_S("unknown"));
+    bool unknown = hg_str_ieq(e->text, HG_S("unknown"));
     hg_expr_t *r = hg_x_new(c, unknown ? HG_X_IS_NULL : HG_X_IS_TRUE, boolean(c, false), e->pos, 1);
     r->args[0] = x[0];
     r->negated = e->negated;
@@ -448,8 +472,8 @@ static const hg_type_t *mix(hg_cc_t *c, hg_pos_t pos, const hg_expr_t **values, 
 /* args: when, then, …[, else]; the conditions are truth values already. */
 const hg_expr_t *hg_x_case(hg_cc_t *c, hg_pos_t pos, const hg_expr_t **x, uint32_t n)
 {
-    bool              has_else = n % 2;
-    uint32_t          n_values = n / 2 + (has_else ? 1 : 0);
+    bool has_else = n % 2;
+    uint32_t n_values = n / 2 + (has_else ? 1 : 0);
     const hg_expr_t **values = HG_ANEWN(c->a, const hg_expr_t *, n_values + 1);
     for (uint32_t i = 0; i < n / 2; i++) values[i] = x[2 * i + 1];
     if (has_else) values[n / 2] = x[n - 1];
@@ -500,7 +524,8 @@ static const hg_expr_t *cast(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
     if (hg_expr_is_null(x)) return hg_x_null(c, t, e->pos);
     if (hg_type_same(x->type, t)) return x;
     if (!hg_cast_explicit(x->type, t)) {
-        hg_cc_sem(c, e->pos, "Cast function cannot convert value of type %s to type %s", hg_type_str(c, x->type), hg_type_str(c, t));
+        hg_cc_sem(c, e->pos, "Cast function cannot convert value of type %s to type %s", hg_type_str(c, x->type),
+                  hg_type_str(c, t));
         return NULL;
     }
     hg_expr_t *r = hg_x_new(c, HG_X_CAST, t, e->pos, 1);
@@ -523,7 +548,8 @@ static const hg_expr_t *array(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
         }
         if (!hg_coerce_all(c, x, e->n_args, t)) return NULL;
     }
-    hg_expr_t *r = hg_x_new(c, HG_X_ARRAY, hg_type_array(c->a, hg_type_with_null(c->a, t, true), false), e->pos, e->n_args);
+    hg_expr_t *r =
+        hg_x_new(c, HG_X_ARRAY, hg_type_array(c->a, hg_type_with_null(c->a, t, true), false), e->pos, e->n_args);
     memcpy(r->args, x, e->n_args * sizeof *x);
     return hg_x_fold(c, r);
 }
@@ -547,8 +573,11 @@ static const hg_expr_t *subscript(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t
 static const hg_expr_t *dispatch(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 {
     switch (e->kind) {
-    case HG_E_COLUMN: return column(c, s, e);
-    case HG_E_STAR: hg_cc_sem(c, e->pos, "Unknown identifier '*'"); return NULL;
+    case HG_E_COLUMN:
+        return column(c, s, e);
+    case HG_E_STAR:
+        hg_cc_sem(c, e->pos, "Unknown identifier '*'");
+        return NULL;
     case HG_E_NULL:
     case HG_E_BOOL:
     case HG_E_INT:
@@ -556,29 +585,47 @@ static const hg_expr_t *dispatch(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t 
     case HG_E_FLOAT:
     case HG_E_STRING:
     case HG_E_BYTES:
-    case HG_E_TYPED: return hg_bind_literal(c, e, false);
-    case HG_E_OP: return operator(c, s, e);
+    case HG_E_TYPED:
+        return hg_bind_literal(c, e, false);
+    case HG_E_OP:
+        return operator(c, s, e);
     case HG_E_AND:
     case HG_E_OR:
-    case HG_E_NOT: return logic(c, s, e);
-    case HG_E_IS_NULL: return is_null(c, s, e);
-    case HG_E_IS_BOOL: return is_bool(c, s, e);
-    case HG_E_IN: return in_list(c, s, e);
-    case HG_E_BETWEEN: return between(c, s, e);
-    case HG_E_CASE: return case_when(c, s, e);
-    case HG_E_CAST: return cast(c, s, e);
-    case HG_E_CALL: return hg_bind_call(c, s, e);
+    case HG_E_NOT:
+        return logic(c, s, e);
+    case HG_E_IS_NULL:
+        return is_null(c, s, e);
+    case HG_E_IS_BOOL:
+        return is_bool(c, s, e);
+    case HG_E_IN:
+        return in_list(c, s, e);
+    case HG_E_BETWEEN:
+        return between(c, s, e);
+    case HG_E_CASE:
+        return case_when(c, s, e);
+    case HG_E_CAST:
+        return cast(c, s, e);
+    case HG_E_CALL:
+        return hg_bind_call(c, s, e);
     case HG_E_EXTRACT:
     case HG_E_FLOOR_TO:
-    case HG_E_DIFF: return hg_bind_unit_call(c, s, e);
-    case HG_E_ARRAY: return array(c, s, e);
-    case HG_E_SUBSCRIPT: return subscript(c, s, e);
+    case HG_E_DIFF:
+        return hg_bind_unit_call(c, s, e);
+    case HG_E_ARRAY:
+        return array(c, s, e);
+    case HG_E_SUBSCRIPT:
+        return subscript(c, s, e);
     case HG_E_SUBQUERY:
-        if (hg_str_ieq(e->text, HG_S("exists"))) hg_cc_nyi(c, e->pos, "EXISTS");
-        else if (hg_str_ieq(e->text, HG_S("in"))) hg_cc_nyi(c, e->pos, "IN (SELECT …)");
-        else hg_cc_nyi(c, e->pos, "A subquery inside an expression");
+        if (hg_str_ieq(e->text, HG_S("exists")))
+            hg_cc_nyi(c, e->pos, "EXISTS");
+        else if (hg_str_ieq(e->text, HG_S("in")))
+            hg_cc_nyi(c, e->pos, "IN (SELECT …)");
+        else
+            hg_cc_nyi(c, e->pos, "A subquery inside an expression");
         return NULL;
-    case HG_E_PARAM: hg_cc_error(c, e->pos, "Not supported", "Parameters ('?', '$1') are not supported"); return NULL;
+    case HG_E_PARAM:
+        hg_cc_error(c, e->pos, "Not supported", "Parameters ('?', '$1') are not supported");
+        return NULL;
     }
     return NULL;
 }

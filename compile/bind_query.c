@@ -1,7 +1,8 @@
-/* Queries: CTEs, set operations, VALUES, and the tail (ORDER BY, LIMIT) of what is no SELECT. bind_select.c has SELECT itself.
+/* Queries: CTEs, set operations, VALUES, and the tail (ORDER BY, LIMIT) of what is no SELECT. bind_select.c has SELECT
+ * itself.
  *
- * A CTE or a subquery is bound once and its plan shared by all who name it; `weight` counts the operators as if it were written
- * out, because that is what runs, and keeps chains of self-unions from exploding.
+ * A CTE or a subquery is bound once and its plan shared by all who name it; `weight` counts the operators as if it were
+ * written out, because that is what runs, and keeps chains of self-unions from exploding.
  */
 #include "base/hg.h"
 #include "compile/compile_int.h"
@@ -24,7 +25,7 @@ hg_node_t *hg_node_new(hg_cc_t *c, hg_node_kind_t kind, hg_pos_t pos, const hg_n
 
 hg_node_t *hg_node_map(hg_cc_t *c, hg_pos_t pos, const hg_node_t *in, const hg_expr_t **exprs, uint32_t n)
 {
-    hg_node_t        *m = hg_node_new(c, HG_N_MAP, pos, in);
+    hg_node_t *m = hg_node_new(c, HG_N_MAP, pos, in);
     const hg_type_t **types = HG_ANEWN(c->a, const hg_type_t *, n + 1);
     for (uint32_t i = 0; i < n; i++) types[i] = exprs[i]->type;
     m->types = types;
@@ -134,15 +135,20 @@ static hg_bq_t *tail(hg_cc_t *c, const hg_ast_query_t *q, hg_bq_t *b)
 }
 
 /* --- set operations --- */
-static bool has_tail(const hg_ast_query_t *q) { return q->n_order || q->limit || q->offset || q->n_ctes; }
+static bool has_tail(const hg_ast_query_t *q)
+{
+    return q->n_order || q->limit || q->offset || q->n_ctes;
+}
 
 /* The branches of a left-deep chain of one operation, in order. */
 static const hg_ast_query_t **branches(hg_cc_t *c, const hg_ast_query_t *q, uint32_t *ret_n)
 {
     uint32_t n = 2;
-    for (const hg_ast_query_t *l = q->left; l->kind == HG_Q_UNION && hg_str_eq(l->setop, q->setop) && !has_tail(l); l = l->left) n++;
+    for (const hg_ast_query_t *l = q->left; l->kind == HG_Q_UNION && hg_str_eq(l->setop, q->setop) && !has_tail(l);
+         l = l->left)
+        n++;
     const hg_ast_query_t **out = HG_ANEWN(c->a, const hg_ast_query_t *, n);
-    const hg_ast_query_t  *at = q;
+    const hg_ast_query_t *at = q;
     for (uint32_t i = n - 1; i > 0; i--) {
         out[i] = at->right;
         at = at->left;
@@ -161,22 +167,25 @@ static void warn_reordered(hg_cc_t *c, hg_pos_t pos, const hg_bq_t *a, const hg_
         if (!found) return;
         moved = moved || !hg_str_eq(a->cols[i].name, b->cols[i].name);
     }
-    if (moved) hg_cc_warn(c, pos, "Fields reordered", "The columns have the same names in another order; they are matched by position");
+    if (moved)
+        hg_cc_warn(c, pos, "Fields reordered",
+                   "The columns have the same names in another order; they are matched by position");
 }
 
 static hg_bq_t *bind_union(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q)
 {
     bool all = hg_str_ieq(q->setop, HG_S("union all"));
     char op[24] = { 0 };
-    for (size_t i = 0; i < q->setop.n && i < sizeof op - 1; i++) op[i] = (char)(q->setop.p[i] >= 'a' && q->setop.p[i] <= 'z' ? q->setop.p[i] - 32 : q->setop.p[i]);
+    for (size_t i = 0; i < q->setop.n && i < sizeof op - 1; i++)
+        op[i] = (char)(q->setop.p[i] >= 'a' && q->setop.p[i] <= 'z' ? q->setop.p[i] - 32 : q->setop.p[i]);
     if (!all && !(c->adhoc && hg_str_ieq(q->setop, HG_S("union")))) {
         hg_cc_nyi(c, q->pos, c->adhoc ? "%s" : "%s in a view", op);
         return NULL;
     }
-    uint32_t               n = 0;
+    uint32_t n = 0;
     const hg_ast_query_t **ast = branches(c, q, &n);
-    hg_bq_t              **b = HG_ANEWN(c->a, hg_bq_t *, n);
-    bool                   ok = true;
+    hg_bq_t **b = HG_ANEWN(c->a, hg_bq_t *, n);
+    bool ok = true;
     for (uint32_t i = 0; i < n; i++) {
         b[i] = hg_bind_query(c, env, ast[i]);
         ok = ok && b[i];
@@ -189,7 +198,7 @@ static hg_bq_t *bind_union(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t
         }
         warn_reordered(c, ast[i]->pos, b[0], b[i]);
     }
-    hg_bq_t          *r = hg_bq_new(c, NULL, b[0]->n, 1);
+    hg_bq_t *r = hg_bq_new(c, NULL, b[0]->n, 1);
     const hg_type_t **types = HG_ANEWN(c->a, const hg_type_t *, r->n + 1);
     for (uint32_t k = 0; k < r->n; k++) {
         const hg_expr_t **x = HG_ANEWN(c->a, const hg_expr_t *, n);
@@ -218,7 +227,7 @@ static hg_bq_t *bind_union(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t
 /* --- VALUES --- */
 const hg_node_t *hg_node_one_row(hg_cc_t *c, hg_pos_t pos)
 {
-    hg_node_t        *v = hg_node_new(c, HG_N_VALUES, pos, NULL);
+    hg_node_t *v = hg_node_new(c, HG_N_VALUES, pos, NULL);
     const hg_type_t **types = HG_ANEWN(c->a, const hg_type_t *, 1);
     types[0] = hg_type_make(c->a, HG_T_BOOLEAN, false, -1, 0);
     hg_colb_t b;
@@ -228,12 +237,14 @@ const hg_node_t *hg_node_one_row(hg_cc_t *c, hg_pos_t pos)
     v->n_cols = 1;
     v->values = hg_batch_new(1, 1);
     v->values->cols[0] = hg_colb_seal(&b);
+    hg_colb_release(&b);
     hg_arena_cleanup(c->a, (void (*)(void *))hg_batch_drop, v->values);
     return v;
 }
 
 /* All cells are constants of their column's type. */
-static hg_node_t *constant_rows(hg_cc_t *c, hg_pos_t pos, const hg_expr_t ***rows, uint32_t n_rows, uint32_t n_cols, const hg_type_t **types)
+static hg_node_t *constant_rows(hg_cc_t *c, hg_pos_t pos, const hg_expr_t ***rows, uint32_t n_rows, uint32_t n_cols,
+                                const hg_type_t **types)
 {
     hg_node_t *v = hg_node_new(c, HG_N_VALUES, pos, NULL);
     v->types = types;
@@ -252,6 +263,7 @@ static hg_node_t *constant_rows(hg_cc_t *c, hg_pos_t pos, const hg_expr_t ***row
             return NULL;
         }
         v->values->cols[k] = hg_colb_seal(&b);
+        hg_colb_release(&b);
     }
     return v;
 }
@@ -263,12 +275,12 @@ hg_bq_t *hg_bind_values(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q
         hg_cc_nyi(c, q->pos, "VALUES in a view");
         return NULL;
     }
-    hg_scope_t         none = { .clause = "VALUES", .no_from = true };
-    hg_bq_t           *r = hg_bq_new(c, NULL, q->n_row_cols, 1);
+    hg_scope_t none = { .clause = "VALUES", .no_from = true };
+    hg_bq_t *r = hg_bq_new(c, NULL, q->n_row_cols, 1);
     const hg_expr_t ***rows = HG_ANEWN(c->a, const hg_expr_t **, q->n_rows + 1);
-    const hg_expr_t  **column = HG_ANEWN(c->a, const hg_expr_t *, q->n_rows + 1);
-    const hg_type_t  **types = HG_ANEWN(c->a, const hg_type_t *, r->n + 1);
-    bool               ok = true, constant = true;
+    const hg_expr_t **column = HG_ANEWN(c->a, const hg_expr_t *, q->n_rows + 1);
+    const hg_type_t **types = HG_ANEWN(c->a, const hg_type_t *, r->n + 1);
+    bool ok = true, constant = true;
     for (uint32_t i = 0; i < q->n_rows; i++) {
         rows[i] = HG_ANEWN(c->a, const hg_expr_t *, r->n + 1);
         for (uint32_t k = 0; k < r->n; k++) {
@@ -288,14 +300,17 @@ hg_bq_t *hg_bind_values(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q
             rows[i][k] = column[i];
             constant = constant && hg_expr_is_const(column[i]);
         }
-        r->cols[k] = (hg_bcol_t){ .name = hg_strz(hg_arena_printf(c->a, "EXPR$%u", k)), .case_sensitive = true, .type = types[k], .pos = q->pos };
+        r->cols[k] = (hg_bcol_t){ .name = hg_strz(hg_arena_printf(c->a, "EXPR$%u", k)),
+                                  .case_sensitive = true,
+                                  .type = types[k],
+                                  .pos = q->pos };
     }
     if (constant) {
         r->node = constant_rows(c, q->pos, rows, q->n_rows, r->n, types);
         return r->node ? r : NULL;
     }
     const hg_node_t *one = hg_node_one_row(c, q->pos);
-    hg_node_t       *u = hg_node_new(c, HG_N_UNION, q->pos, NULL);
+    hg_node_t *u = hg_node_new(c, HG_N_UNION, q->pos, NULL);
     u->types = types;
     u->n_cols = r->n;
     u->in = HG_ANEWN(c->a, const hg_node_t *, q->n_rows);
@@ -311,8 +326,8 @@ static const hg_env_t *bind_ctes(hg_cc_t *c, const hg_env_t *env, const hg_ast_q
 {
     for (uint32_t i = 0; i < q->n_ctes; i++) {
         const hg_ast_cte_t *cte = &q->ctes[i];
-        hg_env_t           *e = HG_ANEW(c->a, hg_env_t);
-        hg_bq_t            *b = hg_bind_query(c, env, cte->query);
+        hg_env_t *e = HG_ANEW(c->a, hg_env_t);
+        hg_bq_t *b = hg_bind_query(c, env, cte->query);
         if (b && cte->n_cols) {
             if (cte->n_cols != b->n) {
                 hg_cc_sem(c, cte->name.pos, "Number of columns must match number of query columns");
@@ -341,15 +356,22 @@ hg_bq_t *hg_bind_query(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q)
     }
     c->depth++;
     const hg_env_t *inner = bind_ctes(c, env, q);
-    hg_bq_t        *b = NULL;
+    hg_bq_t *b = NULL;
     switch (q->kind) {
-    case HG_Q_SELECT: b = hg_bind_select(c, inner, q); break;
-    case HG_Q_UNION: b = tail(c, q, bind_union(c, inner, q)); break;
-    case HG_Q_VALUES: b = tail(c, q, hg_bind_values(c, inner, q)); break;
+    case HG_Q_SELECT:
+        b = hg_bind_select(c, inner, q);
+        break;
+    case HG_Q_UNION:
+        b = tail(c, q, bind_union(c, inner, q));
+        break;
+    case HG_Q_VALUES:
+        b = tail(c, q, hg_bind_values(c, inner, q));
+        break;
     }
     c->depth--;
     if (b && b->weight > HG_CC_MAX_WEIGHT) {
-        hg_cc_error(c, q->pos, "Not supported", "The query has more than %u operators once shared subqueries are written out", HG_CC_MAX_WEIGHT);
+        hg_cc_error(c, q->pos, "Not supported",
+                    "The query has more than %u operators once shared subqueries are written out", HG_CC_MAX_WEIGHT);
         return NULL;
     }
     return b;

@@ -1,27 +1,27 @@
 /* SELECT: FROM → WHERE → (GROUP BY, HAVING) → select list → DISTINCT → ORDER BY, LIMIT.
  *
- * In a view everything up to the select list runs incrementally; the rest is refused by name. An ad-hoc query reads only the columns
- * it names: the scan's columns are handed out as expressions ask for them.
+ * In a view everything up to the select list runs incrementally; the rest is refused by name. An ad-hoc query reads
+ * only the columns it names: the scan's columns are handed out as expressions ask for them.
  */
 #include "base/hg.h"
 #include "compile/compile_int.h"
 
 /* What a SELECT is made of while it is being bound. */
 typedef struct sel {
-    hg_cc_t              *c;
+    hg_cc_t *c;
     const hg_ast_query_t *q;
-    hg_scope_t            scope;
-    hg_aggs_t             aggs;
-    const hg_node_t      *node;
-    uint64_t              weight;
-    const hg_expr_t     **items;
+    hg_scope_t scope;
+    hg_aggs_t aggs;
+    const hg_node_t *node;
+    uint64_t weight;
+    const hg_expr_t **items;
     const hg_ast_expr_t **item_ast;
-    hg_bcol_t            *cols;
-    uint32_t              n_items, n_visible; /* items behind the visible ones serve ORDER BY */
-    const hg_expr_t     **keys;
-    uint32_t              n_keys;
-    const hg_expr_t      *having;
-    hg_sort_key_t        *order;
+    hg_bcol_t *cols;
+    uint32_t n_items, n_visible; /* items behind the visible ones serve ORDER BY */
+    const hg_expr_t **keys;
+    uint32_t n_keys;
+    const hg_expr_t *having;
+    hg_sort_key_t *order;
 } sel_t;
 
 /* --- FROM --- */
@@ -29,20 +29,22 @@ static void scope_of_query(hg_cc_t *c, hg_scope_t *s, const hg_bq_t *b)
 {
     s->n_cols = b->n;
     s->cols = HG_ANEWN(c->a, hg_scol_t, b->n + 1);
-    for (uint32_t i = 0; i < b->n; i++) s->cols[i] = (hg_scol_t){ .name = b->cols[i].name, .type = b->cols[i].type, .slot = i };
+    for (uint32_t i = 0; i < b->n; i++)
+        s->cols[i] = (hg_scol_t){ .name = b->cols[i].name, .type = b->cols[i].type, .slot = i };
 }
 
 static hg_node_t *scan(hg_cc_t *c, hg_scope_t *s, const hg_crel_t *r, hg_pos_t pos)
 {
     const hg_schema_t *sch = &r->rel.schema;
-    hg_node_t         *n = hg_node_new(c, HG_N_SCAN, pos, NULL);
+    hg_node_t *n = hg_node_new(c, HG_N_SCAN, pos, NULL);
     n->relation = r->index;
     const hg_type_t **types = HG_ANEWN(c->a, const hg_type_t *, sch->n_cols + 1);
     s->n_cols = sch->n_cols;
     s->cols = HG_ANEWN(c->a, hg_scol_t, sch->n_cols + 1);
     for (uint32_t i = 0; i < sch->n_cols; i++) {
         types[i] = sch->cols[i].type;
-        s->cols[i] = (hg_scol_t){ .name = sch->cols[i].name, .type = sch->cols[i].type, .slot = c->adhoc ? HG_SLOT_NONE : i };
+        s->cols[i] =
+            (hg_scol_t){ .name = sch->cols[i].name, .type = sch->cols[i].type, .slot = c->adhoc ? HG_SLOT_NONE : i };
     }
     n->types = types;
     n->n_cols = sch->n_cols;
@@ -59,8 +61,10 @@ static bool from_relation(hg_cc_t *c, const hg_ast_from_t *f, hg_scope_t *s, con
 {
     hg_crel_t *r = hg_cc_find_rel(c, f->table.name);
     if (!r || (c->adhoc && r->rel.local)) {
-        if (c->adhoc) hg_cc_error(c, f->table.pos, "SQL error", "table '" HG_SF "' not found", HG_SA(f->table.name));
-        else hg_cc_sem(c, f->table.pos, "Object '" HG_SF "' not found", HG_SA(f->table.name));
+        if (c->adhoc)
+            hg_cc_error(c, f->table.pos, "SQL error", "table '" HG_SF "' not found", HG_SA(f->table.name));
+        else
+            hg_cc_sem(c, f->table.pos, "Object '" HG_SF "' not found", HG_SA(f->table.name));
         const char *near = hg_nearest_rel(c, f->table.name);
         if (near) hg_cc_note(c, "did you mean '%s'?", near);
         return false;
@@ -69,7 +73,8 @@ static bool from_relation(hg_cc_t *c, const hg_ast_from_t *f, hg_scope_t *s, con
     if (c->adhoc && !r->rel.queryable) {
         hg_cc_error(c, f->table.pos, "Execution error",
                     "Tried to SELECT from a non-materialized source. Make sure `" HG_SF
-                    "` is configured as materialized: use `with ('materialized' = 'true')` for tables, or `create materialized view` for views",
+                    "` is configured as materialized: use `with ('materialized' = 'true')` for tables, or `create "
+                    "materialized view` for views",
                     HG_SA(f->table.name));
         return false;
     }
@@ -79,10 +84,11 @@ static bool from_relation(hg_cc_t *c, const hg_ast_from_t *f, hg_scope_t *s, con
     return true;
 }
 
-static bool from_item(hg_cc_t *c, const hg_env_t *env, const hg_ast_from_t *f, hg_scope_t *s, const hg_node_t **ret, uint64_t *weight)
+static bool from_item(hg_cc_t *c, const hg_env_t *env, const hg_ast_from_t *f, hg_scope_t *s, const hg_node_t **ret,
+                      uint64_t *weight)
 {
     const hg_bq_t *b = NULL;
-    char           kind[16] = { 0 };
+    char kind[16] = { 0 };
     switch (f->kind) {
     case HG_F_TABLE:
         for (; env; env = env->up)
@@ -99,10 +105,13 @@ static bool from_item(hg_cc_t *c, const hg_env_t *env, const hg_ast_from_t *f, h
         s->source = f->alias.name;
         break;
     case HG_F_JOIN:
-        for (size_t i = 0; i < f->join.n && i < sizeof kind - 1; i++) kind[i] = (char)(f->join.p[i] >= 'a' && f->join.p[i] <= 'z' ? f->join.p[i] - 32 : f->join.p[i]);
+        for (size_t i = 0; i < f->join.n && i < sizeof kind - 1; i++)
+            kind[i] = (char)(f->join.p[i] >= 'a' && f->join.p[i] <= 'z' ? f->join.p[i] - 32 : f->join.p[i]);
         hg_cc_nyi(c, f->pos, "%s JOIN", kind);
         return false;
-    case HG_F_FUNCTION: hg_cc_nyi(c, f->pos, "The table function " HG_SF, HG_SA(f->table.name)); return false;
+    case HG_F_FUNCTION:
+        hg_cc_nyi(c, f->pos, "The table function " HG_SF, HG_SA(f->table.name));
+        return false;
     }
     if (!b) return false;
     scope_of_query(c, s, b);
@@ -111,7 +120,8 @@ static bool from_item(hg_cc_t *c, const hg_env_t *env, const hg_ast_from_t *f, h
     return true;
 }
 
-bool hg_bind_from(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q, hg_scope_t *s, const hg_node_t **ret, uint64_t *weight)
+bool hg_bind_from(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q, hg_scope_t *s, const hg_node_t **ret,
+                  uint64_t *weight)
 {
     if (q->n_from == 0) {
         if (!c->adhoc) {
@@ -130,7 +140,9 @@ bool hg_bind_from(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q, hg_s
     if (!from_item(c, env, f, s, ret, weight)) return false;
     if (f->n_cols) {
         if (f->n_cols != s->n_cols) {
-            hg_cc_sem(c, f->pos, "List of column aliases must have same degree as table; table has %u columns, whereas alias list has %u columns",
+            hg_cc_sem(c, f->pos,
+                      "List of column aliases must have same degree as table; table has %u columns, whereas alias list "
+                      "has %u columns",
                       s->n_cols, f->n_cols);
             return false;
         }
@@ -168,7 +180,7 @@ static bool star(sel_t *s, const hg_ast_expr_t *e)
         return false;
     }
     for (uint32_t i = 0; i < s->scope.n_cols; i++) {
-        hg_name_t     name = { .name = s->scope.cols[i].name, .pos = e->pos };
+        hg_name_t name = { .name = s->scope.cols[i].name, .pos = e->pos };
         hg_ast_expr_t col = { .kind = HG_E_COLUMN, .pos = e->pos, .names = &name, .n_names = 1 };
         const hg_expr_t *x = hg_bind_expr(s->c, &s->scope, &col);
         if (!x) return false;
@@ -180,7 +192,7 @@ static bool star(sel_t *s, const hg_ast_expr_t *e)
 static bool select_list(sel_t *s)
 {
     const hg_ast_query_t *q = s->q;
-    bool                  ok = true;
+    bool ok = true;
     s->scope.aggs = &s->aggs;
     s->scope.aliases = HG_ANEWN(s->c->a, hg_scol_t, q->n_items + 1);
     for (uint32_t i = 0; i < q->n_items; i++) {
@@ -199,7 +211,8 @@ static bool select_list(sel_t *s)
         if (!name.n && it->expr->kind == HG_E_COLUMN) name = it->expr->names[it->expr->n_names - 1].name;
         if (!name.n) name = hg_strz(hg_arena_printf(s->c->a, "EXPR$%u", i));
         add_item(s, x, it->expr, name, pos);
-        if (it->alias.name.n) s->scope.aliases[s->scope.n_aliases++] = (hg_scol_t){ .name = name, .type = x->type, .expr = x };
+        if (it->alias.name.n)
+            s->scope.aliases[s->scope.n_aliases++] = (hg_scol_t){ .name = name, .type = x->type, .expr = x };
     }
     s->n_visible = s->n_items;
     return ok;
@@ -227,7 +240,8 @@ static bool order_key(sel_t *s, const hg_ast_order_t *o, hg_sort_key_t *key)
             return true;
         }
     if (s->q->distinct) {
-        hg_cc_sem(s->c, o->expr->pos, "Expression '" HG_SF "' is not in the select clause", HG_SA(hg_expr_text(s->c, o->expr)));
+        hg_cc_sem(s->c, o->expr->pos, "Expression '" HG_SF "' is not in the select clause",
+                  HG_SA(hg_expr_text(s->c, o->expr)));
         return false;
     }
     key->col = s->n_items;
@@ -267,7 +281,8 @@ static bool view_tail(sel_t *s)
     if (q->n_order) {
         if (!order_by(s)) return false;
         s->n_items = s->n_visible;
-        hg_cc_warn(s->c, q->order[0].expr->pos, "ORDER BY is ignored", "ORDER BY without LIMIT has no effect in a view");
+        hg_cc_warn(s->c, q->order[0].expr->pos, "ORDER BY is ignored",
+                   "ORDER BY without LIMIT has no effect in a view");
     }
     return true;
 }
@@ -298,7 +313,7 @@ static bool rewrite(sel_t *s, const hg_expr_t **x)
 
 static bool aggregate(sel_t *s)
 {
-    hg_node_t        *n = hg_node_new(s->c, HG_N_AGG, s->q->pos, s->node);
+    hg_node_t *n = hg_node_new(s->c, HG_N_AGG, s->q->pos, s->node);
     const hg_type_t **types = HG_ANEWN(s->c->a, const hg_type_t *, s->n_keys + s->aggs.n + 1);
     for (uint32_t i = 0; i < s->n_keys; i++) types[i] = s->keys[i]->type;
     for (uint32_t i = 0; i < s->aggs.n; i++) types[s->n_keys + i] = s->aggs.v[i].type;
@@ -327,7 +342,8 @@ static bool is_identity(const sel_t *s)
     return true;
 }
 
-/* The scan of an ad-hoc query has now been asked for all it will be. Nodes above it that pass its columns on share its types array. */
+/* The scan of an ad-hoc query has now been asked for all it will be. Nodes above it that pass its columns on share its
+ * types array. */
 static void close_scan(sel_t *s, hg_node_t *filter)
 {
     hg_node_t *n = s->scope.scan;
@@ -344,7 +360,7 @@ static void close_scan(sel_t *s, hg_node_t *filter)
 
 hg_bq_t *hg_bind_select(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q)
 {
-    sel_t      s = { .c = c, .q = q };
+    sel_t s = { .c = c, .q = q };
     hg_node_t *filter = NULL;
     if (!hg_bind_from(c, env, q, &s.scope, &s.node, &s.weight)) return NULL;
     bool ok = true;

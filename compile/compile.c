@@ -1,10 +1,10 @@
 /* A program's text → plan, connectors, schema, messages: the passes, in Feldera's order (sql §1.1).
  *
- *   parse everything · settings · types and functions · tables, views, indexes in order · foreign keys, lateness · connectors ·
- *   what nobody reads · relations numbered for the plan
+ *   parse everything · settings · types and functions · tables, views, indexes in order · foreign keys, lateness ·
+ * connectors · what nobody reads · relations numbered for the plan
  *
- * Milliseconds, no files, no network, any thread. Errors do not stop a pass: a relation that had one is `broken`, and what reads
- * it is left alone, so that each mistake is told once.
+ * Milliseconds, no files, no network, any thread. Errors do not stop a pass: a relation that had one is `broken`, and
+ * what reads it is left alone, so that each mistake is told once.
  */
 #include "base/hg.h"
 #include "base/mem.h"
@@ -20,32 +20,43 @@ static bool blank(const char *s)
 static void statement(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
     switch (st->kind) {
-    case HG_ST_TABLE: hg_cc_table(c, st); break;
+    case HG_ST_TABLE:
+        hg_cc_table(c, st);
+        break;
     case HG_ST_VIEW:
-    case HG_ST_DECLARE_VIEW: hg_cc_view(c, st); break;
-    case HG_ST_INDEX: hg_cc_index(c, st); break;
-    case HG_ST_DROP: hg_cc_drop(c, st); break;
+    case HG_ST_DECLARE_VIEW:
+        hg_cc_view(c, st);
+        break;
+    case HG_ST_INDEX:
+        hg_cc_index(c, st);
+        break;
+    case HG_ST_DROP:
+        hg_cc_drop(c, st);
+        break;
     case HG_ST_INSERT:
     case HG_ST_REMOVE:
-        hg_cc_warn(c, st->pos, "Statement ignored", "%s has no effect in a program; use an ad-hoc query", st->kind == HG_ST_INSERT ? "INSERT" : "REMOVE");
+        hg_cc_warn(c, st->pos, "Statement ignored", "%s has no effect in a program; use an ad-hoc query",
+                   st->kind == HG_ST_INSERT ? "INSERT" : "REMOVE");
         break;
     case HG_ST_SELECT:
-        hg_cc_error(c, st->pos, "Not supported", "Raw 'SELECT' statements are not supported; did you forget to CREATE VIEW?");
+        hg_cc_error(c, st->pos, "Not supported",
+                    "Raw 'SELECT' statements are not supported; did you forget to CREATE VIEW?");
         break;
     case HG_ST_TYPE:
     case HG_ST_FUNCTION:
     case HG_ST_AGGREGATE:
     case HG_ST_LATENESS:
-    case HG_ST_SET: break; /* passes of their own */
+    case HG_ST_SET:
+        break; /* passes of their own */
     }
 }
 
 /* Dropped relations leave the list; scans and connectors learn the new numbers. */
 static void number_relations(hg_cc_t *c)
 {
-    hg_prog_t     *p = c->prog;
+    hg_prog_t *p = c->prog;
     hg_relation_t *plan = HG_ANEWN(c->a, hg_relation_t, p->n_rels + 1);
-    uint32_t      *to = HG_ANEWN(c->a, uint32_t, p->n_rels + 1), n = 0;
+    uint32_t *to = HG_ANEWN(c->a, uint32_t, p->n_rels + 1), n = 0;
     for (uint32_t i = 0; i < p->n_rels; i++) {
         hg_crel_t *r = p->rels[i];
         if (r->dropped) continue;
@@ -69,10 +80,12 @@ static void number_relations(hg_cc_t *c)
 static void udf(hg_cc_t *c, const hg_compile_opts_t *o)
 {
     if (!blank(o->udf_rust))
-        hg_cc_error(c, (hg_pos_t){ 0 }, "Not supported", "The pipeline has Rust code (udf_rust): Rust user-defined functions are not available in headgate");
-    if (!blank(o->udf_toml))
         hg_cc_error(c, (hg_pos_t){ 0 }, "Not supported",
-                    "The pipeline has Rust dependencies (udf_toml): Rust user-defined functions are not available in headgate");
+                    "The pipeline has Rust code (udf_rust): Rust user-defined functions are not available in headgate");
+    if (!blank(o->udf_toml))
+        hg_cc_error(
+            c, (hg_pos_t){ 0 }, "Not supported",
+            "The pipeline has Rust dependencies (udf_toml): Rust user-defined functions are not available in headgate");
 }
 
 static void passes(hg_cc_t *c)
@@ -91,16 +104,19 @@ static void passes(hg_cc_t *c)
     number_relations(c);
 }
 
-static void release_map(void *map) { hg_strmap_release(map); }
+static void release_map(void *map)
+{
+    hg_strmap_release(map);
+}
 
 hg_program_t *hg_compile(hg_str_t text, const hg_compile_opts_t *opts)
 {
     static const hg_compile_opts_t none = { 0 };
     if (!opts) opts = &none;
     hg_arena_t *a = hg_arena_new();
-    hg_prog_t  *p = HG_ANEW(a, hg_prog_t);
-    hg_cc_t     c = { .a = a, .prog = p, .file = opts->file, .strict = opts->strict };
-    hg_err_t    err = HG_ERR_INIT;
+    hg_prog_t *p = HG_ANEW(a, hg_prog_t);
+    hg_cc_t c = { .a = a, .prog = p, .file = opts->file, .strict = opts->strict };
+    hg_err_t err = HG_ERR_INIT;
     p->pub.arena = a;
     p->pub.text = c.text = hg_arena_str(a, text);
     hg_strmap_init(&p->names);

@@ -6,16 +6,16 @@
 
 /* The connector being checked. */
 typedef struct hg_conn_ctx {
-    hg_cc_t         *c;
-    hg_crel_t       *rel;
-    const hg_tok_t  *tok; /* the string literal that holds the JSON */
+    hg_cc_t *c;
+    hg_crel_t *rel;
+    const hg_tok_t *tok;   /* the string literal that holds the JSON */
     const hg_json_t *node; /* the connector */
-    hg_str_t         shown; /* its name, or "<unnamed>" */
-    bool             is_input, ok;
-    hg_pos_t        *after_label_pos; /* one per start_after label */
+    hg_str_t shown;        /* its name, or "<unnamed>" */
+    bool is_input, ok;
+    hg_pos_t *after_label_pos; /* one per start_after label */
 } hg_conn_ctx_t;
 
-hg_pos_t    hg_conn_pos(const hg_conn_ctx_t *x, const hg_json_t *node, bool at_key);
+hg_pos_t hg_conn_pos(const hg_conn_ctx_t *x, const hg_json_t *node, bool at_key);
 const char *hg_conn_subject(const hg_conn_ctx_t *x); /* "relation 'price': connector 'live'" */
 void hg_conn_error(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const char *fmt, ...) HG_PRINTF(4, 5);
 /* An error in strict mode. */

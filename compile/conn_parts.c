@@ -3,11 +3,16 @@
 #include "base/opts.h"
 #include "compile/conn_int.h"
 
-/* --- Feldera's transports --------------------------------------------------------------------------------------------- */
-static const char *const feldera_inputs[] = { "file_input",    "nats_input",     "kafka_input",        "pub_sub_input", "url_input", "s3_input", "delta_table_input",
-                                              "iceberg_input", "postgres_input", "postgres_cdc_input", "datagen",       "nexmark",   "empty_input" };
-static const char *const feldera_outputs[] = { "file_output",     "kafka_output",    "delta_table_output", "dynamodb_output",
-                                               "redis_output",    "postgres_output", "null_output" };
+/* --- Feldera's transports
+ * --------------------------------------------------------------------------------------------- */
+static const char *const feldera_inputs[] = { "file_input",         "nats_input",    "kafka_input",
+                                              "pub_sub_input",      "url_input",     "s3_input",
+                                              "delta_table_input",  "iceberg_input", "postgres_input",
+                                              "postgres_cdc_input", "datagen",       "nexmark",
+                                              "empty_input" };
+static const char *const feldera_outputs[] = { "file_output",     "kafka_output", "delta_table_output",
+                                               "dynamodb_output", "redis_output", "postgres_output",
+                                               "null_output" };
 static const char *const engine_made[] = { "http_input", "http_output", "ad_hoc_input", "clock_input" };
 
 static bool in_list(hg_str_t name, const char *const *list, size_t n)
@@ -23,7 +28,8 @@ bool hg_feldera_transport(hg_str_t name, bool *is_input)
     return *is_input || in_list(name, feldera_outputs, HG_COUNT(feldera_outputs));
 }
 
-/* --- the {name, config} wrapper ----------------------------------------------------------------------------------------- */
+/* --- the {name, config} wrapper
+ * ----------------------------------------------------------------------------------------- */
 typedef struct wrapper {
     const hg_json_t *name, *config;
 } wrapper_t;
@@ -38,8 +44,10 @@ static void on_diag(void *arg, bool warning, const hg_json_t *node, bool at_key,
 {
     hg_conn_ctx_t *x = arg;
     if (!node) node = x->node;
-    if (warning) hg_conn_warn(x, node, at_key, "%s", msg);
-    else hg_conn_error(x, node, at_key, "%s", msg);
+    if (warning)
+        hg_conn_warn(x, node, at_key, "%s", msg);
+    else
+        hg_conn_error(x, node, at_key, "%s", msg);
 }
 
 /* Members that people put one level too deep. */
@@ -58,7 +66,8 @@ static bool unwrap(hg_conn_ctx_t *x, const hg_json_t *v, const char *what, wrapp
     bool outside = false;
     for (const hg_json_t *m = v->child; m; m = m->next)
         if (belongs_outside(m->key)) {
-            hg_conn_warn(x, m, true, "'" HG_SF "' belongs beside \"%s\", not in it; it is ignored here", HG_SA(m->key), what);
+            hg_conn_warn(x, m, true, "'" HG_SF "' belongs beside \"%s\", not in it; it is ignored here", HG_SA(m->key),
+                         what);
             outside = true;
         }
     hg_diag_t d = { .fn = on_diag, .arg = x };
@@ -84,7 +93,8 @@ static bool unwrap(hg_conn_ctx_t *x, const hg_json_t *v, const char *what, wrapp
     return true;
 }
 
-/* --- secret references: whole strings, resolved when the pipeline starts ---------------------------------------------------- */
+/* --- secret references: whole strings, resolved when the pipeline starts
+ * ---------------------------------------------------- */
 static bool dashed_word(hg_str_t s, size_t max)
 {
     if (s.n < 1 || s.n > max || s.p[0] == '-' || s.p[s.n - 1] == '-') return false;
@@ -111,21 +121,26 @@ static void check_reference(hg_conn_ctx_t *x, const hg_json_t *v)
     if (s.n < 2 || s.p[s.n - 1] != '}') return;
     if (hg_str_starts(s, HG_S("${env:"))) {
         if (!env_name((hg_str_t){ s.p + 6, s.n - 7 }))
-            hg_conn_error(x, v, false, "environment variable reference '" HG_SF "' is not valid: expected ${env:NAME}", HG_SA(s));
+            hg_conn_error(x, v, false, "environment variable reference '" HG_SF "' is not valid: expected ${env:NAME}",
+                          HG_SA(s));
         return;
     }
     if (!hg_str_starts(s, HG_S("${secret:"))) return;
     hg_str_t path = { s.p + 9, s.n - 10 };
     if (!hg_str_starts(path, HG_S("kubernetes:"))) {
-        hg_conn_error(x, v, false, "secret reference '" HG_SF "' does not specify a valid provider (for example: 'kubernetes:')", HG_SA(s));
+        hg_conn_error(x, v, false,
+                      "secret reference '" HG_SF "' does not specify a valid provider (for example: 'kubernetes:')",
+                      HG_SA(s));
         return;
     }
     path = (hg_str_t){ path.p + 11, path.n - 11 };
     const char *slash = path.n ? memchr(path.p, '/', path.n) : NULL;
-    hg_str_t    name = { path.p, slash ? (size_t)(slash - path.p) : 0 };
-    hg_str_t    key = { slash ? slash + 1 : NULL, slash ? path.n - name.n - 1 : 0 };
+    hg_str_t name = { path.p, slash ? (size_t)(slash - path.p) : 0 };
+    hg_str_t key = { slash ? slash + 1 : NULL, slash ? path.n - name.n - 1 : 0 };
     if (!dashed_word(name, 63) || !dashed_word(key, 255))
-        hg_conn_error(x, v, false, "secret reference '" HG_SF "' is not valid: expected ${secret:kubernetes:<name>/<key>}", HG_SA(s));
+        hg_conn_error(x, v, false,
+                      "secret reference '" HG_SF "' is not valid: expected ${secret:kubernetes:<name>/<key>}",
+                      HG_SA(s));
 }
 
 static void check_references(hg_conn_ctx_t *x, const hg_json_t *v)
@@ -135,13 +150,14 @@ static void check_references(hg_conn_ctx_t *x, const hg_json_t *v)
     for (const hg_json_t *m = v->child; m; m = m->next) check_references(x, m);
 }
 
-/* --- transport -------------------------------------------------------------------------------------------------------------- */
+/* --- transport
+ * -------------------------------------------------------------------------------------------------------------- */
 static const char *nearest_transport(hg_conn_ctx_t *x, hg_str_t name)
 {
-    uint32_t     n_in = 0, n_out = 0, n = 0;
-    const hg_input_type_t *const  *in = hg_input_types(&n_in);
+    uint32_t n_in = 0, n_out = 0, n = 0;
+    const hg_input_type_t *const *in = hg_input_types(&n_in);
     const hg_output_type_t *const *out = hg_output_types(&n_out);
-    const char                   **list = HG_ANEWN(x->c->a, const char *, n_in + n_out + 1);
+    const char **list = HG_ANEWN(x->c->a, const char *, n_in + n_out + 1);
     for (uint32_t i = 0; x->is_input && i < n_in; i++)
         if (!(in[i]->caps & HG_CAP_INTERNAL)) list[n++] = in[i]->name;
     for (uint32_t i = 0; !x->is_input && i < n_out; i++)
@@ -152,34 +168,41 @@ static const char *nearest_transport(hg_conn_ctx_t *x, hg_str_t name)
 static void unknown_transport(hg_conn_ctx_t *x, const hg_json_t *name)
 {
     hg_str_t s = name->str, rel = x->rel->rel.schema.name;
-    bool     is_input = false;
-    bool     known = hg_feldera_transport(s, &is_input);
+    bool is_input = false;
+    bool known = hg_feldera_transport(s, &is_input);
     if (!known && hg_input_type_find(s)) is_input = known = true;
     if (!known && hg_output_type_find(s)) known = true;
     if (in_list(s, engine_made, HG_COUNT(engine_made))) {
-        hg_conn_error(x, name, false, "transport '" HG_SF "' is made by the engine and cannot be used in SQL", HG_SA(s));
+        hg_conn_error(x, name, false, "transport '" HG_SF "' is made by the engine and cannot be used in SQL",
+                      HG_SA(s));
     } else if (known && is_input != x->is_input) {
         hg_cc_error(x->c, hg_conn_pos(x, name, false), "ConnectorGenerationError",
-                    x->is_input ? "relation '" HG_SF "': expected an input variant but got an output variant for connector '" HG_SF "'"
-                                : "relation '" HG_SF "': expected an output variant but got an input variant for connector '" HG_SF "'",
+                    x->is_input ? "relation '" HG_SF
+                                  "': expected an input variant but got an output variant for connector '" HG_SF "'"
+                                : "relation '" HG_SF
+                                  "': expected an output variant but got an input variant for connector '" HG_SF "'",
                     HG_SA(rel), HG_SA(x->shown));
-        hg_cc_note(x->c, "'" HG_SF "' is an %s transport; %s take %s connectors", HG_SA(s), is_input ? "input" : "output",
-                   x->is_input ? "tables" : "views", x->is_input ? "input" : "output");
+        hg_cc_note(x->c, "'" HG_SF "' is an %s transport; %s take %s connectors", HG_SA(s),
+                   is_input ? "input" : "output", x->is_input ? "tables" : "views", x->is_input ? "input" : "output");
         x->ok = false;
     } else if (known) {
         hg_conn_error(x, name, false, "transport '" HG_SF "' is not available in this version of headgate", HG_SA(s));
     } else {
         const char *near = nearest_transport(x, s);
-        hg_conn_error(x, name, false, near ? "unknown transport '" HG_SF "'; did you mean '%s'?" : "unknown transport '" HG_SF "'", HG_SA(s), near);
+        hg_conn_error(x, name, false,
+                      near ? "unknown transport '" HG_SF "'; did you mean '%s'?" : "unknown transport '" HG_SF "'",
+                      HG_SA(s), near);
     }
 }
 
-static const void *parse_cfg(hg_conn_ctx_t *x, const hg_opt_t *opts, size_t size, hg_extra_t extra, const wrapper_t *w, const hg_json_t *where, bool *ok)
+static const void *parse_cfg(hg_conn_ctx_t *x, const hg_opt_t *opts, size_t size, hg_extra_t extra, const wrapper_t *w,
+                             const hg_json_t *where, bool *ok)
 {
     static const hg_opt_t none[] = { { .key = NULL } };
-    hg_diag_t             d = { .fn = on_diag, .arg = x };
-    void                 *cfg = hg_arena_alloc(x->c->a, size ? size : 1);
-    *ok = hg_opts_parse(opts ? opts : none, w->config, where, extra, extra == HG_EXTRA_TAKE ? cfg : NULL, x->c->a, cfg, &d) == 0;
+    hg_diag_t d = { .fn = on_diag, .arg = x };
+    void *cfg = hg_arena_alloc(x->c->a, size ? size : 1);
+    *ok = hg_opts_parse(opts ? opts : none, w->config, where, extra, extra == HG_EXTRA_TAKE ? cfg : NULL, x->c->a, cfg,
+                        &d) == 0;
     check_references(x, w->config);
     return cfg;
 }
@@ -192,14 +215,14 @@ void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
         return;
     }
     if (!unwrap(x, v, "transport", &w)) return;
-    const hg_input_type_t  *in = x->is_input ? hg_input_type_find(w.name->str) : NULL;
+    const hg_input_type_t *in = x->is_input ? hg_input_type_find(w.name->str) : NULL;
     const hg_output_type_t *out = x->is_input ? NULL : hg_output_type_find(w.name->str);
     if ((!in && !out) || (in && (in->caps & HG_CAP_INTERNAL)) || (out && out->internal)) {
         unknown_transport(x, w.name);
         return;
     }
-    hg_diag_t        d = { .fn = on_diag, .arg = x };
-    bool             ok = false;
+    hg_diag_t d = { .fn = on_diag, .arg = x };
+    bool ok = false;
     const hg_json_t *at = w.config ? w.config : v;
     if (in) {
         s->transport_cfg = parse_cfg(x, in->opts, in->cfg_size, in->extra, &w, at, &ok);
@@ -213,15 +236,17 @@ void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
     }
 }
 
-/* --- format ------------------------------------------------------------------------------------------------------------------- */
+/* --- format
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
-/* May this connector have a format, must it? A transport without any option (empty_input, null_output) has no need of one, but
- * Feldera's rule asks for it, so programs have it. */
+/* May this connector have a format, must it? A transport without any option (empty_input, null_output) has no need of
+ * one, but Feldera's rule asks for it, so programs have it. */
 typedef enum { FORMAT_NEEDED, FORMAT_OPTIONAL, FORMAT_FORBIDDEN } format_use_t;
 
 static format_use_t format_use(const hg_conn_spec_t *s)
 {
-    bool            built_in = s->in_type ? (s->in_type->caps & HG_CAP_BATCHES) != 0 : s->out_type->no_format;
+    bool built_in = s->in_type ? (s->in_type->caps & HG_CAP_BATCHES) != 0 : s->out_type->no_format;
     const hg_opt_t *opts = s->in_type ? s->in_type->opts : s->out_type->opts;
     if (!opts || !opts[0].key) return FORMAT_OPTIONAL;
     return built_in ? FORMAT_FORBIDDEN : FORMAT_NEEDED;
@@ -231,20 +256,27 @@ static const hg_format_type_t *find_format(hg_conn_ctx_t *x, const hg_json_t *na
 {
     const hg_format_type_t *f = hg_format_find(name->str);
     if (f && (x->is_input ? f->in_opts : f->out_opts)) return f;
-    uint32_t                       n = 0, k = 0;
+    uint32_t n = 0, k = 0;
     const hg_format_type_t *const *all = hg_formats(&n);
-    const char                   **list = HG_ANEWN(x->c->a, const char *, n + 1);
+    const char **list = HG_ANEWN(x->c->a, const char *, n + 1);
     for (uint32_t i = 0; i < n; i++)
         if (x->is_input ? all[i]->in_opts : all[i]->out_opts) list[k++] = all[i]->name;
     const char *near = f ? NULL : hg_nearest(name->str, list);
     const char *way = x->is_input ? "input" : "output", *known[] = { "avro", "parquet" };
-    hg_pos_t    pos = hg_conn_pos(x, name, false);
+    hg_pos_t pos = hg_conn_pos(x, name, false);
     if (in_list(name->str, known, HG_COUNT(known)) && !f)
-        hg_cc_error(x->c, pos, "Unknown format", "%s: the format '" HG_SF "' is not available in this version of headgate", hg_conn_subject(x), HG_SA(name->str));
-    else if (f) hg_cc_error(x->c, pos, "Unknown format", "%s: '" HG_SF "' is not an %s format", hg_conn_subject(x), HG_SA(name->str), way);
+        hg_cc_error(x->c, pos, "Unknown format",
+                    "%s: the format '" HG_SF "' is not available in this version of headgate", hg_conn_subject(x),
+                    HG_SA(name->str));
+    else if (f)
+        hg_cc_error(x->c, pos, "Unknown format", "%s: '" HG_SF "' is not an %s format", hg_conn_subject(x),
+                    HG_SA(name->str), way);
     else if (near)
-        hg_cc_error(x->c, pos, "Unknown format", "%s: unknown %s format '" HG_SF "'; did you mean '%s'?", hg_conn_subject(x), way, HG_SA(name->str), near);
-    else hg_cc_error(x->c, pos, "Unknown format", "%s: unknown %s format '" HG_SF "'", hg_conn_subject(x), way, HG_SA(name->str));
+        hg_cc_error(x->c, pos, "Unknown format", "%s: unknown %s format '" HG_SF "'; did you mean '%s'?",
+                    hg_conn_subject(x), way, HG_SA(name->str), near);
+    else
+        hg_cc_error(x->c, pos, "Unknown format", "%s: unknown %s format '" HG_SF "'", hg_conn_subject(x), way,
+                    HG_SA(name->str));
     x->ok = false;
     return NULL;
 }
@@ -253,16 +285,19 @@ static const hg_format_type_t *find_format(hg_conn_ctx_t *x, const hg_json_t *na
 static void try_format(hg_conn_ctx_t *x, const hg_format_type_t *f, const hg_json_t *at, const hg_conn_spec_t *s)
 {
     hg_err_t err = HG_ERR_INIT;
-    int      rc = 0;
+    int rc = 0;
     if (x->is_input) {
         hg_parse_env_t env = { .schema = &x->rel->rel.schema, .defaults = x->rel->rel.defaults };
-        hg_parser_t   *p = NULL;
+        hg_parser_t *p = NULL;
         rc = f->parser_new(s->format_cfg, &env, &p, &err);
         if (rc == 0) f->parser_free(p);
     } else {
-        hg_encode_env_t env = { .schema = &x->rel->rel.schema, .key = s->index_key, .n_key = s->n_index_key, .want_messages = s->out_type->messages,
+        hg_encode_env_t env = { .schema = &x->rel->rel.schema,
+                                .key = s->index_key,
+                                .n_key = s->n_index_key,
+                                .want_messages = s->out_type->messages,
                                 .max_message = 1 << 20 };
-        hg_encoder_t   *e = NULL;
+        hg_encoder_t *e = NULL;
         rc = f->encoder_new(s->format_cfg, &env, &e, &err);
         if (rc == 0) f->encoder_free(e);
     }
@@ -272,12 +307,13 @@ static void try_format(hg_conn_ctx_t *x, const hg_format_type_t *f, const hg_jso
 void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
 {
     format_use_t use = format_use(s);
-    const char  *transport = s->in_type ? s->in_type->name : s->out_type->name;
+    const char *transport = s->in_type ? s->in_type->name : s->out_type->name;
     if (v && v->kind == HG_J_NULL) v = NULL;
     if (!v) {
         if (use == FORMAT_NEEDED) {
             hg_cc_error(x->c, s->pos, "ConnectorGenerationError",
-                        "Data format is not specified for %s endpoint '" HG_SF "' (set the 'format' field inside connector configuration)",
+                        "Data format is not specified for %s endpoint '" HG_SF
+                        "' (set the 'format' field inside connector configuration)",
                         x->is_input ? "input" : "output", HG_SA(s->endpoint));
             x->ok = false;
         }
@@ -291,9 +327,10 @@ void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
     if (!unwrap(x, v, "format", &w)) return;
     const hg_format_type_t *f = find_format(x, w.name);
     if (!f) return;
-    bool             ok = false;
+    bool ok = false;
     const hg_json_t *at = w.config ? w.config : v;
-    s->format_cfg = parse_cfg(x, x->is_input ? f->in_opts : f->out_opts, x->is_input ? f->in_cfg : f->out_cfg, HG_EXTRA_WARN, &w, at, &ok);
+    s->format_cfg = parse_cfg(x, x->is_input ? f->in_opts : f->out_opts, x->is_input ? f->in_cfg : f->out_cfg,
+                              HG_EXTRA_WARN, &w, at, &ok);
     s->format = f;
     if (ok && !x->rel->broken) try_format(x, f, at, s);
 }

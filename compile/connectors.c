@@ -1,14 +1,16 @@
-/* The connectors property: JSON inside a SQL string inside a program. Every complaint points at its line and column in the program.
+/* The connectors property: JSON inside a SQL string inside a program. Every complaint points at its line and column in
+ * the program.
  *
- * Checks follow Feldera's order (sql §2.6, orchestration §1.1) as far as they exist there; what Feldera finds only when a pipeline
- * starts (missing formats, unknown labels, unusable options) is found here. Unknown members are warnings that name the nearest
- * known one, errors with --strict.
+ * Checks follow Feldera's order (sql §2.6, orchestration §1.1) as far as they exist there; what Feldera finds only when
+ * a pipeline starts (missing formats, unknown labels, unusable options) is found here. Unknown members are warnings
+ * that name the nearest known one, errors with --strict.
  */
 #include "base/hg.h"
 #include "base/opts.h"
 #include "compile/conn_int.h"
 
-/* --- places and complaints ------------------------------------------------------------------------------------------ */
+/* --- places and complaints ------------------------------------------------------------------------------------------
+ */
 hg_pos_t hg_conn_pos(const hg_conn_ctx_t *x, const hg_json_t *node, bool at_key)
 {
     uint32_t off = node->off, len = node->len;
@@ -29,7 +31,7 @@ const char *hg_conn_subject(const hg_conn_ctx_t *x)
 
 void hg_conn_error(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const char *fmt, ...)
 {
-    char    text[1024];
+    char text[1024];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
@@ -40,7 +42,7 @@ void hg_conn_error(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const c
 
 void hg_conn_warn(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const char *fmt, ...)
 {
-    char    text[1024];
+    char text[1024];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
@@ -58,23 +60,29 @@ static void on_diag(void *arg, bool warning, const hg_json_t *node, bool at_key,
 {
     hg_conn_ctx_t *x = arg;
     if (!node) node = x->node;
-    if (warning) hg_conn_warn(x, node, at_key, "%s", msg);
-    else hg_conn_error(x, node, at_key, "%s", msg);
+    if (warning)
+        hg_conn_warn(x, node, at_key, "%s", msg);
+    else
+        hg_conn_error(x, node, at_key, "%s", msg);
 }
 
-/* --- members of a connector ------------------------------------------------------------------------------------------- */
+/* --- members of a connector
+ * ------------------------------------------------------------------------------------------- */
 typedef struct conn_cfg {
     const hg_json_t *name, *transport, *format, *labels, *label, *start_after, *handoff, *preprocessor, *postprocessor;
-    const char      *index;
-    bool             paused, send_snapshot, soft_delete, enable_output_buffer, bytes_set;
-    uint64_t         max_batch_size, max_worker_batch_size, max_queued_records, max_queued_bytes;
-    uint64_t         max_output_buffer_time_millis, max_output_buffer_size_records;
+    const char *index;
+    bool paused, send_snapshot, soft_delete, enable_output_buffer, bytes_set;
+    uint64_t max_batch_size, max_worker_batch_size, max_queued_records, max_queued_bytes;
+    uint64_t max_output_buffer_time_millis, max_output_buffer_size_records;
 } conn_cfg_t;
 
 #define AT(f) offsetof(conn_cfg_t, f)
 static const hg_opt_t conn_opts[] = {
     { .key = "name", .type = HG_OPT_JSON, .at = AT(name), .doc = "Name, unique within the relation." },
-    { .key = "transport", .type = HG_OPT_JSON, .at = AT(transport), .doc = "Where records come from or go to: {name, config}." },
+    { .key = "transport",
+      .type = HG_OPT_JSON,
+      .at = AT(transport),
+      .doc = "Where records come from or go to: {name, config}." },
     { .key = "format", .type = HG_OPT_JSON, .at = AT(format), .doc = "How records are encoded: {name, config}." },
     { .key = "labels", .type = HG_OPT_JSON, .at = AT(labels), .doc = "Labels that other connectors may wait for." },
     { .key = "label", .type = HG_OPT_JSON, .at = AT(label), .doc = "Old spelling of labels." },
@@ -86,32 +94,63 @@ static const hg_opt_t conn_opts[] = {
     { .key = "soft_delete", .type = HG_OPT_BOOL, .at = AT(soft_delete), .doc = "Keep deleted records, marked." },
     { .key = "preprocessor", .type = HG_OPT_JSON, .at = AT(preprocessor), .doc = "Rust plug-in before the parser." },
     { .key = "postprocessor", .type = HG_OPT_JSON, .at = AT(postprocessor), .doc = "Rust plug-in behind the encoder." },
-    { .key = "max_batch_size", .type = HG_OPT_U64, .at = AT(max_batch_size), .unit = "records", .doc = "Records per step at most." },
-    { .key = "max_worker_batch_size", .type = HG_OPT_U64, .at = AT(max_worker_batch_size), .unit = "records", .flags = HG_OPT_IGNORED,
+    { .key = "max_batch_size",
+      .type = HG_OPT_U64,
+      .at = AT(max_batch_size),
+      .unit = "records",
+      .doc = "Records per step at most." },
+    { .key = "max_worker_batch_size",
+      .type = HG_OPT_U64,
+      .at = AT(max_worker_batch_size),
+      .unit = "records",
+      .flags = HG_OPT_IGNORED,
       .doc = "A step has no workers to divide its records among." },
-    { .key = "max_queued_records", .type = HG_OPT_U64, .at = AT(max_queued_records), .def = "1000000", .min = 1, .unit = "records",
+    { .key = "max_queued_records",
+      .type = HG_OPT_U64,
+      .at = AT(max_queued_records),
+      .def = "1000000",
+      .min = 1,
+      .unit = "records",
       .doc = "Read no further while so many wait." },
-    { .key = "max_queued_bytes", .type = HG_OPT_U64, .at = AT(max_queued_bytes), .set_at = AT(bytes_set), .min = 1, .unit = "bytes",
+    { .key = "max_queued_bytes",
+      .type = HG_OPT_U64,
+      .at = AT(max_queued_bytes),
+      .set_at = AT(bytes_set),
+      .min = 1,
+      .unit = "bytes",
       .doc = "Read no further while so much waits; 1000 × max_queued_records." },
-    { .key = "enable_output_buffer", .type = HG_OPT_BOOL, .at = AT(enable_output_buffer), .doc = "Collect changes before writing." },
-    { .key = "max_output_buffer_time_millis", .type = HG_OPT_U64, .at = AT(max_output_buffer_time_millis), .def = "18446744073709551615",
-      .unit = "ms", .doc = "Write at the latest after this time." },
-    { .key = "max_output_buffer_size_records", .type = HG_OPT_U64, .at = AT(max_output_buffer_size_records), .def = "10000000",
-      .unit = "records", .doc = "Write at the latest when so many are collected." },
+    { .key = "enable_output_buffer",
+      .type = HG_OPT_BOOL,
+      .at = AT(enable_output_buffer),
+      .doc = "Collect changes before writing." },
+    { .key = "max_output_buffer_time_millis",
+      .type = HG_OPT_U64,
+      .at = AT(max_output_buffer_time_millis),
+      .def = "18446744073709551615",
+      .unit = "ms",
+      .doc = "Write at the latest after this time." },
+    { .key = "max_output_buffer_size_records",
+      .type = HG_OPT_U64,
+      .at = AT(max_output_buffer_size_records),
+      .def = "10000000",
+      .unit = "records",
+      .doc = "Write at the latest when so many are collected." },
     { .key = NULL },
 };
 
 static const char *const input_only[] = { "labels", "label", "start_after", "max_batch_size", "max_queued_bytes" };
-static const char *const output_only[] = { "index", "send_snapshot", "enable_output_buffer", "max_output_buffer_time_millis", "max_output_buffer_size_records" };
+static const char *const output_only[] = { "index", "send_snapshot", "enable_output_buffer",
+                                           "max_output_buffer_time_millis", "max_output_buffer_size_records" };
 
 static void warn_misplaced(hg_conn_ctx_t *x, const hg_json_t *obj)
 {
     const char *const *list = x->is_input ? output_only : input_only;
-    size_t             n = x->is_input ? HG_COUNT(output_only) : HG_COUNT(input_only);
+    size_t n = x->is_input ? HG_COUNT(output_only) : HG_COUNT(input_only);
     for (size_t i = 0; i < n; i++) {
         const hg_json_t *m = hg_json_get(obj, list[i]);
         if (m && m->kind != HG_J_NULL && m->kind != HG_J_FALSE)
-            hg_conn_warn(x, m, true, "'%s' has no effect on an %s connector", list[i], x->is_input ? "input" : "output");
+            hg_conn_warn(x, m, true, "'%s' has no effect on an %s connector", list[i],
+                         x->is_input ? "input" : "output");
     }
 }
 
@@ -120,7 +159,9 @@ static bool name_ok(hg_str_t s)
     if (s.n < 1 || s.n > 100) return false;
     for (size_t i = 0; i < s.n; i++) {
         char ch = s.p[i];
-        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_' || ch == '-')) return false;
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_' ||
+              ch == '-'))
+            return false;
     }
     return true;
 }
@@ -129,37 +170,43 @@ static bool name_ok(hg_str_t s)
 static bool connector_name(hg_conn_ctx_t *x, const hg_json_t *v, uint32_t nr, hg_strmap_t *seen, hg_str_t *ret)
 {
     const char *what = x->is_input ? "table" : "view";
-    hg_str_t    rel = x->rel->rel.schema.name;
+    hg_str_t rel = x->rel->rel.schema.name;
     if (!v) {
         *ret = hg_strz(hg_arena_printf(x->c->a, "unnamed-%u", nr));
         hg_cc_warn(x->c, hg_conn_pos(x, x->node, false), "Unnamed connector",
-                   "Connector nr. %u for %s '" HG_SF "' does not have a name. Please give every connector a name: it is what its state is kept under",
+                   "Connector nr. %u for %s '" HG_SF
+                   "' does not have a name. Please give every connector a name: it is what its state is kept under",
                    nr + 1, what, HG_SA(rel));
         return true;
     }
     if (v->kind != HG_J_STRING) {
-        hg_cc_error(x->c, hg_conn_pos(x, v, false), "Compilation error", "Expected a string value for the connector \"name\" property");
+        hg_cc_error(x->c, hg_conn_pos(x, v, false), "Compilation error",
+                    "Expected a string value for the connector \"name\" property");
         return false;
     }
     *ret = v->str;
     if (hg_strmap_put(seen, v->str, nr) != nr) {
         hg_cc_error(x->c, hg_conn_pos(x, v, false), "Compilation error",
-                    "Two connectors for the same %s '" HG_SF "' cannot have the same name: '" HG_SF "'", what, HG_SA(rel), HG_SA(v->str));
+                    "Two connectors for the same %s '" HG_SF "' cannot have the same name: '" HG_SF "'", what,
+                    HG_SA(rel), HG_SA(v->str));
         return false;
     }
     if (!name_ok(v->str)) {
         hg_cc_error(x->c, hg_conn_pos(x, v, false), "ConnectorGenerationError",
-                    "relation '" HG_SF "': connector name '" HG_SF "' is not valid: it must have 1 to 100 characters, each one of A-Z a-z 0-9 _ -",
+                    "relation '" HG_SF "': connector name '" HG_SF
+                    "' is not valid: it must have 1 to 100 characters, each one of A-Z a-z 0-9 _ -",
                     HG_SA(rel), HG_SA(v->str));
         return false;
     }
     return true;
 }
 
-/* --- labels --------------------------------------------------------------------------------------------------------- */
+/* --- labels ---------------------------------------------------------------------------------------------------------
+ */
 
 /* A string or an array of strings. One position per string. */
-static bool strings(hg_conn_ctx_t *x, const hg_json_t *v, hg_str_t **list, hg_pos_t **pos, uint32_t *n, const char *complaint)
+static bool strings(hg_conn_ctx_t *x, const hg_json_t *v, hg_str_t **list, hg_pos_t **pos, uint32_t *n,
+                    const char *complaint)
 {
     if (!v || v->kind == HG_J_NULL) return true;
     const hg_json_t *first = v->kind == HG_J_ARRAY ? v->child : v;
@@ -179,8 +226,8 @@ static bool strings(hg_conn_ctx_t *x, const hg_json_t *v, hg_str_t **list, hg_po
 static void labels(hg_conn_ctx_t *x, const conn_cfg_t *cfg, hg_conn_spec_t *s)
 {
     static const char *const bad = "invalid 'labels' property: expected a string, an array of strings, or null";
-    hg_str_t                *list = NULL;
-    hg_pos_t                *pos = NULL;
+    hg_str_t *list = NULL;
+    hg_pos_t *pos = NULL;
     if (cfg->label) hg_conn_warn(x, cfg->label, true, "'label' is an old spelling; please write 'labels'");
     if (!strings(x, cfg->labels, &list, &pos, &s->n_labels, bad)) return;
     if (!strings(x, cfg->label, &list, &pos, &s->n_labels, bad)) return;
@@ -193,20 +240,25 @@ static void start_after(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
     hg_pos_t *pos = NULL;
     if (!v || v->kind == HG_J_NULL) return;
     s->after_pos = hg_conn_pos(x, v, false);
-    if (!strings(x, v, &list, &pos, &s->n_after, "invalid 'start_after' property: expected a string, an array of strings, or null")) return;
+    if (!strings(x, v, &list, &pos, &s->n_after,
+                 "invalid 'start_after' property: expected a string, an array of strings, or null"))
+        return;
     s->after = list;
     s->has_after = true;
     x->after_label_pos = pos;
 }
 
-/* --- one connector ----------------------------------------------------------------------------------------------------- */
+/* --- one connector
+ * ----------------------------------------------------------------------------------------------------- */
 static void plug_ins(hg_conn_ctx_t *x, const conn_cfg_t *cfg)
 {
     const hg_json_t *p = cfg->preprocessor, *q = cfg->postprocessor;
     if (p && p->kind != HG_J_NULL)
-        hg_cc_error(x->c, hg_conn_pos(x, p, true), "Not supported", "%s: a preprocessor is a Rust plug-in, which headgate cannot run", hg_conn_subject(x));
+        hg_cc_error(x->c, hg_conn_pos(x, p, true), "Not supported",
+                    "%s: a preprocessor is a Rust plug-in, which headgate cannot run", hg_conn_subject(x));
     if (q && q->kind != HG_J_NULL)
-        hg_cc_error(x->c, hg_conn_pos(x, q, true), "Not supported", "%s: a postprocessor is a Rust plug-in, which headgate cannot run", hg_conn_subject(x));
+        hg_cc_error(x->c, hg_conn_pos(x, q, true), "Not supported",
+                    "%s: a postprocessor is a Rust plug-in, which headgate cannot run", hg_conn_subject(x));
     if ((p && p->kind != HG_J_NULL) || (q && q->kind != HG_J_NULL)) x->ok = false;
 }
 
@@ -228,10 +280,11 @@ static void output_members(hg_conn_ctx_t *x, const conn_cfg_t *cfg, hg_conn_spec
 {
     if (cfg->index) {
         const hg_crel_t *r = x->rel;
-        uint32_t         i = 0;
+        uint32_t i = 0;
         while (i < r->n_indexes && !hg_str_eqz(r->indexes[i].name, cfg->index)) i++;
         if (i == r->n_indexes) {
-            hg_conn_error(x, hg_json_get(x->node, "index"), false, "view '" HG_SF "' has no index named '%s' (CREATE INDEX)", HG_SA(r->rel.schema.name),
+            hg_conn_error(x, hg_json_get(x->node, "index"), false,
+                          "view '" HG_SF "' has no index named '%s' (CREATE INDEX)", HG_SA(r->rel.schema.name),
                           cfg->index);
         } else {
             s->index_key = r->indexes[i].cols;
@@ -239,7 +292,8 @@ static void output_members(hg_conn_ctx_t *x, const conn_cfg_t *cfg, hg_conn_spec
         }
     }
     if (cfg->send_snapshot && !x->rel->rel.materialized)
-        hg_conn_error(x, hg_json_get(x->node, "send_snapshot"), true, "'send_snapshot: true' requires a materialized output view");
+        hg_conn_error(x, hg_json_get(x->node, "send_snapshot"), true,
+                      "'send_snapshot: true' requires a materialized output view");
     s->send_snapshot = cfg->send_snapshot;
     s->enable_output_buffer = cfg->enable_output_buffer;
     s->max_output_buffer_time_millis = cfg->max_output_buffer_time_millis;
@@ -253,7 +307,8 @@ static bool connector(hg_conn_ctx_t *x, uint32_t nr, hg_strmap_t *names, hg_conn
     x->shown = HG_S("<unnamed>");
     if (x->node->kind != HG_J_OBJECT) {
         hg_cc_error(c, hg_conn_pos(x, x->node, false), "ConnectorGenerationError",
-                    "relation '" HG_SF "': connector nr. %u must be a JSON object, not %s", HG_SA(rel), nr + 1, hg_json_kind_name(x->node->kind));
+                    "relation '" HG_SF "': connector nr. %u must be a JSON object, not %s", HG_SA(rel), nr + 1,
+                    hg_json_kind_name(x->node->kind));
         return false;
     }
     const hg_json_t *name = hg_json_get(x->node, "name");
@@ -261,7 +316,7 @@ static bool connector(hg_conn_ctx_t *x, uint32_t nr, hg_strmap_t *names, hg_conn
     if (name) x->shown = s->name;
 
     conn_cfg_t cfg = { 0 };
-    hg_diag_t  d = { .fn = on_diag, .arg = x };
+    hg_diag_t d = { .fn = on_diag, .arg = x };
     hg_opts_parse(conn_opts, x->node, x->node, HG_EXTRA_WARN, NULL, c->a, &cfg, &d);
     warn_misplaced(x, x->node);
 
@@ -275,7 +330,8 @@ static bool connector(hg_conn_ctx_t *x, uint32_t nr, hg_strmap_t *names, hg_conn
     s->max_batch_size = cfg.max_batch_size;
     s->max_queued_records = cfg.max_queued_records;
     s->max_queued_bytes = cfg.max_queued_bytes;
-    if (!cfg.bytes_set) s->max_queued_bytes = cfg.max_queued_records > UINT64_MAX / 1000 ? UINT64_MAX : cfg.max_queued_records * 1000;
+    if (!cfg.bytes_set)
+        s->max_queued_bytes = cfg.max_queued_records > UINT64_MAX / 1000 ? UINT64_MAX : cfg.max_queued_records * 1000;
     plug_ins(x, &cfg);
     soft_delete(x, &cfg);
     hg_conn_transport(x, cfg.transport, s);
@@ -290,25 +346,27 @@ static bool connector(hg_conn_ctx_t *x, uint32_t nr, hg_strmap_t *names, hg_conn
     return true;
 }
 
-/* --- all of them --------------------------------------------------------------------------------------------------------- */
+/* --- all of them
+ * --------------------------------------------------------------------------------------------------------- */
 typedef struct list {
-    hg_conn_spec_t  *v;
+    hg_conn_spec_t *v;
     const hg_pos_t **after_pos;
-    uint32_t         n;
+    uint32_t n;
 } list_t;
 
 static void relation(hg_cc_t *c, hg_crel_t *r, hg_strmap_t *endpoints, list_t *out)
 {
     hg_conn_ctx_t x = { .c = c, .rel = r, .tok = r->conns, .is_input = r->rel.kind == HG_REL_TABLE };
-    hg_json_t    *root = NULL;
-    hg_err_t      err = HG_ERR_INIT;
+    hg_json_t *root = NULL;
+    hg_err_t err = HG_ERR_INIT;
     if (hg_json_parse(c->a, r->conns->text, &root, &err) < 0) {
         uint32_t at = (uint32_t)err.pos.off;
         if (at >= r->conns->text.n && at) at = (uint32_t)r->conns->text.n - 1;
-        char *inner = strstr(err.msg, " at line "); /* counted inside the string; the place in the program is known better */
+        char *inner =
+            strstr(err.msg, " at line "); /* counted inside the string; the place in the program is known better */
         if (inner) *inner = 0;
-        hg_cc_error(c, r->conns->text.n ? hg_tok_string_pos(c->text, r->conns, at, 1) : r->conns->pos, "Compilation error",
-                    "'connectors' is not legal JSON: %s", err.msg);
+        hg_cc_error(c, r->conns->text.n ? hg_tok_string_pos(c->text, r->conns, at, 1) : r->conns->pos,
+                    "Compilation error", "'connectors' is not legal JSON: %s", err.msg);
         return;
     }
     if (root->kind != HG_J_ARRAY) {
@@ -317,7 +375,9 @@ static void relation(hg_cc_t *c, hg_crel_t *r, hg_strmap_t *endpoints, list_t *o
         return;
     }
     if (r->rel.local && root->n)
-        hg_cc_warn(c, r->conns->pos, "Invalid connector", "Connectors on the LOCAL view '" HG_SF "' have no effect: it has no output", HG_SA(r->rel.schema.name));
+        hg_cc_warn(c, r->conns->pos, "Invalid connector",
+                   "Connectors on the LOCAL view '" HG_SF "' have no effect: it has no output",
+                   HG_SA(r->rel.schema.name));
     hg_strmap_t names;
     hg_strmap_init(&names);
     uint32_t nr = 0;
@@ -330,7 +390,9 @@ static void relation(hg_cc_t *c, hg_crel_t *r, hg_strmap_t *endpoints, list_t *o
         uint32_t k = out->n;
         if (hg_strmap_put(endpoints, s.endpoint, k) != k) {
             hg_cc_error(c, s.pos, "ConnectorGenerationError",
-                        "relation '" HG_SF "': encountered collision when using {relation}.{connector_name} as unique name: '" HG_SF "' is not unique",
+                        "relation '" HG_SF
+                        "': encountered collision when using {relation}.{connector_name} as unique name: '" HG_SF
+                        "' is not unique",
                         HG_SA(r->rel.schema.name), HG_SA(s.endpoint));
             continue;
         }
@@ -343,8 +405,8 @@ static void relation(hg_cc_t *c, hg_crel_t *r, hg_strmap_t *endpoints, list_t *o
 void hg_cc_connectors(hg_cc_t *c)
 {
     hg_program_t *p = &c->prog->pub;
-    hg_strmap_t   endpoints;
-    list_t        list = { 0 };
+    hg_strmap_t endpoints;
+    list_t list = { 0 };
     hg_strmap_init(&endpoints);
     for (int outputs = 0; outputs < 2; outputs++) {
         for (uint32_t i = 0; i < c->prog->n_rels; i++) {

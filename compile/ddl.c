@@ -2,7 +2,8 @@
 #include "base/hg.h"
 #include "compile/compile_int.h"
 
-/* --- the name space ------------------------------------------------------------------------------------------------ */
+/* --- the name space ------------------------------------------------------------------------------------------------
+ */
 const hg_sym_t *hg_cc_find(hg_cc_t *c, hg_str_t name)
 {
     uint32_t id = hg_strmap_get(&c->prog->names, name);
@@ -18,7 +19,7 @@ hg_crel_t *hg_cc_find_rel(hg_cc_t *c, hg_str_t name)
 bool hg_cc_declare(hg_cc_t *c, hg_sym_t sym)
 {
     hg_prog_t *p = c->prog;
-    uint32_t   id = hg_strmap_put(&p->names, sym.name, p->n_syms);
+    uint32_t id = hg_strmap_put(&p->names, sym.name, p->n_syms);
     if (id == p->n_syms) {
         HG_APUSH(c->a, p->syms, p->n_syms, sym);
         return true;
@@ -44,10 +45,11 @@ const char *hg_nearest_of(hg_cc_t *c, hg_str_t name, const hg_str_t *names, uint
 const char *hg_nearest_rel(hg_cc_t *c, hg_str_t name)
 {
     hg_prog_t *p = c->prog;
-    hg_str_t  *names = HG_ANEWN(c->a, hg_str_t, p->n_rels + 1);
-    uint32_t   n = 0;
+    hg_str_t *names = HG_ANEWN(c->a, hg_str_t, p->n_rels + 1);
+    uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_rels; i++)
-        if (!p->rels[i]->dropped && !p->rels[i]->rel.system && !(c->adhoc && p->rels[i]->rel.local)) names[n++] = p->rels[i]->rel.schema.name;
+        if (!p->rels[i]->dropped && !p->rels[i]->rel.system && !(c->adhoc && p->rels[i]->rel.local))
+            names[n++] = p->rels[i]->rel.schema.name;
     return hg_nearest_of(c, name, names, n);
 }
 
@@ -68,11 +70,13 @@ hg_crel_t *hg_cc_add_rel(hg_cc_t *c, const hg_ast_stmt_t *st, hg_rel_kind_t kind
     return r;
 }
 
-/* --- checks that several statements share --------------------------------------------------------------------------- */
+/* --- checks that several statements share ---------------------------------------------------------------------------
+ */
 bool hg_cc_plain_create(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
     if (st->or_replace) hg_cc_error(c, st->pos, "Not supported", "OR REPLACE is not supported in CREATE statements");
-    if (st->if_not_exists) hg_cc_error(c, st->pos, "Not supported", "IF NOT EXISTS is not supported in CREATE statements");
+    if (st->if_not_exists)
+        hg_cc_error(c, st->pos, "Not supported", "IF NOT EXISTS is not supported in CREATE statements");
     return !st->or_replace && !st->if_not_exists;
 }
 
@@ -87,7 +91,7 @@ static bool is_word(hg_str_t s)
 static bool is_builtin(hg_cc_t *c, hg_str_t name)
 {
     static const char *const operators[] = { "neg", "like", "ilike", "rlike", "extract" };
-    char                    *low = hg_arena_strndup(c->a, name.p, name.n);
+    char *low = hg_arena_strndup(c->a, name.p, name.n);
     for (size_t i = 0; i < name.n; i++)
         if (low[i] >= 'A' && low[i] <= 'Z') low[i] = (char)(low[i] + 32);
     hg_str_t s = { low, name.n };
@@ -99,15 +103,17 @@ static bool is_builtin(hg_cc_t *c, hg_str_t name)
 bool hg_cc_name_ok(hg_cc_t *c, const hg_name_t *name, const char *what)
 {
     static const char *const reserved[] = { "user", "now", "error_view" };
-    bool                     taken = name->name.n >= 7 && hg_str_ieq((hg_str_t){ name->name.p, 7 }, HG_S("feldera"));
+    bool taken = name->name.n >= 7 && hg_str_ieq((hg_str_t){ name->name.p, 7 }, HG_S("feldera"));
     for (size_t i = 0; i < HG_COUNT(reserved); i++) taken = taken || hg_str_eqz(name->name, reserved[i]);
     if (taken) {
-        hg_cc_error(c, name->pos, "Reserved name", "The name '" HG_SF "' is reserved for the system; please choose another name for the %s",
+        hg_cc_error(c, name->pos, "Reserved name",
+                    "The name '" HG_SF "' is reserved for the system; please choose another name for the %s",
                     HG_SA(name->name), what);
         return false;
     }
     if (is_builtin(c, name->name)) {
-        hg_cc_error(c, name->pos, "Reserved name", "'" HG_SF "' is the name of a built-in function; please choose another name for the %s",
+        hg_cc_error(c, name->pos, "Reserved name",
+                    "'" HG_SF "' is the name of a built-in function; please choose another name for the %s",
                     HG_SA(name->name), what);
         return false;
     }
@@ -116,11 +122,11 @@ bool hg_cc_name_ok(hg_cc_t *c, const hg_name_t *name, const char *what)
 
 const hg_expr_t *hg_cc_constant(hg_cc_t *c, const hg_ast_expr_t *e, const char *what, const char *error_type)
 {
-    hg_scope_t       none = { .clause = what, .no_from = true, .deterministic = true };
+    hg_scope_t none = { .clause = what, .no_from = true, .deterministic = true };
     const hg_expr_t *x = hg_bind_expr(c, &none, e);
     if (!x || hg_expr_is_const(x)) return x;
     hg_col_t *col = NULL;
-    hg_err_t  err = HG_ERR_INIT;
+    hg_err_t err = HG_ERR_INIT;
     if (hg_expr_const(x, &col, &err) < 0) {
         hg_cc_error(c, e->pos, error_type, "%s must be a constant: %s", what, err.msg);
         return NULL;
@@ -128,7 +134,8 @@ const hg_expr_t *hg_cc_constant(hg_cc_t *c, const hg_ast_expr_t *e, const char *
     return hg_x_const(c, x->pos, x->type, col);
 }
 
-/* --- SET ------------------------------------------------------------------------------------------------------------ */
+/* --- SET ------------------------------------------------------------------------------------------------------------
+ */
 static bool truthy(hg_str_t v)
 {
     static const char *const falsy[] = { "off", "false", "0", "null", "" };
@@ -139,10 +146,11 @@ static bool truthy(hg_str_t v)
 
 static void setting(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
-    static const char *const known[] = { "enforce_positive_inputs", "feldera_avoid_star_joins", "feldera_flat_variant" };
-    static const hg_str_t    ignore = { "feldera_ignore_warning_", 23 };
-    hg_str_t                 name = st->name.name;
-    char                    *low = hg_arena_strndup(c->a, name.p, name.n);
+    static const char *const known[] = { "enforce_positive_inputs", "feldera_avoid_star_joins",
+                                         "feldera_flat_variant" };
+    static const hg_str_t ignore = { "feldera_ignore_warning_", 23 };
+    hg_str_t name = st->name.name;
+    char *low = hg_arena_strndup(c->a, name.p, name.n);
     for (size_t i = 0; i < name.n; i++)
         if (low[i] >= 'A' && low[i] <= 'Z') low[i] = (char)(low[i] + 32);
     name.p = low;
@@ -156,17 +164,21 @@ static void setting(hg_cc_t *c, const hg_ast_stmt_t *st)
         return;
     }
     if (hg_str_eqz(name, "headgate_unknown_label")) {
-        if (hg_str_ieq(st->set_value, HG_S("warn"))) c->prog->pub.unknown_label_warns = true;
-        else if (hg_str_ieq(st->set_value, HG_S("error"))) c->prog->pub.unknown_label_warns = false;
-        else hg_cc_error(c, st->value_pos, "Compilation error", "HEADGATE_UNKNOWN_LABEL must be 'error' or 'warn'");
+        if (hg_str_ieq(st->set_value, HG_S("warn")))
+            c->prog->pub.unknown_label_warns = true;
+        else if (hg_str_ieq(st->set_value, HG_S("error")))
+            c->prog->pub.unknown_label_warns = false;
+        else
+            hg_cc_error(c, st->value_pos, "Compilation error", "HEADGATE_UNKNOWN_LABEL must be 'error' or 'warn'");
         return;
     }
     for (size_t i = 0; i < HG_COUNT(known); i++)
         if (hg_str_eqz(name, known[i])) return;
     hg_cc_warn(c, st->name.pos, "Unknown setting", "Unknown setting '" HG_SF "' is ignored", HG_SA(st->name.name));
-    static const char *const all[] = { "enforce_positive_inputs", "feldera_avoid_star_joins", "feldera_flat_variant", "feldera_warnings_are_errors",
-                                       "headgate_unknown_label", NULL };
-    const char              *near = hg_nearest(name, all);
+    static const char *const all[] = { "enforce_positive_inputs", "feldera_avoid_star_joins",
+                                       "feldera_flat_variant",    "feldera_warnings_are_errors",
+                                       "headgate_unknown_label",  NULL };
+    const char *near = hg_nearest(name, all);
     if (near) hg_cc_note(c, "did you mean '%s'?", near);
 }
 
@@ -178,18 +190,20 @@ void hg_cc_settings(hg_cc_t *c)
         const hg_ast_stmt_t *st = &c->stmts[i];
         if (st->kind != HG_ST_SET) continue;
         if (hg_strmap_put(&seen, st->name.name, i) != i)
-            hg_cc_warn(c, st->pos, "Overwriting value", "'" HG_SF "' was set before; this value replaces it", HG_SA(st->name.name));
+            hg_cc_warn(c, st->pos, "Overwriting value", "'" HG_SF "' was set before; this value replaces it",
+                       HG_SA(st->name.name));
         setting(c, st);
     }
     hg_strmap_release(&seen);
 }
 
-/* --- CREATE TYPE, FUNCTION, AGGREGATE: the second pass ----------------------------------------------------------------- */
+/* --- CREATE TYPE, FUNCTION, AGGREGATE: the second pass
+ * ----------------------------------------------------------------- */
 static const hg_type_t *struct_type(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
-    hg_type_t  *t = HG_ANEW(c->a, hg_type_t);
+    hg_type_t *t = HG_ANEW(c->a, hg_type_t);
     hg_field_t *f = HG_ANEWN(c->a, hg_field_t, st->n_cols);
-    bool        ok = true;
+    bool ok = true;
     t->kind = HG_T_ROW;
     t->nullable = true;
     t->precision = -1;
@@ -202,7 +216,8 @@ static const hg_type_t *struct_type(hg_cc_t *c, const hg_ast_stmt_t *st)
         ok = ok && f[i].type;
         for (uint32_t k = 0; k < i; k++)
             if (hg_str_eq(f[k].name, f[i].name)) {
-                hg_cc_error(c, st->cols[i].name.pos, "Duplicate name", "Field '" HG_SF "' is declared twice", HG_SA(f[i].name));
+                hg_cc_error(c, st->cols[i].name.pos, "Duplicate name", "Field '" HG_SF "' is declared twice",
+                            HG_SA(f[i].name));
                 ok = false;
                 break;
             }
@@ -222,7 +237,8 @@ static void create_function(hg_cc_t *c, const hg_ast_stmt_t *st)
     hg_str_t name = st->name.name;
     if (!hg_cc_plain_create(c, st)) return;
     if (is_builtin(c, name)) {
-        hg_cc_error(c, st->name.pos, "Compilation error", "A function named '" HG_SF "' is already predefined", HG_SA(name));
+        hg_cc_error(c, st->name.pos, "Compilation error", "A function named '" HG_SF "' is already predefined",
+                    HG_SA(name));
         return;
     }
     if (!st->expr && hg_str_starts(name, HG_S("jsonstring_as_"))) {
@@ -231,12 +247,13 @@ static void create_function(hg_cc_t *c, const hg_ast_stmt_t *st)
     }
     if (!st->expr) {
         hg_cc_error(c, st->name.pos, "Not supported",
-                    "Function '" HG_SF "' has no SQL body: Rust user-defined functions are not available in headgate", HG_SA(name));
+                    "Function '" HG_SF "' has no SQL body: Rust user-defined functions are not available in headgate",
+                    HG_SA(name));
         return;
     }
-    hg_cfunc_t        f = { .st = st, .result = hg_bind_type(c, st->type, true) };
+    hg_cfunc_t f = { .st = st, .result = hg_bind_type(c, st->type, true) };
     const hg_type_t **params = HG_ANEWN(c->a, const hg_type_t *, st->n_cols + 1);
-    hg_scope_t        s = { .clause = "function body", .n_cols = st->n_cols };
+    hg_scope_t s = { .clause = "function body", .n_cols = st->n_cols };
     s.cols = HG_ANEWN(c->a, hg_scol_t, st->n_cols + 1);
     bool ok = f.result != NULL;
     for (uint32_t i = 0; i < st->n_cols; i++) {
@@ -249,8 +266,9 @@ static void create_function(hg_cc_t *c, const hg_ast_stmt_t *st)
     const hg_expr_t *body = hg_bind_expr(c, &s, st->expr);
     if (!body) return;
     if (!hg_assignable(body, f.result)) {
-        hg_cc_sem(c, st->expr->pos, "The body of function '" HG_SF "' has type %s, which cannot be converted to its result type %s", HG_SA(name),
-                  hg_type_str(c, body->type), hg_type_str(c, f.result));
+        hg_cc_sem(c, st->expr->pos,
+                  "The body of function '" HG_SF "' has type %s, which cannot be converted to its result type %s",
+                  HG_SA(name), hg_type_str(c, body->type), hg_type_str(c, f.result));
         return;
     }
     hg_prog_t *p = c->prog;
@@ -265,24 +283,32 @@ void hg_cc_declarations(hg_cc_t *c)
 {
     for (uint32_t i = 0; i < c->n_stmts; i++) {
         const hg_ast_stmt_t *st = &c->stmts[i];
-        if (st->kind == HG_ST_TYPE) create_type(c, st);
-        else if (st->kind == HG_ST_FUNCTION) create_function(c, st);
+        if (st->kind == HG_ST_TYPE)
+            create_type(c, st);
+        else if (st->kind == HG_ST_FUNCTION)
+            create_function(c, st);
         else if (st->kind == HG_ST_AGGREGATE)
             hg_cc_error(c, st->name.pos, "Not supported",
-                        "Aggregate '" HG_SF "': Rust user-defined aggregates are not available in headgate", HG_SA(st->name.name));
+                        "Aggregate '" HG_SF "': Rust user-defined aggregates are not available in headgate",
+                        HG_SA(st->name.name));
     }
 }
 
-/* --- CREATE INDEX ------------------------------------------------------------------------------------------------------- */
+/* --- CREATE INDEX
+ * ------------------------------------------------------------------------------------------------------- */
 void hg_cc_index(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
     if (!hg_cc_plain_create(c, st)) return;
     hg_crel_t *r = hg_cc_find_rel(c, st->object.name);
     if (!r) {
-        hg_cc_error(c, st->object.pos, "Indexed object not found", "Object '" HG_SF "' used in CREATE INDEX does not exist", HG_SA(st->object.name));
+        hg_cc_error(c, st->object.pos, "Indexed object not found",
+                    "Object '" HG_SF "' used in CREATE INDEX does not exist", HG_SA(st->object.name));
         return;
     }
-    if (!hg_cc_declare(c, (hg_sym_t){ .kind = HG_SYM_INDEX, .name = st->name.name, .pos = st->name.pos, .rel = r->index }) || r->broken) return;
+    if (!hg_cc_declare(
+            c, (hg_sym_t){ .kind = HG_SYM_INDEX, .name = st->name.name, .pos = st->name.pos, .rel = r->index }) ||
+        r->broken)
+        return;
     if (st->n_view_cols == 0) {
         hg_cc_error(c, st->pos, "Invalid statement", "Index '" HG_SF "' has no columns", HG_SA(st->name.name));
         return;
@@ -290,37 +316,42 @@ void hg_cc_index(hg_cc_t *c, const hg_ast_stmt_t *st)
     uint32_t *cols = HG_ANEWN(c->a, uint32_t, st->n_view_cols);
     for (uint32_t i = 0; i < st->n_view_cols; i++) {
         const hg_name_t *n = &st->view_cols[i];
-        int              at = hg_schema_find(&r->rel.schema, n->name, true);
+        int at = hg_schema_find(&r->rel.schema, n->name, true);
         if (at < 0) {
-            hg_cc_error(c, n->pos, "Column not found", "Column '" HG_SF "' not found in '" HG_SF "'", HG_SA(n->name), HG_SA(st->object.name));
+            hg_cc_error(c, n->pos, "Column not found", "Column '" HG_SF "' not found in '" HG_SF "'", HG_SA(n->name),
+                        HG_SA(st->object.name));
             return;
         }
         cols[i] = (uint32_t)at;
         for (uint32_t k = 0; k < i; k++)
             if (cols[k] == cols[i]) {
-                hg_cc_error(c, n->pos, "Duplicated name", "Column '" HG_SF "' is listed twice in the index", HG_SA(n->name));
+                hg_cc_error(c, n->pos, "Duplicated name", "Column '" HG_SF "' is listed twice in the index",
+                            HG_SA(n->name));
                 return;
             }
         const hg_type_t *t = r->rel.schema.cols[at].type;
         if (t->kind == HG_T_ARRAY || t->kind == HG_T_MAP || t->kind == HG_T_ROW || t->kind == HG_T_VARIANT) {
-            hg_cc_error(c, n->pos, "Illegal type in INDEX", "Column '" HG_SF "' has type %s, which cannot be indexed", HG_SA(n->name), hg_type_str(c, t));
+            hg_cc_error(c, n->pos, "Illegal type in INDEX", "Column '" HG_SF "' has type %s, which cannot be indexed",
+                        HG_SA(n->name), hg_type_str(c, t));
             return;
         }
     }
     if (r->rel.kind == HG_REL_TABLE) {
-        hg_cc_warn(c, st->object.pos, "Indexed table", "INDEX '" HG_SF "' on a table has no effect; indexes name keys of views", HG_SA(st->name.name));
+        hg_cc_warn(c, st->object.pos, "Indexed table",
+                   "INDEX '" HG_SF "' on a table has no effect; indexes name keys of views", HG_SA(st->name.name));
         return;
     }
     hg_cindex_t ix = { .name = st->name.name, .cols = cols, .n = st->n_view_cols };
     HG_APUSH(c->a, r->indexes, r->n_indexes, ix);
 }
 
-/* --- DROP -------------------------------------------------------------------------------------------------------------- */
+/* --- DROP
+ * -------------------------------------------------------------------------------------------------------------- */
 void hg_cc_drop(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
     const char *what = st->drop_view ? "view" : "table";
-    uint32_t    id = hg_strmap_get(&c->prog->names, st->name.name);
-    hg_crel_t  *r = hg_cc_find_rel(c, st->name.name);
+    uint32_t id = hg_strmap_get(&c->prog->names, st->name.name);
+    hg_crel_t *r = hg_cc_find_rel(c, st->name.name);
     if (!r || r->rel.system) {
         if (!st->if_exists || r) hg_cc_sem(c, st->name.pos, "Object '" HG_SF "' not found", HG_SA(st->name.name));
         return;
@@ -330,7 +361,8 @@ void hg_cc_drop(hg_cc_t *c, const hg_ast_stmt_t *st)
         return;
     }
     if (r->read) {
-        hg_cc_error(c, st->name.pos, "Compilation error", "Cannot drop %s '" HG_SF "': a view reads it", what, HG_SA(st->name.name));
+        hg_cc_error(c, st->name.pos, "Compilation error", "Cannot drop %s '" HG_SF "': a view reads it", what,
+                    HG_SA(st->name.name));
         return;
     }
     r->dropped = true;
@@ -339,7 +371,8 @@ void hg_cc_drop(hg_cc_t *c, const hg_ast_stmt_t *st)
         if (c->prog->syms[i].kind == HG_SYM_INDEX && c->prog->syms[i].rel == r->index) c->prog->syms[i].dead = true;
 }
 
-/* --- LATENESS view.column: may stand before the view, so it is checked when all views are known ---------------------------- */
+/* --- LATENESS view.column: may stand before the view, so it is checked when all views are known
+ * ---------------------------- */
 void hg_cc_lateness_check(hg_cc_t *c)
 {
     hg_strmap_t seen;
@@ -349,18 +382,20 @@ void hg_cc_lateness_check(hg_cc_t *c)
         if (st->kind != HG_ST_LATENESS) continue;
         hg_str_t id = hg_strz(hg_arena_printf(c->a, HG_SF "\n" HG_SF, HG_SA(st->object.name), HG_SA(st->column.name)));
         if (hg_strmap_put(&seen, id, i) != i) {
-            hg_cc_error(c, st->pos, "Duplicate", "LATENESS of '" HG_SF "." HG_SF "' is declared twice", HG_SA(st->object.name), HG_SA(st->column.name));
+            hg_cc_error(c, st->pos, "Duplicate", "LATENESS of '" HG_SF "." HG_SF "' is declared twice",
+                        HG_SA(st->object.name), HG_SA(st->column.name));
             continue;
         }
         hg_crel_t *r = hg_cc_find_rel(c, st->object.name);
         if (!r || r->rel.kind != HG_REL_VIEW) {
-            hg_cc_warn(c, st->object.pos, "No such view", "LATENESS names a view '" HG_SF "' that is never declared", HG_SA(st->object.name));
+            hg_cc_warn(c, st->object.pos, "No such view", "LATENESS names a view '" HG_SF "' that is never declared",
+                       HG_SA(st->object.name));
             continue;
         }
         if (r->broken) continue;
         if (hg_schema_find(&r->rel.schema, st->column.name, true) < 0) {
-            hg_cc_error(c, st->column.pos, "Column not found", "Column '" HG_SF "' not found in view '" HG_SF "'", HG_SA(st->column.name),
-                        HG_SA(st->object.name));
+            hg_cc_error(c, st->column.pos, "Column not found", "Column '" HG_SF "' not found in view '" HG_SF "'",
+                        HG_SA(st->column.name), HG_SA(st->object.name));
             continue;
         }
         if (!hg_cc_constant(c, st->expr, "LATENESS", "Illegal expression")) continue;

@@ -1,8 +1,9 @@
 /* program_info: schema and connectors as the API publishes them (rest-api §2.5, §2.6).
  *
- * Clients parse connector objects strictly, so only members that Feldera knows are written, normalised: labels an array, start_after
- * an array or absent, librdkafka options strings, no config at all for the two transports that have none. A transport of
- * headgate's own is published as Kafka with its real name in a dotted key. Secret references stay references.
+ * Clients parse connector objects strictly, so only members that Feldera knows are written, normalised: labels an
+ * array, start_after an array or absent, librdkafka options strings, no config at all for the two transports that have
+ * none. A transport of headgate's own is published as Kafka with its real name in a dotted key. Secret references stay
+ * references.
  */
 #include "base/hg.h"
 #include "base/opts.h"
@@ -18,7 +19,7 @@ static bool is_option(const hg_opt_t *opts, hg_str_t key)
 static void config(hg_jw_t *w, const hg_conn_spec_t *s, const hg_json_t *cfg, const char *own_name)
 {
     const hg_opt_t *opts = s->is_input ? s->in_type->opts : s->out_type->opts;
-    hg_extra_t      extra = s->is_input ? s->in_type->extra : s->out_type->extra;
+    hg_extra_t extra = s->is_input ? s->in_type->extra : s->out_type->extra;
     hg_jw_key(w, "config");
     hg_jw_obj(w);
     if (own_name) {
@@ -32,8 +33,10 @@ static void config(hg_jw_t *w, const hg_conn_spec_t *s, const hg_json_t *cfg, co
         if (hg_json_get(cfg, m->key.p) != m) continue; /* written twice: the last one counts */
         hg_jw_key(w, m->key.p);
         if (extra == HG_EXTRA_TAKE && !is_option(opts, m->key) && m->kind != HG_J_OBJECT && m->kind != HG_J_ARRAY) {
-            if (m->kind == HG_J_TRUE || m->kind == HG_J_FALSE) hg_jw_strz(w, m->kind == HG_J_TRUE ? "true" : "false");
-            else hg_jw_str(w, m->str);
+            if (m->kind == HG_J_TRUE || m->kind == HG_J_FALSE)
+                hg_jw_strz(w, m->kind == HG_J_TRUE ? "true" : "false");
+            else
+                hg_jw_str(w, m->str);
         } else {
             hg_jw_node(w, m);
         }
@@ -44,7 +47,7 @@ static void config(hg_jw_t *w, const hg_conn_spec_t *s, const hg_json_t *cfg, co
 static void transport(hg_jw_t *w, const hg_conn_spec_t *s)
 {
     const char *name = s->is_input ? s->in_type->name : s->out_type->name;
-    bool        is_input = false, known = hg_feldera_transport(hg_strz(name), &is_input);
+    bool is_input = false, known = hg_feldera_transport(hg_strz(name), &is_input);
     const hg_json_t *cfg = hg_json_get(hg_json_get(s->json, "transport"), "config");
     bool bare = strcmp(name, "null_output") == 0 || strcmp(name, "empty_input") == 0;
     hg_jw_key(w, "transport");
@@ -91,7 +94,8 @@ static void connector(hg_jw_t *w, const hg_conn_spec_t *s)
         const hg_json_t *index = hg_json_get(s->json, "index");
         if (index && index->kind == HG_J_STRING) hg_jw_kstr(w, "index", index->str.p);
         hg_jw_kbool(w, "enable_output_buffer", s->enable_output_buffer);
-        if (s->max_output_buffer_time_millis != UINT64_MAX) hg_jw_ku64(w, "max_output_buffer_time_millis", s->max_output_buffer_time_millis);
+        if (s->max_output_buffer_time_millis != UINT64_MAX)
+            hg_jw_ku64(w, "max_output_buffer_time_millis", s->max_output_buffer_time_millis);
         hg_jw_ku64(w, "max_output_buffer_size_records", s->max_output_buffer_size_records);
         if (s->send_snapshot) hg_jw_kbool(w, "send_snapshot", true);
     } else if (s->max_batch_size) {

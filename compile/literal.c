@@ -1,9 +1,13 @@
-/* Literals → constants. A number keeps exactly the digits that were written; only an exponent makes it a DOUBLE (sql §1.4). */
+/* Literals → constants. A number keeps exactly the digits that were written; only an exponent makes it a DOUBLE (sql
+ * §1.4). */
 #include "base/hg.h"
 #include "data/text.h"
 #include "compile/compile_int.h"
 
-static void drop_col(void *col) { hg_col_drop(col); }
+static void drop_col(void *col)
+{
+    hg_col_drop(col);
+}
 
 const hg_expr_t *hg_x_const(hg_cc_t *c, hg_pos_t pos, const hg_type_t *type, hg_col_t *col)
 {
@@ -13,11 +17,14 @@ const hg_expr_t *hg_x_const(hg_cc_t *c, hg_pos_t pos, const hg_type_t *type, hg_
     return x;
 }
 
-/* The builder holds one row. Literals are as long as the program that holds them: memory is not a question of its own here. */
+/* The builder holds one row. Literals are as long as the program that holds them: memory is not a question of its own
+ * here. */
 static const hg_expr_t *seal(hg_cc_t *c, hg_pos_t pos, hg_colb_t *b, int rc)
 {
     HG_ASSERT(rc == 0);
-    return hg_x_const(c, pos, b->type, hg_colb_seal(b));
+    hg_col_t *col = hg_colb_seal(b);
+    hg_colb_release(b);
+    return hg_x_const(c, pos, col->type, col);
 }
 
 const hg_expr_t *hg_x_null(hg_cc_t *c, const hg_type_t *type, hg_pos_t pos)
@@ -31,7 +38,7 @@ static const hg_expr_t *decimal(hg_cc_t *c, const hg_ast_expr_t *e, bool negativ
 {
     hg_str_t t = e->text;
     uint32_t whole = 0, frac = 0;
-    bool     point = false, lead = true;
+    bool point = false, lead = true;
     for (size_t i = 0; i < t.n; i++) {
         if (t.p[i] == '.') {
             point = true;
@@ -48,7 +55,7 @@ static const hg_expr_t *decimal(hg_cc_t *c, const hg_ast_expr_t *e, bool negativ
         return NULL;
     }
     hg_i128 v = 0;
-    int     rc = hg_dec_parse(t, (int32_t)prec, (int32_t)frac, false, &v);
+    int rc = hg_dec_parse(t, (int32_t)prec, (int32_t)frac, false, &v);
     if (rc < 0) {
         hg_cc_sem(c, e->pos, "Numeric literal '" HG_SF "' out of range", HG_SA(t));
         return NULL;
@@ -60,7 +67,7 @@ static const hg_expr_t *decimal(hg_cc_t *c, const hg_ast_expr_t *e, bool negativ
 
 static const hg_expr_t *integer(hg_cc_t *c, const hg_ast_expr_t *e, bool negative)
 {
-    uint64_t  u = 0;
+    uint64_t u = 0;
     hg_colb_t b;
     if (hg_str_u64(e->text, &u) < 0 || u > (uint64_t)INT64_MAX + (negative ? 1 : 0)) return decimal(c, e, negative);
     if (u <= INT32_MAX) {
@@ -73,13 +80,16 @@ static const hg_expr_t *integer(hg_cc_t *c, const hg_ast_expr_t *e, bool negativ
 
 static int hex(char ch)
 {
-    return ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
+    return ch >= '0' && ch <= '9'   ? ch - '0'
+           : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10
+           : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10
+                                    : -1;
 }
 
 static const hg_expr_t *bytes(hg_cc_t *c, const hg_ast_expr_t *e)
 {
     size_t n = e->text.n / 2;
-    char  *p = hg_arena_alloc(c->a, n + 1);
+    char *p = hg_arena_alloc(c->a, n + 1);
     for (size_t i = 0; i < n; i++) {
         int hi = hex(e->text.p[2 * i]), lo = hex(e->text.p[2 * i + 1]);
         if (hi < 0 || lo < 0) {
@@ -110,10 +120,10 @@ static const hg_expr_t *typed(hg_cc_t *c, const hg_ast_expr_t *e)
     if (!t) return NULL;
     t = hg_type_with_null(c->a, t, false);
     hg_colb_t b;
-    int64_t   v = 0;
-    int32_t   d = 0;
-    uint8_t   id[16];
-    bool      zone = false;
+    int64_t v = 0;
+    int32_t d = 0;
+    uint8_t id[16];
+    bool zone = false;
     hg_colb_init(&b, t);
     switch ((int)t->kind) {
     case HG_T_DATE:
@@ -123,7 +133,8 @@ static const hg_expr_t *typed(hg_cc_t *c, const hg_ast_expr_t *e)
         if (hg_time_parse(e->text, &v) < 0) return illegal(c, e, "TIME", "HH:mm:ss[.f]");
         return seal(c, e->pos, &b, hg_colb_i64(&b, v));
     case HG_T_TIMESTAMP:
-        if (hg_ts_parse(e->text, true, &v, &zone) < 0 || zone) return illegal(c, e, "TIMESTAMP", "yyyy-MM-dd HH:mm:ss[.f]");
+        if (hg_ts_parse(e->text, true, &v, &zone) < 0 || zone)
+            return illegal(c, e, "TIMESTAMP", "yyyy-MM-dd HH:mm:ss[.f]");
         return seal(c, e->pos, &b, hg_colb_i64(&b, v));
     case HG_T_TIMESTAMP_TZ:
         if (hg_ts_parse(e->text, false, &v, &zone) < 0 || !zone) {
@@ -137,7 +148,8 @@ static const hg_expr_t *typed(hg_cc_t *c, const hg_ast_expr_t *e)
     case HG_T_INTERVAL:
     case HG_T_INTERVAL_YM:
         if (hg_interval_parse(e->text, t->unit, &v) < 0) {
-            hg_cc_sem(c, e->pos, "Illegal interval literal format '" HG_SF "' for %s", HG_SA(e->text), hg_type_str(c, t));
+            hg_cc_sem(c, e->pos, "Illegal interval literal format '" HG_SF "' for %s", HG_SA(e->text),
+                      hg_type_str(c, t));
             return NULL;
         }
         return seal(c, e->pos, &b, t->kind == HG_T_INTERVAL ? hg_colb_i64(&b, v) : hg_colb_i32(&b, (int32_t)v));
@@ -150,14 +162,17 @@ static const hg_expr_t *typed(hg_cc_t *c, const hg_ast_expr_t *e)
 const hg_expr_t *hg_bind_literal(hg_cc_t *c, const hg_ast_expr_t *e, bool negative)
 {
     hg_colb_t b;
-    double    d = 0;
+    double d = 0;
     switch ((int)e->kind) {
-    case HG_E_NULL: return hg_x_null(c, hg_type_make(c->a, HG_T_NULL, true, -1, 0), e->pos);
+    case HG_E_NULL:
+        return hg_x_null(c, hg_type_make(c->a, HG_T_NULL, true, -1, 0), e->pos);
     case HG_E_BOOL:
         hg_colb_init(&b, hg_type_make(c->a, HG_T_BOOLEAN, false, -1, 0));
         return seal(c, e->pos, &b, hg_colb_bool(&b, e->bool_value));
-    case HG_E_INT: return integer(c, e, negative);
-    case HG_E_DECIMAL: return decimal(c, e, negative);
+    case HG_E_INT:
+        return integer(c, e, negative);
+    case HG_E_DECIMAL:
+        return decimal(c, e, negative);
     case HG_E_FLOAT:
         if (hg_f64_parse(e->text, &d) < 0) {
             hg_cc_sem(c, e->pos, "Numeric literal '" HG_SF "' out of range", HG_SA(e->text));
@@ -168,7 +183,9 @@ const hg_expr_t *hg_bind_literal(hg_cc_t *c, const hg_ast_expr_t *e, bool negati
     case HG_E_STRING:
         hg_colb_init(&b, hg_type_make(c->a, HG_T_VARCHAR, false, -1, 0));
         return seal(c, e->pos, &b, hg_colb_var(&b, e->text.p, e->text.n));
-    case HG_E_BYTES: return bytes(c, e);
-    default: return typed(c, e);
+    case HG_E_BYTES:
+        return bytes(c, e);
+    default:
+        return typed(c, e);
     }
 }

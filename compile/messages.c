@@ -1,7 +1,7 @@
 /* Messages: recorded while compiling, then shown in two shapes: Feldera's JSON (with its snippet) and text for people.
  *
- * A message keeps the text that goes into the JSON. Calcite's "At line 2, column 8: " belongs to that text and only there: for
- * people the place stands in front already, so the renderer takes it off again.
+ * A message keeps the text that goes into the JSON. Calcite's "At line 2, column 8: " belongs to that text and only
+ * there: for people the place stands in front already, so the renderer takes it off again.
  */
 #include "base/hg.h"
 #include "base/mem.h"
@@ -14,7 +14,8 @@ void hg_pos_prefix(hg_pos_t pos, char *out, size_t cap)
     if (pos.end_line == 0 || (pos.end_line == pos.line && pos.end_col == pos.col))
         snprintf(out, cap, "At line %u, column %u: ", pos.line, pos.col);
     else
-        snprintf(out, cap, "From line %u, column %u to line %u, column %u: ", pos.line, pos.col, pos.end_line, pos.end_col);
+        snprintf(out, cap, "From line %u, column %u to line %u, column %u: ", pos.line, pos.col, pos.end_line,
+                 pos.end_col);
 }
 
 static void record(hg_cc_t *c, bool warning, hg_pos_t pos, const char *type, const char *text)
@@ -63,7 +64,8 @@ void hg_cc_sem(hg_cc_t *c, hg_pos_t pos, const char *fmt, ...)
     va_end(ap);
     char prefix[96];
     hg_pos_prefix(pos, prefix, sizeof prefix);
-    record(c, false, pos, prefix[0] ? "Compilation error" : "Error in SQL statement", hg_arena_printf(c->a, "%s%s", prefix, cause));
+    record(c, false, pos, prefix[0] ? "Compilation error" : "Error in SQL statement",
+           hg_arena_printf(c->a, "%s%s", prefix, cause));
 }
 
 void hg_cc_nyi(hg_cc_t *c, hg_pos_t pos, const char *fmt, ...)
@@ -97,7 +99,7 @@ static bool silenced(const hg_cc_t *c, const char *type)
 {
     for (uint32_t i = 0; i < c->n_ignored; i++) {
         hg_str_t w = c->ignored[i];
-        size_t   k = 0;
+        size_t k = 0;
         for (; k < w.n && type[k]; k++) {
             char t = type[k] == ' ' ? '_' : type[k];
             if (t >= 'A' && t <= 'Z') t = (char)(t - 'A' + 'a');
@@ -110,21 +112,23 @@ static bool silenced(const hg_cc_t *c, const char *type)
 
 void hg_cc_messages_finish(hg_cc_t *c)
 {
-    hg_strmap_t   seen;
+    hg_strmap_t seen;
     hg_strmap_init(&seen);
-    hg_msg_t     *out = HG_ANEWN(c->a, hg_msg_t, c->n_msgs);
+    hg_msg_t *out = HG_ANEWN(c->a, hg_msg_t, c->n_msgs);
     hg_program_t *p = &c->prog->pub;
     p->n_msgs = p->n_errors = p->n_warnings = 0;
     for (uint32_t i = 0; i < c->n_msgs; i++) {
         hg_msg_t m = c->msgs[i];
         if (m.warning && silenced(c, m.error_type)) continue;
         if (c->warnings_are_errors) m.warning = false;
-        hg_str_t id = hg_strz(hg_arena_printf(c->a, "%u:%u:%u:%u:%d:%s:%s", m.pos.line, m.pos.col, m.pos.end_line, m.pos.end_col, m.warning,
-                                              m.error_type, m.message));
+        hg_str_t id = hg_strz(hg_arena_printf(c->a, "%u:%u:%u:%u:%d:%s:%s", m.pos.line, m.pos.col, m.pos.end_line,
+                                              m.pos.end_col, m.warning, m.error_type, m.message));
         if (hg_strmap_put(&seen, id, i) != i) continue;
         out[p->n_msgs++] = m;
-        if (m.warning) p->n_warnings++;
-        else p->n_errors++;
+        if (m.warning)
+            p->n_warnings++;
+        else
+            p->n_errors++;
     }
     hg_strmap_release(&seen);
     p->msgs = out;
@@ -133,9 +137,9 @@ void hg_cc_messages_finish(hg_cc_t *c)
 
 /* --- source lines --- */
 typedef struct lines {
-    hg_str_t  text;
+    hg_str_t text;
     uint32_t *start; /* byte offset of each line; one more at the end */
-    uint32_t  n;
+    uint32_t n;
 } lines_t;
 
 static void lines_init(lines_t *l, hg_str_t text)
@@ -228,14 +232,14 @@ void hg_program_messages_json(const hg_program_t *p, hg_jw_t *w)
 
 /* --- for people --- */
 
-/* Terminal columns up to UTF-16 column `col` (from 1) of the line: the blanks before a caret. Tabs are copied as tabs, so that the
- * caret stands right whatever the tab width. */
+/* Terminal columns up to UTF-16 column `col` (from 1) of the line: the blanks before a caret. Tabs are copied as tabs,
+ * so that the caret stands right whatever the tab width. */
 static void caret_indent(hg_buf_t *b, hg_str_t line, uint32_t col)
 {
     uint32_t u = 1;
     for (size_t i = 0; i < line.n && u < col;) {
         unsigned char ch = (unsigned char)line.p[i];
-        size_t        len = ch < 0x80 ? 1 : ch < 0xe0 ? 2 : ch < 0xf0 ? 3 : 4;
+        size_t len = ch < 0x80 ? 1 : ch < 0xe0 ? 2 : ch < 0xf0 ? 3 : 4;
         hg_buf_addc(b, ch == '\t' ? '\t' : ' ');
         u += len == 4 ? 2 : 1;
         i += len;
@@ -262,8 +266,8 @@ void hg_program_messages_text(const hg_program_t *p, const char *file, bool colo
     lines_init(&l, p->text);
     for (uint32_t i = 0; i < p->n_msgs; i++) {
         const hg_msg_t *m = &p->msgs[i];
-        const char     *text = m->message;
-        char            prefix[96];
+        const char *text = m->message;
+        char prefix[96];
         hg_pos_prefix(m->pos, prefix, sizeof prefix);
         if (prefix[0] && strncmp(text, prefix, strlen(prefix)) == 0) text += strlen(prefix);
         if (color) hg_buf_adds(out, "\033[1m");
@@ -277,7 +281,7 @@ void hg_program_messages_text(const hg_program_t *p, const char *file, bool colo
         excerpt(out, &l, m->pos, color);
         for (const char *n = m->note; n && *n;) {
             const char *end = strchr(n, '\n');
-            size_t      k = end ? (size_t)(end - n) : strlen(n);
+            size_t k = end ? (size_t)(end - n) : strlen(n);
             hg_buf_addf(out, "   note: %.*s\n", (int)k, n);
             n = end ? end + 1 : NULL;
         }

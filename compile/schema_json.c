@@ -19,8 +19,8 @@ static void text_member(hg_jw_t *w, const char *key, hg_str_t s)
 static void field(hg_jw_t *w, const hg_crel_t *r, uint32_t i)
 {
     const hg_field_t *f = &r->rel.schema.cols[i];
-    const hg_ccol_t  *col = &r->cols[i];
-    bool              table = r->rel.kind == HG_REL_TABLE;
+    const hg_ccol_t *col = &r->cols[i];
+    bool table = r->rel.kind == HG_REL_TABLE;
     hg_jw_obj(w);
     hg_jw_key(w, "name");
     hg_jw_str(w, f->name);

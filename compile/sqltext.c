@@ -1,5 +1,5 @@
-/* Expressions back to SQL, in one canonical spelling: upper-case keywords, singular quoted intervals. Used for the schema's
- * "default" and "lateness" and where a message names an expression. */
+/* Expressions back to SQL, in one canonical spelling: upper-case keywords, singular quoted intervals. Used for the
+ * schema's "default" and "lateness" and where a message names an expression. */
 #include "base/hg.h"
 #include "compile/compile_int.h"
 
@@ -35,10 +35,19 @@ static void upper(hg_buf_t *b, hg_str_t s)
 }
 
 static const char *const unit_names[] = {
-    [HG_IV_DAY] = "DAY", [HG_IV_DAY_HOUR] = "DAY TO HOUR", [HG_IV_DAY_MINUTE] = "DAY TO MINUTE",
-    [HG_IV_DAY_SECOND] = "DAY TO SECOND", [HG_IV_HOUR] = "HOUR", [HG_IV_HOUR_MINUTE] = "HOUR TO MINUTE",
-    [HG_IV_HOUR_SECOND] = "HOUR TO SECOND", [HG_IV_MINUTE] = "MINUTE", [HG_IV_MINUTE_SECOND] = "MINUTE TO SECOND",
-    [HG_IV_SECOND] = "SECOND", [HG_IV_YEAR] = "YEAR", [HG_IV_YEAR_MONTH] = "YEAR TO MONTH", [HG_IV_MONTH] = "MONTH",
+    [HG_IV_DAY] = "DAY",
+    [HG_IV_DAY_HOUR] = "DAY TO HOUR",
+    [HG_IV_DAY_MINUTE] = "DAY TO MINUTE",
+    [HG_IV_DAY_SECOND] = "DAY TO SECOND",
+    [HG_IV_HOUR] = "HOUR",
+    [HG_IV_HOUR_MINUTE] = "HOUR TO MINUTE",
+    [HG_IV_HOUR_SECOND] = "HOUR TO SECOND",
+    [HG_IV_MINUTE] = "MINUTE",
+    [HG_IV_MINUTE_SECOND] = "MINUTE TO SECOND",
+    [HG_IV_SECOND] = "SECOND",
+    [HG_IV_YEAR] = "YEAR",
+    [HG_IV_YEAR_MONTH] = "YEAR TO MONTH",
+    [HG_IV_MONTH] = "MONTH",
 };
 
 static void type_text(hg_buf_t *b, const hg_ast_type_t *t)
@@ -50,8 +59,10 @@ static void type_text(hg_buf_t *b, const hg_ast_type_t *t)
         hg_buf_adds(b, " ARRAY");
     } else {
         hg_buf_adds(b, hg_kind_name(t->kind));
-        if (t->precision >= 0 && t->scale >= 0) hg_buf_addf(b, "(%d, %d)", t->precision, t->scale);
-        else if (t->precision >= 0) hg_buf_addf(b, "(%d)", t->precision);
+        if (t->precision >= 0 && t->scale >= 0)
+            hg_buf_addf(b, "(%d, %d)", t->precision, t->scale);
+        else if (t->precision >= 0)
+            hg_buf_addf(b, "(%d)", t->precision);
     }
 }
 
@@ -107,8 +118,8 @@ static void case_text(hg_buf_t *b, const hg_ast_expr_t *e)
 
 static bool needs_parens(hg_ast_ekind_t k)
 {
-    return k == HG_E_OP || k == HG_E_AND || k == HG_E_OR || k == HG_E_NOT || k == HG_E_IS_NULL || k == HG_E_IS_BOOL || k == HG_E_IN ||
-           k == HG_E_BETWEEN;
+    return k == HG_E_OP || k == HG_E_AND || k == HG_E_OR || k == HG_E_NOT || k == HG_E_IS_NULL || k == HG_E_IS_BOOL ||
+           k == HG_E_IN || k == HG_E_BETWEEN;
 }
 
 static void text(hg_buf_t *b, const hg_ast_expr_t *e, bool nested)
@@ -124,12 +135,20 @@ static void text(hg_buf_t *b, const hg_ast_expr_t *e, bool nested)
         }
         if (e->kind == HG_E_STAR) hg_buf_adds(b, e->n_names ? ".*" : "*");
         break;
-    case HG_E_NULL: hg_buf_adds(b, "NULL"); break;
-    case HG_E_BOOL: hg_buf_adds(b, e->bool_value ? "TRUE" : "FALSE"); break;
+    case HG_E_NULL:
+        hg_buf_adds(b, "NULL");
+        break;
+    case HG_E_BOOL:
+        hg_buf_adds(b, e->bool_value ? "TRUE" : "FALSE");
+        break;
     case HG_E_INT:
     case HG_E_DECIMAL:
-    case HG_E_FLOAT: hg_buf_addstr(b, e->text); break;
-    case HG_E_STRING: quote(b, e->text); break;
+    case HG_E_FLOAT:
+        hg_buf_addstr(b, e->text);
+        break;
+    case HG_E_STRING:
+        quote(b, e->text);
+        break;
     case HG_E_BYTES:
         hg_buf_addc(b, 'X');
         quote(b, e->text);
@@ -145,9 +164,15 @@ static void text(hg_buf_t *b, const hg_ast_expr_t *e, bool nested)
             quote(b, e->text);
         }
         break;
-    case HG_E_OP: op_text(b, e); break;
-    case HG_E_AND: list(b, e, 0, " AND "); break;
-    case HG_E_OR: list(b, e, 0, " OR "); break;
+    case HG_E_OP:
+        op_text(b, e);
+        break;
+    case HG_E_AND:
+        list(b, e, 0, " AND ");
+        break;
+    case HG_E_OR:
+        list(b, e, 0, " OR ");
+        break;
     case HG_E_NOT:
         hg_buf_adds(b, "NOT ");
         text(b, e->args[0], true);
@@ -172,7 +197,9 @@ static void text(hg_buf_t *b, const hg_ast_expr_t *e, bool nested)
         hg_buf_adds(b, e->negated ? " NOT BETWEEN " : " BETWEEN ");
         list(b, e, 1, " AND ");
         break;
-    case HG_E_CASE: case_text(b, e); break;
+    case HG_E_CASE:
+        case_text(b, e);
+        break;
     case HG_E_CAST:
         hg_buf_adds(b, e->safe ? "SAFE_CAST(" : "CAST(");
         text(b, e->args[0], false);
@@ -220,8 +247,12 @@ static void text(hg_buf_t *b, const hg_ast_expr_t *e, bool nested)
         text(b, e->args[1], false);
         hg_buf_addc(b, ']');
         break;
-    case HG_E_SUBQUERY: hg_buf_adds(b, "(SELECT …)"); break;
-    case HG_E_PARAM: hg_buf_adds(b, "?"); break;
+    case HG_E_SUBQUERY:
+        hg_buf_adds(b, "(SELECT …)");
+        break;
+    case HG_E_PARAM:
+        hg_buf_adds(b, "?");
+        break;
     }
     if (parens) hg_buf_addc(b, ')');
 }

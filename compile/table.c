@@ -2,21 +2,24 @@
 #include "base/hg.h"
 #include "compile/compile_int.h"
 
-/* --- properties, of tables and views --------------------------------------------------------------------------------- */
+/* --- properties, of tables and views ---------------------------------------------------------------------------------
+ */
 static bool as_bool(hg_cc_t *c, const hg_cprop_t *p, bool *ret)
 {
     *ret = hg_str_ieq(p->value->text, HG_S("true"));
     if (*ret || hg_str_ieq(p->value->text, HG_S("false"))) return true;
-    hg_cc_error(c, p->key->pos, "Compilation error", "Expected a boolean value for property '" HG_SF "'", HG_SA(p->key->text));
+    hg_cc_error(c, p->key->pos, "Compilation error", "Expected a boolean value for property '" HG_SF "'",
+                HG_SA(p->key->text));
     return false;
 }
 
 static bool table_property(hg_cc_t *c, hg_crel_t *r, const hg_cprop_t *p)
 {
-    static const char *const known[] = { "materialized", "append_only", "skip_unused_columns", "expected_size", "connectors", NULL };
-    hg_str_t                 k = p->key->text;
-    int64_t                  size = 0;
-    bool                     ignored = false;
+    static const char *const known[] = { "materialized",  "append_only", "skip_unused_columns",
+                                         "expected_size", "connectors",  NULL };
+    hg_str_t k = p->key->text;
+    int64_t size = 0;
+    bool ignored = false;
     if (hg_str_eqz(k, "connectors")) {
         r->conns = p->value;
         return true;
@@ -39,19 +42,21 @@ static bool table_property(hg_cc_t *c, hg_crel_t *r, const hg_cprop_t *p)
 static bool emit_final(hg_cc_t *c, const hg_crel_t *r, const hg_cprop_t *p)
 {
     const hg_schema_t *s = &r->rel.schema;
-    uint64_t           n = 0;
-    hg_str_t           v = p->value->text;
+    uint64_t n = 0;
+    hg_str_t v = p->value->text;
     if (hg_str_u64(v, &n) == 0) {
         if (n >= s->n_cols) {
-            hg_cc_error(c, p->value->pos, "Illegal column number", "View '" HG_SF "' has %u columns, there is no column number %" PRIu64,
-                        HG_SA(s->name), s->n_cols, n);
+            hg_cc_error(c, p->value->pos, "Illegal column number",
+                        "View '" HG_SF "' has %u columns, there is no column number %" PRIu64, HG_SA(s->name),
+                        s->n_cols, n);
             return false;
         }
     } else {
         uint32_t i = 0;
         while (i < s->n_cols && !hg_str_ieq(s->cols[i].name, v)) i++;
         if (i == s->n_cols) {
-            hg_cc_error(c, p->value->pos, "Illegal column name", "View '" HG_SF "' has no column '" HG_SF "'", HG_SA(s->name), HG_SA(v));
+            hg_cc_error(c, p->value->pos, "Illegal column name", "View '" HG_SF "' has no column '" HG_SF "'",
+                        HG_SA(s->name), HG_SA(v));
             return false;
         }
     }
@@ -62,7 +67,7 @@ static bool emit_final(hg_cc_t *c, const hg_crel_t *r, const hg_cprop_t *p)
 static bool view_property(hg_cc_t *c, hg_crel_t *r, const hg_cprop_t *p)
 {
     static const char *const known[] = { "connectors", "emit_final", NULL };
-    hg_str_t                 k = p->key->text;
+    hg_str_t k = p->key->text;
     if (hg_str_eqz(k, "connectors")) {
         r->conns = p->value;
         return true;
@@ -81,12 +86,13 @@ static bool view_property(hg_cc_t *c, hg_crel_t *r, const hg_cprop_t *p)
 bool hg_cc_props(hg_cc_t *c, hg_crel_t *r, bool view)
 {
     const hg_ast_stmt_t *st = r->st;
-    bool                 ok = true;
+    bool ok = true;
     r->props = HG_ANEWN(c->a, hg_cprop_t, st->n_props + 1);
     for (uint32_t i = 0; i < st->n_props; i++) {
         hg_cprop_t p = { st->props[i].key, st->props[i].value };
         if (p.key->kind != HG_TOK_STRING || p.value->kind != HG_TOK_STRING) {
-            hg_cc_error(c, p.key->kind != HG_TOK_STRING ? p.key->pos : p.value->pos, "Expected a simple string", "Expected a simple string");
+            hg_cc_error(c, p.key->kind != HG_TOK_STRING ? p.key->pos : p.value->pos, "Expected a simple string",
+                        "Expected a simple string");
             ok = false;
             continue;
         }
@@ -95,7 +101,8 @@ bool hg_cc_props(hg_cc_t *c, hg_crel_t *r, bool view)
             if (hg_str_eq(r->props[k].key->text, p.key->text)) before = &r->props[k];
         if (before) {
             hg_cc_error(c, p.key->pos, "Duplicate key", "property '" HG_SF "' already declared", HG_SA(p.key->text));
-            hg_cc_error(c, before->key->pos, "Duplicate key", "property '" HG_SF "' was first declared here", HG_SA(p.key->text));
+            hg_cc_error(c, before->key->pos, "Duplicate key", "property '" HG_SF "' was first declared here",
+                        HG_SA(p.key->text));
             ok = false;
             continue;
         }
@@ -105,7 +112,8 @@ bool hg_cc_props(hg_cc_t *c, hg_crel_t *r, bool view)
     return ok;
 }
 
-/* --- columns -------------------------------------------------------------------------------------------------------------- */
+/* --- columns
+ * -------------------------------------------------------------------------------------------------------------- */
 static bool column_type(hg_cc_t *c, const hg_ast_column_t *col, const hg_type_t **ret)
 {
     if (!col->type) {
@@ -115,8 +123,9 @@ static bool column_type(hg_cc_t *c, const hg_ast_column_t *col, const hg_type_t 
     *ret = hg_bind_type(c, col->type, true);
     if (!*ret) return false;
     if (hg_type_contains(*ret, HG_T_INTERVAL) || hg_type_contains(*ret, HG_T_INTERVAL_YM)) {
-        hg_cc_error(c, col->type->pos, "Unsupported column type", "Column '" HG_SF "' has type %s, which is not allowed in a table",
-                    HG_SA(col->name.name), hg_type_str(c, *ret));
+        hg_cc_error(c, col->type->pos, "Unsupported column type",
+                    "Column '" HG_SF "' has type %s, which is not allowed in a table", HG_SA(col->name.name),
+                    hg_type_str(c, *ret));
         return false;
     }
     if (hg_type_contains(*ret, HG_T_GEOMETRY)) {
@@ -131,23 +140,25 @@ static bool default_value(hg_cc_t *c, const hg_ast_column_t *col, const hg_type_
     const hg_expr_t *x = hg_cc_constant(c, col->dflt, "DEFAULT", "Illegal value");
     if (!x) return false;
     if (!hg_assignable(x, t)) {
-        hg_cc_error(c, col->dflt->pos, "Illegal value", "The default value of column '" HG_SF "' has type %s, which cannot be converted to %s",
+        hg_cc_error(c, col->dflt->pos, "Illegal value",
+                    "The default value of column '" HG_SF "' has type %s, which cannot be converted to %s",
                     HG_SA(col->name.name), hg_type_str(c, x->type), hg_type_str(c, t));
         return false;
     }
     if (hg_expr_is_null(x) && !t->nullable) {
-        hg_cc_error(c, col->dflt->pos, "Illegal value", "The default value of the NOT NULL column '" HG_SF "' is NULL", HG_SA(col->name.name));
+        hg_cc_error(c, col->dflt->pos, "Illegal value", "The default value of the NOT NULL column '" HG_SF "' is NULL",
+                    HG_SA(col->name.name));
         return false;
     }
-    uint32_t         before = c->n_msgs;
+    uint32_t before = c->n_msgs;
     const hg_expr_t *v = hg_coerce(c, x, t);
     if (!hg_expr_is_const(v)) {
         c->n_msgs = before; /* the warning about the failing constant: here it is an error */
         hg_col_t *col_out = NULL;
-        hg_err_t  err = HG_ERR_INIT;
+        hg_err_t err = HG_ERR_INIT;
         hg_expr_const(v, &col_out, &err);
-        hg_cc_error(c, col->dflt->pos, "Illegal value", "The default value of column '" HG_SF "' does not fit %s: %s", HG_SA(col->name.name),
-                    hg_type_str(c, t), err.msg);
+        hg_cc_error(c, col->dflt->pos, "Illegal value", "The default value of column '" HG_SF "' does not fit %s: %s",
+                    HG_SA(col->name.name), hg_type_str(c, t), err.msg);
         return false;
     }
     *ret = v->lit;
@@ -160,12 +171,12 @@ static bool late(hg_cc_t *c, const hg_ast_column_t *col, const hg_ast_expr_t *e,
     const hg_expr_t *x = hg_cc_constant(c, e, what, "Illegal expression");
     if (!x) return false;
     const hg_type_t *types[2] = { t, x->type };
-    hg_col_t        *lits[2] = { NULL, x->lit };
-    hg_func_match_t  m = { 0 };
-    hg_err_t         err = HG_ERR_INIT;
+    hg_col_t *lits[2] = { NULL, x->lit };
+    hg_func_match_t m = { 0 };
+    hg_err_t err = HG_ERR_INIT;
     if (hg_func_resolve(c->a, HG_S("-"), types, lits, 2, &m, &err) < 0 || hg_type_is_interval(m.result)) {
-        hg_cc_error(c, e->pos, "Compilation error", "Cannot subtract %s value %s from column '" HG_SF "' of type %s", what,
-                    hg_type_str(c, x->type), HG_SA(col->name.name), hg_type_str(c, t));
+        hg_cc_error(c, e->pos, "Compilation error", "Cannot subtract %s value %s from column '" HG_SF "' of type %s",
+                    what, hg_type_str(c, x->type), HG_SA(col->name.name), hg_type_str(c, t));
         return false;
     }
     hg_cc_warn(c, e->pos, "Not yet implemented", "%s is checked, but late rows are not dropped yet", what);
@@ -175,20 +186,21 @@ static bool late(hg_cc_t *c, const hg_ast_column_t *col, const hg_ast_expr_t *e,
 static bool columns(hg_cc_t *c, hg_crel_t *r)
 {
     const hg_ast_stmt_t *st = r->st;
-    hg_field_t          *f = HG_ANEWN(c->a, hg_field_t, st->n_cols + 1);
-    hg_col_t           **defaults = HG_ANEWN(c->a, hg_col_t *, st->n_cols + 1);
-    hg_strmap_t          seen;
-    bool                 ok = true, any_default = false, watermark = false;
+    hg_field_t *f = HG_ANEWN(c->a, hg_field_t, st->n_cols + 1);
+    hg_col_t **defaults = HG_ANEWN(c->a, hg_col_t *, st->n_cols + 1);
+    hg_strmap_t seen;
+    bool ok = true, any_default = false, watermark = false;
     hg_strmap_init(&seen);
     r->cols = HG_ANEWN(c->a, hg_ccol_t, st->n_cols + 1);
     for (uint32_t i = 0; i < st->n_cols; i++) {
         const hg_ast_column_t *col = &st->cols[i];
-        const hg_type_t       *t = NULL;
+        const hg_type_t *t = NULL;
         f[i].name = col->name.name;
         f[i].case_sensitive = col->name.quoted;
         r->cols[i].pos = col->name.pos;
         if (hg_strmap_put(&seen, col->name.name, i) != i) {
-            hg_cc_error(c, col->name.pos, "Duplicate name", "Column with name '" HG_SF "' already defined", HG_SA(col->name.name));
+            hg_cc_error(c, col->name.pos, "Duplicate name", "Column with name '" HG_SF "' already defined",
+                        HG_SA(col->name.name));
             ok = false;
         }
         if (!column_type(c, col, &t)) {
@@ -206,14 +218,15 @@ static bool columns(hg_cc_t *c, hg_crel_t *r)
             ok = late(c, col, col->lateness, t, "LATENESS") && ok;
         }
         if (col->watermark) {
-            if (watermark) hg_cc_error(c, col->watermark->pos, "Not supported", "A table can have at most one WATERMARK");
+            if (watermark)
+                hg_cc_error(c, col->watermark->pos, "Not supported", "A table can have at most one WATERMARK");
             r->cols[i].watermark = hg_expr_text(c, col->watermark);
             ok = !watermark && late(c, col, col->watermark, t, "WATERMARK") && ok;
             watermark = true;
         }
         if (col->interned && !hg_kind_is_string(t->kind))
-            hg_cc_warn(c, col->pos, "Illegal type interned", "INTERNED has no effect on column '" HG_SF "' of type %s", HG_SA(col->name.name),
-                       hg_type_str(c, t));
+            hg_cc_warn(c, col->pos, "Illegal type interned", "INTERNED has no effect on column '" HG_SF "' of type %s",
+                       HG_SA(col->name.name), hg_type_str(c, t));
         r->cols[i].interned = col->interned && hg_kind_is_string(t->kind);
     }
     hg_strmap_release(&seen);
@@ -223,20 +236,24 @@ static bool columns(hg_cc_t *c, hg_crel_t *r)
     return ok;
 }
 
-/* --- PRIMARY KEY --------------------------------------------------------------------------------------------------------- */
+/* --- PRIMARY KEY
+ * --------------------------------------------------------------------------------------------------------- */
 static bool key_column(hg_cc_t *c, hg_crel_t *r, uint32_t i)
 {
-    const hg_field_t      *f = &r->rel.schema.cols[i];
+    const hg_field_t *f = &r->rel.schema.cols[i];
     const hg_ast_column_t *col = &r->st->cols[i];
     if (!f->type) return false;
     if (f->type->nullable) {
-        hg_cc_error(c, col->type->pos, "PRIMARY KEY cannot be nullable", "PRIMARY KEY column '" HG_SF "' has type %s, which is nullable",
-                    HG_SA(f->name), hg_type_str(c, f->type));
+        hg_cc_error(c, col->type->pos, "PRIMARY KEY cannot be nullable",
+                    "PRIMARY KEY column '" HG_SF "' has type %s, which is nullable", HG_SA(f->name),
+                    hg_type_str(c, f->type));
         return false;
     }
-    if (f->type->kind == HG_T_ARRAY || f->type->kind == HG_T_MAP || f->type->kind == HG_T_ROW || f->type->kind == HG_T_VARIANT) {
-        hg_cc_error(c, col->type->pos, "Illegal PRIMARY KEY type", "PRIMARY KEY column '" HG_SF "' has type %s, which cannot be a key",
-                    HG_SA(f->name), hg_type_str(c, f->type));
+    if (f->type->kind == HG_T_ARRAY || f->type->kind == HG_T_MAP || f->type->kind == HG_T_ROW ||
+        f->type->kind == HG_T_VARIANT) {
+        hg_cc_error(c, col->type->pos, "Illegal PRIMARY KEY type",
+                    "PRIMARY KEY column '" HG_SF "' has type %s, which cannot be a key", HG_SA(f->name),
+                    hg_type_str(c, f->type));
         return false;
     }
     return true;
@@ -245,26 +262,29 @@ static bool key_column(hg_cc_t *c, hg_crel_t *r, uint32_t i)
 static bool primary_key(hg_cc_t *c, hg_crel_t *r)
 {
     const hg_ast_stmt_t *st = r->st;
-    bool                *in = HG_ANEWN(c->a, bool, st->n_cols + 1);
-    bool                 ok = true;
-    const hg_pos_t      *first = NULL;
+    bool *in = HG_ANEWN(c->a, bool, st->n_cols + 1);
+    bool ok = true;
+    const hg_pos_t *first = NULL;
     for (uint32_t i = 0; i < st->n_cols; i++)
         if (st->cols[i].primary_key) {
             in[i] = true;
             if (!first) first = &st->cols[i].pk_pos;
         }
     if (st->n_pk_clauses > 1 || (st->n_pk_clauses == 1 && first)) {
-        hg_cc_error(c, st->pk_pos, "Duplicate key", "PRIMARY KEY of table '" HG_SF "' is declared twice", HG_SA(st->name.name));
+        hg_cc_error(c, st->pk_pos, "Duplicate key", "PRIMARY KEY of table '" HG_SF "' is declared twice",
+                    HG_SA(st->name.name));
         return false;
     }
     for (uint32_t i = 0; i < st->n_pk; i++) {
         int at = hg_schema_find(&r->rel.schema, st->pk[i].name, true);
         if (at < 0) {
-            hg_cc_error(c, st->pk[i].pos, "No such column", "PRIMARY KEY names column '" HG_SF "', which table '" HG_SF "' does not have",
+            hg_cc_error(c, st->pk[i].pos, "No such column",
+                        "PRIMARY KEY names column '" HG_SF "', which table '" HG_SF "' does not have",
                         HG_SA(st->pk[i].name), HG_SA(st->name.name));
             ok = false;
         } else if (in[at]) {
-            hg_cc_error(c, st->pk[i].pos, "Duplicate key column", "Column '" HG_SF "' is listed twice in the PRIMARY KEY", HG_SA(st->pk[i].name));
+            hg_cc_error(c, st->pk[i].pos, "Duplicate key column",
+                        "Column '" HG_SF "' is listed twice in the PRIMARY KEY", HG_SA(st->pk[i].name));
             ok = false;
         } else {
             in[at] = true;
@@ -282,16 +302,22 @@ static bool primary_key(hg_cc_t *c, hg_crel_t *r)
     return ok;
 }
 
-/* --- FOREIGN KEY: checked when all tables are known ------------------------------------------------------------------------ */
+/* --- FOREIGN KEY: checked when all tables are known
+ * ------------------------------------------------------------------------ */
 static void collect_foreign_keys(hg_cc_t *c, hg_crel_t *r)
 {
     const hg_ast_stmt_t *st = r->st;
-    hg_ast_fk_t         *fks = HG_ANEWN(c->a, hg_ast_fk_t, st->n_fks + st->n_cols + 1);
-    uint32_t             n = 0;
+    hg_ast_fk_t *fks = HG_ANEWN(c->a, hg_ast_fk_t, st->n_fks + st->n_cols + 1);
+    uint32_t n = 0;
     for (uint32_t i = 0; i < st->n_cols; i++) {
         const hg_ast_column_t *col = &st->cols[i];
         if (!col->has_fk) continue;
-        fks[n++] = (hg_ast_fk_t){ .cols = &col->name, .n_cols = 1, .ref_cols = &col->fk_column, .n_ref = 1, .table = col->fk_table, .pos = col->fk_table.pos };
+        fks[n++] = (hg_ast_fk_t){ .cols = &col->name,
+                                  .n_cols = 1,
+                                  .ref_cols = &col->fk_column,
+                                  .n_ref = 1,
+                                  .table = col->fk_table,
+                                  .pos = col->fk_table.pos };
     }
     for (uint32_t i = 0; i < st->n_fks; i++) fks[n++] = st->fks[i];
     r->fks = fks;
@@ -308,15 +334,18 @@ static bool is_key_column(const hg_schema_t *s, uint32_t col)
 static void foreign_key(hg_cc_t *c, const hg_crel_t *r, const hg_ast_fk_t *fk)
 {
     const hg_schema_t *s = &r->rel.schema;
-    const hg_crel_t   *to = hg_cc_find_rel(c, fk->table.name);
+    const hg_crel_t *to = hg_cc_find_rel(c, fk->table.name);
     if (!to || to->rel.kind != HG_REL_TABLE) {
-        hg_cc_warn(c, fk->table.pos, "Table not found", "Table '" HG_SF "', referred to in FOREIGN KEY constraint of table '" HG_SF "', does not exist",
+        hg_cc_warn(c, fk->table.pos, "Table not found",
+                   "Table '" HG_SF "', referred to in FOREIGN KEY constraint of table '" HG_SF "', does not exist",
                    HG_SA(fk->table.name), HG_SA(s->name));
         return;
     }
     if (to->broken || r->broken) return;
     if (fk->n_cols != fk->n_ref) {
-        hg_cc_error(c, fk->pos, "Size mismatch", "FOREIGN KEY section of table '" HG_SF "' contains %u columns, which does not match the size of the REFERENCES, which is %u",
+        hg_cc_error(c, fk->pos, "Size mismatch",
+                    "FOREIGN KEY section of table '" HG_SF
+                    "' contains %u columns, which does not match the size of the REFERENCES, which is %u",
                     HG_SA(s->name), fk->n_cols, fk->n_ref);
         return;
     }
@@ -331,20 +360,24 @@ static void foreign_key(hg_cc_t *c, const hg_crel_t *r, const hg_ast_fk_t *fk)
         }
         if (!is_key_column(t, (uint32_t)at)) {
             hg_cc_error(c, fk->ref_cols[i].pos, "FOREIGN KEY points to non-key column",
-                        "Column '" HG_SF "' of table '" HG_SF "' is not part of its PRIMARY KEY", HG_SA(fk->ref_cols[i].name), HG_SA(t->name));
+                        "Column '" HG_SF "' of table '" HG_SF "' is not part of its PRIMARY KEY",
+                        HG_SA(fk->ref_cols[i].name), HG_SA(t->name));
             return;
         }
         const hg_type_t *a = s->cols[from].type, *b = t->cols[at].type;
         if (!hg_type_same(a, b)) {
             hg_cc_error(c, fk->cols[i].pos, "Mismatched FOREIGN KEY column types",
-                        "Column '" HG_SF "' has type %s, but the column '" HG_SF "." HG_SF "' that it refers to has type %s", HG_SA(fk->cols[i].name),
-                        hg_type_str(c, a), HG_SA(t->name), HG_SA(fk->ref_cols[i].name), hg_type_str(c, b));
+                        "Column '" HG_SF "' has type %s, but the column '" HG_SF "." HG_SF
+                        "' that it refers to has type %s",
+                        HG_SA(fk->cols[i].name), hg_type_str(c, a), HG_SA(t->name), HG_SA(fk->ref_cols[i].name),
+                        hg_type_str(c, b));
             return;
         }
     }
     if (fk->n_ref != t->n_key)
-        hg_cc_error(c, fk->pos, "PRIMARY KEY does not match", "The PRIMARY KEY of table '" HG_SF "' has %u columns, the FOREIGN KEY refers to %u",
-                    HG_SA(t->name), t->n_key, fk->n_ref);
+        hg_cc_error(c, fk->pos, "PRIMARY KEY does not match",
+                    "The PRIMARY KEY of table '" HG_SF "' has %u columns, the FOREIGN KEY refers to %u", HG_SA(t->name),
+                    t->n_key, fk->n_ref);
 }
 
 void hg_cc_foreign_keys(hg_cc_t *c)
@@ -356,13 +389,15 @@ void hg_cc_foreign_keys(hg_cc_t *c)
     }
 }
 
-/* --- CREATE TABLE ------------------------------------------------------------------------------------------------------------ */
+/* --- CREATE TABLE
+ * ------------------------------------------------------------------------------------------------------------ */
 void hg_cc_table(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
     if (!hg_cc_plain_create(c, st)) return;
     if (!hg_cc_name_ok(c, &st->name, "table")) return;
     hg_crel_t *r = hg_cc_add_rel(c, st, HG_REL_TABLE);
-    if (!hg_cc_declare(c, (hg_sym_t){ .kind = HG_SYM_REL, .name = st->name.name, .pos = st->name.pos, .rel = r->index })) {
+    if (!hg_cc_declare(c,
+                       (hg_sym_t){ .kind = HG_SYM_REL, .name = st->name.name, .pos = st->name.pos, .rel = r->index })) {
         r->dropped = true;
         return;
     }

@@ -62,7 +62,8 @@ static const hg_type_t *row_type(hg_cc_t *c, const hg_ast_type_t *t, hg_type_t *
         if (!f[i].type) return NULL;
         for (uint32_t k = 0; k < i; k++)
             if (hg_str_eq(f[k].name, f[i].name)) {
-                hg_cc_error(c, t->fields[i].name.pos, "Duplicate name", "Field '" HG_SF "' appears twice in the ROW type", HG_SA(f[i].name));
+                hg_cc_error(c, t->fields[i].name.pos, "Duplicate name",
+                            "Field '" HG_SF "' appears twice in the ROW type", HG_SA(f[i].name));
                 return NULL;
             }
     }
@@ -99,21 +100,27 @@ const hg_type_t *hg_bind_type(hg_cc_t *c, const hg_ast_type_t *t, bool nullable)
     r->scale = 0;
     r->unit = t->unit;
     switch ((int)t->kind) {
-    case HG_T_DECIMAL: return decimal_digits(c, t, r) ? r : NULL;
+    case HG_T_DECIMAL:
+        return decimal_digits(c, t, r) ? r : NULL;
     case HG_T_CHAR:
     case HG_T_BINARY:
         r->precision = t->precision < 0 ? 1 : t->precision;
         break;
     case HG_T_VARCHAR:
-    case HG_T_VARBINARY: r->precision = t->precision; break;
+    case HG_T_VARBINARY:
+        r->precision = t->precision;
+        break;
     case HG_T_TIME:
         r->precision = 9;
-        if (t->precision >= 0) hg_cc_warn(c, t->pos, "TIME precision ignored", "The precision of TIME is ignored; it is always 9");
+        if (t->precision >= 0)
+            hg_cc_warn(c, t->pos, "TIME precision ignored", "The precision of TIME is ignored; it is always 9");
         return r;
     case HG_T_TIMESTAMP:
     case HG_T_TIMESTAMP_TZ:
         r->precision = 6;
-        if (t->precision >= 0) hg_cc_warn(c, t->pos, "TIMESTAMP precision ignored", "The precision of TIMESTAMP is ignored; it is always 6");
+        if (t->precision >= 0)
+            hg_cc_warn(c, t->pos, "TIMESTAMP precision ignored",
+                       "The precision of TIMESTAMP is ignored; it is always 6");
         return r;
     case HG_T_INTERVAL:
         r->precision = 2;
@@ -135,8 +142,10 @@ const hg_type_t *hg_bind_type(hg_cc_t *c, const hg_ast_type_t *t, bool nullable)
         r->key = hg_type_with_null(c->a, r->key, false);
         r->elem = hg_type_with_null(c->a, r->elem, true);
         return r;
-    case HG_T_ROW: return row_type(c, t, r);
-    default: return r;
+    case HG_T_ROW:
+        return row_type(c, t, r);
+    default:
+        return r;
     }
     if (r->precision == 0) { /* the four text and bytes types */
         hg_cc_error(c, t->pos, "Illegal type", "%s length must be at least 1", hg_kind_name(t->kind));

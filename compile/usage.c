@@ -1,5 +1,6 @@
-/* Which columns does anything need? Every column of a view that is not LOCAL is output; from there the need is carried down the
- * plans to the tables, views last to first. What no output needs is `unused` in the schema and worth a warning. */
+/* Which columns does anything need? Every column of a view that is not LOCAL is output; from there the need is carried
+ * down the plans to the tables, views last to first. What no output needs is `unused` in the schema and worth a
+ * warning. */
 #include "base/hg.h"
 #include "compile/compile_int.h"
 
@@ -46,7 +47,8 @@ static void warn(hg_cc_t *c, const hg_crel_t *r)
     }
     for (uint32_t i = 0; i < s->n_cols; i++)
         if (!r->cols[i].used && !is_key(s, i))
-            hg_cc_warn(c, r->cols[i].pos, "Unused column", "Column '" HG_SF "' of table '" HG_SF "' is unused", HG_SA(s->cols[i].name), HG_SA(s->name));
+            hg_cc_warn(c, r->cols[i].pos, "Unused column", "Column '" HG_SF "' of table '" HG_SF "' is unused",
+                       HG_SA(s->cols[i].name), HG_SA(s->name));
 }
 
 void hg_cc_usage(hg_cc_t *c)

@@ -84,11 +84,9 @@ static void plural(hg_buf_t *b, uint32_t n, const char *what)
 
 static void summary(const hg_program_t *p, hg_buf_t *b)
 {
-    plural(b, p->n_errors, "error");
-    if (p->n_warnings) {
-        hg_buf_adds(b, ", ");
-        plural(b, p->n_warnings, "warning");
-    }
+    if (p->n_errors) plural(b, p->n_errors, "error");
+    if (p->n_errors && p->n_warnings) hg_buf_adds(b, ", ");
+    if (p->n_warnings) plural(b, p->n_warnings, "warning");
     hg_buf_adds(b, ".\n");
 }
 

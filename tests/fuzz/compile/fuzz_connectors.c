@@ -1,5 +1,6 @@
-/* The whole compiler. Input that begins with '[' or '{' is taken as the text of a connectors property, everything else as a program.
- * Each result is written in every shape; every error must have a place (or be about no place at all: Rust code). */
+/* The whole compiler. Input that begins with '[' or '{' is taken as the text of a connectors property, everything else
+ * as a program. Each result is written in every shape; every error must have a place (or be about no place at all: Rust
+ * code). */
 #include "base/hg.h"
 #include "base/mem.h"
 #include "compile/compile.h"
@@ -9,9 +10,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 static void touch(const hg_program_t *p)
 {
     static const char *const how[] = { "text", "dot", "mermaid" };
-    hg_buf_t                 b;
-    hg_jw_t                  w;
-    hg_err_t                 err = HG_ERR_INIT;
+    hg_buf_t b;
+    hg_jw_t w;
+    hg_err_t err = HG_ERR_INIT;
     hg_buf_init(&b, HG_BUF_NOMAX);
     hg_jw_init(&w, &b);
     hg_program_messages_json(p, &w);
@@ -20,11 +21,13 @@ static void touch(const hg_program_t *p)
     hg_program_info_json(p, &w);
     for (size_t i = 0; i < HG_COUNT(how); i++) HG_ASSERT(hg_program_graph(p, how[i], &b, &err) == 0);
     hg_buf_release(&b);
-    for (uint32_t i = 0; i < p->n_msgs; i++) HG_ASSERT(p->msgs[i].message[0] && (p->msgs[i].pos.line || p->msgs[i].warning));
+    for (uint32_t i = 0; i < p->n_msgs; i++)
+        HG_ASSERT(p->msgs[i].message[0] && (p->msgs[i].pos.line || p->msgs[i].warning));
     HG_ASSERT(p->ok == (p->n_errors == 0));
     if (!p->ok) return;
     for (uint32_t i = 0; i < p->n_conns; i++) HG_ASSERT(p->conns[i].in_type || p->conns[i].out_type);
-    for (uint32_t i = 0; i < p->plan.n_relations; i++) HG_ASSERT(p->plan.relations[i].kind == HG_REL_TABLE || p->plan.relations[i].node);
+    for (uint32_t i = 0; i < p->plan.n_relations; i++)
+        HG_ASSERT(p->plan.relations[i].kind == HG_REL_TABLE || p->plan.relations[i].node);
 }
 
 static void compile(hg_str_t text)
@@ -36,10 +39,12 @@ static void compile(hg_str_t text)
 
 static void connectors(hg_str_t json)
 {
-    static const char *const forms[] = { "CREATE TABLE t(x INT NOT NULL PRIMARY KEY) WITH ('connectors' = '%s'); CREATE VIEW v AS SELECT x FROM t;",
-                                         "CREATE TABLE t(x INT); CREATE VIEW v WITH ('connectors' = '%s') AS SELECT x FROM t;" };
+    static const char *const forms[] = {
+        "CREATE TABLE t(x INT NOT NULL PRIMARY KEY) WITH ('connectors' = '%s'); CREATE VIEW v AS SELECT x FROM t;",
+        "CREATE TABLE t(x INT); CREATE VIEW v WITH ('connectors' = '%s') AS SELECT x FROM t;"
+    };
     for (size_t f = 0; f < HG_COUNT(forms); f++) {
-        hg_buf_t    b;
+        hg_buf_t b;
         const char *hole = strstr(forms[f], "%s");
         hg_buf_init(&b, HG_BUF_NOMAX);
         hg_buf_add(&b, forms[f], (size_t)(hole - forms[f]));
@@ -55,14 +60,17 @@ static void connectors(hg_str_t json)
 
 static void query(hg_str_t sql)
 {
-    static const char *const prog = "CREATE TABLE t(i INT, j BIGINT NOT NULL, s VARCHAR, d DECIMAL(8, 2), ts TIMESTAMP, a INT ARRAY) "
-                                    "WITH ('materialized' = 'true');";
+    static const char *const prog =
+        "CREATE TABLE t(i INT, j BIGINT NOT NULL, s VARCHAR, d DECIMAL(8, 2), ts TIMESTAMP, a INT ARRAY) "
+        "WITH ('materialized' = 'true');";
     hg_program_t *p = hg_compile(hg_strz(prog), NULL);
-    hg_arena_t   *a = hg_arena_new();
-    hg_query_t   *q = NULL;
-    hg_err_t      err = HG_ERR_INIT;
-    if (hg_compile_query(p, a, sql, &q, &err) == 0) HG_ASSERT(q->root && q->schema.n_cols == q->root->n_cols);
-    else HG_ASSERT(err.msg[0]);
+    hg_arena_t *a = hg_arena_new();
+    hg_query_t *q = NULL;
+    hg_err_t err = HG_ERR_INIT;
+    if (hg_compile_query(p, a, sql, &q, &err) == 0)
+        HG_ASSERT(q->root && q->schema.n_cols == q->root->n_cols);
+    else
+        HG_ASSERT(err.msg[0]);
     hg_arena_free(a);
     hg_program_free(p);
 }
@@ -70,8 +78,10 @@ static void query(hg_str_t sql)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     hg_str_t s = { (const char *)data, n };
-    if (n && (s.p[0] == '[' || s.p[0] == '{')) connectors(s);
-    else compile(s);
+    if (n && (s.p[0] == '[' || s.p[0] == '{'))
+        connectors(s);
+    else
+        compile(s);
     query(s);
     return 0;
 }

@@ -9,7 +9,8 @@
 #include "base/mem.h"
 #include "compile/compile.h"
 
-/* "E 1:18-20 PRIMARY KEY cannot be nullable: PRIMARY KEY column …", one line per message; W for warnings. Notes follow with "  note". */
+/* "E 1:18-20 PRIMARY KEY cannot be nullable: PRIMARY KEY column …", one line per message; W for warnings. Notes follow
+ * with "  note". */
 static void kit_messages(const hg_program_t *p, hg_buf_t *b)
 {
     for (uint32_t i = 0; i < p->n_msgs; i++) {
@@ -33,12 +34,12 @@ typedef struct kit_case {
 } kit_case_t;
 
 /* Every case is tried before the test fails. */
-static void kit_check_messages(const kit_case_t *cases, size_t n, const hg_compile_opts_t *o)
+static void HG_UNUSED kit_check_messages(const kit_case_t *cases, size_t n, const hg_compile_opts_t *o)
 {
     size_t bad = 0;
     for (size_t i = 0; i < n; i++) {
         hg_program_t *p = hg_compile(hg_strz(cases[i].sql), o);
-        hg_buf_t      b;
+        hg_buf_t b;
         hg_buf_init(&b, HG_BUF_NOMAX);
         kit_messages(p, &b);
         bad += !kit_same("messages", cases[i].sql, cases[i].want, &b);

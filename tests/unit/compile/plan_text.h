@@ -8,14 +8,16 @@
 
 static void plan_const(hg_buf_t *b, const hg_col_t *c, uint32_t row)
 {
-    char   t[64];
+    char t[64];
     size_t n = 0;
     if (c->type->kind == HG_T_NULL || hg_col_null(c, row)) {
         hg_buf_adds(b, "NULL");
         return;
     }
     switch ((int)hg_type_phys(c->type)) {
-    case HG_PHYS_BIT: hg_buf_adds(b, hg_bit_get(c->data, row) ? "true" : "false"); return;
+    case HG_PHYS_BIT:
+        hg_buf_adds(b, hg_bit_get(c->data, row) ? "true" : "false");
+        return;
     case HG_PHYS_I32:
         if (c->type->kind == HG_T_DATE) {
             n = hg_date_print(t, HG_COL(c, int32_t)[row]);
@@ -40,8 +42,12 @@ static void plan_const(hg_buf_t *b, const hg_col_t *c, uint32_t row)
         n = hg_f64_print(t, HG_COL(c, double)[row]);
         hg_buf_add(b, t, n);
         return;
-    case HG_PHYS_VAR: hg_buf_addf(b, "'" HG_SF "'", HG_SA(hg_col_var(c, row))); return;
-    default: hg_buf_addf(b, "<%s>", hg_kind_name(c->type->kind)); return;
+    case HG_PHYS_VAR:
+        hg_buf_addf(b, "'" HG_SF "'", HG_SA(hg_col_var(c, row)));
+        return;
+    default:
+        hg_buf_addf(b, "<%s>", hg_kind_name(c->type->kind));
+        return;
     }
 }
 
@@ -53,7 +59,8 @@ static void plan_type(hg_buf_t *b, const hg_type_t *t)
 
 static void plan_expr(hg_buf_t *b, const hg_expr_t *e)
 {
-    static const char *const names[] = { "col", "const", "call", "cast", "and", "or", "not", "case", "coalesce", "isnull", "istrue", "in", "array" };
+    static const char *const names[] = { "col",  "const",    "call",   "cast",   "and", "or",   "not",
+                                         "case", "coalesce", "isnull", "istrue", "in",  "array" };
     if (e->kind == HG_X_COL) {
         hg_buf_addf(b, "$%u", e->col);
         return;
@@ -104,7 +111,8 @@ static void plan_node(const hg_program_t *p, const hg_node_t *n, unsigned depth,
         }
     }
     for (uint32_t i = 0; i < n->n_keys; i++)
-        hg_buf_addf(b, " $%u%s%s", n->keys[i].col, n->keys[i].desc ? " desc" : "", n->keys[i].nulls_last ? " nulls last" : " nulls first");
+        hg_buf_addf(b, " $%u%s%s", n->keys[i].col, n->keys[i].desc ? " desc" : "",
+                    n->keys[i].nulls_last ? " nulls last" : " nulls first");
     if (n->kind == HG_N_SORT && n->limit != UINT64_MAX) hg_buf_addf(b, " limit %" PRIu64, n->limit);
     if (n->offset) hg_buf_addf(b, " offset %" PRIu64, n->offset);
     for (uint32_t i = 0; n->values && i < n->values->n_rows; i++) {
@@ -129,8 +137,9 @@ static void HG_UNUSED plan_program(const hg_program_t *p, hg_buf_t *b)
     for (uint32_t i = 0; i < p->plan.n_relations; i++) {
         const hg_relation_t *r = &p->plan.relations[i];
         if (r->system) continue;
-        hg_buf_addf(b, "%s " HG_SF "%s%s%s%s(", r->kind == HG_REL_TABLE ? "table" : "view", HG_SA(r->schema.name), r->local ? " local" : "",
-                    r->stored ? " stored" : "", r->queryable ? " queryable" : "", r->append_only ? " append_only" : "");
+        hg_buf_addf(b, "%s " HG_SF "%s%s%s%s(", r->kind == HG_REL_TABLE ? "table" : "view", HG_SA(r->schema.name),
+                    r->local ? " local" : "", r->stored ? " stored" : "", r->queryable ? " queryable" : "",
+                    r->append_only ? " append_only" : "");
         for (uint32_t k = 0; k < r->schema.n_cols; k++) {
             hg_buf_addf(b, "%s" HG_SF " ", k ? ", " : "", HG_SA(r->schema.cols[k].name));
             plan_type(b, r->schema.cols[k].type);
@@ -148,9 +157,11 @@ static void HG_UNUSED plan_query(const hg_program_t *p, const hg_query_t *q, hg_
 {
     hg_buf_adds(b, q->kind == HG_QUERY_SELECT ? "select" : "insert");
     if (q->kind == HG_QUERY_INSERT) hg_buf_addf(b, " into " HG_SF, HG_SA(p->plan.relations[q->table].schema.name));
-    for (uint32_t i = 0; i < q->schema.n_cols; i++) hg_buf_addf(b, "%s" HG_SF, i ? ", " : " ", HG_SA(q->schema.cols[i].name));
+    for (uint32_t i = 0; i < q->schema.n_cols; i++)
+        hg_buf_addf(b, "%s" HG_SF, i ? ", " : " ", HG_SA(q->schema.cols[i].name));
     hg_buf_adds(b, " reads");
-    for (uint32_t i = 0; i < q->n_relations; i++) hg_buf_addf(b, " " HG_SF, HG_SA(p->plan.relations[q->relations[i]].schema.name));
+    for (uint32_t i = 0; i < q->n_relations; i++)
+        hg_buf_addf(b, " " HG_SF, HG_SA(p->plan.relations[q->relations[i]].schema.name));
     hg_buf_addc(b, '\n');
     plan_node(p, q->root, 1, b);
 }

@@ -21,32 +21,29 @@ static const kit_case_t ddl[] = {
       "E 1:18-26 Illegal PRIMARY KEY type: PRIMARY KEY column 'x' has type INTEGER ARRAY, which cannot be a key\n" },
     { "CREATE TABLE t(x VARIANT NOT NULL PRIMARY KEY);",
       "E 1:18-24 Illegal PRIMARY KEY type: PRIMARY KEY column 'x' has type VARIANT, which cannot be a key\n" },
-    { "CREATE TABLE t(x FLOAT);",
-      "E 1:18-22 Illegal type: Do not use the FLOAT type, please use REAL or DOUBLE\n" },
-    { "CREATE TABLE t(x DECIMAL(5, 6));",
-      "E 1:18-30 Illegal type: DECIMAL type must have scale <= precision\n" },
-    { "CREATE TABLE t(x DECIMAL(39, 6));",
-      "E 1:18-31 Illegal type: Maximum precision supported for DECIMAL is 38\n" },
+    { "CREATE TABLE t(x FLOAT);", "E 1:18-22 Illegal type: Do not use the FLOAT type, please use REAL or DOUBLE\n" },
+    { "CREATE TABLE t(x DECIMAL(5, 6));", "E 1:18-30 Illegal type: DECIMAL type must have scale <= precision\n" },
+    { "CREATE TABLE t(x DECIMAL(39, 6));", "E 1:18-31 Illegal type: Maximum precision supported for DECIMAL is 38\n" },
     { "CREATE TABLE t(x DECIMAL, y TIME(3), z TIMESTAMP(3)); CREATE VIEW v AS SELECT * FROM t;",
-      "W 1:18-24 DECIMAL precision and scale unspecified: DECIMAL without precision and scale is DECIMAL(38, 0), which holds whole numbers only\n"
+      "W 1:18-24 DECIMAL precision and scale unspecified: DECIMAL without precision and scale is DECIMAL(38, 0), which "
+      "holds whole numbers only\n"
       "W 1:29-35 TIME precision ignored: The precision of TIME is ignored; it is always 9\n"
       "W 1:40-51 TIMESTAMP precision ignored: The precision of TIMESTAMP is ignored; it is always 6\n" },
     { "CREATE TABLE t(x INTERVAL DAY);",
       "E 1:18-29 Unsupported column type: Column 'x' has type INTERVAL DAY, which is not allowed in a table\n" },
-    { "CREATE TABLE t(x GEOMETRY);",
-      "E 1:18-25 Not yet implemented: A column of type GEOMETRY is not yet implemented; please file an issue if you need it\n" },
-    { "CREATE TABLE t(x VARCHAR(0));",
-      "E 1:18-27 Illegal type: VARCHAR length must be at least 1\n" },
+    { "CREATE TABLE t(x GEOMETRY);", "E 1:18-25 Not yet implemented: A column of type GEOMETRY is not yet implemented; "
+                                     "please file an issue if you need it\n" },
+    { "CREATE TABLE t(x VARCHAR(0));", "E 1:18-27 Illegal type: VARCHAR length must be at least 1\n" },
     { "CREATE TABLE t(x nosuch);",
       "E 1:18-23 Compilation error: From line 1, column 18 to line 1, column 23: Unknown identifier 'nosuch'\n" },
-    { "CREATE TABLE user(x INT);",
-      "E 1:14-17 Reserved name: The name 'user' is reserved for the system; please choose another name for the table\n" },
-    { "CREATE TABLE feldera_x(x INT);",
-      "E 1:14-22 Reserved name: The name 'feldera_x' is reserved for the system; please choose another name for the table\n" },
-    { "CREATE TABLE error_view(x INT);",
-      "E 1:14-23 Reserved name: The name 'error_view' is reserved for the system; please choose another name for the table\n" },
-    { "CREATE TABLE upper(x INT);",
-      "E 1:14-18 Reserved name: 'upper' is the name of a built-in function; please choose another name for the table\n" },
+    { "CREATE TABLE user(x INT);", "E 1:14-17 Reserved name: The name 'user' is reserved for the system; please choose "
+                                   "another name for the table\n" },
+    { "CREATE TABLE feldera_x(x INT);", "E 1:14-22 Reserved name: The name 'feldera_x' is reserved for the system; "
+                                        "please choose another name for the table\n" },
+    { "CREATE TABLE error_view(x INT);", "E 1:14-23 Reserved name: The name 'error_view' is reserved for the system; "
+                                         "please choose another name for the table\n" },
+    { "CREATE TABLE upper(x INT);", "E 1:14-18 Reserved name: 'upper' is the name of a built-in function; please "
+                                    "choose another name for the table\n" },
     { "CREATE OR REPLACE TABLE t(x INT);",
       "E 1:1-32 Not supported: OR REPLACE is not supported in CREATE statements\n" },
     { "CREATE TABLE IF NOT EXISTS t(x INT);",
@@ -67,8 +64,8 @@ static const kit_case_t ddl[] = {
       "E 1:36-40 Non-deterministic initializer: DEFAULT must be a constant; NOW() changes from step to step\n" },
     { "CREATE TABLE t(x INT NOT NULL DEFAULT NULL);",
       "E 1:39-42 Illegal value: The default value of the NOT NULL column 'x' is NULL\n" },
-    { "CREATE TABLE t(x INT DEFAULT DATE '2020-01-01');",
-      "E 1:30-46 Illegal value: The default value of column 'x' has type DATE, which cannot be converted to INTEGER\n" },
+    { "CREATE TABLE t(x INT DEFAULT DATE '2020-01-01');", "E 1:30-46 Illegal value: The default value of column 'x' "
+                                                          "has type DATE, which cannot be converted to INTEGER\n" },
     { "CREATE TABLE t(x INT LATENESS INTERVAL 1 HOUR);",
       "E 1:31-45 Compilation error: Cannot subtract LATENESS value INTERVAL HOUR from column 'x' of type INTEGER\n" },
     { "CREATE TABLE t(x TIMESTAMP LATENESS INTERVAL 90 MINUTES); CREATE VIEW v AS SELECT * FROM t;",
@@ -80,13 +77,17 @@ static const kit_case_t ddl[] = {
     { "CREATE TABLE t(x INT FOREIGN KEY REFERENCES u(y)); CREATE TABLE u(y INT); CREATE VIEW v AS SELECT * FROM t;",
       "E 1:47-47 FOREIGN KEY points to non-key column: Column 'y' of table 'u' is not part of its PRIMARY KEY\n" },
     { "CREATE TABLE t(x INT, FOREIGN KEY (x, x) REFERENCES u(y)); CREATE TABLE u(y INT NOT NULL PRIMARY KEY);",
-      "E 1:23-56 Size mismatch: FOREIGN KEY section of table 't' contains 2 columns, which does not match the size of the REFERENCES, which is 1\n" },
+      "E 1:23-56 Size mismatch: FOREIGN KEY section of table 't' contains 2 columns, which does not match the size of "
+      "the REFERENCES, which is 1\n" },
     { "CREATE TABLE t(x BIGINT FOREIGN KEY REFERENCES u(y)); CREATE TABLE u(y INT NOT NULL PRIMARY KEY);",
-      "E 1:16-16 Mismatched FOREIGN KEY column types: Column 'x' has type BIGINT, but the column 'u.y' that it refers to has type INTEGER\n" },
+      "E 1:16-16 Mismatched FOREIGN KEY column types: Column 'x' has type BIGINT, but the column 'u.y' that it refers "
+      "to has type INTEGER\n" },
     { "CREATE TABLE t(x INT FOREIGN KEY REFERENCES u(z)); CREATE TABLE u(y INT NOT NULL PRIMARY KEY);",
       "E 1:47-47 Column not found: Table 'u' does not have a column named 'z'\n" },
-    { "CREATE TABLE t(x INT FOREIGN KEY REFERENCES u(y)); CREATE TABLE u(y INT NOT NULL, z INT NOT NULL, PRIMARY KEY(y, z));",
-      "E 1:45-45 PRIMARY KEY does not match: The PRIMARY KEY of table 'u' has 2 columns, the FOREIGN KEY refers to 1\n" },
+    { "CREATE TABLE t(x INT FOREIGN KEY REFERENCES u(y)); CREATE TABLE u(y INT NOT NULL, z INT NOT NULL, PRIMARY "
+      "KEY(y, z));",
+      "E 1:45-45 PRIMARY KEY does not match: The PRIMARY KEY of table 'u' has 2 columns, the FOREIGN KEY refers to "
+      "1\n" },
     { "CREATE TABLE t(x INT);\n"
       "CREATE VIEW v(a, b) AS SELECT x FROM t;",
       "E 2:15-15 Column count mismatch: View 'v' specifies 2 columns but its query produces 1\n" },
@@ -98,7 +99,8 @@ static const kit_case_t ddl[] = {
       "E 2:28-28 Duplicate column: The view yields two columns named 'x'\n" },
     { "CREATE TABLE t(x INT);\n"
       "CREATE VIEW v WITH ('materialized' = 'true') AS SELECT x FROM t;",
-      "W 2:21-34 Materialized property not used: The property 'materialized' has no effect on views; use CREATE MATERIALIZED VIEW instead\n"
+      "W 2:21-34 Materialized property not used: The property 'materialized' has no effect on views; use CREATE "
+      "MATERIALIZED VIEW instead\n"
       "E 2:21-34 Compilation error: Unknown view property 'materialized'\n" },
     { "CREATE TABLE t(x INT);\n"
       "CREATE VIEW v WITH ('connector' = '[]') AS SELECT x FROM t;",
@@ -112,13 +114,16 @@ static const kit_case_t ddl[] = {
       "E 2:36-38 Illegal column name: View 'v' has no column 'y'\n" },
     { "CREATE TABLE t(x INT);\n"
       "CREATE VIEW v WITH ('emit_final' = 'x') AS SELECT x FROM t;",
-      "E 2:21-32 Not yet implemented: The view property 'emit_final' is not yet implemented; please file an issue if you need it\n" },
+      "E 2:21-32 Not yet implemented: The view property 'emit_final' is not yet implemented; please file an issue if "
+      "you need it\n" },
     { "CREATE TABLE t(x INT);\n"
       "CREATE VIEW v AS SELECT NULL AS n FROM t;",
-      "E 2:33-33 Unsupported column type: Column 'n' has type NULL, which is not allowed in a view; please use a CAST\n" },
+      "E 2:33-33 Unsupported column type: Column 'n' has type NULL, which is not allowed in a view; please use a "
+      "CAST\n" },
     { "CREATE TABLE t(x DATE);\n"
       "CREATE VIEW v AS SELECT INTERVAL 1 DAY AS n FROM t;",
-      "E 2:43-43 Unsupported column type: Column 'n' has type INTERVAL DAY, which is not allowed in a view; please use a CAST\n" },
+      "E 2:43-43 Unsupported column type: Column 'n' has type INTERVAL DAY, which is not allowed in a view; please use "
+      "a CAST\n" },
     { "CREATE TABLE t(x INT);\n"
       "CREATE VIEW v AS SELECT x FROM t ORDER BY x;",
       "W 2:43-43 ORDER BY is ignored: ORDER BY without LIMIT has no effect in a view\n" },
@@ -131,12 +136,9 @@ static const kit_case_t ddl[] = {
       "E 1:1-8 Not supported: Raw 'SELECT' statements are not supported; did you forget to CREATE VIEW?\n" },
     { "INSERT INTO t VALUES (1);",
       "W 1:1-24 Statement ignored: INSERT has no effect in a program; use an ad-hoc query\n" },
-    { "SET FELDERA_IGNORE_WARNING_UNUSED = 1; CREATE TABLE t(x INT);",
-      "" },
-    { "SET FELDERA_IGNORE_WARNING_UNUSED = OFF; CREATE TABLE t(x INT);",
-      "W 1:55-55 Unused: Table 't' is not used\n" },
-    { "SET FELDERA_WARNINGS_ARE_ERRORS = ON; CREATE TABLE t(x INT);",
-      "E 1:52-52 Unused: Table 't' is not used\n" },
+    { "SET FELDERA_IGNORE_WARNING_UNUSED = 1; CREATE TABLE t(x INT);", "" },
+    { "SET FELDERA_IGNORE_WARNING_UNUSED = OFF; CREATE TABLE t(x INT);", "W 1:55-55 Unused: Table 't' is not used\n" },
+    { "SET FELDERA_WARNINGS_ARE_ERRORS = ON; CREATE TABLE t(x INT);", "E 1:52-52 Unused: Table 't' is not used\n" },
     { "SET HEADGATE_UNKNOWN_LABLE = 'warn'; SET a = 1; SET a = 2;",
       "W 1:5-26 Unknown setting: Unknown setting 'headgate_unknown_lable' is ignored\n"
       "  note did you mean 'headgate_unknown_label'?\n"
@@ -145,34 +147,40 @@ static const kit_case_t ddl[] = {
       "W 1:53-53 Unknown setting: Unknown setting 'a' is ignored\n" },
     { "SET HEADGATE_UNKNOWN_LABEL = 'maybe';",
       "E 1:30-36 Compilation error: HEADGATE_UNKNOWN_LABEL must be 'error' or 'warn'\n" },
-    { "CREATE TABLE t(x INT); DROP TABLE t; CREATE TABLE t(y INT); CREATE VIEW v AS SELECT y FROM t;",
-      "" },
+    { "CREATE TABLE t(x INT); DROP TABLE t; CREATE TABLE t(y INT); CREATE VIEW v AS SELECT y FROM t;", "" },
     { "CREATE TABLE t(x INT); CREATE VIEW v AS SELECT x FROM t; DROP TABLE t;",
       "E 1:69-69 Compilation error: Cannot drop table 't': a view reads it\n" },
     { "DROP TABLE IF EXISTS t; DROP VIEW v;",
       "E 1:35-35 Compilation error: At line 1, column 35: Object 'v' not found\n" },
-    { "CREATE TABLE t(x INT); DROP VIEW t;",
-      "E 1:34-34 Compilation error: 't' is not a view\n" },
-    { "CREATE TYPE money AS DECIMAL(10, 2); CREATE TABLE t(x money, y money NOT NULL); CREATE VIEW v AS SELECT * FROM t;",
+    { "CREATE TABLE t(x INT); DROP VIEW t;", "E 1:34-34 Compilation error: 't' is not a view\n" },
+    { "CREATE TYPE money AS DECIMAL(10, 2); CREATE TABLE t(x money, y money NOT NULL); CREATE VIEW v AS SELECT * FROM "
+      "t;",
       "" },
     { "CREATE TABLE t(x pair); CREATE TYPE pair AS (a INT, a INT);",
       "E 1:53-53 Duplicate name: Field 'a' is declared twice\n" },
-    { "CREATE FUNCTION twice(x INT) RETURNS INT AS x * 2; CREATE TABLE t(x INT); CREATE VIEW v AS SELECT twice(x) AS y FROM t;",
+    { "CREATE FUNCTION twice(x INT) RETURNS INT AS x * 2; CREATE TABLE t(x INT); CREATE VIEW v AS SELECT twice(x) AS y "
+      "FROM t;",
       "" },
-    { "CREATE FUNCTION f(x INT) RETURNS INT;",
-      "E 1:17-17 Not supported: Function 'f' has no SQL body: Rust user-defined functions are not available in headgate\n" },
+    { "CREATE FUNCTION f(x INT) RETURNS INT;", "E 1:17-17 Not supported: Function 'f' has no SQL body: Rust "
+                                               "user-defined functions are not available in headgate\n" },
     { "CREATE FUNCTION abs(x INT) RETURNS INT AS x;",
       "E 1:17-19 Compilation error: A function named 'abs' is already predefined\n" },
     { "CREATE FUNCTION f(x INT) RETURNS DATE AS x;",
-      "E 1:42-42 Compilation error: At line 1, column 42: The body of function 'f' has type INTEGER, which cannot be converted to its result type DATE\n" },
-    { "CREATE FUNCTION f(x INT NOT NULL) RETURNS INT AS x; CREATE TABLE t(x INT); CREATE VIEW v AS SELECT f(x) AS y FROM t;",
-      "E 1:102-102 Compilation error: At line 1, column 102: Parameter 'x' of function 'f' is NOT NULL, but the argument may be NULL\n" },
+      "E 1:42-42 Compilation error: At line 1, column 42: The body of function 'f' has type INTEGER, which cannot be "
+      "converted to its result type DATE\n" },
+    { "CREATE FUNCTION f(x INT NOT NULL) RETURNS INT AS x; CREATE TABLE t(x INT); CREATE VIEW v AS SELECT f(x) AS y "
+      "FROM t;",
+      "E 1:102-102 Compilation error: At line 1, column 102: Parameter 'x' of function 'f' is NOT NULL, but the "
+      "argument may be NULL\n" },
     { "CREATE FUNCTION f(x INT) RETURNS INT AS x; CREATE TABLE t(x INT); CREATE VIEW v AS SELECT f(x, 1) AS y FROM t;",
-      "E 1:91-97 Compilation error: From line 1, column 91 to line 1, column 97: Invalid number of arguments to function 'f'. Was expecting 1 arguments\n" },
+      "E 1:91-97 Compilation error: From line 1, column 91 to line 1, column 97: Invalid number of arguments to "
+      "function 'f'. Was expecting 1 arguments\n" },
     { "CREATE AGGREGATE a(x INT) RETURNS INT;",
       "E 1:18-18 Not supported: Aggregate 'a': Rust user-defined aggregates are not available in headgate\n" },
-    { "DECLARE RECURSIVE VIEW v(x INT); CREATE TABLE t(x INT); CREATE VIEW v AS SELECT * FROM t UNION ALL SELECT * FROM v;",
-      "E 1:1-31 Not yet implemented: DECLARE RECURSIVE VIEW is not yet implemented; please file an issue if you need it\n" },
+    { "DECLARE RECURSIVE VIEW v(x INT); CREATE TABLE t(x INT); CREATE VIEW v AS SELECT * FROM t UNION ALL SELECT * "
+      "FROM v;",
+      "E 1:1-31 Not yet implemented: DECLARE RECURSIVE VIEW is not yet implemented; please file an issue if you need "
+      "it\n" },
     { "CREATE INDEX i ON v(x);",
       "E 1:19-19 Indexed object not found: Object 'v' used in CREATE INDEX does not exist\n" },
     { "CREATE TABLE t(x INT); CREATE INDEX i ON t(x);",
@@ -191,10 +199,11 @@ static const kit_case_t ddl[] = {
       "W 1:1-14 Not yet implemented: LATENESS is checked, but late rows are not dropped yet\n"
       "E 1:74-87 Duplicate: LATENESS of 'v.x' is declared twice\n"
       "W 1:99-99 No such view: LATENESS names a view 'w' that is never declared\n" },
-    { "CREATE TABLE t(x INT",
-      "E 1:20-20 Error parsing SQL: Encountered \"<EOF>\" at line 1, column 20. Was expecting a column attribute, \",\" or \")\".\n" },
+    { "CREATE TABLE t(x INT", "E 1:20-20 Error parsing SQL: Encountered \"<EOF>\" at line 1, column 20. Was expecting "
+                              "a column attribute, \",\" or \")\".\n" },
     { "CREATE TABLE t(x INT); CREATE VIEW v AS SELECT x FROM;",
-      "E 1:54-54 Error parsing SQL: Encountered \";\" at line 1, column 54. Was expecting a table, a view or a subquery.\n" },
+      "E 1:54-54 Error parsing SQL: Encountered \";\" at line 1, column 54. Was expecting a table, a view or a "
+      "subquery.\n" },
 };
 
 static void ddl_checks_say_what_and_where(void **state)
@@ -206,8 +215,10 @@ static void ddl_checks_say_what_and_where(void **state)
 static void rust_code_is_refused_unless_blank(void **state)
 {
     (void)state;
-    static const kit_case_t rust[] = { { "", "E 0:0-0 Not supported: The pipeline has Rust code (udf_rust): Rust user-defined functions are not available in headgate\n" } };
-    static const kit_case_t toml[] = { { "", "E 0:0-0 Not supported: The pipeline has Rust dependencies (udf_toml): Rust user-defined functions are not available in headgate\n" } };
+    static const kit_case_t rust[] = { { "", "E 0:0-0 Not supported: The pipeline has Rust code (udf_rust): Rust "
+                                             "user-defined functions are not available in headgate\n" } };
+    static const kit_case_t toml[] = { { "", "E 0:0-0 Not supported: The pipeline has Rust dependencies (udf_toml): "
+                                             "Rust user-defined functions are not available in headgate\n" } };
     static const kit_case_t blank[] = { { "-- nothing\n", "" } };
     kit_check_messages(rust, 1, &(hg_compile_opts_t){ .udf_rust = "fn f() {}" });
     kit_check_messages(toml, 1, &(hg_compile_opts_t){ .udf_toml = "x = 1" });
@@ -221,7 +232,8 @@ static void identical_messages_are_told_once(void **state)
         { "CREATE VIEW v AS SELECT x FROM nope UNION ALL SELECT x FROM nope;",
           "E 1:32-35 Compilation error: From line 1, column 32 to line 1, column 35: Object 'nope' not found\n"
           "E 1:61-64 Compilation error: From line 1, column 61 to line 1, column 64: Object 'nope' not found\n" },
-        { "CREATE TABLE t(x INT); CREATE VIEW v AS WITH c AS (SELECT y FROM t) SELECT * FROM c UNION ALL SELECT * FROM c;",
+        { "CREATE TABLE t(x INT); CREATE VIEW v AS WITH c AS (SELECT y FROM t) SELECT * FROM c UNION ALL SELECT * FROM "
+          "c;",
           "E 1:59-59 Compilation error: At line 1, column 59: Column 'y' not found in any table\n" },
     };
     kit_check_messages(twice, HG_COUNT(twice), NULL);
