@@ -195,6 +195,9 @@ static int fixed_value(hg_arena_t *a, const dg_field_t *f, const hg_json_t *v, d
     uint64_t u;
     int64_t n;
     *ret = (dg_value_t){ 0 };
+    if (k == HG_T_MAP || k == HG_T_ROW)
+        return hg_err_set(err, HG_EINVALTRANSPORT, "'values' cannot be used for field `%s`, which has type %s", f->name,
+                          hg_kind_name(k));
     if (v->kind == HG_J_NULL) {
         ret->null = true;
         return f->type->nullable ? 0 : bad_value(f, err);
@@ -242,8 +245,7 @@ static int fixed_value(hg_arena_t *a, const dg_field_t *f, const hg_json_t *v, d
         ret->i = uuid_number(uuid);
         return 0;
     }
-    return hg_err_set(err, HG_EINVALTRANSPORT, "'values' cannot be used for field `%s`, which has type %s", f->name,
-                      hg_kind_name(k));
+    return bad_value(f, err);
 }
 
 static int bound(const dg_field_t *f, const hg_json_t *v, hg_i128 *ret, double *dret, hg_err_t *err)

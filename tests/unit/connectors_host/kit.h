@@ -1,8 +1,8 @@
 /* kit.h: a host with a control loop, an owner that records its events, and fakes of a format, a source and a sink.
  *
- * Nothing here sleeps: whoever changes something signals, whoever waits waits for a condition (and fails after two minutes).
- * The source does nothing by itself: a test runs code on its loop with src_do(). The format's lines are numbers; a line may
- * also be an order to the parser ("!" refuse it, "oom", "gate" wait until the gate is open).
+ * Nothing here sleeps: whoever changes something signals, whoever waits waits for a condition (and fails after two
+ * minutes). The source does nothing by itself: a test runs code on its loop with src_do(). The format's lines are
+ * numbers; a line may also be an order to the parser ("!" refuse it, "oom", "gate" wait until the gate is open).
  */
 #ifndef HG_TESTS_CONNECTORS_HOST_KIT_H
 #define HG_TESTS_CONNECTORS_HOST_KIT_H
@@ -17,22 +17,23 @@
 #define KIT_CONNS 8
 
 typedef struct {
-    bool     opened, ended, failed, marked, closed, out_closed, some;
+    bool opened, ended, failed, marked, closed, out_closed, some;
     unsigned edges, n_failed, n_mark_failed;
-    bool     ended_before_data; /* `ended` came while the owner believed in an empty queue and chunks were still to come */
-    char     error[512], mark[256];
+    bool ended_before_data; /* `ended` came while the owner believed in an empty queue and chunks were still to come */
+    char error[512], mark[256];
 } kit_conn_t;
 
 typedef struct {
     pthread_mutex_t mu;
-    pthread_cond_t  cv;
-    hg_loop_t      *control;
-    hg_host_t      *h;
-    kit_conn_t      c[KIT_CONNS];
-    hg_arena_t     *arena;
-    hg_schema_t     schema;
-    bool            gate_open; /* format: "gate" lines wait for it */
-    unsigned        at_gate;
+    pthread_cond_t cv;
+    hg_loop_t *control;
+    hg_host_t *h;
+    kit_conn_t c[KIT_CONNS];
+    hg_arena_t *arena;
+    hg_schema_t schema;
+    bool gate_open; /* format: "gate" lines wait for it */
+    unsigned at_gate;
+    uint64_t tmp;
 } kit_t;
 
 static kit_t *kit; /* one per test: fakes signal it */
@@ -44,31 +45,43 @@ static inline void kit_signal(void)
     pthread_mutex_unlock(&kit->mu);
 }
 
+static inline void kit_open_gate(void)
+{
+    pthread_mutex_lock(&kit->mu);
+    kit->gate_open = true;
+    pthread_cond_broadcast(&kit->cv);
+    pthread_mutex_unlock(&kit->mu);
+}
+
+#define KIT_GET(x)                                                                                                     \
+    (pthread_mutex_lock(&kit->mu), kit->tmp = (uint64_t)(x), pthread_mutex_unlock(&kit->mu),                           \
+     kit->tmp) /* test thread only */
+
 /* cond is evaluated under kit->mu, again after every signal (and now and then, for what has no signal) */
-#define KIT_WAIT(cond)                                                                                                \
-    do {                                                                                                              \
-        int64_t kit_end = hg_mono_us() + 120000000;                                                                   \
-        pthread_mutex_lock(&kit->mu);                                                                                 \
-        while (!(cond)) {                                                                                             \
-            struct timespec ts;                                                                                       \
-            clock_gettime(CLOCK_REALTIME, &ts);                                                                       \
-            ts.tv_nsec += 50000000;                                                                                   \
-            ts.tv_sec += ts.tv_nsec / 1000000000;                                                                     \
-            ts.tv_nsec %= 1000000000;                                                                                 \
-            pthread_cond_timedwait(&kit->cv, &kit->mu, &ts);                                                          \
-            if (hg_mono_us() > kit_end) fail_msg("waited in vain for: %s", #cond);                                    \
-        }                                                                                                             \
-        pthread_mutex_unlock(&kit->mu);                                                                               \
+#define KIT_WAIT(cond)                                                                                                 \
+    do {                                                                                                               \
+        int64_t kit_end = hg_mono_us() + 120000000;                                                                    \
+        pthread_mutex_lock(&kit->mu);                                                                                  \
+        while (!(cond)) {                                                                                              \
+            struct timespec ts;                                                                                        \
+            clock_gettime(CLOCK_REALTIME, &ts);                                                                        \
+            ts.tv_nsec += 50000000;                                                                                    \
+            ts.tv_sec += ts.tv_nsec / 1000000000;                                                                      \
+            ts.tv_nsec %= 1000000000;                                                                                  \
+            pthread_cond_timedwait(&kit->cv, &kit->mu, &ts);                                                           \
+            if (hg_mono_us() > kit_end) fail_msg("waited in vain for: %s", #cond);                                     \
+        }                                                                                                              \
+        pthread_mutex_unlock(&kit->mu);                                                                                \
     } while (0)
 
-#define KIT_EVENT(name, body)                                                                                         \
-    static void kit_##name                                                                                            \
-    {                                                                                                                 \
-        (void)arg;                                                                                                    \
-        pthread_mutex_lock(&kit->mu);                                                                                 \
-        body;                                                                                                         \
-        pthread_cond_broadcast(&kit->cv);                                                                             \
-        pthread_mutex_unlock(&kit->mu);                                                                               \
+#define KIT_EVENT(name, body)                                                                                          \
+    static void kit_##name                                                                                             \
+    {                                                                                                                  \
+        (void)arg;                                                                                                     \
+        pthread_mutex_lock(&kit->mu);                                                                                  \
+        body;                                                                                                          \
+        pthread_cond_broadcast(&kit->cv);                                                                              \
+        pthread_mutex_unlock(&kit->mu);                                                                                \
     }
 KIT_EVENT(opened(void *arg, uint32_t c), kit->c[c].opened = true)
 KIT_EVENT(ended(void *arg, uint32_t c), kit->c[c].ended = true)
@@ -97,9 +110,15 @@ KIT_EVENT(wake(void *arg), (void)0)
 
 static inline void kit_up(hg_host_opts_t opts)
 {
-    static const hg_host_events_t ev = { .opened = kit_opened, .ended = kit_ended, .buffered = kit_buffered, .failed = kit_failed,
-                                         .marked = kit_marked, .mark_failed = kit_mark_failed, .closed = kit_closed,
-                                         .output_closed = kit_output_closed, .wake = kit_wake };
+    static const hg_host_events_t ev = { .opened = kit_opened,
+                                         .ended = kit_ended,
+                                         .buffered = kit_buffered,
+                                         .failed = kit_failed,
+                                         .marked = kit_marked,
+                                         .mark_failed = kit_mark_failed,
+                                         .closed = kit_closed,
+                                         .output_closed = kit_output_closed,
+                                         .wake = kit_wake };
     kit = HG_NEW(kit_t);
     pthread_mutex_init(&kit->mu, NULL);
     pthread_cond_init(&kit->cv, NULL);
@@ -137,8 +156,12 @@ static inline int lines_parser_new(const void *cfg, const hg_parse_env_t *env, h
     *ret = HG_NEW(hg_parser_t);
     return 0;
 }
-static inline void   lines_parser_free(hg_parser_t *p) { hg_free(p); }
-static inline size_t lines_split(const hg_parser_t *p, hg_split_state_t *st, const char *buf, size_t from, size_t n, bool eof)
+static inline void lines_parser_free(hg_parser_t *p)
+{
+    hg_free(p);
+}
+static inline size_t lines_split(const hg_parser_t *p, hg_split_state_t *st, const char *buf, size_t from, size_t n,
+                                 bool eof)
 {
     (void)p;
     (void)st;
@@ -154,15 +177,16 @@ static inline void lines_gate(void)
     while (!kit->gate_open) pthread_cond_wait(&kit->cv, &kit->mu);
     pthread_mutex_unlock(&kit->mu);
 }
-static inline int lines_parse(const hg_parser_t *p, void *scratch, const char *buf, size_t n, bool first, hg_parse_out_t *out, hg_err_t *err)
+static inline int lines_parse(const hg_parser_t *p, void *scratch, const char *buf, size_t n, bool first,
+                              hg_parse_out_t *out, hg_err_t *err)
 {
     (void)p;
     (void)first;
     assert_non_null(scratch);
     for (size_t at = 0; at < n;) {
         const char *nl = memchr(buf + at, '\n', n - at);
-        hg_str_t    line = { buf + at, nl ? (size_t)(nl - buf) - at : n - at };
-        int64_t     v;
+        hg_str_t line = { buf + at, nl ? (size_t)(nl - buf) - at : n - at };
+        int64_t v;
         at += line.n + 1;
         if (line.n == 0) continue;
         out->events++;
@@ -175,7 +199,9 @@ static inline int lines_parse(const hg_parser_t *p, void *scratch, const char *b
             assert_int_equal(hg_changeb_row(&out->changes, HG_OP_INSERT, NULL), 0);
             out->bytes += line.n + 1;
         } else {
-            out->error(out, &(hg_parse_error_t){ .tag = "text_event_err", .event = out->events, .text = line, .description = "not a number" });
+            out->error(
+                out, &(hg_parse_error_t){
+                         .tag = "text_event_err", .event = out->events, .text = line, .description = "not a number" });
         }
     }
     return 0;
@@ -193,7 +219,10 @@ static inline int lines_encoder_new(const void *cfg, const hg_encode_env_t *env,
     *ret = HG_NEW(hg_encoder_t);
     return 0;
 }
-static inline void lines_encoder_free(hg_encoder_t *e) { hg_free(e); }
+static inline void lines_encoder_free(hg_encoder_t *e)
+{
+    hg_free(e);
+}
 
 /* "5\n" per insert, "-5\n" per delete; 13 cannot be encoded. */
 static inline int lines_encode(hg_encoder_t *e, const hg_delta_t *d, hg_encode_sink_t *sink, hg_err_t *err)
@@ -203,7 +232,8 @@ static inline int lines_encode(hg_encoder_t *e, const hg_delta_t *d, hg_encode_s
         for (uint32_t i = 0; i < d->n; i++)
             for (uint32_t k = 0; k < d->parts[i]->n; k++) {
                 const hg_part_t *p = d->parts[i];
-                int64_t          w = p->weights ? p->weights[k] : 1, v = HG_COL(p->batch->cols[0], int64_t)[p->sel ? p->sel[k] : k];
+                int64_t w = p->weights ? p->weights[k] : 1,
+                        v = HG_COL(p->batch->cols[0], int64_t)[p->sel ? p->sel[k] : k];
                 if ((w < 0) != (pass == 0)) continue;
                 if (v == 13) return hg_err_set(err, HG_EINVAL, "13 brings bad luck");
                 if (hg_buf_addf(sink->buf, "%s%" PRId64 "\n", w < 0 ? "-" : "", v) < 0) return HG_ENOMEM;
@@ -211,24 +241,34 @@ static inline int lines_encode(hg_encoder_t *e, const hg_delta_t *d, hg_encode_s
             }
     return 0;
 }
-static const hg_format_type_t lines_format = { .abi = HG_FORMAT_ABI, .name = "lines", .parser_new = lines_parser_new,
-                                               .parser_free = lines_parser_free, .split = lines_split, .parse = lines_parse,
-                                               .scratch_new = lines_scratch_new, .scratch_free = hg_free, .encoder_new = lines_encoder_new,
-                                               .encoder_free = lines_encoder_free, .encode = lines_encode };
+static const hg_format_type_t lines_format = { .abi = HG_FORMAT_ABI,
+                                               .name = "lines",
+                                               .parser_new = lines_parser_new,
+                                               .parser_free = lines_parser_free,
+                                               .split = lines_split,
+                                               .parse = lines_parse,
+                                               .scratch_new = lines_scratch_new,
+                                               .scratch_free = hg_free,
+                                               .encoder_new = lines_encoder_new,
+                                               .encoder_free = lines_encoder_free,
+                                               .encode = lines_encode };
 
 /* --- source --- */
 
 typedef struct {
     hg_input_t *in;
-    hg_lane_t  *lane;
-    unsigned    runs, holds, marks, fail_marks, commits;
-    bool        running, open_fails, closed, restored_at_set;
-    uint64_t    restored_at;
+    hg_lane_t *lane;
+    unsigned runs, holds, marks, fail_marks, commits;
+    bool running, open_fails, closed, restored_at_set;
+    uint64_t restored_at;
     void (*fn)(void *);
 } src_t;
 
-static inline src_t *src_of(hg_input_t *in) { return *(src_t *const *)hg_in_cfg(in); }
-static inline int    src_open(hg_input_t *in, hg_err_t *err)
+static inline src_t *src_of(hg_input_t *in)
+{
+    return *(src_t *const *)hg_in_cfg(in);
+}
+static inline int src_open(hg_input_t *in, hg_err_t *err)
 {
     src_t *s = src_of(in);
     s->in = in;
@@ -278,7 +318,10 @@ static inline int src_commit(hg_input_t *in, const hg_json_t *pos, hg_err_t *err
 }
 static inline void src_close(hg_input_t *in)
 {
+    pthread_mutex_lock(&kit->mu);
     src_of(in)->closed = true;
+    pthread_cond_broadcast(&kit->cv);
+    pthread_mutex_unlock(&kit->mu);
     hg_in_closed(in);
 }
 static inline void src_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w)
@@ -294,25 +337,42 @@ static inline int src_restore(hg_input_t *in, const hg_json_t *pos, hg_err_t *er
     src_of(in)->restored_at_set = true;
     return hg_json_u64(hg_json_get(pos, "at"), &src_of(in)->restored_at);
 }
-static const hg_opt_t        kit_no_opts[] = { { .key = NULL } };
-static const hg_input_type_t src_type = { .abi = HG_CONNECTOR_ABI, .name = "fake_input", .opts = kit_no_opts, .cfg_size = sizeof(src_t *),
-                                          .inst_size = 1, .caps = HG_CAP_MARK | HG_CAP_FINITE | HG_CAP_REPLAY, .open = src_open, .mark = src_mark,
-                                          .run = src_run, .hold = src_hold, .commit = src_commit, .close = src_close, .save = src_save,
+static const hg_opt_t kit_no_opts[] = { { .key = NULL } };
+static const hg_input_type_t src_type = { .abi = HG_CONNECTOR_ABI,
+                                          .name = "fake_input",
+                                          .opts = kit_no_opts,
+                                          .cfg_size = sizeof(src_t *),
+                                          .inst_size = 1,
+                                          .caps = HG_CAP_MARK | HG_CAP_FINITE | HG_CAP_REPLAY,
+                                          .open = src_open,
+                                          .mark = src_mark,
+                                          .run = src_run,
+                                          .hold = src_hold,
+                                          .commit = src_commit,
+                                          .close = src_close,
+                                          .save = src_save,
                                           .restore = src_restore };
 
 static inline hg_conn_spec_t kit_spec(const void *type_cfg)
 {
-    return (hg_conn_spec_t){ .is_input = true, .name = HG_S("c"), .endpoint = HG_S("t.c"), .stream = HG_S("t"), .transport_cfg = type_cfg,
+    return (hg_conn_spec_t){ .is_input = true,
+                             .name = HG_S("c"),
+                             .endpoint = HG_S("t.c"),
+                             .stream = HG_S("t"),
+                             .transport_cfg = type_cfg,
                              .format = &lines_format };
 }
-static inline hg_table_env_t kit_env(void) { return (hg_table_env_t){ .schema = &kit->schema, .hashkey = { 1, 2 } }; }
+static inline hg_table_env_t kit_env(void)
+{
+    return (hg_table_env_t){ .schema = &kit->schema, .hashkey = { 1, 2 } };
+}
 
 static inline hg_input_t *kit_input(const hg_conn_spec_t *spec, uint32_t conn)
 {
-    hg_input_t    *in;
-    hg_err_t       err = HG_ERR_INIT;
+    hg_input_t *in;
+    hg_err_t err = HG_ERR_INIT;
     hg_table_env_t env = kit_env();
-    int            rc = hg_input_new(kit->h, spec, conn, &env, &in, &err);
+    int rc = hg_input_new(kit->h, spec, conn, &env, &in, &err);
     if (rc < 0) fail_msg("%s", err.msg);
     return in;
 }
@@ -327,17 +387,17 @@ static inline hg_input_t *src_make(src_t **handle, hg_conn_spec_t spec, uint32_t
 }
 
 typedef struct {
-    src_t      *s;
+    src_t *s;
     const char *text;
-    size_t      n;
-    int         rc;
+    size_t n;
+    int rc;
 } give_t;
 
 static inline void give_on_loop(void *arg)
 {
     give_t *g = arg;
-    size_t  room;
-    char   *to = hg_lane_reserve(g->s->lane, g->n, &room);
+    size_t room;
+    char *to = hg_lane_reserve(g->s->lane, g->n, &room);
     if (!to) {
         g->rc = HG_ENOMEM;
         return;
@@ -361,7 +421,10 @@ static inline void end_on_loop(void *arg)
     s->lane = NULL;
     hg_in_eoi(s->in);
 }
-static inline void src_end(src_t *s) { hg_loop_call(hg_in_loop(s->in), end_on_loop, s); }
+static inline void src_end(src_t *s)
+{
+    hg_loop_call(hg_in_loop(s->in), end_on_loop, s);
+}
 
 static inline hg_input_stats_t in_stats(const hg_input_t *in)
 {
@@ -390,6 +453,9 @@ static inline hg_chunk_t *kit_take_wait(void)
     assert_non_null(c);
     return c;
 }
-static inline int64_t chunk_first(const hg_chunk_t *c) { return HG_COL(c->change->rows->cols[0], int64_t)[0]; }
+static inline int64_t chunk_first(const hg_chunk_t *c)
+{
+    return HG_COL(c->change->rows->cols[0], int64_t)[0];
+}
 
 #endif

@@ -3,15 +3,15 @@
 
 typedef struct {
     hg_push_body_t *b;
-    hg_input_t     *in;
-    hg_loop_t      *loop;
-    bool            done, force, abort;
-    unsigned        rooms;
-    uint64_t        records, n_errors, total;
-    char            errors[4096];
-    const char     *text;
-    size_t          n;
-    int             rc;
+    hg_input_t *in;
+    hg_loop_t *loop;
+    bool done, force, abort;
+    unsigned rooms;
+    uint64_t records, n_errors, total;
+    char errors[4096];
+    const char *text;
+    size_t n;
+    int rc;
 } body_t;
 
 static void on_room(void *arg)
@@ -38,7 +38,7 @@ static void on_done(void *arg, uint64_t records, uint64_t n_errors, hg_str_t err
 
 static void begin_on(void *arg)
 {
-    body_t       *b = arg;
+    body_t *b = arg;
     hg_push_ops_t ops = { .room = on_room, .done = on_done, .arg = b, .force = b->force };
     b->b = hg_push_begin(b->in, b->loop, &ops);
 }
@@ -73,8 +73,8 @@ static void end(body_t *b, bool abort)
 
 static hg_input_t *push_make(void)
 {
-    hg_input_t    *in;
-    hg_err_t       err = HG_ERR_INIT;
+    hg_input_t *in;
+    hg_err_t err = HG_ERR_INIT;
     hg_table_env_t env = kit_env();
     assert_int_equal(hg_push_new(kit->h, "t.api-ingress-0", 0, &env, &lines_format, NULL, NULL, &in, &err), 0);
     hg_input_open(in);
@@ -126,10 +126,7 @@ static void a_streamed_record_arrives_before_the_body_ends(void **st)
     KIT_WAIT(kit->at_gate == 1);
     give(&b, "9\n");
     give(&b, "10\n");
-    pthread_mutex_lock(&kit->mu);
-    kit->gate_open = true;
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
+    kit_open_gate();
     KIT_WAIT(in_stats(in).total_records == 8);
     assert_int_equal(drain(), 3);
     end(&b, false);
@@ -154,10 +151,11 @@ static void each_sender_gets_its_own_errors(void **st)
     KIT_WAIT(a.done && b.done);
     assert_int_equal(a.records, 2);
     assert_int_equal(a.n_errors, 2);
-    assert_string_equal(a.errors, "[{\"description\":\"not a number\",\"event_number\":2,\"field\":null,\"invalid_bytes\":null,"
-                                  "\"invalid_text\":\"!x\",\"suggestion\":null,\"tag\":\"text_event_err\"},"
-                                  "{\"description\":\"not a number\",\"event_number\":4,\"field\":null,\"invalid_bytes\":null,"
-                                  "\"invalid_text\":\"!y\",\"suggestion\":null,\"tag\":\"text_event_err\"}]");
+    assert_string_equal(a.errors,
+                        "[{\"description\":\"not a number\",\"event_number\":2,\"field\":null,\"invalid_bytes\":null,"
+                        "\"invalid_text\":\"!x\",\"suggestion\":null,\"tag\":\"text_event_err\"},"
+                        "{\"description\":\"not a number\",\"event_number\":4,\"field\":null,\"invalid_bytes\":null,"
+                        "\"invalid_text\":\"!y\",\"suggestion\":null,\"tag\":\"text_event_err\"}]");
     assert_int_equal(b.n_errors, 0);
     assert_int_equal(in_stats(in).num_parse_errors, 2);
     assert_int_equal(drain(), 4);
@@ -187,31 +185,27 @@ static void a_full_endpoint_stops_bodies_and_room_wakes_them(void **st)
     body_t b = { 0 };
     kit_up((hg_host_opts_t){ .budget_bytes = 1 << 20 });
     hg_input_t *in = push_make();
-    hg_buf_t    text;
+    hg_buf_t text;
     hg_buf_init(&text, HG_BUF_NOMAX);
     while (text.len < 64 << 10) hg_buf_adds(&text, "123456789\n");
     begin(&b, in, 0);
     uint64_t given = 0, got = 0, peak = 0;
     for (int i = 0; i < 200; i++) { /* 12.5 MiB through half a MiB */
-        unsigned rooms = b.rooms;
-        int      rc = give(&b, text.p);
+        unsigned rooms = KIT_GET(b.rooms);
+        int rc = give(&b, text.p);
         given += text.len / 10;
         assert_true(rc >= 0);
         peak = HG_MAX(peak, hg_host_input_bytes(kit->h));
         while (rc == HG_LANE_FULL) { /* no more until there is room */
             got += drain();
-            pthread_mutex_lock(&kit->mu);
-            bool go = b.rooms > rooms;
-            pthread_mutex_unlock(&kit->mu);
-            if (go) break;
+            if (KIT_GET(b.rooms) > rooms) break;
         }
     }
     end(&b, false);
-    while (!b.done || got < given) got += drain();
-    KIT_WAIT(b.done);
+    while (!KIT_GET(b.done) || got < given) got += drain();
     assert_int_equal(got, given);
     assert_int_equal(b.records, given);
-    assert_true(b.rooms > 0);
+    assert_true(KIT_GET(b.rooms) > 0);
     assert_true(peak < 3 << 20);
     hg_buf_release(&text);
     kit_close(in, 0);
@@ -230,7 +224,7 @@ static void a_held_endpoint_stops_all_but_forced_bodies(void **st)
     begin(&b, in, 1);
     assert_int_equal(give(&a, "1\n"), HG_LANE_FULL);
     assert_int_equal(give(&b, "2\n"), HG_LANE_OK);
-    assert_int_equal(a.rooms, 0);
+    assert_int_equal(KIT_GET(a.rooms), 0);
     hg_input_run(in);
     KIT_WAIT(a.rooms == 1);
     assert_int_equal(give(&a, "3\n"), HG_LANE_OK);

@@ -1,0 +1,451 @@
+/* file_input and file_output against real files, the skeleton, null and empty connectors. test-labels: threads */
+#include "tests/unit/connectors_host/kit.h"
+#include "base/fault.h"
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern const hg_input_type_t hg_input_file, hg_input_empty, hg_input_skeleton;
+extern const hg_output_type_t hg_output_file, hg_output_null;
+
+static char dir[64];
+
+static char *path_of(const char *name)
+{
+    static char p[128];
+    snprintf(p, sizeof p, "%s/%s", dir, name);
+    return p;
+}
+
+static void put(const char *name, const char *text, const char *mode)
+{
+    FILE *f = fopen(path_of(name), mode);
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+    fclose(f);
+}
+
+static void complain(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
+{
+    (void)arg;
+    (void)node;
+    (void)at_key;
+    if (!warning) fail_msg("%s", msg);
+}
+
+static void *config(const hg_opt_t *opts, size_t size, const char *json)
+{
+    hg_diag_t d = { .fn = complain };
+    hg_json_t *j;
+    hg_err_t err = HG_ERR_INIT;
+    void *cfg = hg_arena_alloc(kit->arena, size ? size : 1);
+    assert_int_equal(hg_json_parse(kit->arena, hg_strz(json), &j, &err), 0);
+    assert_int_equal(hg_opts_parse(opts, j, j, HG_EXTRA_REFUSE, NULL, kit->arena, cfg, &d), 0);
+    return cfg;
+}
+
+static hg_input_t *make_in(const hg_input_type_t *t, const char *json, uint32_t conn)
+{
+    hg_conn_spec_t spec = kit_spec(config(t->opts, t->cfg_size, json));
+    spec.in_type = t;
+    return kit_input(&spec, conn);
+}
+
+static hg_input_t *make_file(const char *name, const char *more, uint32_t conn)
+{
+    char json[256];
+    snprintf(json, sizeof json, "{\"path\":\"%s\"%s}", path_of(name), more);
+    return make_in(&hg_input_file, json, conn);
+}
+
+static hg_output_t *make_out(const hg_output_type_t *t, const char *json, const hg_format_type_t *format)
+{
+    hg_output_t *out;
+    hg_err_t err = HG_ERR_INIT;
+    hg_conn_spec_t spec = kit_spec(config(t->opts, t->cfg_size, json));
+    spec.is_input = false;
+    spec.out_type = t;
+    spec.format = format;
+    assert_int_equal(hg_output_new(kit->h, &spec, 0, &kit->schema, &out, &err), 0);
+    return out;
+}
+
+/* Takes until the end of input; returns the rows, and their sum. */
+static uint64_t read_all(int64_t *sum)
+{
+    uint64_t rows = 0;
+    for (bool eoi = false; !eoi;) {
+        hg_chunk_t *c = kit_take_wait();
+        for (uint64_t i = 0; i < c->records; i++) *sum += HG_COL(c->change->rows->cols[0], int64_t)[i];
+        rows += c->records;
+        eoi = c->eoi;
+        hg_chunk_done(c);
+    }
+    return rows;
+}
+
+static void a_file_is_read_to_its_end(void **st)
+{
+    (void)st;
+    enum { N = 300000 };
+    kit_up((hg_host_opts_t){ .budget_bytes = 1 << 20 });
+    FILE *f = fopen(path_of("a"), "w");
+    for (int i = 1; i <= N; i++) fprintf(f, i < N ? "%d\n" : "%d", i);
+    fclose(f);
+    hg_input_t *in = make_file("a", "", 0);
+    hg_input_open(in);
+    KIT_WAIT(kit->c[0].opened);
+    hg_input_run(in);
+    int64_t sum = 0;
+    assert_int_equal(read_all(&sum), N);
+    assert_int_equal(sum, (int64_t)N * (N + 1) / 2);
+    KIT_WAIT(kit->c[0].ended && !kit->c[0].some);
+    hg_input_stats_t s = in_stats(in);
+    assert_int_equal(s.done, s.total);
+    assert_int_equal(s.processed_records, N);
+    kit_close(in, 0);
+    assert_int_equal(hg_host_input_bytes(kit->h), 0);
+    kit_down();
+}
+
+static void a_small_limit_makes_small_chunks(void **st)
+{
+    (void)st;
+    kit_up((hg_host_opts_t){ 0 });
+    FILE *f = fopen(path_of("small"), "w");
+    for (int i = 0; i < 20000; i++) fprintf(f, "%d\n", 100000 + i);
+    fclose(f);
+    char json[256];
+    snprintf(json, sizeof json, "{\"path\":\"%s\"}", path_of("small"));
+    hg_conn_spec_t spec = kit_spec(config(hg_input_file.opts, hg_input_file.cfg_size, json));
+    spec.in_type = &hg_input_file;
+    spec.max_queued_records = 2000;
+    hg_input_t *in = kit_input(&spec, 0);
+    hg_input_open(in);
+    hg_input_run(in);
+    uint64_t rows = 0, peak = 0;
+    for (bool eoi = false; !eoi;) {
+        hg_chunk_t *c = kit_take_wait();
+        peak = HG_MAX(peak, in_stats(in).buffered_records);
+        rows += c->records;
+        eoi = c->eoi;
+        hg_chunk_done(c);
+    }
+    assert_int_equal(rows, 20000);
+    assert_true(peak < 2000 + 10 * 5000);
+    kit_close(in, 0);
+    kit_down();
+}
+
+static void a_missing_file_and_a_folder_are_clear_fatal_errors(void **st)
+{
+    (void)st;
+    char want[256];
+    kit_up((hg_host_opts_t){ 0 });
+    hg_input_t *in = make_file("nowhere", "", 0);
+    hg_input_open(in);
+    KIT_WAIT(kit->c[0].opened); /* open holds nothing: the pipeline's start does not fail */
+    hg_input_run(in);
+    KIT_WAIT(kit->c[0].failed);
+    snprintf(want, sizeof want, "Failed to open input file '%s': No such file or directory", path_of("nowhere"));
+    assert_string_equal(kit->c[0].error, want);
+    kit_close(in, 0);
+    in = make_in(&hg_input_file, "{\"path\":\"file:///tmp\"}", 1);
+    hg_input_open(in);
+    hg_input_run(in);
+    KIT_WAIT(kit->c[1].failed);
+    assert_string_equal(kit->c[1].error, "Failed to open input file '/tmp': Is a directory");
+    kit_close(in, 1);
+    kit_down();
+}
+
+static void a_followed_file_gives_what_is_appended_and_never_ends(void **st)
+{
+    (void)st;
+    kit_up((hg_host_opts_t){ 0 });
+    put("f", "1\n2\n3", "w");
+    hg_input_t *in = make_file("f", ",\"follow\":true", 0);
+    hg_input_open(in);
+    hg_input_run(in);
+    KIT_WAIT(in_stats(in).total_records == 2); /* the unfinished line waits */
+    put("f", "4\n5\n", "a");
+    KIT_WAIT(in_stats(in).total_records == 4);
+    int64_t sum = 0;
+    for (hg_chunk_t *c; (c = kit_take()) != NULL; hg_chunk_done(c))
+        for (uint64_t i = 0; i < c->records; i++) sum += HG_COL(c->change->rows->cols[0], int64_t)[i];
+    assert_int_equal(sum, 1 + 2 + 34 + 5);
+    assert_false(kit->c[0].ended);
+    assert_int_equal(truncate(path_of("f"), 0), 0);
+    KIT_WAIT(kit->c[0].failed);
+    assert_non_null(strstr(kit->c[0].error, "it was truncated or replaced"));
+    kit_close(in, 0);
+    kit_down();
+}
+
+static void a_mark_is_the_end_of_the_last_whole_line(void **st)
+{
+    (void)st;
+    kit_up((hg_host_opts_t){ 0 });
+    put("m", "1\n2\n3", "w");
+    hg_input_t *in = make_file("m", ",\"follow\":true", 0);
+    hg_input_open(in);
+    hg_input_mark(in);
+    KIT_WAIT(kit->c[0].marked);
+    assert_string_equal(kit->c[0].mark, "{\"offset\":4}");
+    put("m", "0\n", "a");
+    hg_input_run(in);
+    hg_chunk_t *c = kit_take_wait();
+    assert_int_equal(chunk_first(c), 30);
+    assert_int_equal(c->ranges[0].begin, 4);
+    hg_chunk_done(c);
+    kit_close(in, 0);
+    kit_down();
+}
+
+static char saved[256];
+static bool saved_done;
+static void on_saved(void *arg, hg_str_t pos)
+{
+    (void)arg;
+    pthread_mutex_lock(&kit->mu);
+    snprintf(saved, sizeof saved, HG_SF, HG_SA(pos));
+    saved_done = true;
+    pthread_cond_broadcast(&kit->cv);
+    pthread_mutex_unlock(&kit->mu);
+}
+
+static void a_restored_file_goes_on_at_its_offset(void **st)
+{
+    (void)st;
+    hg_json_t *pos;
+    hg_err_t err = HG_ERR_INIT;
+    kit_up((hg_host_opts_t){ 0 });
+    put("r", "1\n2\n3\n", "w");
+    hg_input_t *in = make_file("r", ",\"follow\":true", 0);
+    hg_input_open(in);
+    hg_input_run(in);
+    hg_chunk_done(kit_take_wait());
+    saved_done = false;
+    hg_input_save(in, on_saved, NULL);
+    KIT_WAIT(saved_done);
+    assert_string_equal(saved, "{\"offsets\":{\"start\":0,\"end\":6}}");
+    kit_close(in, 0);
+    put("r", "4\n", "a");
+    in = make_file("r", "", 1);
+    assert_int_equal(hg_json_parse(kit->arena, hg_strz(saved), &pos, &err), 0);
+    assert_int_equal(hg_input_restore(in, pos, &err), 0);
+    hg_input_open(in);
+    hg_input_run(in);
+    int64_t sum = 0;
+    assert_int_equal(read_all(&sum), 1);
+    assert_int_equal(sum, 4);
+    kit_close(in, 1);
+    kit_down();
+}
+
+static void a_file_can_be_held_and_run_again_at_any_moment(void **st)
+{
+    (void)st;
+    enum { N = 200000 };
+    kit_up((hg_host_opts_t){ .budget_bytes = 1 << 20 });
+    FILE *f = fopen(path_of("h"), "w");
+    for (int i = 1; i <= N; i++) fprintf(f, "%d\n", i);
+    fclose(f);
+    hg_input_t *in = make_file("h", "", 0);
+    hg_input_open(in);
+    hg_input_run(in);
+    uint64_t rows = 0;
+    int64_t sum = 0;
+    for (bool eoi = false; !eoi;) {
+        hg_input_hold(in);
+        hg_input_run(in);
+        for (hg_chunk_t *c; (c = kit_take()) != NULL; hg_chunk_done(c)) {
+            for (uint64_t i = 0; i < c->records; i++) sum += HG_COL(c->change->rows->cols[0], int64_t)[i];
+            rows += c->records;
+            eoi |= c->eoi;
+        }
+    }
+    assert_int_equal(rows, N); /* nothing twice, nothing missing */
+    assert_int_equal(sum, (int64_t)N * (N + 1) / 2);
+    kit_close(in, 0);
+    kit_down();
+}
+
+static char *slurp(const char *name, size_t *n)
+{
+    int fd = open(path_of(name), O_RDONLY);
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    char *p = hg_xnew((size_t)st.st_size + 1);
+    assert_int_equal(read(fd, p, (size_t)st.st_size), st.st_size);
+    p[st.st_size] = 0;
+    close(fd);
+    *n = (size_t)st.st_size;
+    return p;
+}
+
+static hg_delta_t delta(int64_t first, uint32_t n)
+{
+    hg_colb_t b;
+    hg_delta_t d = { 0 };
+    hg_colb_init(&b, kit->schema.cols[0].type);
+    for (uint32_t i = 0; i < n; i++) assert_int_equal(hg_colb_i64(&b, first + i), 0);
+    hg_batch_t *batch = hg_batch_new(n, 1);
+    batch->cols[0] = hg_colb_seal(&b);
+    hg_colb_release(&b);
+    assert_int_equal(hg_delta_add(&d, hg_part_new(batch, NULL, n, NULL)), 0);
+    return d;
+}
+
+static void steps_are_in_the_file_when_they_are_delivered(void **st)
+{
+    (void)st;
+    char json[256];
+    kit_up((hg_host_opts_t){ 0 });
+    put("out", "old content", "w");
+    snprintf(json, sizeof json, "{\"path\":\"%s\"}", path_of("out"));
+    hg_output_t *out = make_out(&hg_output_file, json, &lines_format);
+    hg_output_start(out);
+    size_t bytes = 0;
+    for (uint64_t step = 1; step <= 100; step++) {
+        KIT_WAIT(!hg_output_full(out));
+        hg_delta_t d = delta(100000, 5000);
+        hg_output_push(out, step, &d, step);
+        bytes += 5000 * 7;
+    }
+    KIT_WAIT(hg_output_delivered_step(out) == 100);
+    size_t n;
+    char *p = slurp("out", &n);
+    assert_int_equal(n, bytes);
+    assert_memory_equal(p, "100000\n100001\n", 14);
+    hg_free(p);
+    hg_output_stop(out, false);
+    KIT_WAIT(kit->c[0].out_closed);
+    hg_output_free(out);
+    kit_down();
+}
+
+static void a_full_disk_is_waited_out(void **st)
+{
+    (void)st;
+    char json[256];
+    hg_output_stats_t s;
+    kit_up((hg_host_opts_t){ 0 });
+    snprintf(json, sizeof json, "{\"path\":\"%s\"}", path_of("full"));
+    hg_output_t *out = make_out(&hg_output_file, json, &lines_format);
+    hg_fault_arm(HG_FAULT_WRITE, 1);
+    hg_output_start(out);
+    hg_delta_t d = delta(1, 3);
+    hg_output_push(out, 1, &d, 0);
+    KIT_WAIT(hg_output_delivered_step(out) == 1);
+    hg_output_get_stats(out, &s);
+    assert_int_equal(s.num_transport_errors, 1);
+    assert_false(s.unhealthy);
+    assert_false(s.failed);
+    size_t n;
+    char *p = slurp("full", &n);
+    assert_string_equal(p, "1\n2\n3\n");
+    hg_free(p);
+    hg_output_stop(out, false);
+    KIT_WAIT(kit->c[0].out_closed);
+    hg_output_free(out);
+    kit_down();
+}
+
+static void an_impossible_output_file_is_a_clear_error(void **st)
+{
+    (void)st;
+    hg_output_stats_t s = { 0 };
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = make_out(&hg_output_file, "{\"path\":\"/nowhere/at/all\"}", &lines_format);
+    hg_output_start(out);
+    KIT_WAIT((hg_output_get_stats(out, &s), s.failed));
+    assert_string_equal(s.fatal, "Failed to create output file '/nowhere/at/all': No such file or directory");
+    hg_output_stop(out, false);
+    KIT_WAIT(kit->c[0].out_closed);
+    hg_output_free(out);
+    kit_down();
+}
+
+static void null_output_counts_without_a_format(void **st)
+{
+    (void)st;
+    hg_output_stats_t s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = make_out(&hg_output_null, "{}", NULL);
+    hg_output_start(out);
+    hg_delta_t d = delta(1, 3);
+    hg_output_push(out, 1, &d, 9);
+    KIT_WAIT(hg_output_delivered_step(out) == 1);
+    hg_output_get_stats(out, &s);
+    assert_int_equal(s.transmitted_records, 3);
+    hg_output_stop(out, false);
+    KIT_WAIT(kit->c[0].out_closed);
+    hg_output_free(out);
+    kit_down();
+}
+
+static void empty_input_ends_at_once(void **st)
+{
+    (void)st;
+    int64_t sum = 0;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_input_t *in = make_in(&hg_input_empty, "{}", 0);
+    hg_input_open(in);
+    KIT_WAIT(kit->c[0].opened);
+    assert_false(kit->c[0].ended); /* not before it runs */
+    hg_input_run(in);
+    assert_int_equal(read_all(&sum), 0);
+    KIT_WAIT(kit->c[0].ended && !kit->c[0].some);
+    kit_close(in, 0);
+    kit_down();
+}
+
+/* n lines {"n":k} → k; the lines format wants numbers, so the skeleton's lines all come back as refused records. */
+static void the_skeleton_works(void **st)
+{
+    (void)st;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_input_t *in = make_in(&hg_input_skeleton, "{\"count\":50000}", 0);
+    hg_input_open(in);
+    hg_input_run(in);
+    int64_t sum = 0;
+    read_all(&sum);
+    assert_int_equal(in_stats(in).num_parse_errors, 50000);
+    assert_int_equal(in_stats(in).done, 50000);
+    kit_close(in, 0);
+    in = make_in(&hg_input_skeleton, "{\"count\":3,\"interval\":\"1ms\"}", 1);
+    hg_input_open(in);
+    hg_input_run(in);
+    read_all(&sum);
+    assert_int_equal(in_stats(in).num_parse_errors, 3);
+    kit_close(in, 1);
+    kit_down();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_is_read_to_its_end),
+        cmocka_unit_test(a_small_limit_makes_small_chunks),
+        cmocka_unit_test(a_missing_file_and_a_folder_are_clear_fatal_errors),
+        cmocka_unit_test(a_followed_file_gives_what_is_appended_and_never_ends),
+        cmocka_unit_test(a_mark_is_the_end_of_the_last_whole_line),
+        cmocka_unit_test(a_restored_file_goes_on_at_its_offset),
+        cmocka_unit_test(a_file_can_be_held_and_run_again_at_any_moment),
+        cmocka_unit_test(steps_are_in_the_file_when_they_are_delivered),
+        cmocka_unit_test(a_full_disk_is_waited_out),
+        cmocka_unit_test(an_impossible_output_file_is_a_clear_error),
+        cmocka_unit_test(null_output_counts_without_a_format),
+        cmocka_unit_test(empty_input_ends_at_once),
+        cmocka_unit_test(the_skeleton_works),
+    };
+    hg_log_init((hg_log_opts_t){ .fd = 2, .level = HG_LOG_ERROR });
+    snprintf(dir, sizeof dir, "/tmp/hg-test-file-XXXXXX");
+    if (!mkdtemp(dir)) return 1;
+    int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    static const char *const names[] = { "a", "small", "f", "m", "r", "h", "out", "full" };
+    for (size_t i = 0; i < HG_COUNT(names); i++) unlink(path_of(names[i]));
+    rmdir(dir);
+    return rc;
+}
