@@ -227,7 +227,7 @@ static void no_such_function(hg_cc_t *c, hg_pos_t pos, hg_str_t shown, const hg_
     if (near && !hg_str_eqz(shown, near))
         hg_cc_note(c, "did you mean '%s'?", near);
     else
-        hg_cc_note(c, "headgate does not have this function (yet); docs/sql.md lists what there is");
+        hg_cc_note(c, "headgate does not have this function (yet)");
 }
 
 const hg_expr_t *hg_x_call(hg_cc_t *c, hg_pos_t pos, hg_str_t name, hg_str_t shown, const hg_expr_t **args, uint32_t n)

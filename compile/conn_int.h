@@ -4,6 +4,11 @@
 
 #include "compile/compile_int.h"
 
+/* A place inside the literal: decoded byte `i` stands at program byte `off`. */
+typedef struct hg_conn_cursor {
+    uint32_t i, off, line, col;
+} hg_conn_cursor_t;
+
 /* The connector being checked. */
 typedef struct hg_conn_ctx {
     hg_cc_t *c;
@@ -13,8 +18,13 @@ typedef struct hg_conn_ctx {
     hg_str_t shown;        /* its name, or "<unnamed>" */
     bool is_input, ok;
     hg_pos_t *after_label_pos; /* one per start_after label */
+    bool simple;               /* the literal is one '…' without escapes other than '' */
+    hg_conn_cursor_t base;     /* where the connector begins: places are counted from here */
 } hg_conn_ctx_t;
 
+/* conn_pos.c */
+void hg_conn_pos_init(hg_conn_ctx_t *x);
+void hg_conn_pos_base(hg_conn_ctx_t *x, uint32_t off); /* the next connector begins at decoded byte off; ascending */
 hg_pos_t hg_conn_pos(const hg_conn_ctx_t *x, const hg_json_t *node, bool at_key);
 const char *hg_conn_subject(const hg_conn_ctx_t *x); /* "relation 'price': connector 'live'" */
 void hg_conn_error(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const char *fmt, ...) HG_PRINTF(4, 5);

@@ -11,18 +11,6 @@
 
 /* --- places and complaints ------------------------------------------------------------------------------------------
  */
-hg_pos_t hg_conn_pos(const hg_conn_ctx_t *x, const hg_json_t *node, bool at_key)
-{
-    uint32_t off = node->off, len = node->len;
-    if (at_key && node->key_len) {
-        off = node->key_off;
-        len = node->key_len;
-    } else if (node->kind == HG_J_OBJECT || node->kind == HG_J_ARRAY) {
-        len = 1; /* where it opens: the whole would be half the program */
-    }
-    return hg_tok_string_pos(x->c->text, x->tok, off, len);
-}
-
 const char *hg_conn_subject(const hg_conn_ctx_t *x)
 {
     hg_str_t rel = x->rel->rel.schema.name;
@@ -359,6 +347,7 @@ static void relation(hg_cc_t *c, hg_crel_t *r, hg_strmap_t *endpoints, list_t *o
     hg_conn_ctx_t x = { .c = c, .rel = r, .tok = r->conns, .is_input = r->rel.kind == HG_REL_TABLE };
     hg_json_t *root = NULL;
     hg_err_t err = HG_ERR_INIT;
+    hg_conn_pos_init(&x);
     if (hg_json_parse(c->a, r->conns->text, &root, &err) < 0) {
         uint32_t at = (uint32_t)err.pos.off;
         if (at >= r->conns->text.n && at) at = (uint32_t)r->conns->text.n - 1;
@@ -385,6 +374,7 @@ static void relation(hg_cc_t *c, hg_crel_t *r, hg_strmap_t *endpoints, list_t *o
         hg_conn_spec_t s = { 0 };
         x.node = v;
         x.ok = true;
+        hg_conn_pos_base(&x, v->off);
         x.after_label_pos = NULL;
         if (!connector(&x, nr, &names, &s) || r->rel.local) continue;
         uint32_t k = out->n;

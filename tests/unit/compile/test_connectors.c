@@ -366,6 +366,22 @@ static const kit_case_t connectors[] = {
       "CREATE LOCAL VIEW v WITH ('connectors' = '[{\"name\":\"a\",\"transport\":{\"name\":\"null_output\"}}]') AS "
       "SELECT * FROM t;",
       "W 2:42-92 Invalid connector: Connectors on the LOCAL view 'v' have no effect: it has no output\n" },
+    { "CREATE TABLE t(x INT NOT NULL PRIMARY KEY) WITH ('connectors' = '[{\"name\":\"a\",\"bad\":\"it''s "
+      "é😀\",\"worse\":1,\"transport\":{\"name\":\"url_input\",\"config\":{\"path\":\"http://h/"
+      "x\"}},\"format\":{\"name\":\"json\"}},\n"
+      "{\"nme\":\"''\",\"name\":\"b\",\"transport\":{\"name\":\"url_input\",\"config\":{\"path\":\"http://h/"
+      "x\"}},\"format\":{\"name\":\"json\"}}]');\n"
+      "CREATE VIEW v AS SELECT * FROM t;",
+      "W 1:79-83 Invalid configuration: relation 't': connector 'a': unknown field \"bad\"\n"
+      "W 1:97-103 Invalid configuration: relation 't': connector 'a': unknown field \"worse\"\n"
+      "W 2:2-6 Invalid configuration: relation 't': connector 'b': unknown field \"nme\"; did you mean \"name\"?\n" },
+    { "CREATE TABLE t(x INT NOT NULL PRIMARY KEY) WITH ('connectors' = '[{\"name\":\"a\",'\n"
+      "  "
+      "'\"bad\":\"it''s\",\"worse\":1,\"transport\":{\"name\":\"url_input\",\"config\":{\"path\":\"http://h/"
+      "x\"}},\"format\":{\"name\":\"json\"}}]');\n"
+      "CREATE VIEW v AS SELECT * FROM t;",
+      "W 2:4-8 Invalid configuration: relation 't': connector 'a': unknown field \"bad\"\n"
+      "W 2:18-24 Invalid configuration: relation 't': connector 'a': unknown field \"worse\"\n" },
     { "CREATE TABLE t(x INT NOT NULL PRIMARY KEY) WITH ('connectors' = "
       "'[{\"name\":\"a\",\"transport\":{\"name\":\"url_input\",\"config\":{\"path\":\"${secret:vault:x}\"}},\"format\":"
       "{\"name\":\"json\"}},{\"name\":\"b\",\"transport\":{\"name\":\"url_input\",\"config\":{\"path\":\"${env:1X}\"}},"
