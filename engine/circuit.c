@@ -291,6 +291,7 @@ int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_
         hg_delta_release(&out->deltas[i]);
         out->deltas[i] = (hg_delta_t){ 0 };
     }
+    if (c->net.cap > 4 * HG_PART_ROWS) hg_net_release(&c->net); /* one huge step does not hold its scratch for ever */
     if (rc < 0) out->rows_in = out->deletes_missing = 0;
     return rc;
 }

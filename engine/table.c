@@ -250,29 +250,36 @@ int hg_delta_rows_add(hg_delta_t *d, hg_batch_t *batch, const uint32_t *sel, uin
 
 /* --- tables without a store -------------------------------------------------------------------------------------- */
 
+/* Weight per row, NULL if all are inserts. */
+static int weights_of_ops(const hg_table_in_t *in, const hg_src_t *s, int64_t **ret, hg_err_t *err)
+{
+    bool deletes = false;
+    *ret = NULL;
+    for (uint32_t i = 0; s->change->ops && i < s->n; i++) {
+        hg_op_t op = hg_src_op(s, i);
+        if (op == HG_OP_UPDATE)
+            return hg_err_set(err, HG_EINVAL, "table '%s' has no PRIMARY KEY: its rows cannot be updated", in->name);
+        if (op == HG_OP_TRUNCATE)
+            return hg_err_set(err, HG_EINVAL,
+                              "table '%s' keeps no rows, so none can be removed by TRUNCATE: make it materialized",
+                              in->name);
+        deletes = deletes || op == HG_OP_DELETE;
+    }
+    if (!deletes) return 0;
+    int64_t *w = hg_trynew(sizeof *w * s->n);
+    if (!w) return no_mem(err);
+    for (uint32_t i = 0; i < s->n; i++) w[i] = hg_src_op(s, i) == HG_OP_DELETE ? -1 : 1;
+    *ret = w;
+    return 0;
+}
+
 int hg_table_through(const hg_table_in_t *in, hg_err_t *err)
 {
     for (uint32_t k = 0; k < in->n; k++) {
         const hg_src_t *s = &in->srcs[k];
-        int64_t *w = NULL;
-        for (uint32_t i = 0; s->change->ops && i < s->n; i++) {
-            hg_op_t op = hg_src_op(s, i);
-            if (op == HG_OP_UPDATE)
-                return hg_err_set(err, HG_EINVAL, "table '%s' has no PRIMARY KEY: its rows cannot be updated",
-                                  in->name);
-            if (op == HG_OP_TRUNCATE)
-                return hg_err_set(err, HG_EINVAL,
-                                  "table '%s' keeps no rows, so none can be removed by TRUNCATE: make it materialized",
-                                  in->name);
-            if (op != HG_OP_DELETE) continue;
-            if (!w) {
-                w = hg_trynew(sizeof *w * s->n);
-                if (!w) return no_mem(err);
-                for (uint32_t j = 0; j < s->n; j++) w[j] = 1;
-            }
-            w[i] = -1;
-        }
-        int rc = in->delta ? hg_delta_rows_add(in->delta, s->batch, NULL, s->n, w, err) : 0;
+        int64_t *w;
+        int rc = weights_of_ops(in, s, &w, err);
+        if (rc == 0 && in->delta) rc = hg_delta_rows_add(in->delta, s->batch, NULL, s->n, w, err);
         hg_free(w);
         if (rc < 0) return rc;
     }
