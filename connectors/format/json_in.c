@@ -407,38 +407,40 @@ static void report_data(run_t *r, uint64_t event, const char *p, const char *end
     report(r, "text_event_err", event, record_text(r->row_at, e ? e : end), "failed to deserialize JSON record", NULL);
 }
 
-/* Where the next record begins after a bad one. */
-static const char *behind(const run_t *r, const char *p, bool is_json)
+/* Where a bad record ends: by its nesting, and with `lines: single` at its line's end at the latest. */
+static const char *record_end(const run_t *r, const char *p, bool nesting)
 {
     const char *end = r->s->end, *nl = r->par->single ? memchr(p, '\n', (size_t)(end - p)) : NULL;
     if (nl) end = nl;
-    if (r->par->single && !is_json) return end;
+    if (r->par->single && !nesting) return end;
     hg_jnest_t nest = { 0 };
     const char *e = hg_js_nest(&nest, p, end);
     return e ? e : end;
 }
 
-/* Is the record JSON? If not, it is reported and *next is where to go on. */
+static const char *behind(const run_t *r, const char *p)
+{
+    return record_end(r, p, true);
+}
+
+/* Is the record JSON? If not, it is reported and *next is where to go on. It is looked at alone, so that the message
+ * does not depend on what follows it in the chunk. */
 static bool is_json(run_t *r, const char *p, const char **next)
 {
     hg_jscan_t *s = r->s;
     hg_jscan_t saved = *s;
+    s->end = *next = record_end(r, p, false);
     reset_error(s);
     const char *q = hg_js_skip(s, p);
     if (q && q > s->end) q = hg_js_trunc(s, q);
+    s->end = saved.end;
     if (q) {
         s->e = saved.e;
         s->e_at = saved.e_at;
         s->e_field = saved.e_field;
         memcpy(s->e_msg, saved.e_msg, sizeof s->e_msg);
-        if (s->e == HG_JE_SYNTAX) { /* a value that is JSON, but followed by letters */
-            *next = behind(r, p, false);
-            report(r, "text_envelope_err", 0, record_text(p, *next), "failed to parse string as a JSON document", NULL);
-            return false;
-        }
-        return true;
+        if (s->e != HG_JE_SYNTAX) return true; /* else a value that is JSON, but followed by letters */
     }
-    *next = behind(r, p, false);
     report(r, "text_envelope_err", 0, record_text(p, *next), "failed to parse string as a JSON document", NULL);
     return false;
 }
@@ -456,7 +458,7 @@ static const char *one_record(run_t *r, const char *p)
     }
     if (r->s->e == HG_JE_FATAL) return NULL;
     if (is_json(r, p, &q)) {
-        q = behind(r, p, true);
+        q = behind(r, p);
         report_data(r, ++r->out->events, p, q);
     } else {
         hg_changeb_truncate(&r->out->changes, mark);
@@ -495,7 +497,7 @@ static const char *elements(run_t *r, const char *p, bool *failed)
         if (p >= s->end || *p != ',') {
             *failed = true;
             hg_js_fail(s, HG_JE_SYNTAX, p, "expected ',' or ']'");
-            return is_json(r, start, &next) ? behind(r, start, true) : next;
+            return is_json(r, start, &next) ? behind(r, start) : next;
         }
         p = hg_js_ws(s, p + 1);
     }
@@ -517,7 +519,7 @@ static const char *one_array(run_t *r, const char *p)
     if (s->e == HG_JE_FATAL) return NULL;
     if (!q) {
         if (is_json(r, p, &q)) {
-            q = behind(r, p, true);
+            q = behind(r, p);
             report(r, "text_envelope_err", 0, record_text(p, q),
                    "error deserializing string as a JSON array of updates", NULL);
         }
