@@ -110,12 +110,18 @@ static double floating(const dg_field_t *f, dg_rng_t *r, uint64_t i)
     }
 }
 
-/* v * 10^n mod m without leaving 128 bits: m < 2 * 10^38. */
+/* (a + b) mod m for a, b < m, where the sum may not fit. */
+static hg_u128 add_mod(hg_u128 a, hg_u128 b, hg_u128 m)
+{
+    return a >= m - b ? a - (m - b) : a + b;
+}
+
+/* v * 10^n mod m without leaving 128 bits. */
 static hg_u128 mul10_mod(hg_u128 v, int n, hg_u128 m)
 {
     for (v %= m; n > 0; n--) {
-        hg_u128 two = (v + v) % m, four = (two + two) % m;
-        v = ((four + four) % m + two) % m;
+        hg_u128 two = add_mod(v, v, m), four = add_mod(two, two, m);
+        v = add_mod(add_mod(four, four, m), two, m);
     }
     return v;
 }
@@ -127,16 +133,16 @@ static hg_i128 decimal(const dg_field_t *f, dg_rng_t *r, uint64_t i)
     hg_i128 at = (hg_i128)i * f->scale, z;
     switch ((int)f->strategy) {
     case DG_UNIFORM:
-        z = f->lo + (hg_i128)wide_below(r, f->span);
+        z = (hg_i128)((hg_u128)f->lo + wide_below(r, f->span)); /* the span of 38 digits is wider than the sum */
         if (f->scale != 1 && __builtin_mul_overflow(z, (hg_i128)f->scale, &z)) z = f->scale < 0 ? -max : max;
         return HG_MAX(HG_MIN(z, max), -max);
     case DG_ZIPF:
         z = (hg_i128)dg_zipf(r, zipf_span(HG_MAX(span / (hg_u128)hg_pow10(f->type->scale), (hg_u128)1)), f->e) - 1;
-        return lo + (hg_i128)mul10_mod((hg_u128)z, f->type->scale, span ? span : 1);
+        return (hg_i128)((hg_u128)lo + mul10_mod((hg_u128)z, f->type->scale, span ? span : 1));
     default:
         if (!span) return lo;
         at = modulo(at, span);
-        return lo + (hg_i128)mul10_mod((hg_u128)at, f->type->scale, span);
+        return (hg_i128)((hg_u128)lo + mul10_mod((hg_u128)at, f->type->scale, span));
     }
 }
 

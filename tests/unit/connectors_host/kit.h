@@ -320,6 +320,7 @@ static inline void src_close(hg_input_t *in)
 {
     pthread_mutex_lock(&kit->mu);
     src_of(in)->closed = true;
+    src_of(in)->lane = NULL; /* the host drops the lanes that are open */
     pthread_cond_broadcast(&kit->cv);
     pthread_mutex_unlock(&kit->mu);
     hg_in_closed(in);
@@ -397,11 +398,10 @@ static inline void give_on_loop(void *arg)
 {
     give_t *g = arg;
     size_t room;
+    g->rc = HG_ECLOSED;
+    if (!g->s->lane) return; /* closed meanwhile */
     char *to = hg_lane_reserve(g->s->lane, g->n, &room);
-    if (!to) {
-        g->rc = HG_ENOMEM;
-        return;
-    }
+    if (!to) return;
     assert_true(room >= g->n);
     memcpy(to, g->text, g->n);
     g->rc = hg_lane_fill(g->s->lane, g->n);
