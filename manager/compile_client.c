@@ -221,7 +221,7 @@ static void pump(hg_mg_t *mg)
     }
 }
 
-hg_job_t *hg_compile(hg_mg_t *mg, const char *program, const char *udf_rust, const char *udf_toml,
+hg_job_t *hg_manager_compile(hg_mg_t *mg, const char *program, const char *udf_rust, const char *udf_toml,
                      void (*begun)(void *arg), hg_compiled_fn done, void *arg)
 {
     hg_job_t *job = HG_NEW(hg_job_t);
@@ -337,5 +337,5 @@ void hg_compile_pipeline(hg_mg_t *mg, hg_pl_t *pl)
     j->pl = hg_pl_retain(pl);
     j->program_version = pl->program_version;
     pl->compiling = true;
-    hg_compile(mg, pl->def.program_code, pl->def.udf_rust, pl->def.udf_toml, pl_begun, pl_compiled, j);
+    hg_manager_compile(mg, pl->def.program_code, pl->def.udf_rust, pl->def.udf_toml, pl_begun, pl_compiled, j);
 }

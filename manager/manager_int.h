@@ -125,7 +125,7 @@ typedef struct hg_job hg_job_t;
 typedef void (*hg_compiled_fn)(void *arg, const hg_compiled_t *res); /* res is borrowed for the call */
 
 /* Queues a compilation. begun (or NULL) is called when it leaves the queue. */
-hg_job_t *hg_compile(hg_mg_t *mg, const char *program, const char *udf_rust, const char *udf_toml,
+hg_job_t *hg_manager_compile(hg_mg_t *mg, const char *program, const char *udf_rust, const char *udf_toml,
                      void (*begun)(void *arg), hg_compiled_fn done, void *arg);
 void hg_compile_forget(hg_job_t *job);              /* the call-backs will not come; the process is ended */
 void hg_compile_pipeline(hg_mg_t *mg, hg_pl_t *pl); /* walks program_status; then kicks the runner */

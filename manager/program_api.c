@@ -86,7 +86,7 @@ static void ask_compiler(hg_call_t *c, const char *program, const char *rust, co
     q->r = c->r;
     hg_set_text(&q->program_info, program_info);
     hg_req_on_abort(c->r, on_abort, q);
-    q->job = hg_compile(c->mg, program, rust, toml, NULL, done, q);
+    q->job = hg_manager_compile(c->mg, program, rust, toml, NULL, done, q);
 }
 
 static void validate(hg_call_t *c)

@@ -54,7 +54,13 @@ static int take_lock(process_t *x)
     snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_LOCK);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return hg_err_errno(&x->err, errno, "cannot open %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    /* A manager that adopts pipelines looks at the lock for a moment: try for a second. */
+    int locked = flock(fd, LOCK_EX | LOCK_NB);
+    for (int i = 0; locked < 0 && i < 100; i++) {
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+        locked = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    if (locked < 0) {
         close(fd);
         return hg_err_set(&x->err, HG_EBUSY, "another process runs the pipeline in %s", x->dir);
     }

@@ -347,6 +347,39 @@ static int run_insert(query_t *q, hg_err_t *err)
     return rc < 0 ? rc : put_count(q, n, err);
 }
 
+/* Binding happens on the pool: libpg_query keeps a thread-specific key for every thread it has ever run on, and keys are few. */
+typedef struct {
+    query_t        *q;
+    hg_err_t       *err;
+    int             rc;
+    bool            done;
+    pthread_mutex_t lock;
+    pthread_cond_t  cond;
+} bind_t;
+
+static void bind_on_pool(void *arg, unsigned worker)
+{
+    bind_t *b = arg;
+    (void)worker;
+    b->rc = hg_compile_query(b->q->s->p->prog, b->q->arena, hg_strz(b->q->sql), &b->q->q, b->err);
+    pthread_mutex_lock(&b->lock);
+    b->done = true;
+    pthread_cond_signal(&b->cond);
+    pthread_mutex_unlock(&b->lock);
+}
+
+static int bind_statement(query_t *q, hg_err_t *err)
+{
+    bind_t b = { .q = q, .err = err, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+    hg_pool_submit(hg_host_pool(q->s->p->host), bind_on_pool, NULL, NULL, &b);
+    pthread_mutex_lock(&b.lock);
+    while (!b.done) pthread_cond_wait(&b.cond, &b.lock);
+    pthread_mutex_unlock(&b.lock);
+    pthread_mutex_destroy(&b.lock);
+    pthread_cond_destroy(&b.cond);
+    return b.rc;
+}
+
 static void *query_main(void *arg)
 {
     query_t *q = arg;
@@ -355,7 +388,7 @@ static void *query_main(void *arg)
     q->arena = hg_arena_new();
     hg_buf_init(&q->out, HG_BUF_NOMAX);
     int rc = hg_result_format(q->format_name, &q->format, &err);
-    if (rc == 0) rc = hg_compile_query(q->s->p->prog, q->arena, hg_strz(q->sql), &q->q, &err);
+    if (rc == 0) rc = bind_statement(q, &err);
     if (rc == 0) rc = q->q->kind == HG_QUERY_INSERT ? run_insert(q, &err) : run_select(q, &err);
     if (rc < 0 && err.code == HG_OK) hg_err_set(&err, HG_EBUG, "the query failed");
     hg_result_free(q->writer);

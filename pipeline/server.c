@@ -113,7 +113,7 @@ static void do_stats(call_t *c)
 static void do_metrics(call_t *c)
 {
     hg_pipeline_metrics(c->s->p, c->flag, &c->body);
-    if (!c->flag) c->content_type = "text/plain; version=0.0.4";
+    if (!c->flag) c->content_type = "text/plain";
 }
 
 static void do_endpoint_stats(call_t *c)

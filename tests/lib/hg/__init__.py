@@ -1,0 +1,23 @@
+"""What the end-to-end tests share: the product's processes, servers around it, and waiting without sleeping blindly."""
+import os
+import pathlib
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("HG_BUILD", ROOT / "build" / "release"))
+CACHE = pathlib.Path(os.environ.get("HG_CACHE", ROOT / ".cache"))
+HEADGATE = BUILD / "headgate"
+FDA = BUILD / "fda"
+MOCK_BROKER = BUILD / "tests" / "mock_broker"
+
+
+def until(what, condition, timeout=30.0, interval=0.02):
+    """Poll `condition` until it returns something true and return that; fail with `what` after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"timed out waiting until {what}; last value: {value!r}")
+        time.sleep(interval)

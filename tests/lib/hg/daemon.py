@@ -1,0 +1,126 @@
+"""`headgate serve` as a fixture: a daemon on a free port with a data directory of its own."""
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import urllib.parse
+
+import requests
+
+from . import HEADGATE, until
+
+
+class Daemon:
+    def __init__(self, data_dir=None):
+        self._own = None
+        if data_dir is None:
+            self._own = tempfile.TemporaryDirectory(prefix="hg")
+            data_dir = self._own.name
+        self.data_dir = data_dir
+        self.proc = None
+        self.start()
+
+    def start(self):
+        self.err = open(os.path.join(self.data_dir, "daemon.err"), "ab")
+        self.proc = subprocess.Popen(
+            [HEADGATE, "serve", "--data-dir", self.data_dir, "--port", "0"],
+            stdout=subprocess.PIPE, stderr=self.err, text=True)
+        line = self.proc.stdout.readline()
+        m = re.search(r"listening on (http://[^,]+),", line)
+        assert m, f"no ready line, but {line!r}; " + open(self.err.name).read()[-2000:]
+        self.ready_line = line.strip()
+        self.url = m.group(1)
+
+    def stop(self, sig=signal.SIGTERM, timeout=30):
+        if self.proc.poll() is None:
+            self.proc.send_signal(sig)
+        self.proc.wait(timeout)
+        self.proc.stdout.close()
+        self.err.close()
+
+    def kill(self):
+        self.stop(signal.SIGKILL)
+
+    def close(self):
+        """Stop every pipeline, then the daemon; leave nothing running."""
+        with contextlib.suppress(Exception):
+            if self.proc.poll() is None:
+                for p in self.get("/v0/pipelines?selector=status").json():
+                    self.post(f"/v0/pipelines/{p['name']}/stop?force=true")
+                for p in self.get("/v0/pipelines?selector=status").json():
+                    self.wait_status(p["name"], "Stopped")
+        self.stop()
+        if self._own:
+            self._own.cleanup()
+
+    # --- HTTP ---
+    def request(self, method, path, **kw):
+        kw.setdefault("timeout", 60)
+        return requests.request(method, self.url + path, **kw)
+
+    def get(self, path, **kw):
+        return self.request("GET", path, **kw)
+
+    def post(self, path, **kw):
+        return self.request("POST", path, **kw)
+
+    def ok(self, method, path, **kw):
+        r = self.request(method, path, **kw)
+        assert r.status_code < 300, f"{method} {path}: {r.status_code} {r.text[:2000]}"
+        return r
+
+    # --- pipelines ---
+    def create(self, name, program, runtime_config=None):
+        self.ok("PUT", f"/v0/pipelines/{name}", json={
+            "name": name, "program_code": program, "runtime_config": runtime_config or {}, "program_config": {}})
+
+        def compiled():
+            p = self.get(f"/v0/pipelines/{name}").json()
+            assert p["program_status"] not in ("SqlError", "SystemError", "RustError"), json.dumps(p["program_error"], indent=1)
+            return p["program_status"] == "Success"
+        until(f"pipeline {name} is compiled", compiled)
+
+    def start_pipeline(self, name, initial="running"):
+        self.ok("POST", f"/v0/pipelines/{name}/start?initial={initial}")
+        self.wait_status(name, "Running" if initial == "running" else "Paused")
+
+    def run(self, name, program, initial="running", runtime_config=None):
+        self.create(name, program, runtime_config)
+        self.start_pipeline(name, initial)
+
+    def wait_status(self, name, status):
+        def there():
+            p = self.get(f"/v0/pipelines/{name}?selector=status").json()
+            assert not p.get("deployment_error") or status == "Stopped", json.dumps(p["deployment_error"])
+            return p["deployment_status"] == status
+        until(f"pipeline {name} is {status}", there)
+
+    def stop_pipeline(self, name, force=True):
+        self.ok("POST", f"/v0/pipelines/{name}/stop?force={'true' if force else 'false'}")
+        self.wait_status(name, "Stopped")
+
+    def stats(self, name):
+        return self.ok("GET", f"/v0/pipelines/{name}/stats").json()
+
+    def input(self, name, endpoint):
+        return next(i for i in self.stats(name)["inputs"] if i["endpoint_name"] == endpoint)
+
+    def wait_complete(self, name, timeout=60):
+        until(f"pipeline {name} is complete", lambda: self.stats(name)["global_metrics"]["pipeline_complete"], timeout)
+
+    def query(self, name, sql):
+        text = self.ok("GET", f"/v0/pipelines/{name}/query?" + urllib.parse.urlencode({"sql": sql, "format": "json"})).text
+        return [json.loads(line) for line in text.splitlines()]
+
+    def ingress(self, name, table, body, **params):
+        params.setdefault("format", "json")
+        if params["format"] == "json":
+            params.setdefault("update_format", "raw")
+        return self.post(f"/v0/pipelines/{name}/ingress/{urllib.parse.quote(table)}?" + urllib.parse.urlencode(params), data=body)
+
+    def wait_token(self, name, token):
+        until("the completion token is complete", lambda: self.ok(
+            "GET", f"/v0/pipelines/{name}/completion_status?" + urllib.parse.urlencode({"token": token})).json()["status"] == "complete")

@@ -1,0 +1,173 @@
+"""A real Kafka broker (KRaft, one JVM), one per test run: whoever comes first starts it, a small supervisor stops it when the run is over."""
+import base64
+import fcntl
+import glob
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+
+from . import CACHE, MOCK_BROKER, until
+
+
+def _free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Broker:
+    """Real broker in a temporary folder."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="hgk")
+        self.port, controller = _free_port(), _free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.conf = os.path.join(self.dir, "server.properties")
+        with open(self.conf, "w") as f:
+            f.write(f"""process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={self.dir}/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+log.retention.check.interval.ms=1000
+""")
+        cid = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._java("kafka.tools.StorageTool", "format", "-t", cid, "-c", self.conf).wait()
+        self.proc = None
+        self.start()
+
+    def _java(self, main, *args, heap="256m"):
+        libs = os.path.join(CACHE, "kafka", "libs", "*")
+        assert glob.glob(libs), "the Kafka broker is not installed: run ./dev setup test"
+        self.log = open(os.path.join(self.dir, "log"), "ab")
+        return subprocess.Popen(
+            ["java", "-Xms64m", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", libs, main, *args],
+            stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, cwd=self.dir)
+
+    def start(self):
+        self.proc = self._java("kafka.Kafka", self.conf)
+
+        def answers():
+            assert self.proc.poll() is None, open(self.log.name).read()[-3000:]
+            return subprocess.run(["kcat", "-b", self.bootstrap, "-L", "-m", "2"], capture_output=True).returncode == 0
+        until("the broker answers", answers, 60, 0.1)
+
+    def stop(self, sig=signal.SIGTERM):
+        self.proc.send_signal(sig)
+        self.proc.wait(30)
+
+    def close(self):
+        self.stop(signal.SIGKILL)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+_keep = []
+
+
+def shared():
+    """bootstrap servers of the run's broker. The run is the ctest (or pytest) process that is our oldest ancestor with HG_BUILD; its file
+    lives beside the build and is valid while its supervisor runs."""
+    from . import BUILD
+    path = os.path.join(BUILD, "kafka.json")
+    with open(path + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            with open(path) as f:
+                info = json.load(f)
+            os.kill(info["pid"], 0)
+            return info["bootstrap"]
+        except (OSError, ValueError, KeyError):
+            pass
+        sup = subprocess.Popen([sys.executable, "-m", "hg.kafka", str(_run_pid())], stdout=subprocess.PIPE, text=True, start_new_session=True,
+                               env=dict(os.environ))
+        bootstrap = sup.stdout.readline().strip()
+        assert bootstrap, "the Kafka supervisor did not start a broker"
+        _keep.append(sup)
+        with open(path, "w") as f:
+            json.dump({"pid": sup.pid, "bootstrap": bootstrap}, f)
+        return bootstrap
+
+
+def _run_pid():
+    """The ctest process above us, else our own: the broker goes when it is gone."""
+    pid = os.getpid()
+    while pid > 1:
+        with open(f"/proc/{pid}/stat") as f:
+            name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+        if name == "ctest":
+            return pid
+        pid = int(rest.split()[1])
+    return os.getpid()
+
+
+class Topic:
+    """A fresh topic on a broker, through kcat."""
+
+    def __init__(self, bootstrap, partitions=1, name=None, config=()):
+        self.bootstrap, self.name = bootstrap, name or "t" + uuid.uuid4().hex[:12]
+        libs = os.path.join(CACHE, "kafka", "libs", "*")
+        cfg = [x for c in config for x in ("--config", c)]
+        subprocess.run(["java", "-XX:TieredStopAtLevel=1", "-cp", libs, "org.apache.kafka.tools.TopicCommand", "--bootstrap-server", bootstrap,
+                        "--create", "--topic", self.name, "--partitions", str(partitions), "--replication-factor", "1", *cfg],
+                       check=True, capture_output=True)
+
+    def produce(self, lines, partition=0):
+        subprocess.run(["kcat", "-b", self.bootstrap, "-t", self.name, "-p", str(partition), "-P"], input="".join(x + "\n" for x in lines),
+                       text=True, check=True)
+
+    def read(self, count=None, fmt="%s\\n"):
+        """Messages from the beginning: all there are now, or wait for `count`."""
+        cmd = ["kcat", "-b", self.bootstrap, "-t", self.name, "-C", "-o", "beginning", "-f", fmt]
+        cmd += ["-c", str(count)] if count else ["-e"]
+        return subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+
+
+class MockBroker:
+    """librdkafka's mock cluster in a process of its own."""
+
+    def __init__(self, *topics):
+        self.proc = subprocess.Popen([MOCK_BROKER, *topics], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.bootstrap = self.proc.stdout.readline().split()[1]
+
+    def say(self, *lines):
+        self.proc.stdin.write("".join(x + "\n" for x in lines))
+        self.proc.stdin.flush()
+
+    def produce(self, topic, payloads, partition=0):
+        self.say(*(f"produce {topic} {partition} {p}" for p in payloads), "flush")
+        assert self.proc.stdout.readline().startswith("flushed")
+
+    def close(self):
+        self.proc.stdin.close()
+        self.proc.wait(20)
+        self.proc.stdout.close()
+
+
+def _supervise(run_pid):
+    broker = Broker()
+    print(broker.bootstrap, flush=True)
+    os.close(1)
+    try:
+        until("the run is over", lambda: not os.path.exists(f"/proc/{run_pid}"), 5400, 0.5)
+    finally:
+        broker.close()
+
+
+if __name__ == "__main__":
+    _supervise(int(sys.argv[1]))
