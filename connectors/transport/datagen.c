@@ -71,8 +71,6 @@ typedef struct {
     uint64_t start;     /* first row of this run */
     int64_t since_us;   /* rate: rows are counted from here */
     uint64_t since_row;
-    hg_lane_t *lane;
-    uint64_t lane_id;
 } cursor_t;
 
 typedef struct {
@@ -82,6 +80,8 @@ typedef struct {
     cursor_t *cursors;
     uint64_t seed, made;
     uint64_t total; /* rows in all, 0 = no end */
+    hg_lane_t *lane;
+    uint64_t given; /* rows delivered in this run: the lane's position */
     hg_list_t flights;
     uint32_t n_flights;
     bool running, closing, ended;
@@ -187,7 +187,6 @@ static void deliver(hg_input_t *in)
     datagen_t *g = hg_in_inst(in);
     while (g->running && !hg_list_empty(&g->flights)) {
         flight_t *f = HG_ENTRY(g->flights.next, flight_t, link);
-        cursor_t *c = &g->cursors[f->plan];
         if (!f->done) return;
         if (f->err.code) {
             f->err.fatal = 1;
@@ -195,21 +194,15 @@ static void deliver(hg_input_t *in)
             hg_in_error(in, "generate", &f->err);
             return;
         }
-        if (!c->lane) {
-            c->lane = hg_lane_open(in, f->first);
-            c->lane_id = hg_lane_id(c->lane);
-        }
+        if (!g->lane) g->lane = hg_lane_open(in, 0);
         hg_change_t *change = f->change;
+        uint64_t from = g->given;
         f->change = NULL;
+        g->given += f->n;
         g->made += f->n;
         hg_in_progress(in, g->made, g->total);
-        bool last = f->first + f->n == c->end;
-        if (hg_lane_change(c->lane, change, f->first, f->first + f->n, f->bytes) != HG_LANE_OK) g->running = false;
+        if (hg_lane_change(g->lane, change, from, g->given, f->bytes) != HG_LANE_OK) g->running = false;
         drop_flight(g, f);
-        if (last) {
-            (void)hg_lane_close(c->lane, false);
-            c->lane = NULL;
-        }
     }
 }
 
@@ -282,6 +275,8 @@ static void proceed(hg_input_t *in)
     if (!g->running || g->at < g->n_plans || !hg_list_empty(&g->flights)) return;
     g->ended = true;
     g->running = false;
+    if (g->lane) (void)hg_lane_close(g->lane, false);
+    g->lane = NULL;
     hg_in_eoi(in);
 }
 
@@ -325,18 +320,15 @@ static void datagen_close(hg_input_t *in)
 
 /* {"rows":[[{"start","end"}…]…],"todo":[[{"start","end"}…]…],"seed"}: per plan what was taken, and what is left
  * (inclusive). */
-static void write_ranges(hg_jw_t *w, const char *key, const datagen_t *g, const hg_range_t *consumed, uint32_t n,
-                         bool todo)
+static void write_ranges(hg_jw_t *w, const char *key, const datagen_t *g, uint64_t taken, bool todo)
 {
     hg_jw_key(w, key);
     hg_jw_arr(w);
     for (uint32_t p = 0; p < g->n_plans; p++) {
         const cursor_t *c = &g->cursors[p];
-        uint64_t from = c->start, taken = c->start;
-        for (uint32_t i = 0; i < n; i++)
-            if (c->lane_id && consumed[i].lane == c->lane_id) taken = consumed[i].end;
-        if (todo) from = taken;
-        uint64_t to = todo ? c->end : taken;
+        uint64_t mine = HG_MIN(taken, c->end - c->start);
+        uint64_t from = todo ? c->start + mine : c->start, to = todo ? c->end : c->start + mine;
+        taken -= mine;
         hg_jw_arr(w);
         if (from < to) {
             hg_jw_obj(w);
@@ -352,9 +344,10 @@ static void write_ranges(hg_jw_t *w, const char *key, const datagen_t *g, const 
 static void datagen_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w)
 {
     datagen_t *g = hg_in_inst(in);
+    uint64_t taken = n ? consumed[0].end : 0;
     hg_jw_obj(w);
-    write_ranges(w, "rows", g, consumed, n, false);
-    write_ranges(w, "todo", g, consumed, n, true);
+    write_ranges(w, "rows", g, taken, false);
+    write_ranges(w, "todo", g, taken, true);
     hg_jw_ku64(w, "seed", g->seed);
     hg_jw_end_obj(w);
 }
