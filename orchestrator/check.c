@@ -56,7 +56,8 @@ static void build(check_t *k)
 {
     for (uint32_t c = 0; c < k->n; c++)
         for (uint32_t i = 0; i < k->conns[c].n_labels; i++) {
-            label_t *l = &k->labels[intern(k, k->conns[c].labels[i])];
+            uint32_t id = intern(k, k->conns[c].labels[i]); /* may move k->labels */
+            label_t *l = &k->labels[id];
             if (l->n_carriers == 0 || l->carriers[l->n_carriers - 1] != c)
                 HG_APUSH(k->a, l->carriers, l->n_carriers, c);
         }
