@@ -15,7 +15,7 @@
  *           A run after a hold goes on where it stopped. Never two runs without a hold between.
  *   hold    stop reading within 100 ms; nothing is pushed after it returns, except bytes of one buffer already being
  *           delivered. Connections may stay open a while (option pause_timeout).
- *   close   last call; answer hg_in_closed() (may be at once, may be later). No other call-back after it.
+ *   close   last call, also after an open that failed; answer hg_in_closed() (may be at once, may be later). No other call-back after it.
  *
  * Transport → host, between run and hold (or for the buffer in flight): lanes and data, hg_in_eoi() once when the source has
  * nothing more, hg_in_error() (retryable ones are counted and shown as health while the transport retries; fatal ones end
@@ -123,7 +123,9 @@ uint64_t    hg_in_max_batch(const hg_input_t *in);     /* records per step at mo
 
 typedef enum { HG_LANE_OK = 0, HG_LANE_FULL = 1 } hg_lane_rc_t; /* or a negative code: memory, an oversize record */
 
-/* A lane is one ordered stream (a file, a request body, a partition). origin: position of its first byte or message. */
+/* A lane is one ordered stream (a file, a request body, a partition). origin: position of its first byte or message. Order holds
+ * within a lane, not between lanes. Lanes are closed before hg_in_eoi(); those open at hg_in_closed() are dropped by the host. A
+ * negative answer of hg_lane_* (HG_ECLOSED after a failure or a close) means: stop, the close is coming; nothing to report. */
 hg_lane_t *hg_lane_open(hg_input_t *in, uint64_t origin);
 uint64_t   hg_lane_id(const hg_lane_t *l);
 void       hg_lane_user(hg_lane_t *l, void *user);
@@ -140,7 +142,8 @@ typedef struct hg_message {
     int32_t  partition;
 } hg_message_t;
 int hg_lane_message(hg_lane_t *l, const hg_message_t *m);
-/* End a run of messages: what has been collected becomes a chunk now (otherwise at 256 KiB). */
+/* Nothing more comes for now: the messages, or the whole records of a byte stream, collected so far become a chunk at once
+ * (otherwise at about 192 KiB). A source that waits for data calls it before it waits. */
 int hg_lane_flush(hg_lane_t *l);
 /* Change batches: takes the reference. covers [begin, end); bytes for the counters. */
 int hg_lane_change(hg_lane_t *l, hg_change_t *c, uint64_t begin, uint64_t end, uint64_t bytes);
