@@ -10,16 +10,22 @@ static const char *const unit_names[HG_UNIT_N] = {
 #undef X
 };
 
-const char *hg_unit_name(hg_unit_t u) { return unit_names[u]; }
+const char *hg_unit_name(hg_unit_t u)
+{
+    return unit_names[u];
+}
 
 /* "year", "years", "sql_tsi_year", and the long names of day fields. */
 static bool find_unit(hg_str_t s, hg_unit_t *ret)
 {
     static const struct {
         const char *name;
-        hg_unit_t   unit;
-    } also[] = { { "dayofyear", HG_UNIT_DOY }, { "dayofweek", HG_UNIT_DOW }, { "centuries", HG_UNIT_CENTURY },
-                 { "millennia", HG_UNIT_MILLENNIUM }, { "frac_second", HG_UNIT_MICROSECOND } };
+        hg_unit_t unit;
+    } also[] = { { "dayofyear", HG_UNIT_DOY },
+                 { "dayofweek", HG_UNIT_DOW },
+                 { "centuries", HG_UNIT_CENTURY },
+                 { "millennia", HG_UNIT_MILLENNIUM },
+                 { "frac_second", HG_UNIT_MICROSECOND } };
     hg_str_t tsi = HG_S("sql_tsi_");
     if (hg_str_starts(s, tsi)) {
         s.p += tsi.n;
@@ -49,33 +55,66 @@ enum { MISFIT = -1, FITS = 0, FITS_NULL = 1 };
 static int fit(char letter, const hg_type_t *t)
 {
     hg_kind_t k = t->kind;
-    bool      ok = false;
+    bool ok = false;
     if (letter == '*') return FITS;
     if (k == HG_T_NULL) return FITS_NULL;
     switch (letter) {
     case 'i':
-    case 'l': ok = hg_kind_is_integer(k); break;
-    case 'e': ok = hg_kind_is_integer(k) || k == HG_T_DECIMAL; break;
-    case 'f': ok = k == HG_T_REAL || k == HG_T_DOUBLE; break;
+    case 'l':
+        ok = hg_kind_is_integer(k);
+        break;
+    case 'e':
+        ok = hg_kind_is_integer(k) || k == HG_T_DECIMAL;
+        break;
+    case 'f':
+        ok = k == HG_T_REAL || k == HG_T_DOUBLE;
+        break;
     case 'n':
-    case 'F': ok = hg_kind_is_numeric(k); break;
-    case 's': ok = hg_kind_is_string(k); break;
-    case 'b': ok = hg_kind_is_bytes(k); break;
-    case 'B': ok = k == HG_T_BOOLEAN; break;
-    case 'D': ok = k == HG_T_DATE; break;
-    case 'T': ok = k == HG_T_TIME; break;
-    case 'S': ok = k == HG_T_TIMESTAMP; break;
-    case 'Z': ok = k == HG_T_TIMESTAMP_TZ; break;
-    case 'p': ok = k == HG_T_DATE || k == HG_T_TIMESTAMP || k == HG_T_TIMESTAMP_TZ; break;
+    case 'F':
+        ok = hg_kind_is_numeric(k);
+        break;
+    case 's':
+        ok = hg_kind_is_string(k);
+        break;
+    case 'b':
+        ok = hg_kind_is_bytes(k);
+        break;
+    case 'B':
+        ok = k == HG_T_BOOLEAN;
+        break;
+    case 'D':
+        ok = k == HG_T_DATE;
+        break;
+    case 'T':
+        ok = k == HG_T_TIME;
+        break;
+    case 'S':
+        ok = k == HG_T_TIMESTAMP;
+        break;
+    case 'Z':
+        ok = k == HG_T_TIMESTAMP_TZ;
+        break;
+    case 'p':
+        ok = k == HG_T_DATE || k == HG_T_TIMESTAMP || k == HG_T_TIMESTAMP_TZ;
+        break;
     case 'q':
         ok = k == HG_T_DATE || k == HG_T_TIMESTAMP || k == HG_T_TIMESTAMP_TZ || k == HG_T_TIME || k == HG_T_INTERVAL ||
              k == HG_T_INTERVAL_YM;
         break;
-    case 'I': ok = k == HG_T_INTERVAL; break;
-    case 'Y': ok = k == HG_T_INTERVAL_YM; break;
-    case 'U': ok = k == HG_T_UUID; break;
-    case 'A': ok = k == HG_T_ARRAY; break;
-    default: break;
+    case 'I':
+        ok = k == HG_T_INTERVAL;
+        break;
+    case 'Y':
+        ok = k == HG_T_INTERVAL_YM;
+        break;
+    case 'U':
+        ok = k == HG_T_UUID;
+        break;
+    case 'A':
+        ok = k == HG_T_ARRAY;
+        break;
+    default:
+        break;
     }
     return ok ? FITS : MISFIT;
 }
@@ -97,9 +136,12 @@ static void arity(const char *pattern, uint32_t *ret_min, uint32_t *ret_max)
 {
     uint32_t min = 0, max = 0;
     for (const char *p = pattern; *p && *p != '>'; p++) {
-        if (*p == '+') max = UINT32_MAX;
-        else if (*p == '?') min--;
-        else min++, max++;
+        if (*p == '+')
+            max = UINT32_MAX;
+        else if (*p == '?')
+            min--;
+        else
+            min++, max++;
     }
     *ret_min = min;
     *ret_max = max;
@@ -109,7 +151,7 @@ static void arity(const char *pattern, uint32_t *ret_min, uint32_t *ret_max)
 static int rank(const hg_func_t *f, const hg_type_t *const *types, uint32_t n)
 {
     uint32_t min, max;
-    int      sum = 0;
+    int sum = 0;
     arity(f->args, &min, &max);
     if (n < min || n > max) return MISFIT;
     for (uint32_t i = 0; i < n; i++) {
@@ -123,12 +165,13 @@ static int rank(const hg_func_t *f, const hg_type_t *const *types, uint32_t n)
 static const hg_type_t *letter_type(hg_arena_t *a, char letter)
 {
     static const struct {
-        char      letter;
+        char letter;
         hg_kind_t kind;
-    } kinds[] = { { 'N', HG_T_INTEGER }, { 'i', HG_T_INTEGER }, { 'e', HG_T_INTEGER }, { 'n', HG_T_INTEGER }, { 'L', HG_T_BIGINT },
-                  { 'l', HG_T_BIGINT },  { 'F', HG_T_DOUBLE },  { 'f', HG_T_DOUBLE },  { 'B', HG_T_BOOLEAN }, { 'V', HG_T_VARCHAR },
-                  { 's', HG_T_VARCHAR }, { 'b', HG_T_VARBINARY }, { 'D', HG_T_DATE },  { 'T', HG_T_TIME },    { 'S', HG_T_TIMESTAMP },
-                  { 'Z', HG_T_TIMESTAMP_TZ }, { 'U', HG_T_UUID }, { 'p', HG_T_TIMESTAMP }, { 'q', HG_T_TIMESTAMP } };
+    } kinds[] = { { 'N', HG_T_INTEGER }, { 'i', HG_T_INTEGER },   { 'e', HG_T_INTEGER },   { 'n', HG_T_INTEGER },
+                  { 'L', HG_T_BIGINT },  { 'l', HG_T_BIGINT },    { 'F', HG_T_DOUBLE },    { 'f', HG_T_DOUBLE },
+                  { 'B', HG_T_BOOLEAN }, { 'V', HG_T_VARCHAR },   { 's', HG_T_VARCHAR },   { 'b', HG_T_VARBINARY },
+                  { 'D', HG_T_DATE },    { 'T', HG_T_TIME },      { 'S', HG_T_TIMESTAMP }, { 'Z', HG_T_TIMESTAMP_TZ },
+                  { 'U', HG_T_UUID },    { 'p', HG_T_TIMESTAMP }, { 'q', HG_T_TIMESTAMP } };
     if (letter == 'I') return hg_interval_type(a, HG_IV_DAY_SECOND);
     if (letter == 'Y') return hg_interval_type(a, HG_IV_YEAR_MONTH);
     for (size_t i = 0; i < HG_COUNT(kinds); i++)
@@ -198,8 +241,8 @@ static int no_match(hg_str_t name, const hg_type_t *const *types, uint32_t n, co
         if (n < min || n > max) {
             char most[24];
             snprintf(most, sizeof most, max == UINT32_MAX ? " or more" : max == min ? "" : " to %u", max);
-            rc = hg_err_set(err, HG_ETYPE, "Invalid number of arguments to function '%s'. Was expecting %u%s arguments", shown.p,
-                            min, most);
+            rc = hg_err_set(err, HG_ETYPE, "Invalid number of arguments to function '%s'. Was expecting %u%s arguments",
+                            shown.p, min, most);
         } else {
             rc = hg_err_set(err, HG_ETYPE, "Cannot apply '%s' to arguments of type '%s'", shown.p, call.p);
         }
@@ -224,12 +267,12 @@ static bool split_unit(hg_str_t name, hg_str_t *base, bool *has_unit, hg_unit_t 
 int hg_func_resolve(hg_arena_t *a, hg_str_t name, const hg_type_t *const *types, hg_col_t *const *lits, uint32_t n,
                     hg_func_match_t *ret, hg_err_t *err)
 {
-    hg_str_t         base;
-    bool             has_unit;
-    hg_unit_t        unit;
+    hg_str_t base;
+    bool has_unit;
+    hg_unit_t unit;
     const hg_func_t *near = NULL;
-    int              best = INT_MAX;
-    bool             known_unit = split_unit(name, &base, &has_unit, &unit);
+    int best = INT_MAX;
+    bool known_unit = split_unit(name, &base, &has_unit, &unit);
     for (uint32_t i = 0; i < hg_n_funcs; i++) {
         const hg_func_t *f = &hg_funcs[i];
         if (has_unit != !!(f->flags & HG_F_UNIT) || !hg_str_eqz(base, f->name)) continue;
@@ -244,8 +287,10 @@ int hg_func_resolve(hg_arena_t *a, hg_str_t name, const hg_type_t *const *types,
             with->unit = (uint8_t)unit;
             f = with;
         }
-        hg_bind_t b = { .a = a, .fn = f, .in = types, .lits = lits, .n = n, .arg = HG_ANEWN(a, const hg_type_t *, n + 1) };
-        bool      nullable = f->flags & HG_F_NULLS;
+        hg_bind_t b = {
+            .a = a, .fn = f, .in = types, .lits = lits, .n = n, .arg = HG_ANEWN(a, const hg_type_t *, n + 1)
+        };
+        bool nullable = f->flags & HG_F_NULLS;
         for (uint32_t k = 0; k < n; k++) {
             b.arg[k] = types[k];
             nullable = nullable || types[k]->nullable || types[k]->kind == HG_T_NULL;
@@ -265,8 +310,8 @@ int hg_func_resolve(hg_arena_t *a, hg_str_t name, const hg_type_t *const *types,
 
 bool hg_func_exists(hg_str_t name)
 {
-    hg_str_t  base;
-    bool      has_unit;
+    hg_str_t base;
+    bool has_unit;
     hg_unit_t unit;
     split_unit(name, &base, &has_unit, &unit);
     for (uint32_t i = 0; i < hg_n_funcs; i++)
@@ -274,7 +319,10 @@ bool hg_func_exists(hg_str_t name)
     return false;
 }
 
-const char *hg_func_name(const hg_func_t *f) { return f->name; }
+const char *hg_func_name(const hg_func_t *f)
+{
+    return f->name;
+}
 
 void hg_func_list(void (*fn)(void *arg, const char *name, const char *signature, const char *doc), void *arg)
 {
@@ -287,7 +335,8 @@ static const hg_type_t *common_text(hg_arena_t *a, const hg_type_t *x, const hg_
 {
     if (x->kind == y->kind && x->precision == y->precision) return x;
     int32_t p = x->precision < 0 || y->precision < 0 ? -1 : HG_MAX(x->precision, y->precision);
-    return hg_type_make(a, varying, false, p, 0); /* lengths that differ become varying, as in Calcite's ragged unions */
+    return hg_type_make(a, varying, false, p,
+                        0); /* lengths that differ become varying, as in Calcite's ragged unions */
 }
 
 static const hg_type_t *common_kind(hg_arena_t *a, const hg_type_t *x, const hg_type_t *y)
@@ -301,22 +350,26 @@ static const hg_type_t *common_kind(hg_arena_t *a, const hg_type_t *x, const hg_
     if (x->kind == HG_T_TIMESTAMP && y->kind == HG_T_DATE) return x;
     if (x->kind != y->kind) return NULL;
     switch ((int)x->kind) {
-    case HG_T_INTERVAL: return x->unit == y->unit ? x : hg_interval_type(a, HG_IV_DAY_SECOND);
-    case HG_T_INTERVAL_YM: return x->unit == y->unit ? x : hg_interval_type(a, HG_IV_YEAR_MONTH);
+    case HG_T_INTERVAL:
+        return x->unit == y->unit ? x : hg_interval_type(a, HG_IV_DAY_SECOND);
+    case HG_T_INTERVAL_YM:
+        return x->unit == y->unit ? x : hg_interval_type(a, HG_IV_YEAR_MONTH);
     case HG_T_ARRAY: {
         const hg_type_t *elem = hg_type_common(a, x->elem, y->elem);
         return elem ? hg_type_array(a, elem, false) : NULL;
     }
     case HG_T_MAP:
-    case HG_T_ROW: return hg_type_same(x, y) ? x : NULL;
-    default: return x;
+    case HG_T_ROW:
+        return hg_type_same(x, y) ? x : NULL;
+    default:
+        return x;
     }
 }
 
 const hg_type_t *hg_type_common(hg_arena_t *a, const hg_type_t *x, const hg_type_t *y)
 {
     const hg_type_t *t = common_kind(a, x, y);
-    bool             nullable = x->nullable || y->nullable || x->kind == HG_T_NULL || y->kind == HG_T_NULL;
+    bool nullable = x->nullable || y->nullable || x->kind == HG_T_NULL || y->kind == HG_T_NULL;
     return t ? hg_type_with_null(a, t, nullable) : NULL;
 }
 
@@ -330,16 +383,26 @@ static int family(hg_kind_t k)
     if (hg_kind_is_string(k)) return F_TEXT;
     if (hg_kind_is_bytes(k)) return F_BYTES;
     switch ((int)k) {
-    case HG_T_BOOLEAN: return F_BOOL;
-    case HG_T_DATE: return F_DATE;
-    case HG_T_TIME: return F_TIME;
-    case HG_T_TIMESTAMP: return F_TS;
-    case HG_T_TIMESTAMP_TZ: return F_TSZ;
-    case HG_T_INTERVAL: return F_IV;
-    case HG_T_INTERVAL_YM: return F_IVM;
-    case HG_T_UUID: return F_UUID;
-    case HG_T_ARRAY: return F_ARRAY;
-    default: return F_NONE;
+    case HG_T_BOOLEAN:
+        return F_BOOL;
+    case HG_T_DATE:
+        return F_DATE;
+    case HG_T_TIME:
+        return F_TIME;
+    case HG_T_TIMESTAMP:
+        return F_TS;
+    case HG_T_TIMESTAMP_TZ:
+        return F_TSZ;
+    case HG_T_INTERVAL:
+        return F_IV;
+    case HG_T_INTERVAL_YM:
+        return F_IVM;
+    case HG_T_UUID:
+        return F_UUID;
+    case HG_T_ARRAY:
+        return F_ARRAY;
+    default:
+        return F_NONE;
     }
 }
 
@@ -347,7 +410,8 @@ static int family(hg_kind_t k)
 static const uint32_t casts[] = {
     [F_NONE] = 0,
     [F_BOOL] = TO(F_BOOL) | TO(F_TEXT) | TO(F_EXACT) | TO(F_FLOAT),
-    [F_EXACT] = TO(F_EXACT) | TO(F_FLOAT) | TO(F_TEXT) | TO(F_BOOL) | TO(F_TS) | TO(F_TSZ) | TO(F_IV) | TO(F_IVM) | TO(F_BYTES),
+    [F_EXACT] =
+        TO(F_EXACT) | TO(F_FLOAT) | TO(F_TEXT) | TO(F_BOOL) | TO(F_TS) | TO(F_TSZ) | TO(F_IV) | TO(F_IVM) | TO(F_BYTES),
     [F_FLOAT] = TO(F_EXACT) | TO(F_FLOAT) | TO(F_TEXT) | TO(F_BOOL) | TO(F_TS) | TO(F_TSZ),
     [F_TEXT] = TO(F_BOOL) | TO(F_EXACT) | TO(F_FLOAT) | TO(F_TEXT) | TO(F_BYTES) | TO(F_DATE) | TO(F_TIME) | TO(F_TS) |
                TO(F_TSZ) | TO(F_IV) | TO(F_IVM) | TO(F_UUID),
@@ -371,15 +435,18 @@ static bool one_unit(const hg_type_t *t)
     case HG_IV_MINUTE:
     case HG_IV_SECOND:
     case HG_IV_YEAR:
-    case HG_IV_MONTH: return true;
-    default: return false;
+    case HG_IV_MONTH:
+        return true;
+    default:
+        return false;
     }
 }
 
 bool hg_cast_explicit(const hg_type_t *from, const hg_type_t *to)
 {
     if (from->kind == HG_T_NULL) return to->kind != HG_T_GEOMETRY;
-    if (from->kind == to->kind && from->kind != HG_T_ARRAY && family(from->kind) == F_NONE) return hg_type_same(from, to);
+    if (from->kind == to->kind && from->kind != HG_T_ARRAY && family(from->kind) == F_NONE)
+        return hg_type_same(from, to);
     int ff = family(from->kind), ft = family(to->kind);
     if (!(casts[ff] & TO(ft))) return false;
     if (ff == F_ARRAY) return hg_cast_explicit(from->elem, to->elem);

@@ -6,7 +6,10 @@
 
 #define MAX_DIGITS 38
 
-const hg_type_t *hg_plain_type(hg_arena_t *a, hg_kind_t k) { return hg_type_make(a, k, false, -1, 0); }
+const hg_type_t *hg_plain_type(hg_arena_t *a, hg_kind_t k)
+{
+    return hg_type_make(a, k, false, -1, 0);
+}
 
 const hg_type_t *hg_decimal_type(hg_arena_t *a, int32_t precision, int32_t scale)
 {
@@ -22,11 +25,20 @@ const hg_type_t *hg_interval_type(hg_arena_t *a, hg_interval_unit_t unit)
     return t;
 }
 
-static bool is_float(const hg_type_t *t) { return t->kind == HG_T_REAL || t->kind == HG_T_DOUBLE; }
-static bool is_null(const hg_type_t *t) { return t->kind == HG_T_NULL; }
+static bool is_float(const hg_type_t *t)
+{
+    return t->kind == HG_T_REAL || t->kind == HG_T_DOUBLE;
+}
+static bool is_null(const hg_type_t *t)
+{
+    return t->kind == HG_T_NULL;
+}
 
 /* Bytes of an integer type: order of HG_KINDS is TINYINT … BIGINT, UTINYINT … UBIGINT. */
-static int int_width(hg_kind_t k) { return 1 << (hg_kind_is_unsigned(k) ? k - HG_T_UTINYINT : k - HG_T_TINYINT); }
+static int int_width(hg_kind_t k)
+{
+    return 1 << (hg_kind_is_unsigned(k) ? k - HG_T_UTINYINT : k - HG_T_TINYINT);
+}
 
 hg_kind_t hg_int_wider(hg_kind_t x, hg_kind_t y)
 {
@@ -39,7 +51,8 @@ const hg_type_t *hg_numeric_common(hg_arena_t *a, const hg_type_t *x, const hg_t
 {
     if (is_float(x) || is_float(y)) {
         bool one_real = x->kind == HG_T_REAL || y->kind == HG_T_REAL;
-        bool plain = x->kind != HG_T_DOUBLE && y->kind != HG_T_DOUBLE && x->kind != HG_T_DECIMAL && y->kind != HG_T_DECIMAL;
+        bool plain =
+            x->kind != HG_T_DOUBLE && y->kind != HG_T_DOUBLE && x->kind != HG_T_DECIMAL && y->kind != HG_T_DECIMAL;
         return hg_plain_type(a, one_real && plain ? HG_T_REAL : HG_T_DOUBLE);
     }
     if (x->kind != HG_T_DECIMAL && y->kind != HG_T_DECIMAL)
@@ -143,9 +156,9 @@ static const hg_type_t *int_compare(hg_arena_t *a, const hg_type_t *x, const hg_
 static const hg_type_t *literal_as(hg_bind_t *b, uint32_t i, const hg_type_t *other)
 {
     if (other->kind != HG_T_DECIMAL) return other;
-    hg_str_t    s = hg_col_var(b->lits[i], 0);
+    hg_str_t s = hg_col_var(b->lits[i], 0);
     const char *dot = s.n ? memchr(s.p, '.', s.n) : NULL;
-    int32_t     digits = dot ? (int32_t)(s.n - (size_t)(dot - s.p) - 1) : 0;
+    int32_t digits = dot ? (int32_t)(s.n - (size_t)(dot - s.p) - 1) : 0;
     return hg_decimal_type(b->a, MAX_DIGITS, HG_MIN(HG_MAX(digits, other->scale), MAX_DIGITS));
 }
 
@@ -204,7 +217,10 @@ bool hg_bind_cmp(hg_bind_t *b)
     return compare_types(b);
 }
 
-bool hg_bind_distinct(hg_bind_t *b) { return hg_bind_cmp(b); }
+bool hg_bind_distinct(hg_bind_t *b)
+{
+    return hg_bind_cmp(b);
+}
 
 bool hg_bind_nullif(hg_bind_t *b)
 {
@@ -218,7 +234,7 @@ bool hg_bind_nullif(hg_bind_t *b)
 bool hg_bind_common(hg_bind_t *b)
 {
     const hg_type_t *t = b->in[0];
-    bool             all = true;
+    bool all = true;
     for (uint32_t i = 0; i < b->n; i++) {
         t = i ? hg_type_common(b->a, t, b->in[i]) : t;
         if (!t) return false;
@@ -251,9 +267,9 @@ bool hg_bind_floor(hg_bind_t *b)
 
 bool hg_bind_concat(hg_bind_t *b)
 {
-    bool      text = b->fn->args[0] == 's', fixed = true;
+    bool text = b->fn->args[0] == 's', fixed = true;
     hg_kind_t varying = text ? HG_T_VARCHAR : HG_T_VARBINARY, blank = text ? HG_T_CHAR : HG_T_BINARY;
-    int64_t   sum = 0;
+    int64_t sum = 0;
     for (uint32_t i = 0; i < b->n; i++) {
         const hg_type_t *t = b->in[i];
         if (is_null(t)) b->arg[i] = t = hg_plain_type(b->a, varying);
@@ -270,8 +286,10 @@ bool hg_bind_varying(hg_bind_t *b)
 {
     bool text = b->fn->args[0] == 's';
     for (uint32_t i = 0; i < b->n; i++) {
-        if (b->fn->args[i] == 'l') b->arg[i] = hg_plain_type(b->a, HG_T_BIGINT);
-        else if (is_null(b->in[i])) b->arg[i] = hg_plain_type(b->a, text ? HG_T_VARCHAR : HG_T_VARBINARY);
+        if (b->fn->args[i] == 'l')
+            b->arg[i] = hg_plain_type(b->a, HG_T_BIGINT);
+        else if (is_null(b->in[i]))
+            b->arg[i] = hg_plain_type(b->a, text ? HG_T_VARCHAR : HG_T_VARBINARY);
     }
     b->ret = hg_type_make(b->a, text ? HG_T_VARCHAR : HG_T_VARBINARY, false, b->arg[0]->precision, 0);
     return true;
@@ -281,12 +299,15 @@ bool hg_bind_varying(hg_bind_t *b)
 
 bool hg_bind_interval_scale(hg_bind_t *b)
 {
-    uint32_t         iv = b->fn->args[0] == 'n' ? 1 : 0;
+    uint32_t iv = b->fn->args[0] == 'n' ? 1 : 0;
     const hg_type_t *t = b->in[1 - iv];
     if (is_null(b->in[iv])) return false;
-    if (is_null(t)) b->arg[1 - iv] = hg_plain_type(b->a, HG_T_BIGINT);
-    else if (is_float(t)) b->arg[1 - iv] = hg_plain_type(b->a, HG_T_DOUBLE);
-    else b->arg[1 - iv] = as_decimal(b, t);
+    if (is_null(t))
+        b->arg[1 - iv] = hg_plain_type(b->a, HG_T_BIGINT);
+    else if (is_float(t))
+        b->arg[1 - iv] = hg_plain_type(b->a, HG_T_DOUBLE);
+    else
+        b->arg[1 - iv] = as_decimal(b, t);
     if (is_null(t)) b->arg[1 - iv] = hg_decimal_type(b->a, 10, 0);
     b->ret = b->in[iv];
     return true;
@@ -298,7 +319,8 @@ bool hg_bind_interval_sum(hg_bind_t *b)
     if (is_null(x) && is_null(y)) return false;
     if (is_null(x)) b->arg[0] = x = y;
     if (is_null(y)) b->arg[1] = y = x;
-    b->ret = x->unit == y->unit ? x : hg_interval_type(b->a, x->kind == HG_T_INTERVAL ? HG_IV_DAY_SECOND : HG_IV_YEAR_MONTH);
+    b->ret =
+        x->unit == y->unit ? x : hg_interval_type(b->a, x->kind == HG_T_INTERVAL ? HG_IV_DAY_SECOND : HG_IV_YEAR_MONTH);
     return true;
 }
 
@@ -310,8 +332,10 @@ static bool as_points(hg_bind_t *b, uint32_t from)
         if (b->in[i]->kind != HG_T_DATE && !is_null(b->in[i])) ts = b->in[i];
     if (!ts) ts = hg_plain_type(b->a, HG_T_TIMESTAMP);
     for (uint32_t i = from; i < b->n; i++) {
-        if (b->in[i]->kind == HG_T_DATE || is_null(b->in[i])) b->arg[i] = ts;
-        else if (b->in[i]->kind != ts->kind) return false;
+        if (b->in[i]->kind == HG_T_DATE || is_null(b->in[i]))
+            b->arg[i] = ts;
+        else if (b->in[i]->kind != ts->kind)
+            return false;
     }
     return true;
 }
@@ -325,8 +349,8 @@ bool hg_bind_diff(hg_bind_t *b)
 bool hg_bind_time_diff_interval(hg_bind_t *b)
 {
     static const int8_t units[HG_UNIT_N] = {
-        [HG_UNIT_YEAR] = HG_IV_YEAR + 1, [HG_UNIT_QUARTER] = HG_IV_MONTH + 1, [HG_UNIT_MONTH] = HG_IV_MONTH + 1,
-        [HG_UNIT_WEEK] = HG_IV_DAY + 1,  [HG_UNIT_DAY] = HG_IV_DAY + 1,       [HG_UNIT_HOUR] = HG_IV_HOUR + 1,
+        [HG_UNIT_YEAR] = HG_IV_YEAR + 1,     [HG_UNIT_QUARTER] = HG_IV_MONTH + 1, [HG_UNIT_MONTH] = HG_IV_MONTH + 1,
+        [HG_UNIT_WEEK] = HG_IV_DAY + 1,      [HG_UNIT_DAY] = HG_IV_DAY + 1,       [HG_UNIT_HOUR] = HG_IV_HOUR + 1,
         [HG_UNIT_MINUTE] = HG_IV_MINUTE + 1, [HG_UNIT_SECOND] = HG_IV_SECOND + 1,
     };
     int u = units[b->fn->unit];
@@ -345,7 +369,8 @@ bool hg_bind_trunc_unit(hg_bind_t *b)
 {
     hg_unit_t u = (hg_unit_t)b->fn->unit;
     if (is_null(b->in[0])) return false;
-    if (u == HG_UNIT_DOY || u == HG_UNIT_DOW || u == HG_UNIT_ISODOW || u == HG_UNIT_EPOCH || u == HG_UNIT_ISOYEAR) return false;
+    if (u == HG_UNIT_DOY || u == HG_UNIT_DOW || u == HG_UNIT_ISODOW || u == HG_UNIT_EPOCH || u == HG_UNIT_ISOYEAR)
+        return false;
     if (b->in[0]->kind == HG_T_TIME && u < HG_UNIT_HOUR) return false;
     b->ret = b->in[0];
     return true;
@@ -354,22 +379,24 @@ bool hg_bind_trunc_unit(hg_bind_t *b)
 bool hg_bind_extract(hg_bind_t *b)
 {
     const hg_type_t *t = b->in[0];
-    hg_unit_t        u = (hg_unit_t)b->fn->unit;
-    bool             clock = u >= HG_UNIT_HOUR && u <= HG_UNIT_EPOCH;
+    hg_unit_t u = (hg_unit_t)b->fn->unit;
+    bool clock = u >= HG_UNIT_HOUR && u <= HG_UNIT_EPOCH;
     if (is_null(t)) b->arg[0] = t = hg_plain_type(b->a, HG_T_TIMESTAMP);
     b->ret = hg_plain_type(b->a, HG_T_BIGINT);
     if (t->kind == HG_T_TIME) return clock && u != HG_UNIT_EPOCH;
     if (t->kind == HG_T_INTERVAL) return clock || u == HG_UNIT_DAY;
-    if (t->kind == HG_T_INTERVAL_YM) return u == HG_UNIT_YEAR || u == HG_UNIT_MONTH || u == HG_UNIT_QUARTER || u == HG_UNIT_DECADE ||
-                                            u == HG_UNIT_CENTURY || u == HG_UNIT_MILLENNIUM;
+    if (t->kind == HG_T_INTERVAL_YM)
+        return u == HG_UNIT_YEAR || u == HG_UNIT_MONTH || u == HG_UNIT_QUARTER || u == HG_UNIT_DECADE ||
+               u == HG_UNIT_CENTURY || u == HG_UNIT_MILLENNIUM;
     return true;
 }
 
 bool hg_bind_add_unit(hg_bind_t *b)
 {
-    hg_unit_t        u = (hg_unit_t)b->fn->unit;
+    hg_unit_t u = (hg_unit_t)b->fn->unit;
     const hg_type_t *t = b->in[1];
-    if (u == HG_UNIT_DOY || u == HG_UNIT_DOW || u == HG_UNIT_ISODOW || u == HG_UNIT_EPOCH || u == HG_UNIT_ISOYEAR) return false;
+    if (u == HG_UNIT_DOY || u == HG_UNIT_DOW || u == HG_UNIT_ISODOW || u == HG_UNIT_EPOCH || u == HG_UNIT_ISOYEAR)
+        return false;
     b->arg[0] = hg_plain_type(b->a, HG_T_BIGINT);
     if (is_null(t) || (t->kind == HG_T_DATE && u >= HG_UNIT_HOUR)) b->arg[1] = hg_plain_type(b->a, HG_T_TIMESTAMP);
     b->ret = b->arg[1];

@@ -1,11 +1,12 @@
-/* func_int.h: between the list of functions (func_list.c), the binding rules (func_bind.c) and name resolution (func.c). */
+/* func_int.h: between the list of functions (func_list.c), the binding rules (func_bind.c) and name resolution
+ * (func.c). */
 #ifndef HG_ENGINE_FUNC_INT_H
 #define HG_ENGINE_FUNC_INT_H
 
 #include "engine/eval_int.h"
 
 extern const hg_func_t hg_funcs[];
-extern const uint32_t  hg_n_funcs;
+extern const uint32_t hg_n_funcs;
 
 /* A type without digits: precision -1, scale 0, not nullable. */
 const hg_type_t *hg_plain_type(hg_arena_t *a, hg_kind_t k);

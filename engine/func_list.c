@@ -1,28 +1,39 @@
 /* func_list.c: the one list of scalar functions and operators. What is not here does not exist.
  *
- * A row: name, argument pattern, binding rule (NULL: the pattern says it all), kernel. Several rows may share a name; resolve takes
- * the row that fits the argument types best, the first of equals. The pattern is one letter per argument, then optionally '>' and
- * the letter of the result:
- *   i integer          l integer, cast to BIGINT     e integer or DECIMAL     f REAL or DOUBLE      n number
- *   F number, cast to DOUBLE                         s CHAR or VARCHAR        b BINARY or VARBINARY  B BOOLEAN
- *   D DATE  T TIME  S TIMESTAMP  Z TIMESTAMP WITH TIME ZONE   p one of D S Z   q any of D S Z T I Y
- *   I day-time interval   Y year-month interval   U UUID   A array   * anything
+ * A row: name, argument pattern, binding rule (NULL: the pattern says it all), kernel. Several rows may share a name;
+ * resolve takes the row that fits the argument types best, the first of equals. The pattern is one letter per argument,
+ * then optionally '>' and the letter of the result: i integer          l integer, cast to BIGINT     e integer or
+ * DECIMAL     f REAL or DOUBLE      n number F number, cast to DOUBLE                         s CHAR or VARCHAR b
+ * BINARY or VARBINARY  B BOOLEAN D DATE  T TIME  S TIMESTAMP  Z TIMESTAMP WITH TIME ZONE   p one of D S Z   q any of D
+ * S Z T I Y I day-time interval   Y year-month interval   U UUID   A array   * anything
  *   '?' after a letter: may be missing;  '+' after the last letter: once or more
  *   results also: V VARCHAR, N INTEGER, L BIGINT, 1 the first argument's type */
 #include "base/hg.h"
 #include "engine/func_int.h"
 
 #define INFIX(nm, pat, b, k, x, sg, d)                                                                                 \
-    { .name = nm, .args = pat, .bind = b, .kernel = k, .flags = HG_F_INFIX, .aux = x, .sig = sg, .doc = d }
-#define FUNC(nm, pat, b, k, x, sg, d) { .name = nm, .args = pat, .bind = b, .kernel = k, .aux = x, .sig = sg, .doc = d }
+    {                                                                                                                  \
+        .name = nm, .args = pat, .bind = b, .kernel = k, .flags = HG_F_INFIX, .aux = x, .sig = sg, .doc = d            \
+    }
+#define FUNC(nm, pat, b, k, x, sg, d)                                                                                  \
+    {                                                                                                                  \
+        .name = nm, .args = pat, .bind = b, .kernel = k, .aux = x, .sig = sg, .doc = d                                 \
+    }
 #define FLAGGED(nm, pat, b, k, x, fl, sg, d)                                                                           \
-    { .name = nm, .args = pat, .bind = b, .kernel = k, .aux = x, .flags = fl, .sig = sg, .doc = d }
+    {                                                                                                                  \
+        .name = nm, .args = pat, .bind = b, .kernel = k, .aux = x, .flags = fl, .sig = sg, .doc = d                    \
+    }
 #define UNIT(nm, pat, b, k, x, sg, d)                                                                                  \
-    { .name = nm, .args = pat, .bind = b, .kernel = k, .aux = x, .flags = HG_F_UNIT, .sig = sg, .doc = d }
+    {                                                                                                                  \
+        .name = nm, .args = pat, .bind = b, .kernel = k, .aux = x, .flags = HG_F_UNIT, .sig = sg, .doc = d             \
+    }
 #define FIELD(nm, u, d)                                                                                                \
-    { .name = nm, .args = "q", .bind = hg_bind_extract, .kernel = hg_k_extract, .unit = u, .sig = "(x)", .doc = d }
+    {                                                                                                                  \
+        .name = nm, .args = "q", .bind = hg_bind_extract, .kernel = hg_k_extract, .unit = u, .sig = "(x)", .doc = d    \
+    }
 
-/* The five arithmetic operators on numbers: integers stay integers, DECIMAL is exact, anything with a float is a float. */
+/* The five arithmetic operators on numbers: integers stay integers, DECIMAL is exact, anything with a float is a float.
+ */
 #define ARITH(op, aux_, sg, d)                                                                                         \
     INFIX(op, "ii", hg_bind_arith_int, hg_k_arith_int, aux_, sg, d),                                                   \
         INFIX(op, "ee", hg_bind_arith_dec, hg_k_arith_dec, aux_, sg, d),                                               \
@@ -35,7 +46,8 @@ const hg_func_t hg_funcs[] = {
     ARITH("+", HG_ARITH_ADD, "x + y", "Sum. Overflow is an error."),
     ARITH("-", HG_ARITH_SUB, "x - y", "Difference. Overflow is an error."),
     ARITH("*", HG_ARITH_MUL, "x * y", "Product. Overflow is an error."),
-    ARITH("/", HG_ARITH_DIV, "x / y", "Quotient, cut toward zero for integers. Division by zero is an error except for floats."),
+    ARITH("/", HG_ARITH_DIV, "x / y",
+          "Quotient, cut toward zero for integers. Division by zero is an error except for floats."),
     ARITH("%", HG_ARITH_MOD, "x % y", "Remainder with the sign of x. Zero as y is an error except for floats."),
     FUNC("mod", "ii", hg_bind_arith_int, hg_k_arith_int, HG_ARITH_MOD, "(x, y)", "As x % y."),
     FUNC("mod", "ee", hg_bind_arith_dec, hg_k_arith_dec, HG_ARITH_MOD, "(x, y)", "As x % y."),
@@ -82,8 +94,10 @@ const hg_func_t hg_funcs[] = {
     INFIX("*", "nY", hg_bind_interval_scale, hg_k_interval_arith, HG_ARITH_MUL, "x * interval", "Cut toward zero."),
     INFIX("/", "In", hg_bind_interval_scale, hg_k_interval_arith, HG_ARITH_DIV, "interval / x", "Cut toward zero."),
     INFIX("/", "Yn", hg_bind_interval_scale, hg_k_interval_arith, HG_ARITH_DIV, "interval / x", "Cut toward zero."),
-    UNIT("-", "pp", hg_bind_time_diff_interval, hg_k_time_diff, 1, "(x - y) UNIT", "Difference of two points in time as an interval."),
-    UNIT("-", "TT", hg_bind_time_diff_interval, hg_k_time_diff, 1, "(x - y) UNIT", "Difference of two times as an interval."),
+    UNIT("-", "pp", hg_bind_time_diff_interval, hg_k_time_diff, 1, "(x - y) UNIT",
+         "Difference of two points in time as an interval."),
+    UNIT("-", "TT", hg_bind_time_diff_interval, hg_k_time_diff, 1, "(x - y) UNIT",
+         "Difference of two times as an interval."),
 
     /* --- comparison --- */
     INFIX("=", "**", hg_bind_cmp, hg_k_cmp, HG_CMP_EQ, "x = y", "Equal. NaN equals NaN."),
@@ -101,8 +115,10 @@ const hg_func_t hg_funcs[] = {
             "As IS NOT DISTINCT FROM."),
     FUNC("greatest", "*+", hg_bind_common, hg_k_greatest, 1, "(x, ...)", "The greatest; NULL if any is NULL."),
     FUNC("least", "*+", hg_bind_common, hg_k_greatest, 0, "(x, ...)", "The least; NULL if any is NULL."),
-    FLAGGED("greatest_ignore_nulls", "*+", hg_bind_common, hg_k_greatest, 1, HG_F_LENIENT, "(x, ...)", "The greatest non-NULL."),
-    FLAGGED("least_ignore_nulls", "*+", hg_bind_common, hg_k_greatest, 0, HG_F_LENIENT, "(x, ...)", "The least non-NULL."),
+    FLAGGED("greatest_ignore_nulls", "*+", hg_bind_common, hg_k_greatest, 1, HG_F_LENIENT, "(x, ...)",
+            "The greatest non-NULL."),
+    FLAGGED("least_ignore_nulls", "*+", hg_bind_common, hg_k_greatest, 0, HG_F_LENIENT, "(x, ...)",
+            "The least non-NULL."),
     FLAGGED("nullif", "**", hg_bind_nullif, hg_k_nullif, 0, HG_F_LENIENT, "(x, y)", "NULL where x = y, else x."),
 
     /* --- numbers --- */
@@ -168,28 +184,35 @@ const hg_func_t hg_funcs[] = {
     FUNC("left", "bl", hg_bind_varying, hg_k_substring, HG_SUB_LEFT, "(b, n)", "The first n bytes."),
     FUNC("right", "sl", hg_bind_varying, hg_k_substring, HG_SUB_RIGHT, "(s, n)", "The last n characters."),
     FUNC("right", "bl", hg_bind_varying, hg_k_substring, HG_SUB_RIGHT, "(b, n)", "The last n bytes."),
-    FUNC("trim", "ss?", hg_bind_varying, hg_k_trim, HG_TRIM_BOTH, "([BOTH] [chars FROM] s)", "Without these characters at both ends (blanks)."),
+    FUNC("trim", "ss?", hg_bind_varying, hg_k_trim, HG_TRIM_BOTH, "([BOTH] [chars FROM] s)",
+         "Without these characters at both ends (blanks)."),
     FUNC("btrim", "ss?", hg_bind_varying, hg_k_trim, HG_TRIM_BOTH, "(s [, chars])", "As TRIM(BOTH chars FROM s)."),
     FUNC("ltrim", "ss?", hg_bind_varying, hg_k_trim, HG_TRIM_LEFT, "(s [, chars])", "As TRIM(LEADING chars FROM s)."),
     FUNC("rtrim", "ss?", hg_bind_varying, hg_k_trim, HG_TRIM_RIGHT, "(s [, chars])", "As TRIM(TRAILING chars FROM s)."),
-    FUNC("position", "ss>N", NULL, hg_k_position, 0, "(piece IN s)", "1-based place of the first piece, 0 if absent. Arguments: piece, s."),
+    FUNC("position", "ss>N", NULL, hg_k_position, 0, "(piece IN s)",
+         "1-based place of the first piece, 0 if absent. Arguments: piece, s."),
     FUNC("position", "bb>N", NULL, hg_k_position, 1, "(piece IN b)", "1-based place of the first piece, 0 if absent."),
     FUNC("replace", "sss>V", NULL, hg_k_replace, 0, "(s, from, to)", "Every occurrence of from replaced."),
     FUNC("reverse", "s>1", NULL, hg_k_reverse, 0, "(s)", "Characters in reverse order."),
     FUNC("repeat", "sl>V", NULL, hg_k_repeat, 0, "(s, n)", "s n times."),
-    FUNC("overlay", "ssll?>V", NULL, hg_k_overlay, 0, "(s PLACING t FROM start [FOR length])", "t in the place of a piece of s."),
-    FUNC("split_part", "ssl>V", NULL, hg_k_split_part, 0, "(s, separator, n)", "The nth part; negative n counts from the end."),
+    FUNC("overlay", "ssll?>V", NULL, hg_k_overlay, 0, "(s PLACING t FROM start [FOR length])",
+         "t in the place of a piece of s."),
+    FUNC("split_part", "ssl>V", NULL, hg_k_split_part, 0, "(s, separator, n)",
+         "The nth part; negative n counts from the end."),
     FUNC("ascii", "s>N", NULL, hg_k_ascii, 0, "(s)", "Code point of the first character, 0 for ''."),
     FUNC("chr", "l>V", NULL, hg_k_chr, 0, "(n)", "The character with this code point."),
-    INFIX("like", "sss?>B", NULL, hg_k_like, HG_LIKE, "s LIKE pattern [ESCAPE c]", "% and _; no escape character unless given."),
+    INFIX("like", "sss?>B", NULL, hg_k_like, HG_LIKE, "s LIKE pattern [ESCAPE c]",
+          "% and _; no escape character unless given."),
     INFIX("not like", "sss?>B", NULL, hg_k_like, HG_LIKE | HG_LIKE_NOT, "s NOT LIKE pattern [ESCAPE c]", ""),
     INFIX("ilike", "sss?>B", NULL, hg_k_like, HG_LIKE_FOLD, "s ILIKE pattern [ESCAPE c]", "LIKE without case."),
     INFIX("not ilike", "sss?>B", NULL, hg_k_like, HG_LIKE_FOLD | HG_LIKE_NOT, "s NOT ILIKE pattern [ESCAPE c]", ""),
-    INFIX("rlike", "ss>B", NULL, hg_k_rlike, 0, "s RLIKE regex", "A POSIX extended regular expression that may match anywhere."),
+    INFIX("rlike", "ss>B", NULL, hg_k_rlike, 0, "s RLIKE regex",
+          "A POSIX extended regular expression that may match anywhere."),
     INFIX("not rlike", "ss>B", NULL, hg_k_rlike, HG_LIKE_NOT, "s NOT RLIKE regex", ""),
 
     /* --- dates and times --- */
-    UNIT("extract", "q", hg_bind_extract, hg_k_extract, 0, "(UNIT FROM x)", "A field of a date, time or interval, BIGINT."),
+    UNIT("extract", "q", hg_bind_extract, hg_k_extract, 0, "(UNIT FROM x)",
+         "A field of a date, time or interval, BIGINT."),
     FIELD("year", HG_UNIT_YEAR, "EXTRACT(YEAR FROM x)."),
     FIELD("quarter", HG_UNIT_QUARTER, "EXTRACT(QUARTER FROM x)."),
     FIELD("month", HG_UNIT_MONTH, "EXTRACT(MONTH FROM x)."),
@@ -207,7 +230,8 @@ const hg_func_t hg_funcs[] = {
     UNIT("floor", "p", hg_bind_trunc_unit, hg_k_time_trunc, 0, "(x TO UNIT)", "x rounded down to a unit."),
     UNIT("floor", "T", hg_bind_trunc_unit, hg_k_time_trunc, 0, "(x TO UNIT)", "x rounded down to a unit."),
     UNIT("ceil", "p", hg_bind_trunc_unit, hg_k_time_trunc, 1, "(x TO UNIT)", "x rounded up to a unit."),
-    UNIT("ceil", "T", hg_bind_trunc_unit, hg_k_time_trunc, 1, "(x TO UNIT)", "x rounded up to a unit; wraps within 24 hours."),
+    UNIT("ceil", "T", hg_bind_trunc_unit, hg_k_time_trunc, 1, "(x TO UNIT)",
+         "x rounded up to a unit; wraps within 24 hours."),
     UNIT("timestampdiff", "pp", hg_bind_diff, hg_k_time_diff, 0, "(UNIT, from, to)", "to - from in whole units."),
     UNIT("datediff", "pp", hg_bind_diff, hg_k_time_diff, 0, "(UNIT, from, to)", "to - from in whole units."),
     UNIT("timestampadd", "lp", hg_bind_add_unit, hg_k_time_add, 0, "(UNIT, n, x)", "x plus n units."),
@@ -220,9 +244,10 @@ const hg_func_t hg_funcs[] = {
     FUNC("date_sub", "SI>1", NULL, hg_k_time_arith, 0, "(timestamp, interval)", "timestamp - interval."),
     FUNC("date_sub", "SY>1", NULL, hg_k_time_arith, 0, "(timestamp, interval)", "timestamp - interval."),
     FLAGGED("make_date", "lll>D", NULL, hg_k_make_time, 0, HG_F_NULLS, "(year, month, day)", "NULL for invalid parts."),
-    FLAGGED("make_time", "llF>T", NULL, hg_k_make_time, 1, HG_F_NULLS, "(hour, minute, seconds)", "NULL for invalid parts."),
-    FLAGGED("make_timestamp", "lllllF>S", NULL, hg_k_make_time, 2, HG_F_NULLS, "(year, month, day, hour, minute, seconds)",
+    FLAGGED("make_time", "llF>T", NULL, hg_k_make_time, 1, HG_F_NULLS, "(hour, minute, seconds)",
             "NULL for invalid parts."),
+    FLAGGED("make_timestamp", "lllllF>S", NULL, hg_k_make_time, 2, HG_F_NULLS,
+            "(year, month, day, hour, minute, seconds)", "NULL for invalid parts."),
     FLAGGED("now", ">S", NULL, hg_k_now, 0, HG_F_VARIES, "()", "Time of the step, UTC."),
     FLAGGED("current_timestamp", ">S", NULL, hg_k_now, 0, HG_F_VARIES, "()", "As NOW()."),
 
@@ -230,6 +255,7 @@ const hg_func_t hg_funcs[] = {
     FUNC("cardinality", "A>N", NULL, hg_k_cardinality, 0, "(array)", "Number of elements."),
     FUNC("array_length", "A>N", NULL, hg_k_cardinality, 0, "(array)", "Number of elements."),
     FUNC("array_size", "A>N", NULL, hg_k_cardinality, 0, "(array)", "Number of elements."),
-    FLAGGED("[]", "Al", hg_bind_subscript, hg_k_subscript, 0, HG_F_NULLS, "array[i]", "Element i from 1; NULL outside."),
+    FLAGGED("[]", "Al", hg_bind_subscript, hg_k_subscript, 0, HG_F_NULLS, "array[i]",
+            "Element i from 1; NULL outside."),
 };
 const uint32_t hg_n_funcs = HG_COUNT(hg_funcs);
