@@ -2,14 +2,15 @@
  *
  * A head is collected until its empty line, then given to http_parser in one piece: every slice of the result points
  * into one block of the message's arena, and how the bytes were cut into packets cannot change what comes out.
- * While it is collected a scanner of our own looks at each byte once and refuses what http_parser lets through (RFC
- * 9112): white space before the colon, LF without CR, folded values, control characters, and heads above the limit.
- * After the head http_parser counts the body (length or chunks). It is replaced or swapped in this file only.
+ * Distributions build http_parser in its lenient mode, so the strictness is ours (RFC 9112): a scanner looks at each
+ * byte of the head once and refuses white space before the colon, LF without CR, folded values, control characters and
+ * heads above the limit; the first line and the framing fields are checked after it; and the body is counted here,
+ * length or chunks, because the lenient parser accepts any two bytes where a chunk's CR LF must stand.
+ * http_parser can be swapped in this file only.
  *
  * Invariants
- *   1. In phase HEAD the parser has seen nothing of the message; in BEGIN it stands before the head's last LF.
- *   2. The parser is paused exactly between calls of http_parser_execute that stopped early.
- *   3. phase BAD is final.
+ *   1. In phase HEAD nothing of the message has been told; in BEGIN its head has, and nothing of its body.
+ *   2. phase BAD is final.
  */
 #include "base/hg.h"
 #include "base/mem.h"
@@ -219,7 +220,6 @@ static int on_status(http_parser *p, const char *at, size_t n)
 static int on_field(http_parser *p, const char *at, size_t n)
 {
     hg_h1_t *h = p->data;
-    if (h->phase != HG_H1_HEAD) return 0; /* a trailer: read and forgotten */
     hg_h1_msg_t *m = h->msg;
     hg_header_t f = { .name = { at, n }, .value = { at + n, 0 } };
     HG_APUSH(m->arena, m->headers, m->n_headers, f);
@@ -229,31 +229,14 @@ static int on_field(http_parser *p, const char *at, size_t n)
 static int on_value(http_parser *p, const char *at, size_t n)
 {
     hg_h1_t *h = p->data;
-    if (h->phase == HG_H1_HEAD && h->msg->n_headers)
-        h->msg->headers[h->msg->n_headers - 1].value = hg_str_trim((hg_str_t){ at, n });
+    if (h->msg->n_headers) h->msg->headers[h->msg->n_headers - 1].value = hg_str_trim((hg_str_t){ at, n });
     return 0;
 }
 
+/* The head is all it gets. */
 static int on_headers_complete(http_parser *p)
 {
-    hg_h1_t *h = p->data;
     http_parser_pause(p, 1);
-    return h->no_body ? 1 : 0;
-}
-
-static int on_body(http_parser *p, const char *at, size_t n)
-{
-    hg_h1_t *h = p->data;
-    h->ops->body(h->arg, at, n);
-    if (h->hold) http_parser_pause(p, 1);
-    return 0;
-}
-
-static int on_complete(http_parser *p)
-{
-    hg_h1_t *h = p->data;
-    http_parser_pause(p, 1);
-    h->phase = HG_H1_DONE;
     return 0;
 }
 
@@ -263,8 +246,6 @@ static const http_parser_settings SETTINGS = {
     .on_header_field = on_field,
     .on_header_value = on_value,
     .on_headers_complete = on_headers_complete,
-    .on_body = on_body,
-    .on_message_complete = on_complete,
 };
 
 static int parser_error(hg_h1_t *h, hg_err_t *err)
@@ -276,17 +257,31 @@ static int parser_error(hg_h1_t *h, hg_err_t *err)
 
 /* --- checks on the whole head --- */
 
-static int check_request_line(hg_h1_t *h, hg_str_t head, hg_err_t *err)
+/* Debian builds http_parser in its lenient mode: "HTTX/1.1" passes there. */
+static bool is_version(const char *p, const char *end)
 {
-    const char *eol = memchr(head.p, '\r', head.n);
+    return end - p >= 8 && memcmp(p, "HTTP/", 5) == 0 && p[5] >= '0' && p[5] <= '9' && p[6] == '.' && p[7] >= '0' &&
+           p[7] <= '9';
+}
+
+static int check_first_line(hg_h1_t *h, hg_str_t head, hg_err_t *err)
+{
+    const char *eol = memchr(head.p, '\r', head.n), *last = NULL;
     unsigned blanks = 0;
-    for (const char *q = head.p; q < eol; q++) {
-        if (*q == ' ')
-            blanks++;
-        else if ((unsigned char)*q <= 0x20 || (unsigned char)*q >= 0x7f)
-            return bad(h, 400, err, "character outside ASCII in the request line");
+    if (h->response) {
+        if (!is_version(head.p, eol)) return bad(h, 400, err, "the status line is not 'HTTP/1.1 code reason'");
+        return 0;
     }
-    if (blanks != 2) return bad(h, 400, err, "the request line is not 'METHOD target HTTP/1.1'");
+    for (const char *q = head.p; q < eol; q++) {
+        if (*q == ' ') {
+            blanks++;
+            last = q + 1;
+        } else if ((unsigned char)*q <= 0x20 || (unsigned char)*q >= 0x7f) {
+            return bad(h, 400, err, "character outside ASCII in the request line");
+        }
+    }
+    if (blanks != 2 || eol - last != 8 || !is_version(last, eol))
+        return bad(h, 400, err, "the request line is not 'METHOD target HTTP/1.1'");
     return 0;
 }
 
@@ -321,10 +316,8 @@ static int parse_head(hg_h1_t *h, hg_str_t bytes, hg_err_t *err)
     m->arena = a;
     m->length = UINT64_MAX;
     h->msg = m;
-    if (!h->response) {
-        int rc = check_request_line(h, head, err);
-        if (rc < 0) return rc;
-    }
+    int rc = check_first_line(h, head, err);
+    if (rc < 0) return rc;
     size_t used = http_parser_execute(&h->parser, &SETTINGS, head.p, head.n);
     if (HTTP_PARSER_ERRNO(&h->parser) != HPE_PAUSED) {
         if (HTTP_PARSER_ERRNO(&h->parser) == HPE_OK) return bad(h, 400, err, "the head cannot be read");
@@ -344,6 +337,8 @@ static int parse_head(hg_h1_t *h, hg_str_t bytes, hg_err_t *err)
     return check_fields(h, err);
 }
 
+static void body_init(hg_h1_t *h);
+
 static int take_head(hg_h1_t *h, const char *p, size_t n, size_t *ret_used, hg_err_t *err)
 {
     size_t skip;
@@ -362,22 +357,163 @@ static int take_head(hg_h1_t *h, const char *p, size_t n, size_t *ret_used, hg_e
     rc = parse_head(h, part, err);
     hg_buf_release(&h->raw);
     if (rc < 0) return rc;
+    body_init(h);
     h->phase = HG_H1_BEGIN;
     h->ops->head(h->arg);
     return 0;
 }
 
-static size_t run_parser(hg_h1_t *h, const char *p, size_t n)
+/* --- the body --- */
+
+enum {
+    C_SIZE,
+    C_SIZE_MORE,
+    C_EXT,
+    C_SIZE_LF,
+    C_DATA,
+    C_DATA_CR,
+    C_DATA_LF,
+    C_LINE,
+    C_TRAILER,
+    C_TRAILER_LF,
+    C_LAST_LF,
+    C_OVER
+};
+
+static void body_init(hg_h1_t *h)
 {
-    if (HTTP_PARSER_ERRNO(&h->parser) == HPE_PAUSED) http_parser_pause(&h->parser, 0);
-    return http_parser_execute(&h->parser, &SETTINGS, p, n);
+    const hg_h1_msg_t *m = h->msg;
+    unsigned status = h->response ? h->parser.status_code : 0;
+    bool none = h->no_body || (h->response && (status < 200 || status == 204 || status == 304));
+    memset(&h->body, 0, sizeof h->body);
+    if (none) return;
+    h->body.chunked = m->chunked;
+    h->body.until_end = h->response && !m->chunked && m->length == UINT64_MAX;
+    h->body.left = m->chunked || m->length == UINT64_MAX ? 0 : m->length;
 }
 
-static int after_run(hg_h1_t *h, hg_err_t *err)
+static bool body_over(const hg_h1_body_t *b)
 {
-    enum http_errno e = HTTP_PARSER_ERRNO(&h->parser);
-    if (e != HPE_OK && e != HPE_PAUSED) return parser_error(h, err);
-    if (h->phase == HG_H1_DONE) h->ops->end(h->arg);
+    return b->chunked ? b->state == C_OVER : !b->until_end && b->left == 0;
+}
+
+static int hex(unsigned char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One byte of chunk framing. NULL, or what is wrong with it. */
+static const char *chunk_byte(hg_h1_body_t *b, unsigned char c)
+{
+    switch (b->state) {
+    case C_SIZE:
+    case C_SIZE_MORE:
+        if (hex(c) >= 0) {
+            if (b->left >> 60) return "chunk size out of range";
+            b->left = b->left << 4 | (uint64_t)hex(c);
+            b->state = C_SIZE_MORE;
+            return NULL;
+        }
+        if (b->state == C_SIZE) return "invalid character in a chunk size";
+        if (c == '\r')
+            b->state = C_SIZE_LF;
+        else if (c == ';' || c == ' ' || c == '\t')
+            b->state = C_EXT;
+        else
+            return "invalid character in a chunk size";
+        return NULL;
+    case C_EXT:
+        if (c == '\r')
+            b->state = C_SIZE_LF;
+        else if (is_ctl(c))
+            return "control character in a chunk extension";
+        break;
+    case C_SIZE_LF:
+        if (c != '\n') return "chunk size without line end";
+        b->state = b->left ? C_DATA : C_LINE;
+        return NULL;
+    case C_DATA_CR:
+        if (c != '\r') return "chunk data longer than its size";
+        b->state = C_DATA_LF;
+        return NULL;
+    case C_DATA_LF:
+        if (c != '\n') return "chunk data longer than its size";
+        b->state = C_SIZE;
+        return NULL;
+    case C_LINE:
+        if (c == '\r')
+            b->state = C_LAST_LF;
+        else if (is_ctl(c) || c == ' ' || c == '\t' || c == ':')
+            return "invalid trailer";
+        else
+            b->state = C_TRAILER;
+        break;
+    case C_TRAILER:
+        if (c == '\r')
+            b->state = C_TRAILER_LF;
+        else if (is_ctl(c))
+            return "invalid trailer";
+        break;
+    case C_TRAILER_LF:
+        if (c != '\n') return "invalid trailer";
+        b->state = C_LINE;
+        break;
+    case C_LAST_LF:
+        if (c != '\n') return "invalid trailer";
+        b->state = C_OVER;
+        return NULL;
+    default:
+        return "the body cannot be read";
+    }
+    return ++b->overhead > MAX_HEAD_DEFAULT ? "chunk extensions and trailers are too large" : NULL;
+}
+
+/* Takes framing and at most one piece of data. NULL, or what is wrong; *ret_used bytes were looked at. */
+static const char *body_step(hg_h1_body_t *b, const char *p, size_t n, size_t *ret_used, hg_str_t *ret_piece)
+{
+    size_t i = 0;
+    *ret_piece = (hg_str_t){ NULL, 0 };
+    if (b->chunked) {
+        for (; i < n && b->state != C_DATA && b->state != C_OVER; i++) {
+            const char *wrong = chunk_byte(b, (unsigned char)p[i]);
+            if (wrong) {
+                *ret_used = i;
+                return wrong;
+            }
+        }
+        if (b->state != C_DATA) {
+            *ret_used = i;
+            return NULL;
+        }
+    }
+    size_t k = b->until_end ? n - i : (size_t)HG_MIN((uint64_t)(n - i), b->left);
+    *ret_piece = (hg_str_t){ p + i, k };
+    *ret_used = i + k;
+    if (!b->until_end) b->left -= k;
+    if (b->chunked && b->left == 0) b->state = C_DATA_CR;
+    return NULL;
+}
+
+bool hg_h1_pending(const hg_h1_t *h)
+{
+    return h->phase == HG_H1_BEGIN || (h->phase == HG_H1_BODY && body_over(&h->body));
+}
+
+static int feed_body(hg_h1_t *h, const char *p, size_t n, size_t *ret_used, hg_err_t *err)
+{
+    hg_str_t piece;
+    *ret_used = 0;
+    if (body_over(&h->body)) {
+        h->phase = HG_H1_DONE;
+        h->ops->end(h->arg);
+        return 0;
+    }
+    const char *wrong = body_step(&h->body, p, n, ret_used, &piece);
+    h->off += *ret_used;
+    if (wrong) return bad(h, 400, err, wrong);
+    if (piece.n) h->ops->body(h->arg, piece.p, piece.n);
     return 0;
 }
 
@@ -386,22 +522,14 @@ int hg_h1_feed(hg_h1_t *h, const char *p, size_t n, size_t *ret_used, hg_err_t *
     size_t off = 0, used = 0;
     int rc = 0;
     if (h->phase == HG_H1_BAD) rc = bad(h, h->bad_status, err, "bytes after a refused message");
-    while (rc == 0 && !h->hold) {
-        if (h->phase == HG_H1_HEAD && off < n) {
+    while (rc == 0 && !h->hold && (off < n || hg_h1_pending(h)) && h->phase != HG_H1_DONE) {
+        if (h->phase == HG_H1_HEAD) {
             rc = take_head(h, p + off, n - off, &used, err);
-            off += used;
-        } else if (h->phase == HG_H1_BEGIN) {
-            h->phase = HG_H1_BODY;
-            run_parser(h, "\n", 1);
-            rc = after_run(h, err);
-        } else if (h->phase == HG_H1_BODY && off < n) {
-            used = run_parser(h, p + off, n - off);
-            off += used;
-            h->off += used;
-            rc = after_run(h, err);
         } else {
-            break;
+            h->phase = HG_H1_BODY;
+            rc = feed_body(h, p + off, n - off, &used, err);
         }
+        off += used;
     }
     *ret_used = off;
     return rc;
@@ -410,42 +538,30 @@ int hg_h1_feed(hg_h1_t *h, const char *p, size_t n, size_t *ret_used, hg_err_t *
 int hg_h1_eof(hg_h1_t *h, hg_err_t *err)
 {
     if (hg_h1_fresh(h) || h->phase == HG_H1_DONE) return 0;
-    if (h->phase == HG_H1_BODY) {
-        run_parser(h, NULL, 0);
-        if (h->phase == HG_H1_DONE) {
-            h->ops->end(h->arg);
-            return 0;
-        }
+    if (h->phase == HG_H1_BODY && (h->body.until_end || body_over(&h->body))) {
+        h->phase = HG_H1_DONE;
+        h->ops->end(h->arg);
+        return 0;
     }
     h->phase = HG_H1_BAD;
+    h->bad_status = 400;
     return hg_err_retry(err, HG_ECLOSED, "the connection ended in the middle of a message");
-}
-
-/* The parser is a plain value: a copy of it reads ahead without call-backs into anyone. */
-static int probe_complete(http_parser *p)
-{
-    *(bool *)p->data = true;
-    http_parser_pause(p, 1);
-    return 0;
 }
 
 bool hg_h1_would_end(const hg_h1_t *h, const char *p, size_t n)
 {
-    static const http_parser_settings probe = { .on_message_complete = probe_complete };
     if (h->phase == HG_H1_DONE) return true;
     if (h->phase != HG_H1_BODY && h->phase != HG_H1_BEGIN) return false;
-    bool ended = false;
-    http_parser copy = h->parser;
-    copy.data = &ended;
-    if (HTTP_PARSER_ERRNO(&copy) == HPE_PAUSED) http_parser_pause(&copy, 0);
-    if (h->phase == HG_H1_BEGIN) http_parser_execute(&copy, &probe, "\n", 1);
-    if (!ended) http_parser_execute(&copy, &probe, p, n);
-    return ended;
+    hg_h1_body_t copy = h->body;
+    hg_str_t piece;
+    for (size_t off = 0, used; off < n && !body_over(&copy); off += used) {
+        if (body_step(&copy, p + off, n - off, &used, &piece)) return false;
+    }
+    return body_over(&copy);
 }
 
 uint64_t hg_h1_body_left(const hg_h1_t *h)
 {
     if (h->phase == HG_H1_DONE) return 0;
-    if (h->parser.flags & F_CHUNKED) return UINT64_MAX;
-    return h->parser.content_length;
+    return h->body.chunked || h->body.until_end ? UINT64_MAX : h->body.left;
 }

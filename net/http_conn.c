@@ -155,11 +155,11 @@ static void on_head(void *arg)
     c->req = r;
     hg_str_t expect = hg_h1_header(m, "expect");
     if (expect.p) {
+        r->expect = r->has_body && m->minor >= 1;
         if (!hg_str_ieq(expect, HG_S("100-continue"))) {
             hg_resp_error(r, 417, "InvalidRequest", "the only expectation understood is '100-continue'", NULL);
             return;
         }
-        r->expect = r->has_body && m->minor >= 1;
     }
     const hg_http_opts_t *o = hg_server_opts(c->srv);
     o->on_request(o->arg, r);
@@ -307,7 +307,7 @@ static size_t conn_take(hg_conn_t *c, const char *p, size_t n)
         if (r && c->h1.phase == HG_H1_DONE) return off; /* the answer is outstanding */
         if (r && r->has_body && r->mode == HG_BODY_UNDECIDED) return off;
         if (r && r->body_held) return off;
-        if (off == n && c->h1.phase != HG_H1_BEGIN) return off;
+        if (off == n && !hg_h1_pending(&c->h1)) return off;
         if (!r && hg_h1_fresh(&c->h1)) conn_wait(c, &c->hub->wait_head, hg_server_opts(c->srv)->head_timeout_ms);
         size_t used;
         hg_err_t err = HG_ERR_INIT;
