@@ -10,7 +10,9 @@
 #include "pipeline/pipeline_int.h"
 #include <errno.h>
 
-#define STEP_ROWS   65536
+#define STEP_ROWS   65536 /* a step takes at most so many rows, */
+#define STEP_US     10000 /* or as many as take about this long at the measured speed */
+#define MERGE_US    1000
 #define STEP_CHUNKS 256
 
 void hg_circuit_post(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void *arg)
@@ -152,6 +154,21 @@ static int step_chunks(hg_pipeline_t *p, hg_chunk_t **chunks, uint32_t n, hg_err
     return do_step(p, in, n_in, chunks, n, 0, err);
 }
 
+/* Rows of the next step: an estimate from the steps before, so that commands and queries wait about STEP_US at most. */
+static uint64_t step_rows(const hg_pipeline_t *p)
+{
+    if (p->row_ns <= 0) return STEP_ROWS / 8;
+    double rows = STEP_US * 1000.0 / p->row_ns;
+    return rows >= STEP_ROWS ? STEP_ROWS : rows < 1024 ? 1024 : (uint64_t)rows;
+}
+
+static void learn_speed(hg_pipeline_t *p, int64_t us, uint64_t rows)
+{
+    if (rows < 256) return; /* too few to tell */
+    double ns = (double)us * 1000.0 / (double)rows;
+    p->row_ns = p->row_ns > 0 ? p->row_ns * 0.8 + ns * 0.2 : ns;
+}
+
 static bool outputs_full(hg_pipeline_t *p)
 {
     bool full = false;
@@ -209,13 +226,18 @@ static bool turn(hg_pipeline_t *p, bool step_wanted, int64_t *since_us, uint64_t
     if (outputs_full(p)) return false; /* the output wakes us */
     if (!step_wanted && (!hg_host_ready(p->host) || wait_for_batch(p, since_us, wait_us))) {
         if (*wait_us == 0) *since_us = 0;
-        return hg_circuit_merge(p->circuit, 1000);
+        return hg_circuit_merge(p->circuit, MERGE_US);
     }
     *since_us = 0;
-    uint32_t n = hg_host_take(p->host, STEP_ROWS, chunks, STEP_CHUNKS);
+    uint32_t n = hg_host_take(p->host, step_rows(p), chunks, STEP_CHUNKS);
     if (n == 0 && !step_wanted) return false;
+    int64_t t0 = hg_mono_us();
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < n; i++) rows += chunks[i]->records;
     int rc = step_chunks(p, chunks, n, err);
+    learn_speed(p, hg_mono_us() - t0, rows);
     for (uint32_t i = 0; i < n; i++) hg_chunk_done(chunks[i]);
+    if (rc == 0) hg_circuit_merge(p->circuit, MERGE_US);
     *ret_rc = rc;
     return true;
 }

@@ -98,6 +98,7 @@ struct hg_pipeline {
     uint32_t n_sinks, cap_sinks;
     bool *want;
     hg_delta_t *deltas;
+    double row_ns; /* measured time of a row in a step, smoothed */
     _Atomic uint64_t steps, processed_records, processed_bytes, inserted_records, stall_since_us, circuit_busy_us;
     _Atomic uint32_t queries; /* ad-hoc queries under way */
     atomic_bool no_queries;   /* stopping: new ones end at once */

@@ -18,8 +18,7 @@ struct hg_progress {
     const char *name;
     bool live;
     unsigned drawn; /* lines of the table on the screen */
-    int64_t start_us, last_end_us;
-    char last_ended[256];
+    int64_t start_us;
     track_t *tracks; /* inputs, then outputs */
     uint32_t n_in, n_out;
     hg_buf_t out;
@@ -92,8 +91,10 @@ static void say_started(hg_progress_t *g, endpoint_t *ep)
     int64_t now = hg_mono_us();
     g->tracks[ep->id].began_us = now;
     hg_buf_addf(&g->out, "%-18s started", ep->name);
-    if (ep->spec->has_after && g->last_end_us)
-        hg_buf_addf(&g->out, "    %.1f ms after %s ended", (double)(now - g->last_end_us) / 1000.0, g->last_ended);
+    if (!ep->spec->has_after) return;
+    hg_buf_adds(&g->out, "    after");
+    for (uint32_t i = 0; i < ep->spec->n_after; i++)
+        hg_buf_addf(&g->out, "%s " HG_SF, i ? "," : "", HG_SA(ep->spec->after[i]));
 }
 
 static void say_ended(hg_progress_t *g, endpoint_t *ep)
@@ -102,8 +103,6 @@ static void say_ended(hg_progress_t *g, endpoint_t *ep)
     char n[32];
     int64_t now = hg_mono_us();
     hg_input_get_stats(ep->in, &s);
-    g->last_end_us = now;
-    snprintf(g->last_ended, sizeof g->last_ended, "%s", ep->name);
     hg_buf_addf(&g->out, "%-18s ended      %s records, %.1f MB, %" PRIu64 " errors   %.1f s", ep->name,
                 thousands(s.total_records, n, sizeof n), (double)s.total_bytes / 1e6,
                 s.num_parse_errors + s.num_transport_errors,
