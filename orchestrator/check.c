@@ -19,11 +19,11 @@ typedef struct {
     hg_str_t name;
     edge_t *edges;
     uint32_t n_edges;
-    uint32_t *carriers;
-    uint32_t n_carriers;
-    uint8_t seen;  /* 0 new, 1 on the stack, 2 done */
-    uint32_t next; /* edge to follow next while on the stack */
-    uint32_t via;  /* connector of the edge by which the next label on the stack was reached */
+    uint32_t n_carriers, last_carrier;
+    uint32_t n_endless, endless; /* carriers that never end: how many, and the first */
+    uint8_t seen;                /* 0 new, 1 on the stack, 2 done */
+    uint32_t next;               /* edge to follow next while on the stack */
+    uint32_t via;                /* connector of the edge by which the next label on the stack was reached */
 } label_t;
 
 typedef struct {
@@ -33,6 +33,8 @@ typedef struct {
     label_t *labels;
     uint32_t n_labels;
     hg_strmap_t map;
+    const char **carried; /* names of the labels that are carried, NULL-ended; made when needed */
+    uint32_t n_suggestions;
     hg_orch_issue_t *issues;
     uint32_t n_issues;
 } check_t;
@@ -58,8 +60,10 @@ static void build(check_t *k)
         for (uint32_t i = 0; i < k->conns[c].n_labels; i++) {
             uint32_t id = intern(k, k->conns[c].labels[i]); /* may move k->labels */
             label_t *l = &k->labels[id];
-            if (l->n_carriers == 0 || l->carriers[l->n_carriers - 1] != c)
-                HG_APUSH(k->a, l->carriers, l->n_carriers, c);
+            if (l->n_carriers > 0 && l->last_carrier == c) continue;
+            l->n_carriers++;
+            l->last_carrier = c;
+            if (!k->conns[c].finite && l->n_endless++ == 0) l->endless = c;
         }
     for (uint32_t c = 0; c < k->n; c++)
         for (uint32_t s = 0; s < k->conns[c].n_after; s++) {
@@ -72,54 +76,64 @@ static void build(check_t *k)
         }
 }
 
+/* Looking at every label for every mistake would be quadratic: the first few mistakes get a suggestion. */
 static const char *nearest_label(check_t *k, hg_str_t name)
 {
-    const char **names = HG_ANEWN(k->a, const char *, k->n_labels + 1);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < k->n_labels; i++)
-        if (k->labels[i].n_carriers) names[n++] = hg_arena_strndup(k->a, k->labels[i].name.p, k->labels[i].name.n);
-    return hg_nearest(name, names);
+    if (k->n_suggestions++ >= HG_ORCH_SUGGESTIONS) return NULL;
+    if (!k->carried) {
+        uint32_t n = 0;
+        k->carried = HG_ANEWN(k->a, const char *, k->n_labels + 1);
+        for (uint32_t i = 0; i < k->n_labels; i++)
+            if (k->labels[i].n_carriers)
+                k->carried[n++] = hg_arena_strndup(k->a, k->labels[i].name.p, k->labels[i].name.n);
+    }
+    return hg_nearest(name, k->carried);
+}
+
+static void report_unknown(check_t *k, uint32_t c, hg_str_t label, bool warns)
+{
+    const char *near = nearest_label(k, label);
+    report(k,
+           (hg_orch_issue_t){ .warning = warns,
+                              .code = HG_EUNKNOWNLABEL,
+                              .conn = c,
+                              .pos = k->conns[c].after_pos,
+                              .suggestion = near,
+                              .msg = hg_arena_printf(
+                                  k->a, "start_after label '" HG_SF "' is carried by no connector%s%s%s", HG_SA(label),
+                                  near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "") });
+}
+
+static void report_endless(check_t *k, uint32_t c, const label_t *l)
+{
+    const hg_orch_conn_t *conn = &k->conns[c];
+    const char *more =
+        l->n_endless == 1 ? "" : hg_arena_printf(k->a, " (and %" PRIu32 " more like it)", l->n_endless - 1);
+    report(k, (hg_orch_issue_t){ .warning = true,
+                                 .conn = c,
+                                 .pos = conn->after_pos,
+                                 .msg = hg_arena_printf(k->a,
+                                                        "start_after label '" HG_SF "' is carried by '" HG_SF
+                                                        "'%s, which never reaches its end of input: '" HG_SF
+                                                        "' will wait until it is started by hand",
+                                                        HG_SA(l->name), HG_SA(k->conns[l->endless].name), more,
+                                                        HG_SA(conn->name)) });
 }
 
 static void check_after(check_t *k, uint32_t c, bool unknown_warns)
 {
     const hg_orch_conn_t *conn = &k->conns[c];
-    if (conn->has_after && conn->n_after == 0) {
+    if (conn->has_after && conn->n_after == 0)
         report(k, (hg_orch_issue_t){ .code = HG_EEMPTYAFTER,
                                      .conn = c,
                                      .pos = conn->after_pos,
                                      .msg = hg_arena_printf(k->a,
                                                             "empty 'start_after' field for input endpoint '" HG_SF "'",
                                                             HG_SA(conn->name)) });
-        return;
-    }
     for (uint32_t s = 0; s < conn->n_after; s++) {
-        label_t *l = &k->labels[hg_strmap_get(&k->map, conn->after[s])];
-        if (l->n_carriers == 0) {
-            const char *near = nearest_label(k, l->name);
-            report(k, (hg_orch_issue_t){
-                          .warning = unknown_warns,
-                          .code = HG_EUNKNOWNLABEL,
-                          .conn = c,
-                          .pos = conn->after_pos,
-                          .suggestion = near,
-                          .msg = hg_arena_printf(k->a, "start_after label '" HG_SF "' is carried by no connector%s%s%s",
-                                                 HG_SA(l->name), near ? "; did you mean '" : "", near ? near : "",
-                                                 near ? "'?" : "") });
-        }
-        for (uint32_t i = 0; i < l->n_carriers; i++) {
-            const hg_orch_conn_t *carrier = &k->conns[l->carriers[i]];
-            if (carrier->finite) continue;
-            report(k, (hg_orch_issue_t){ .warning = true,
-                                         .conn = c,
-                                         .pos = conn->after_pos,
-                                         .msg = hg_arena_printf(k->a,
-                                                                "start_after label '" HG_SF "' is carried by '" HG_SF
-                                                                "', which never reaches its end of input: '" HG_SF
-                                                                "' will wait until it is started by hand",
-                                                                HG_SA(l->name), HG_SA(carrier->name),
-                                                                HG_SA(conn->name)) });
-        }
+        const label_t *l = &k->labels[hg_strmap_get(&k->map, conn->after[s])];
+        if (l->n_carriers == 0) report_unknown(k, c, l->name, unknown_warns);
+        if (l->n_endless > 0) report_endless(k, c, l);
     }
 }
 

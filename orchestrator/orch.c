@@ -1,8 +1,9 @@
 /* orch.c: events in, commands out. See orch.h for the rules.
  *
- * Shape: every event changes facts of one connector, keeps the counters (per label: unfinished carriers; per dependent:
- * unmet labels; per carrier: marks it is held for), and then calls settle() on every connector whose derived state may
- * have changed. settle() is the only function that emits DO_RUN, DO_HOLD, DO_OPEN and DO_REASON.
+ * Shape: every event changes facts of one connector, keeps the counters (per label: unfinished carriers, dependents
+ * whose mark is unsettled; per connector: unmet labels, labels it is held for), and then calls settle() on every
+ * connector whose derived state may have changed. settle() is the only function that emits DO_RUN, DO_HOLD, DO_OPEN and
+ * DO_REASON. Counters of a label reach others only when they cross zero.
  */
 #include "base/hg.h"
 #include "base/mem.h"
@@ -45,20 +46,20 @@ bool hg_orch_next(hg_orch_t *o, hg_orch_cmd_t *ret)
 
 /* --- derived state --- */
 
-static bool mark_settled(const conn_t *c)
+bool hg_orch_mark_settled(const conn_t *c)
 {
     return c->mark == MARK_NONE || c->mark == MARK_DONE;
 }
 
 /* The user's start of a carrier overrides the marks it is held for. */
-static bool held_for_marks(const conn_t *c)
+bool hg_orch_held_for_marks(const conn_t *c)
 {
     return c->marks > 0 && c->word != WORD_START;
 }
 
 static bool allowed(const conn_t *c)
 {
-    return c->word != WORD_PAUSE && c->activated && mark_settled(c) && !held_for_marks(c);
+    return c->word != WORD_PAUSE && c->activated && hg_orch_mark_settled(c) && !hg_orch_held_for_marks(c);
 }
 
 bool hg_orch_want_running(const hg_orch_t *o, const conn_t *c)
@@ -73,14 +74,14 @@ hg_orch_reason_t hg_orch_derive_reason(const hg_orch_t *o, const conn_t *c)
     if (c->failed) return HG_REASON_FAILED_;
     if (c->word == WORD_PAUSE) return HG_REASON_USER;
     if (!c->activated) return HG_REASON_WAITING;
-    if (!mark_settled(c) || held_for_marks(c)) return HG_REASON_MARK;
+    if (!hg_orch_mark_settled(c) || hg_orch_held_for_marks(c)) return HG_REASON_MARK;
     return HG_REASON_RUNNING;
 }
 
 static void settle(hg_orch_t *o, uint32_t id)
 {
     conn_t *c = &o->conns[id];
-    if (o->started && c->life == LIFE_NEW && !c->failed && !c->ended && !held_for_marks(c)) {
+    if (o->started && c->life == LIFE_NEW && !c->failed && !c->ended && !hg_orch_held_for_marks(c)) {
         c->life = LIFE_OPENING;
         emit(o, HG_ORCH_DO_OPEN, id, 0);
     }
@@ -100,14 +101,6 @@ static void settle(hg_orch_t *o, uint32_t id)
     }
 }
 
-static void activate(hg_orch_t *o, uint32_t id)
-{
-    conn_t *c = &o->conns[id];
-    if (c->activated) return;
-    c->activated = true;
-    emit(o, HG_ORCH_DO_ACTIVATED, id, 0);
-}
-
 /* The connector became finished, or stopped being so: labels and those who wait for them follow. */
 static void set_finished(hg_orch_t *o, uint32_t id, bool finished)
 {
@@ -122,33 +115,26 @@ static void set_finished(hg_orch_t *o, uint32_t id, bool finished)
         for (uint32_t d = 0; met != was_met && d < l->n_dependents; d++) {
             conn_t *dep = &o->conns[l->dependents[d]];
             dep->unmet = met ? dep->unmet - 1 : dep->unmet + 1;
-            if (dep->unmet == 0 && o->started) {
-                activate(o, l->dependents[d]);
-                settle(o, l->dependents[d]);
-            }
+            if (dep->unmet > 0 || dep->activated) continue;
+            dep->activated = true;
+            emit(o, HG_ORCH_DO_ACTIVATED, l->dependents[d], 0);
+            settle(o, l->dependents[d]);
         }
     }
 }
 
-/* The mark of connector id is out of the way (done or given up): those it waits for need not be held for it. */
+/* The mark of connector id is settled (done or given up): those it waits for need not be held for it. */
 static void release_carriers(hg_orch_t *o, uint32_t id)
 {
     const conn_t *c = &o->conns[id];
     for (uint32_t s = 0; s < c->n_after; s++) {
-        const label_t *l = &o->labels[c->after[s]];
+        label_t *l = &o->labels[c->after[s]];
+        HG_ASSERT(l->unsettled > 0);
+        if (--l->unsettled > 0) continue;
         for (uint32_t i = 0; i < l->n_carriers; i++) {
-            HG_ASSERT(o->conns[l->carriers[i]].marks > 0);
             o->conns[l->carriers[i]].marks--;
             settle(o, l->carriers[i]);
         }
-    }
-}
-
-static void hold_carriers(hg_orch_t *o, const conn_t *c)
-{
-    for (uint32_t s = 0; s < c->n_after; s++) {
-        const label_t *l = &o->labels[c->after[s]];
-        for (uint32_t i = 0; i < l->n_carriers; i++) o->conns[l->carriers[i]].marks++;
     }
 }
 
@@ -171,6 +157,7 @@ static void on_marked(hg_orch_t *o, uint32_t id)
     if (c->mark != MARK_ASKED && c->mark != MARK_FAILED) return;
     c->mark = MARK_PERSISTING;
     c->mark_token = ++o->token;
+    if (o->persisting_head == o->n_persisting) o->persisting_head = o->n_persisting = 0;
     if (o->n_persisting == o->cap_persisting) {
         o->cap_persisting = o->cap_persisting ? o->cap_persisting * 2 : 16;
         o->persisting = hg_xgrow(o->persisting, o->cap_persisting * sizeof *o->persisting);
@@ -183,32 +170,41 @@ static void on_marked(hg_orch_t *o, uint32_t id)
 static void give_up_mark(hg_orch_t *o, uint32_t id)
 {
     o->conns[id].mark = MARK_NONE;
+    settle(o, id);
     release_carriers(o, id);
+}
+
+static void on_mark_failed(hg_orch_t *o, uint32_t id)
+{
+    conn_t *c = &o->conns[id];
+    if (c->mark != MARK_ASKED) return;
+    c->mark = MARK_FAILED;
+    if (c->word == WORD_START) give_up_mark(o, id);
 }
 
 static void on_durable(hg_orch_t *o, uint64_t token)
 {
-    uint32_t n = 0;
-    while (n < o->n_persisting && o->conns[o->persisting[n]].mark_token <= token) n++;
-    for (uint32_t i = 0; i < n; i++) {
-        conn_t *c = &o->conns[o->persisting[i]];
-        if (c->mark != MARK_PERSISTING) continue;
+    while (o->persisting_head < o->n_persisting) {
+        uint32_t id = o->persisting[o->persisting_head];
+        conn_t *c = &o->conns[id];
+        HG_ASSERT(c->mark == MARK_PERSISTING);
+        if (c->mark_token > token) break;
+        o->persisting_head++;
         c->mark = MARK_DONE;
-        settle(o, o->persisting[i]);
-        release_carriers(o, o->persisting[i]);
+        settle(o, id);
+        release_carriers(o, id);
     }
-    memmove(o->persisting, o->persisting + n, (o->n_persisting - n) * sizeof *o->persisting);
-    o->n_persisting -= n;
 }
 
+/* Also after its end, while it is not drained: what was lost then must not count as finished. */
 static void on_failed(hg_orch_t *o, uint32_t id)
 {
     conn_t *c = &o->conns[id];
-    if (c->failed || c->ended || c->life == LIFE_NEW) return;
+    if (c->failed || c->finished || c->life == LIFE_NEW) return;
     c->failed = true;
     c->life = LIFE_NEW;
     c->running = false;
-    c->buffered = false;
+    c->ended = c->buffered = false;
     if (c->mark == MARK_ASKED || c->mark == MARK_FAILED)
         c->mark = MARK_WANTED; /* asked again when it is opened again */
     emit(o, HG_ORCH_DO_CLOSE, id, 0);
@@ -218,7 +214,7 @@ static void on_user_start(hg_orch_t *o, uint32_t id)
 {
     conn_t *c = &o->conns[id];
     c->word = WORD_START;
-    activate(o, id);
+    c->activated = true;
     c->failed = false; /* tries again: settle() opens it */
     if (c->mark == MARK_FAILED) give_up_mark(o, id);
 }
@@ -226,10 +222,10 @@ static void on_user_start(hg_orch_t *o, uint32_t id)
 static void on_rerun(hg_orch_t *o, uint32_t id, bool wait)
 {
     conn_t *c = &o->conns[id];
-    if (!c->ended) return;
+    if (!c->finished) return;
     c->ended = false;
+    if (c->life != LIFE_NEW) emit(o, HG_ORCH_DO_CLOSE, id, 0); /* a restored one was never opened */
     c->life = LIFE_NEW;
-    emit(o, HG_ORCH_DO_CLOSE, id, 0);
     set_finished(o, id, false);
     for (uint32_t i = 0; wait && i < c->n_labels; i++) {
         const label_t *l = &o->labels[c->labels[i]];
@@ -246,48 +242,36 @@ static void set_pipeline(hg_orch_t *o, bool running)
     for (uint32_t i = 0; i < o->n; i++) settle(o, i);
 }
 
-void hg_orch_feed(hg_orch_t *o, hg_orch_ev_t ev)
+static void feed_one(hg_orch_t *o, const hg_orch_ev_t *ev)
 {
-    o->now_us = ev.at_us;
-    if (ev.kind == HG_ORCH_RUN || ev.kind == HG_ORCH_PAUSE) {
-        set_pipeline(o, ev.kind == HG_ORCH_RUN);
-        return;
-    }
-    if (ev.kind == HG_ORCH_DURABLE) {
-        on_durable(o, ev.n);
-        return;
-    }
-    if (ev.conn >= o->n) return;
-    conn_t *c = &o->conns[ev.conn];
-    switch (ev.kind) {
+    conn_t *c = &o->conns[ev->conn];
+    switch (ev->kind) {
     case HG_ORCH_OPENED:
-        on_opened(o, ev.conn);
+        on_opened(o, ev->conn);
         break;
     case HG_ORCH_ENDED:
-        if (c->life == LIFE_OPEN && !c->failed) c->ended = true;
+        if (c->life == LIFE_OPEN) c->ended = true;
         break;
     case HG_ORCH_BUFFERED:
-        if (!c->failed) c->buffered = ev.n != 0;
+        if (c->life == LIFE_OPEN) c->buffered = ev->n != 0;
         break;
     case HG_ORCH_FAILED:
-        on_failed(o, ev.conn);
+        on_failed(o, ev->conn);
         break;
     case HG_ORCH_USER_START:
-        on_user_start(o, ev.conn);
+        on_user_start(o, ev->conn);
         break;
     case HG_ORCH_USER_PAUSE:
         c->word = WORD_PAUSE;
         break;
     case HG_ORCH_MARKED:
-        on_marked(o, ev.conn);
+        on_marked(o, ev->conn);
         break;
     case HG_ORCH_MARK_FAILED:
-        if (c->mark != MARK_ASKED) break;
-        c->mark = MARK_FAILED;
-        if (c->word == WORD_START) give_up_mark(o, ev.conn);
+        on_mark_failed(o, ev->conn);
         break;
     case HG_ORCH_RERUN:
-        on_rerun(o, ev.conn, ev.n != 0);
+        on_rerun(o, ev->conn, ev->n != 0);
         break;
     case HG_ORCH_RUN:
     case HG_ORCH_PAUSE:
@@ -296,9 +280,20 @@ void hg_orch_feed(hg_orch_t *o, hg_orch_ev_t ev)
     default:
         return;
     }
-    set_finished(o, ev.conn, c->ended && !c->buffered);
-    settle(o, ev.conn);
-    if (o->n <= 64) HG_DASSERT((hg_orch_check(o), true)); /* quadratic: small graphs are enough in debug builds */
+    settle(o, ev->conn);
+    set_finished(o, ev->conn, c->ended && !c->buffered);
+}
+
+void hg_orch_feed(hg_orch_t *o, hg_orch_ev_t ev)
+{
+    o->now_us = ev.at_us;
+    if (ev.kind == HG_ORCH_RUN || ev.kind == HG_ORCH_PAUSE)
+        set_pipeline(o, ev.kind == HG_ORCH_RUN);
+    else if (ev.kind == HG_ORCH_DURABLE)
+        on_durable(o, ev.n);
+    else if (ev.conn < o->n)
+        feed_one(o, &ev);
+    if (o->n <= 64) HG_DASSERT((hg_orch_check(o), true)); /* costs the whole graph: small ones in debug builds */
 }
 
 /* --- making --- */
@@ -307,7 +302,7 @@ static uint32_t intern(hg_orch_t *o, hg_str_t name)
 {
     uint32_t id = hg_strmap_get(&o->label_ids, name);
     if (id != HG_STRMAP_NONE) return id;
-    label_t l = { .name = hg_arena_str(o->arena, name) };
+    label_t l = { .name = hg_arena_str(o->arena, name), .seen = 0 };
     hg_strmap_put(&o->label_ids, l.name, o->n_labels);
     HG_APUSH(o->arena, o->labels, o->n_labels, l);
     return o->n_labels - 1;
@@ -316,11 +311,12 @@ static uint32_t intern(hg_orch_t *o, hg_str_t name)
 /* Distinct label ids of the names given. */
 static uint32_t *intern_all(hg_orch_t *o, const hg_str_t *names, uint32_t n, uint32_t *ret_n)
 {
-    uint32_t *ids = HG_ANEWN(o->arena, uint32_t, n + 1), out = 0;
+    uint32_t *ids = HG_ANEWN(o->arena, uint32_t, n + 1), out = 0, list = ++o->lists;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t id = intern(o, names[i]), k = 0;
-        while (k < out && ids[k] != id) k++;
-        if (k == out) ids[out++] = id;
+        uint32_t id = intern(o, names[i]);
+        if (o->labels[id].seen == list) continue;
+        o->labels[id].seen = list;
+        ids[out++] = id;
     }
     *ret_n = out;
     return ids;
@@ -340,12 +336,27 @@ static void init_conn(hg_orch_t *o, uint32_t id, const hg_orch_conn_t *cfg)
     for (uint32_t i = 0; i < c->n_labels; i++) {
         label_t *l = &o->labels[c->labels[i]];
         HG_APUSH(o->arena, l->carriers, l->n_carriers, id);
-        l->unfinished++;
     }
     for (uint32_t i = 0; i < c->n_after; i++) {
         label_t *l = &o->labels[c->after[i]];
         HG_APUSH(o->arena, l->dependents, l->n_dependents, id);
     }
+}
+
+void hg_orch_recount(hg_orch_t *o)
+{
+    for (uint32_t i = 0; i < o->n; i++) o->conns[i].unmet = o->conns[i].marks = 0;
+    for (uint32_t i = 0; i < o->n_labels; i++) {
+        label_t *l = &o->labels[i];
+        l->unfinished = l->unsettled = 0;
+        for (uint32_t k = 0; k < l->n_carriers; k++) l->unfinished += !o->conns[l->carriers[k]].finished;
+        for (uint32_t d = 0; d < l->n_dependents; d++) {
+            o->conns[l->dependents[d]].unmet += l->unfinished > 0;
+            l->unsettled += !hg_orch_mark_settled(&o->conns[l->dependents[d]]);
+        }
+        for (uint32_t k = 0; k < l->n_carriers; k++) o->conns[l->carriers[k]].marks += l->unsettled > 0;
+    }
+    for (uint32_t i = 0; i < o->n; i++) o->conns[i].reason = hg_orch_derive_reason(o, &o->conns[i]);
 }
 
 hg_orch_t *hg_orch_new(const hg_orch_conn_t *conns, uint32_t n)
@@ -359,12 +370,7 @@ hg_orch_t *hg_orch_new(const hg_orch_conn_t *conns, uint32_t n)
         HG_APUSH(o->arena, o->conns, o->n, none);
     }
     for (uint32_t i = 0; i < n; i++) init_conn(o, i, &conns[i]);
-    for (uint32_t i = 0; i < n; i++) {
-        conn_t *c = &o->conns[i];
-        for (uint32_t s = 0; s < c->n_after; s++) c->unmet += o->labels[c->after[s]].unfinished > 0;
-        if (c->mark == MARK_WANTED) hold_carriers(o, c);
-    }
-    for (uint32_t i = 0; i < n; i++) o->conns[i].reason = hg_orch_derive_reason(o, &o->conns[i]);
+    hg_orch_recount(o);
     return o;
 }
 
@@ -381,11 +387,16 @@ void hg_orch_free(hg_orch_t *o)
 
 void hg_orch_start(hg_orch_t *o, int64_t now_us)
 {
+    HG_ASSERT(!o->started);
     o->started = true;
     o->now_us = now_us;
     for (uint32_t i = 0; i < o->n; i++) {
-        o->conns[i].since_us = now_us;
-        if (o->conns[i].unmet == 0) activate(o, i); /* labels carried by nobody (allowed as a warning) */
+        conn_t *c = &o->conns[i];
+        c->since_us = now_us;
+        if (c->unmet == 0 && !c->activated) { /* labels carried by nobody (allowed as a warning), or all restored */
+            c->activated = true;
+            emit(o, HG_ORCH_DO_ACTIVATED, i, 0);
+        }
         settle(o, i);
     }
 }
@@ -441,7 +452,7 @@ int64_t hg_orch_since(const hg_orch_t *o, uint32_t conn)
 void hg_orch_blockers(const hg_orch_t *o, uint32_t conn, void (*fn)(void *, hg_str_t, uint32_t, bool), void *arg)
 {
     const conn_t *c = &o->conns[conn];
-    if (c->activated && c->marks == 0) return;
+    if (c->ended) return;
     for (uint32_t s = 0; !c->activated && s < c->n_after; s++) {
         const label_t *l = &o->labels[c->after[s]];
         for (uint32_t i = 0; i < l->n_carriers; i++) {
@@ -450,11 +461,11 @@ void hg_orch_blockers(const hg_orch_t *o, uint32_t conn, void (*fn)(void *, hg_s
         }
     }
     /* Held for marks: the dependents of its labels that have not marked yet. */
-    for (uint32_t i = 0; c->marks > 0 && i < c->n_labels; i++) {
+    for (uint32_t i = 0; hg_orch_held_for_marks(c) && i < c->n_labels; i++) {
         const label_t *l = &o->labels[c->labels[i]];
         for (uint32_t d = 0; d < l->n_dependents; d++) {
             const conn_t *dep = &o->conns[l->dependents[d]];
-            if (!mark_settled(dep)) fn(arg, l->name, l->dependents[d], dep->failed || dep->mark == MARK_FAILED);
+            if (!hg_orch_mark_settled(dep)) fn(arg, l->name, l->dependents[d], dep->failed || dep->mark == MARK_FAILED);
         }
     }
 }
@@ -465,22 +476,24 @@ void hg_orch_check(const hg_orch_t *o)
 {
     for (uint32_t i = 0; i < o->n_labels; i++) {
         const label_t *l = &o->labels[i];
-        uint32_t unfinished = 0;
+        uint32_t unfinished = 0, unsettled = 0;
         for (uint32_t k = 0; k < l->n_carriers; k++) unfinished += !o->conns[l->carriers[k]].finished;
-        HG_ASSERT(unfinished == l->unfinished);
+        for (uint32_t d = 0; d < l->n_dependents; d++) unsettled += !hg_orch_mark_settled(&o->conns[l->dependents[d]]);
+        HG_ASSERT(unfinished == l->unfinished && unsettled == l->unsettled);
     }
     for (uint32_t i = 0; i < o->n; i++) {
         const conn_t *c = &o->conns[i];
         uint32_t unmet = 0, marks = 0;
         for (uint32_t s = 0; s < c->n_after; s++) unmet += o->labels[c->after[s]].unfinished > 0;
-        for (uint32_t k = 0; k < c->n_labels; k++) {
-            const label_t *l = &o->labels[c->labels[k]];
-            for (uint32_t d = 0; d < l->n_dependents; d++) marks += !mark_settled(&o->conns[l->dependents[d]]);
-        }
+        for (uint32_t k = 0; k < c->n_labels; k++) marks += o->labels[c->labels[k]].unsettled > 0;
         HG_ASSERT(unmet == c->unmet && marks == c->marks);
         HG_ASSERT(c->finished == (c->ended && !c->buffered));
         HG_ASSERT(c->running == hg_orch_want_running(o, c));
         HG_ASSERT(c->reason == hg_orch_derive_reason(o, c));
-        HG_ASSERT(!c->running || (c->activated && c->word != WORD_PAUSE));
+        HG_ASSERT(!(c->failed && c->ended) && !(c->failed && c->life != LIFE_NEW));
+        HG_ASSERT(c->life != LIFE_NEW || !c->buffered);
+        HG_ASSERT(c->activated || !o->started || c->unmet > 0); /* nobody waits for nothing */
     }
+    for (uint32_t i = o->persisting_head; i < o->n_persisting; i++)
+        HG_ASSERT(o->conns[o->persisting[i]].mark == MARK_PERSISTING);
 }

@@ -10,7 +10,7 @@ typedef enum { WORD_NONE, WORD_START, WORD_PAUSE } word_t; /* what the user said
 
 typedef enum {
     MARK_NONE,       /* takes no mark (or gave it up) */
-    MARK_WANTED,     /* not asked yet: being opened */
+    MARK_WANTED,     /* not asked yet: not open */
     MARK_ASKED,      /* DO_MARK is out */
     MARK_FAILED,     /* the host tries again */
     MARK_PERSISTING, /* taken; DO_PERSIST(token) is out */
@@ -33,7 +33,7 @@ typedef struct {
 
     /* counters */
     uint32_t unmet; /* labels it waits for that are unfinished */
-    uint32_t marks; /* marks of its dependents that are not done: it is not opened before */
+    uint32_t marks; /* labels it carries that a connector with an unsettled mark waits for: it is not opened before */
 
     /* derived, as last told */
     bool finished, running;
@@ -46,6 +46,8 @@ typedef struct {
     uint32_t *carriers, *dependents;
     uint32_t n_carriers, n_dependents;
     uint32_t unfinished; /* carriers that are not finished */
+    uint32_t unsettled;  /* dependents whose mark is neither done nor given up */
+    uint32_t seen;       /* last list of names in which it was found */
 } label_t;
 
 struct hg_orch {
@@ -55,15 +57,19 @@ struct hg_orch {
     label_t *labels;
     uint32_t n_labels;
     hg_strmap_t names, label_ids;
+    uint32_t lists; /* lists of names interned so far */
     bool pipeline_running, started;
     uint64_t token;
-    uint32_t *persisting; /* connectors in MARK_PERSISTING, in order of their token */
-    uint32_t n_persisting, cap_persisting;
+    uint32_t *persisting; /* connectors in MARK_PERSISTING, in order of their token: [head, n) */
+    uint32_t persisting_head, n_persisting, cap_persisting;
     hg_orch_cmd_t *cmds; /* queue: [cmd_head, n_cmds) */
     size_t cmd_head, n_cmds, cap_cmds;
     int64_t now_us;
 };
 
+void hg_orch_recount(hg_orch_t *o); /* every counter and reason afresh, from the facts */
+bool hg_orch_mark_settled(const conn_t *c);
+bool hg_orch_held_for_marks(const conn_t *c);
 bool hg_orch_want_running(const hg_orch_t *o, const conn_t *c);
 hg_orch_reason_t hg_orch_derive_reason(const hg_orch_t *o, const conn_t *c);
 

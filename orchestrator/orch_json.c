@@ -7,6 +7,7 @@
 #define SAVE_FORMAT 1
 
 static const char *const g_mark_names[] = { "none", "wanted", "asked", "failed", "persisting", "done" };
+static const char *const g_saved_marks[] = { "none", "wanted", "done" };
 static const char *const g_word_names[] = { "none", "start", "pause" };
 
 static void put_labels(const hg_orch_t *o, hg_jw_t *w, const char *key, const uint32_t *ids, uint32_t n)
@@ -17,29 +18,71 @@ static void put_labels(const hg_orch_t *o, hg_jw_t *w, const char *key, const ui
     hg_jw_end_arr(w);
 }
 
+/* The first few of a label that others wait for, and how many there are: found once, told to each who waits. */
+typedef struct {
+    uint32_t first[HG_ORCH_JSON_BLOCKERS], n;
+} few_t;
+
 typedef struct {
     const hg_orch_t *o;
     hg_jw_t *w;
-} put_t;
+    few_t *unfinished, *unsettled; /* per label: carriers, dependents */
+} explain_t;
 
-static void put_blocker(void *arg, hg_str_t label, uint32_t carrier, bool failed)
+static void few_add(few_t *f, uint32_t id)
 {
-    put_t *p = arg;
-    hg_jw_obj(p->w);
-    hg_jw_key(p->w, "label");
-    hg_jw_str(p->w, label);
-    hg_jw_key(p->w, "connector");
-    hg_jw_str(p->w, p->o->conns[carrier].name);
-    hg_jw_kstr(p->w, "reason", hg_orch_reason_name(p->o->conns[carrier].reason));
-    hg_jw_kbool(p->w, "failed", failed);
-    hg_jw_end_obj(p->w);
+    if (f->n < HG_ORCH_JSON_BLOCKERS) f->first[f->n] = id;
+    f->n++;
 }
 
-static void put_node(const hg_orch_t *o, uint32_t i, hg_jw_t *w, void (*extra)(void *, uint32_t, hg_jw_t *), void *arg)
+static void find_blockers(explain_t *e)
 {
-    const conn_t *c = &o->conns[i];
+    for (uint32_t i = 0; i < e->o->n_labels; i++) {
+        const label_t *l = &e->o->labels[i];
+        for (uint32_t k = 0; k < l->n_carriers; k++)
+            if (!e->o->conns[l->carriers[k]].finished) few_add(&e->unfinished[i], l->carriers[k]);
+        for (uint32_t d = 0; d < l->n_dependents; d++)
+            if (!hg_orch_mark_settled(&e->o->conns[l->dependents[d]])) few_add(&e->unsettled[i], l->dependents[d]);
+    }
+}
+
+/* Returns how many were left out. */
+static uint64_t put_blockers(const explain_t *e, uint32_t label, const few_t *f, bool for_marks)
+{
+    uint32_t n = HG_MIN(f->n, (uint32_t)HG_ORCH_JSON_BLOCKERS);
+    for (uint32_t i = 0; i < n; i++) {
+        const conn_t *b = &e->o->conns[f->first[i]];
+        hg_jw_obj(e->w);
+        hg_jw_key(e->w, "label");
+        hg_jw_str(e->w, e->o->labels[label].name);
+        hg_jw_key(e->w, "connector");
+        hg_jw_str(e->w, b->name);
+        hg_jw_kstr(e->w, "reason", hg_orch_reason_name(b->reason));
+        hg_jw_kbool(e->w, "failed", b->failed || (for_marks && b->mark == MARK_FAILED));
+        hg_jw_end_obj(e->w);
+    }
+    return f->n - n;
+}
+
+/* The same answer as hg_orch_blockers gives, from the lists made once. */
+static void put_waiting_for(const explain_t *e, const conn_t *c)
+{
+    uint64_t more = 0;
+    hg_jw_key(e->w, "waiting_for");
+    hg_jw_arr(e->w);
+    for (uint32_t s = 0; !c->ended && !c->activated && s < c->n_after; s++)
+        more += put_blockers(e, c->after[s], &e->unfinished[c->after[s]], false);
+    for (uint32_t i = 0; !c->ended && hg_orch_held_for_marks(c) && i < c->n_labels; i++)
+        more += put_blockers(e, c->labels[i], &e->unsettled[c->labels[i]], true);
+    hg_jw_end_arr(e->w);
+    hg_jw_ku64(e->w, "waiting_for_more", more);
+}
+
+static void put_node(const explain_t *e, uint32_t i, void (*extra)(void *, uint32_t, hg_jw_t *), void *arg)
+{
+    const conn_t *c = &e->o->conns[i];
+    hg_jw_t *w = e->w;
     char since[32];
-    put_t p = { o, w };
     hg_time_rfc3339(since, c->since_us);
     hg_jw_obj(w);
     hg_jw_key(w, "name");
@@ -49,46 +92,64 @@ static void put_node(const hg_orch_t *o, uint32_t i, hg_jw_t *w, void (*extra)(v
     hg_jw_kbool(w, "reading", c->running);
     hg_jw_kbool(w, "finished", c->finished);
     hg_jw_kstr(w, "since", since);
-    put_labels(o, w, "labels", c->labels, c->n_labels);
-    put_labels(o, w, "start_after", c->after, c->n_after);
-    hg_jw_key(w, "waiting_for");
-    hg_jw_arr(w);
-    hg_orch_blockers(o, i, put_blocker, &p);
-    hg_jw_end_arr(w);
+    put_labels(e->o, w, "labels", c->labels, c->n_labels);
+    put_labels(e->o, w, "start_after", c->after, c->n_after);
+    put_waiting_for(e, c);
     hg_jw_kstr(w, "handoff", g_mark_names[c->mark]);
     if (extra) extra(arg, i, w);
     hg_jw_end_obj(w);
 }
 
-void hg_orch_json(const hg_orch_t *o, hg_jw_t *w, void (*extra)(void *, uint32_t, hg_jw_t *), void *arg)
+static void put_edge(const hg_orch_t *o, hg_jw_t *w, const label_t *l, uint32_t from, uint32_t to)
 {
     hg_jw_obj(w);
-    hg_jw_key(w, "connectors");
-    hg_jw_arr(w);
-    for (uint32_t i = 0; i < o->n; i++) put_node(o, i, w, extra, arg);
-    hg_jw_end_arr(w);
+    hg_jw_key(w, "from");
+    hg_jw_str(w, o->conns[from].name);
+    hg_jw_key(w, "to");
+    hg_jw_str(w, o->conns[to].name);
+    hg_jw_key(w, "label");
+    hg_jw_str(w, l->name);
+    hg_jw_end_obj(w);
+}
+
+static void put_edges(const hg_orch_t *o, hg_jw_t *w)
+{
+    uint64_t n = 0, all = 0;
     hg_jw_key(w, "edges");
     hg_jw_arr(w);
     for (uint32_t i = 0; i < o->n_labels; i++) {
         const label_t *l = &o->labels[i];
-        for (uint32_t k = 0; k < l->n_carriers; k++)
-            for (uint32_t d = 0; d < l->n_dependents; d++) {
-                hg_jw_obj(w);
-                hg_jw_key(w, "from");
-                hg_jw_str(w, o->conns[l->carriers[k]].name);
-                hg_jw_key(w, "to");
-                hg_jw_str(w, o->conns[l->dependents[d]].name);
-                hg_jw_key(w, "label");
-                hg_jw_str(w, l->name);
-                hg_jw_end_obj(w);
-            }
+        all += (uint64_t)l->n_carriers * l->n_dependents;
+        for (uint32_t k = 0; n < HG_ORCH_JSON_EDGES && k < l->n_carriers; k++)
+            for (uint32_t d = 0; n < HG_ORCH_JSON_EDGES && d < l->n_dependents; d++, n++)
+                put_edge(o, w, l, l->carriers[k], l->dependents[d]);
     }
     hg_jw_end_arr(w);
-    hg_jw_end_obj(w);
+    hg_jw_ku64(w, "edges_more", all - n);
 }
 
-/* A mark that is being persisted is saved as done: it counts once this save is durable. A connector that had ended but
- * not drained is saved as not ended: what was buffered is read again. Failures are not saved: a restart tries again. */
+void hg_orch_json(const hg_orch_t *o, hg_jw_t *w, void (*extra)(void *, uint32_t, hg_jw_t *), void *arg)
+{
+    explain_t e = { o, w, HG_NEWN(few_t, o->n_labels + 1), HG_NEWN(few_t, o->n_labels + 1) };
+    find_blockers(&e);
+    hg_jw_obj(w);
+    hg_jw_key(w, "connectors");
+    hg_jw_arr(w);
+    for (uint32_t i = 0; i < o->n; i++) put_node(&e, i, extra, arg);
+    hg_jw_end_arr(w);
+    put_edges(o, w);
+    hg_jw_end_obj(w);
+    hg_free(e.unfinished);
+    hg_free(e.unsettled);
+}
+
+/* What is saved, and why not all: see orch.h. A mark that was given up stays given up. */
+static const char *saved_mark(const conn_t *c)
+{
+    if (c->mark == MARK_NONE) return "none";
+    return c->mark == MARK_DONE || c->mark == MARK_PERSISTING ? "done" : "wanted";
+}
+
 void hg_orch_save(const hg_orch_t *o, hg_jw_t *w)
 {
     hg_jw_obj(w);
@@ -102,18 +163,18 @@ void hg_orch_save(const hg_orch_t *o, hg_jw_t *w)
         hg_jw_kstr(w, "user", g_word_names[c->word]);
         hg_jw_kbool(w, "activated", c->activated);
         hg_jw_kbool(w, "ended", c->finished);
-        hg_jw_kbool(w, "marked", c->mark == MARK_DONE || c->mark == MARK_PERSISTING);
+        hg_jw_kstr(w, "mark", saved_mark(c));
         hg_jw_end_obj(w);
     }
     hg_jw_end_obj(w);
     hg_jw_end_obj(w);
 }
 
-static int word_of(const hg_json_t *v)
+static int find_name(const hg_json_t *v, const char *const *names)
 {
     const char *s = hg_json_str(v, "");
     for (int i = 0; i < 3; i++)
-        if (strcmp(s, g_word_names[i]) == 0) return i;
+        if (strcmp(s, names[i]) == 0) return i;
     return -1;
 }
 
@@ -133,8 +194,9 @@ static int check_saved(const hg_json_t *saved, hg_err_t *err)
         return hg_err_set(err, HG_EPARSE, "orchestrator state: format %" PRIu64 " is not %d", format, SAVE_FORMAT);
     if (!conns || conns->kind != HG_J_OBJECT) return hg_err_set(err, HG_EPARSE, "orchestrator state: no connectors");
     for (const hg_json_t *m = conns->child; m; m = m->next)
-        if (m->kind != HG_J_OBJECT || word_of(hg_json_get(m, "user")) < 0 || !is_bool(hg_json_get(m, "activated")) ||
-            !is_bool(hg_json_get(m, "ended")) || !is_bool(hg_json_get(m, "marked")))
+        if (m->kind != HG_J_OBJECT || find_name(hg_json_get(m, "user"), g_word_names) < 0 ||
+            !is_bool(hg_json_get(m, "activated")) || !is_bool(hg_json_get(m, "ended")) ||
+            find_name(hg_json_get(m, "mark"), g_saved_marks) < 0)
             return hg_err_set(err, HG_EPARSE, "orchestrator state of '" HG_SF "' is damaged", HG_SA(m->key));
     return 0;
 }
@@ -148,24 +210,13 @@ int hg_orch_load(hg_orch_t *o, const hg_json_t *saved, bool (*changed)(void *, h
         uint32_t id = hg_orch_find(o, m->key);
         if (id == HG_STRMAP_NONE || (changed && changed(arg, m->key))) continue;
         conn_t *c = &o->conns[id];
-        c->word = (word_t)word_of(hg_json_get(m, "user"));
+        c->word = (word_t)find_name(hg_json_get(m, "user"), g_word_names);
         c->activated = hg_json_bool(hg_json_get(m, "activated"), false) || !c->has_after;
         c->ended = c->finished = hg_json_bool(hg_json_get(m, "ended"), false);
-        if (c->mark == MARK_WANTED && hg_json_bool(hg_json_get(m, "marked"), false)) c->mark = MARK_DONE;
+        const char *mark = hg_json_str(hg_json_get(m, "mark"), "");
+        if (c->mark == MARK_WANTED && strcmp(mark, "wanted") != 0) c->mark = mark[0] == 'd' ? MARK_DONE : MARK_NONE;
     }
-    /* Counters afresh, from the facts. */
-    for (uint32_t i = 0; i < o->n; i++) o->conns[i].unmet = o->conns[i].marks = 0;
-    for (uint32_t i = 0; i < o->n_labels; i++) {
-        label_t *l = &o->labels[i];
-        l->unfinished = 0;
-        for (uint32_t k = 0; k < l->n_carriers; k++) l->unfinished += !o->conns[l->carriers[k]].finished;
-        for (uint32_t d = 0; d < l->n_dependents; d++) {
-            o->conns[l->dependents[d]].unmet += l->unfinished > 0;
-            for (uint32_t k = 0; o->conns[l->dependents[d]].mark == MARK_WANTED && k < l->n_carriers; k++)
-                o->conns[l->carriers[k]].marks++;
-        }
-    }
-    for (uint32_t i = 0; i < o->n; i++) o->conns[i].reason = hg_orch_derive_reason(o, &o->conns[i]);
+    hg_orch_recount(o);
     hg_orch_check(o);
     return 0;
 }
