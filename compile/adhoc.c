@@ -89,38 +89,43 @@ static uint32_t *targets(hg_cc_t *c, const hg_ast_stmt_t *st, const hg_schema_t 
     return to;
 }
 
-/* Column `at` of VALUES, if the query is nothing but constant rows: then each cell is looked at as the literal it is.
- */
-static bool literal_column(const hg_bq_t *b, uint32_t at, bool *any_null)
-{
-    if (b->node->kind != HG_N_VALUES) return false;
-    *any_null = b->node->values->cols[at]->nulls > 0 || b->cols[at].type->kind == HG_T_NULL;
-    return true;
-}
-
+/* The statement's column `from` for the table's column f. VALUES has seen to its cells already. */
 static const hg_expr_t *target_value(hg_cc_t *c, const hg_ast_stmt_t *st, const hg_bq_t *b, uint32_t from,
                                      const hg_field_t *f)
 {
     const hg_type_t *t = b->cols[from].type;
     const hg_expr_t *x =
         t->kind == HG_T_NULL ? hg_x_null(c, f->type, st->pos) : hg_x_col(c, from, t, b->cols[from].pos);
-    bool any_null = t->nullable, literals = literal_column(b, from, &any_null);
-    bool text = literals && hg_kind_is_string(t->kind) && hg_cast_explicit(t, f->type);
-    if (!text && !hg_assignable(x, f->type)) {
+    if (!hg_assignable(x, f->type)) {
         hg_cc_error(c, b->cols[from].pos, "SQL error",
                     "Cannot insert a value of type %s into column '" HG_SF "' of type %s", hg_type_str(c, t),
                     HG_SA(f->name), hg_type_str(c, f->type));
         return NULL;
     }
-    if (any_null && !f->type->nullable) {
+    if (t->nullable && !f->type->nullable) {
         hg_cc_error(c, b->cols[from].pos, "SQL error",
-                    literals ? "Cannot insert NULL into column '" HG_SF "', which is NOT NULL"
-                             : "Column '" HG_SF
-                               "' is NOT NULL, but the inserted value may be NULL; please use COALESCE",
+                    "Column '" HG_SF "' is NOT NULL, but the inserted value may be NULL; please use COALESCE",
                     HG_SA(f->name));
         return NULL;
     }
     return hg_coerce(c, x, f->type);
+}
+
+/* The query to insert; to: the table's column of each of its columns. */
+static const hg_bq_t *insert_source(hg_cc_t *c, const hg_ast_stmt_t *st, const hg_schema_t *t, const uint32_t **to)
+{
+    if (st->query->kind != HG_Q_VALUES || st->query->n_ctes) {
+        const hg_bq_t *b = hg_bind_query(c, NULL, st->query);
+        *to = b ? targets(c, st, t, b->n) : NULL;
+        return *to ? b : NULL;
+    }
+    uint32_t n = st->query->n_row_cols;
+    *to = targets(c, st, t, n);
+    if (!*to) return NULL;
+    const hg_field_t **into = HG_ANEWN(c->a, const hg_field_t *, n + 1);
+    for (uint32_t i = 0; i < n; i++) into[i] = &t->cols[(*to)[i]];
+    c->values_into = into;
+    return hg_bind_query(c, NULL, st->query);
 }
 
 static bool insert_query(hg_cc_t *c, const hg_ast_stmt_t *st, hg_query_t *q)
@@ -138,9 +143,9 @@ static bool insert_query(hg_cc_t *c, const hg_ast_stmt_t *st, hg_query_t *q)
         return false;
     }
     const hg_schema_t *t = &r->rel.schema;
-    const hg_bq_t *b = hg_bind_query(c, NULL, st->query);
-    const uint32_t *to = b ? targets(c, st, t, b->n) : NULL;
-    if (!to) return false;
+    const uint32_t *to = NULL;
+    const hg_bq_t *b = insert_source(c, st, t, &to);
+    if (!b) return false;
     const hg_expr_t **x = HG_ANEWN(c->a, const hg_expr_t *, t->n_cols + 1);
     for (uint32_t i = 0; i < b->n; i++) {
         x[to[i]] = target_value(c, st, b, i, &t->cols[to[i]]);

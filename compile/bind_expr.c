@@ -64,6 +64,25 @@ bool hg_expr_equal(const hg_expr_t *a, const hg_expr_t *b)
     return true;
 }
 
+/* The warning's type for a constant that cannot be evaluated (sql §4.5). */
+static const char *failure_type(const hg_expr_t *x, const hg_err_t *err)
+{
+    if (strstr(err->msg, "by zero")) return "Division by zero";
+    if (x->kind != HG_X_CAST) return "Out of bounds";
+    switch ((int)x->type->kind) {
+    case HG_T_DECIMAL:
+        return "Invalid DECIMAL";
+    case HG_T_TIMESTAMP:
+        return "Not a TIMESTAMP";
+    case HG_T_TIME:
+        return "Not a TIME";
+    case HG_T_UUID:
+        return "Not a UUID";
+    default:
+        return hg_kind_is_numeric(x->type->kind) ? "Not a number" : "Suspicious argument";
+    }
+}
+
 const hg_expr_t *hg_x_fold(hg_cc_t *c, hg_expr_t *x)
 {
     for (uint32_t i = 0; i < x->n_args; i++)
@@ -71,12 +90,8 @@ const hg_expr_t *hg_x_fold(hg_cc_t *c, hg_expr_t *x)
     hg_col_t *col = NULL;
     hg_err_t err = HG_ERR_INIT;
     if (hg_expr_const(x, &col, &err) == 0) return hg_x_const(c, x->pos, x->type, col);
-    if (!c->adhoc && err.code == HG_EEVAL) {
-        bool zero =
-            strstr(err.msg, "ivision by zero") || strstr(err.msg, "ivide by zero") || strstr(err.msg, "by zero");
-        hg_cc_warn(c, x->pos, zero ? "Division by zero" : "Suspicious argument", "This constant expression fails: %s",
-                   err.msg);
-    }
+    if (!c->adhoc && err.code == HG_EEVAL)
+        hg_cc_warn(c, x->pos, failure_type(x, &err), "This constant expression fails: %s", err.msg);
     return x;
 }
 
@@ -125,13 +140,16 @@ const hg_expr_t *hg_coerce(hg_cc_t *c, const hg_expr_t *x, const hg_type_t *t)
 
 bool hg_assignable(const hg_expr_t *x, const hg_type_t *t)
 {
-    if (hg_type_same(x->type, t) || hg_expr_is_null(x) || hg_cast_implicit(x->type, t)) return true;
-    if (!hg_cast_explicit(x->type, t)) return false;
-    if (hg_kind_is_numeric(x->type->kind) && hg_kind_is_numeric(t->kind)) return true;
-    if (hg_kind_is_string(x->type->kind) && (hg_kind_is_string(t->kind) || hg_expr_is_const(x))) return true;
-    if (hg_kind_is_bytes(x->type->kind) && hg_kind_is_bytes(t->kind)) return true;
-    if (x->type->kind == HG_T_DATE && t->kind == HG_T_TIMESTAMP) return true;
-    return t->kind == HG_T_VARIANT || (x->type->kind == HG_T_ARRAY && t->kind == HG_T_ARRAY);
+    const hg_type_t *from = x->type;
+    if (hg_type_same(from, t) || hg_expr_is_null(x)) return true;
+    if (!hg_cast_explicit(from, t)) return false;
+    if (hg_kind_is_string(from->kind) && !hg_kind_is_string(t->kind)) return hg_expr_is_const(x); /* literals only */
+    if (hg_cast_implicit(from, t)) return true;
+    if (hg_kind_is_numeric(from->kind) && hg_kind_is_numeric(t->kind)) return true;
+    if (hg_kind_is_string(from->kind) && hg_kind_is_string(t->kind)) return true;
+    if (hg_kind_is_bytes(from->kind) && hg_kind_is_bytes(t->kind)) return true;
+    if (from->kind == HG_T_DATE && t->kind == HG_T_TIMESTAMP) return true;
+    return t->kind == HG_T_VARIANT || (from->kind == HG_T_ARRAY && t->kind == HG_T_ARRAY);
 }
 
 const hg_type_t *hg_common_type(hg_cc_t *c, const hg_expr_t **x, uint32_t n)
@@ -160,20 +178,48 @@ static bool is_string_literal(const hg_expr_t *x)
     return x->kind == HG_X_CONST && x->type->kind == HG_T_VARCHAR && !hg_expr_is_null(x);
 }
 
+/* The type that a string literal takes beside values of type t: t itself, or a DECIMAL with more fraction digits where
+ * the text has them, so that '10.257' is not rounded before it is compared with a DECIMAL(8, 2). */
+static const hg_type_t *adopted_type(hg_cc_t *c, const hg_type_t *t, hg_str_t s)
+{
+    if (t->kind != HG_T_DECIMAL) return hg_type_with_null(c->a, t, false);
+    int64_t scale = 0, exponent = 0;
+    bool point = false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == 'e' || s.p[i] == 'E') {
+            hg_str_t digits = { s.p + i + 1, s.n - i - 1 };
+            if (digits.n && digits.p[0] == '+') digits = (hg_str_t){ digits.p + 1, digits.n - 1 };
+            if (hg_str_i64(digits, &exponent) < 0 || exponent < -100 || exponent > 100) exponent = 0;
+            break;
+        }
+        if (point) scale++;
+        if (s.p[i] == '.') point = true;
+    }
+    scale -= exponent;
+    if (scale <= t->scale) return hg_type_with_null(c->a, t, false);
+    scale = HG_MIN(scale, 38);
+    int64_t precision = HG_MIN(38, t->precision - t->scale + scale);
+    return hg_type_make(c->a, HG_T_DECIMAL, false, (int32_t)precision, (int32_t)scale);
+}
+
 bool hg_adopt_literals(hg_cc_t *c, const hg_expr_t **x, uint32_t n)
 {
-    const hg_type_t *t = NULL;
-    for (uint32_t i = 0; i < n && !t; i++)
-        if (!hg_kind_is_string(x[i]->type->kind) && x[i]->type->kind != HG_T_NULL) t = x[i]->type;
+    const hg_type_t *t = NULL; /* common type of what is no string */
+    for (uint32_t i = 0; i < n; i++) {
+        const hg_type_t *own = x[i]->type;
+        if (hg_kind_is_string(own->kind) || own->kind == HG_T_NULL) continue;
+        t = !t || hg_type_same(t, own) ? own : hg_type_common(c->a, t, own);
+        if (!t) return true; /* the caller will say that they do not go together */
+    }
     if (!t) return true;
     for (uint32_t i = 0; i < n; i++) {
         if (!is_string_literal(x[i]) || !hg_cast_explicit(x[i]->type, t)) continue;
-        hg_expr_t *cast = hg_x_new(c, HG_X_CAST, hg_type_with_null(c->a, t, false), x[i]->pos, 1);
+        hg_str_t s = hg_col_var(x[i]->lit, 0);
+        hg_expr_t *cast = hg_x_new(c, HG_X_CAST, adopted_type(c, t, s), x[i]->pos, 1);
         cast->args[0] = x[i];
         hg_col_t *col = NULL;
         hg_err_t err = HG_ERR_INIT;
         if (hg_expr_const(cast, &col, &err) < 0) {
-            hg_str_t s = hg_col_var(x[i]->lit, 0);
             hg_cc_sem(c, x[i]->pos, "Cannot convert '" HG_SF "' to %s", HG_SA(s), hg_type_str(c, t));
             return false;
         }

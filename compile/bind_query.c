@@ -268,8 +268,49 @@ static hg_node_t *constant_rows(hg_cc_t *c, hg_pos_t pos, const hg_expr_t ***row
     return v;
 }
 
+/* Cells that go into a table's column are converted one by one, so that each keeps its digits and its place. */
+static bool column_for_table(hg_cc_t *c, const hg_field_t *f, const hg_expr_t **x, uint32_t n, const hg_type_t **ret)
+{
+    bool nullable = false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!hg_assignable(x[i], f->type)) {
+            hg_cc_error(c, x[i]->pos, "SQL error",
+                        "Cannot insert a value of type %s into column '" HG_SF "' of type %s",
+                        hg_type_str(c, x[i]->type), HG_SA(f->name), hg_type_str(c, f->type));
+            return false;
+        }
+        if (hg_expr_is_null(x[i]) && !f->type->nullable) {
+            hg_cc_error(c, x[i]->pos, "SQL error", "Cannot insert NULL into column '" HG_SF "', which is NOT NULL",
+                        HG_SA(f->name));
+            return false;
+        }
+        const hg_expr_t *v = hg_coerce(c, x[i], f->type);
+        if (hg_expr_is_const(x[i]) && !hg_expr_is_const(v)) {
+            hg_col_t *none = NULL;
+            hg_err_t err = HG_ERR_INIT;
+            hg_expr_const(v, &none, &err);
+            hg_cc_error(c, x[i]->pos, "SQL error", "Column '" HG_SF "': %s", HG_SA(f->name), err.msg);
+            return false;
+        }
+        x[i] = v;
+        nullable = nullable || v->type->nullable;
+    }
+    *ret = hg_type_with_null(c->a, f->type, nullable);
+    return true;
+}
+
+static bool column_of_values(hg_cc_t *c, hg_pos_t pos, const hg_expr_t **x, uint32_t n, const hg_type_t **ret)
+{
+    *ret = hg_adopt_literals(c, x, n) ? hg_common_type(c, x, n) : NULL;
+    if (*ret && hg_coerce_all(c, x, n, *ret)) return true;
+    if (!c->n_errors) hg_cc_sem(c, pos, "Values passed to VALUES operator must have compatible types");
+    return false;
+}
+
 hg_bq_t *hg_bind_values(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q)
 {
+    const hg_field_t *const *into = c->values_into;
+    c->values_into = NULL;
     (void)env; /* a subquery in an expression could see it */
     if (!c->adhoc) {
         hg_cc_nyi(c, q->pos, "VALUES in a view");
@@ -291,11 +332,9 @@ hg_bq_t *hg_bind_values(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q
     if (!ok) return NULL;
     for (uint32_t k = 0; k < r->n; k++) {
         for (uint32_t i = 0; i < q->n_rows; i++) column[i] = rows[i][k];
-        types[k] = hg_adopt_literals(c, column, q->n_rows) ? hg_common_type(c, column, q->n_rows) : NULL;
-        if (!types[k] || !hg_coerce_all(c, column, q->n_rows, types[k])) {
-            if (!c->n_errors) hg_cc_sem(c, q->pos, "Values passed to VALUES operator must have compatible types");
-            return NULL;
-        }
+        bool done = into ? column_for_table(c, into[k], column, q->n_rows, &types[k])
+                         : column_of_values(c, q->pos, column, q->n_rows, &types[k]);
+        if (!done) return NULL;
         for (uint32_t i = 0; i < q->n_rows; i++) {
             rows[i][k] = column[i];
             constant = constant && hg_expr_is_const(column[i]);

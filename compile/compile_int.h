@@ -98,6 +98,7 @@ typedef struct hg_cc {
     uint32_t depth; /* of expressions and queries being bound */
     uint64_t spent; /* expression nodes, written out; see HG_CC_MAX_EXPRS */
     bool overspent;
+    const hg_field_t *const *values_into; /* INSERT … VALUES: the table's column of each; taken by the next VALUES */
 } hg_cc_t;
 
 #define HG_CC_MAX_DEPTH  1000
@@ -172,7 +173,7 @@ bool hg_assignable(const hg_expr_t *x, const hg_type_t *t);
 /* Common type of n expressions, each coerced to it. NULL: there is none (nothing recorded). Nullable if one is. */
 const hg_type_t *hg_common_type(hg_cc_t *c, const hg_expr_t **x, uint32_t n);
 bool hg_coerce_all(hg_cc_t *c, const hg_expr_t **x, uint32_t n, const hg_type_t *t);
-/* Let string literals among x take the type of the first one that is no string. false: an error was recorded. */
+/* Let string literals among x take the common type of those that are no strings. false: an error was recorded. */
 bool hg_adopt_literals(hg_cc_t *c, const hg_expr_t **x, uint32_t n);
 bool hg_expr_equal(const hg_expr_t *a, const hg_expr_t *b);
 bool hg_expr_is_const(const hg_expr_t *e);

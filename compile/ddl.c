@@ -123,11 +123,13 @@ bool hg_cc_name_ok(hg_cc_t *c, const hg_name_t *name, const char *what)
 const hg_expr_t *hg_cc_constant(hg_cc_t *c, const hg_ast_expr_t *e, const char *what, const char *error_type)
 {
     hg_scope_t none = { .clause = what, .no_from = true, .deterministic = true };
+    uint32_t before = c->n_msgs;
     const hg_expr_t *x = hg_bind_expr(c, &none, e);
     if (!x || hg_expr_is_const(x)) return x;
     hg_col_t *col = NULL;
     hg_err_t err = HG_ERR_INIT;
     if (hg_expr_const(x, &col, &err) < 0) {
+        c->n_msgs = before; /* the warning that it fails: here it is an error */
         hg_cc_error(c, e->pos, error_type, "%s must be a constant: %s", what, err.msg);
         return NULL;
     }

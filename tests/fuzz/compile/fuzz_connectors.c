@@ -4,6 +4,7 @@
 #include "base/hg.h"
 #include "base/mem.h"
 #include "compile/compile.h"
+#include "tests/unit/compile/fake_registry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -20,9 +20,9 @@ static const kit_case_t queries[] = {
                                 "    scan t #0 : INTEGER?\n" },
     { "SELECT i, count(*) AS n, sum(d) FROM t WHERE j > 1 GROUP BY i HAVING n > 2 ORDER BY n DESC, 1 LIMIT 10 OFFSET 2",
       "select i, n, EXPR$2 reads t\n"
-      "  sort $1 desc nulls last $0 nulls first limit 10 offset 2 : INTEGER?, BIGINT, DECIMAL(8, 2)?\n"
-      "    filter >($1, cast:BIGINT(2)) : INTEGER?, BIGINT, DECIMAL(8, 2)?\n"
-      "      agg $1 | count* | sum $2 : INTEGER?, BIGINT, DECIMAL(8, 2)?\n"
+      "  sort $1 desc nulls last $0 nulls first limit 10 offset 2 : INTEGER?, BIGINT, DECIMAL(38, 2)?\n"
+      "    filter >($1, 2) : INTEGER?, BIGINT, DECIMAL(38, 2)?\n"
+      "      agg $1 | count* | sum $2 : INTEGER?, BIGINT, DECIMAL(38, 2)?\n"
       "        filter >($0, 1) : INTEGER, INTEGER?, DECIMAL(8, 2)?\n"
       "          scan t #1,0,3 : INTEGER, INTEGER?, DECIMAL(8, 2)?\n" },
     { "SELECT i % 2 AS k, min(s) FROM t GROUP BY k", "select k, EXPR$1 reads t\n"
@@ -31,8 +31,8 @@ static const kit_case_t queries[] = {
     { "SELECT i + 1, max(d) FROM t GROUP BY 1 ORDER BY max(j)",
       "select EXPR$0, EXPR$1 reads t\n"
       "  map $0, $1 : INTEGER?, DECIMAL(8, 2)?\n"
-      "    sort $2 nulls first : INTEGER?, DECIMAL(8, 2)?, INTEGER?\n"
-      "      agg +($0, 1) | max $1 | max $2 : INTEGER?, DECIMAL(8, 2)?, INTEGER?\n"
+      "    sort $2 nulls first : INTEGER?, DECIMAL(8, 2)?, INTEGER\n"
+      "      agg +($0, 1) | max $1 | max $2 : INTEGER?, DECIMAL(8, 2)?, INTEGER\n"
       "        scan t #0,3,1 : INTEGER?, DECIMAL(8, 2)?, INTEGER\n" },
     { "SELECT i + 1 FROM t GROUP BY i", "select EXPR$0 reads t\n"
                                         "  map +($0, 1) : INTEGER?\n"
@@ -107,12 +107,31 @@ static const kit_case_t queries[] = {
       "file an issue if you need it at Line: 1, Column: 50\n" },
     { "INSERT INTO t VALUES (1, 2, 'x', 1.5, DATE '2020-01-01')",
       "insert into t i, j, s, d, dt reads\n"
-      "  map $0, $1, $2, cast:DECIMAL(8, 2)($3), $4 : INTEGER, INTEGER, VARCHAR, DECIMAL(8, 2), DATE\n"
-      "    values (1, 2, 'x', 1.5, 2020-01-01) : INTEGER, INTEGER, VARCHAR, DECIMAL(2, 1), DATE\n" },
+      "  map $0, $1, $2, $3, $4 : INTEGER, INTEGER, VARCHAR, DECIMAL(8, 2), DATE\n"
+      "    values (1, 2, 'x', 1.50, 2020-01-01) : INTEGER, INTEGER, VARCHAR, DECIMAL(8, 2), DATE\n" },
     { "INSERT INTO t(j, i) VALUES (2, 1)",
       "insert into t i, j, s, d, dt reads\n"
       "  map $1, $0, NULL, NULL, NULL : INTEGER, INTEGER, VARCHAR?, DECIMAL(8, 2)?, DATE?\n"
       "    values (2, 1) : INTEGER, INTEGER\n" },
+    { "INSERT INTO t(j, d, dt) VALUES (2, 5, '2024-01-01'), (3, '7.25', NULL), (4, 1e1, DATE '2024-02-02')",
+      "insert into t i, j, s, d, dt reads\n"
+      "  map NULL, $0, NULL, $1, $2 : INTEGER?, INTEGER, VARCHAR?, DECIMAL(8, 2), DATE?\n"
+      "    values (2, 5.00, 2024-01-01) (3, 7.25, NULL) (4, 10.00, 2024-02-02) : INTEGER, DECIMAL(8, 2), DATE?\n" },
+    { "INSERT INTO t(j, d) VALUES (1, 'x')",
+      "error SQL error: Column 'd': cannot cast 'x' to DECIMAL(8, 2): not a number at Line: 1, Column: 32\n" },
+    { "INSERT INTO t(j, d) VALUES (1, 123456789)",
+      "error SQL error: Column 'd': cannot cast 123456789 to DECIMAL(8, 2): out of range at Line: 1, Column: 32\n" },
+    { "INSERT INTO t(j, i) VALUES (1, 1/0)",
+      "insert into t i, j, s, d, dt reads\n"
+      "  map $1, $0, NULL, NULL, NULL : INTEGER, INTEGER, VARCHAR?, DECIMAL(8, 2)?, DATE?\n"
+      "    union : INTEGER, INTEGER\n"
+      "      map 1, /(1, 0) : INTEGER, INTEGER\n"
+      "        values (true) : BOOLEAN\n" },
+    { "INSERT INTO plain WITH c AS (VALUES (1)) VALUES (2)", "insert into plain x reads\n"
+                                                             "  map $0 : INTEGER\n"
+                                                             "    values (2) : INTEGER\n" },
+    { "INSERT INTO t(j) SELECT 'x'", "error SQL error: Cannot insert a value of type VARCHAR into column 'j' of type "
+                                     "INTEGER at Line: 1, Column: 25\n" },
     { "INSERT INTO t(i) SELECT i FROM mv",
       "insert into t i, j, s, d, dt reads mv\n"
       "  map $0, 7, NULL, NULL, NULL : INTEGER?, INTEGER, VARCHAR?, DECIMAL(8, 2)?, DATE?\n"
@@ -120,7 +139,7 @@ static const kit_case_t queries[] = {
     { "INSERT INTO t(j) SELECT i FROM mv", "error SQL error: Column 'j' is NOT NULL, but the inserted value may be "
                                            "NULL; please use COALESCE at Line: 1, Column: 25\n" },
     { "INSERT INTO t(j) VALUES (NULL)",
-      "error SQL error: Cannot insert NULL into column 'j', which is NOT NULL at Line: 1, Column: 18\n" },
+      "error SQL error: Cannot insert NULL into column 'j', which is NOT NULL at Line: 1, Column: 26\n" },
     { "INSERT INTO t(zz) VALUES (1)", "error SQL error: Unknown target column 'zz' at Line: 1, Column: 15\n" },
     { "INSERT INTO t(i, i) VALUES (1, 2)",
       "error SQL error: Target column 'i' is assigned more than once at Line: 1, Column: 18\n" },
@@ -130,7 +149,7 @@ static const kit_case_t queries[] = {
       "error SQL error: INSERT INTO 'nm' is not possible: it is a view at Line: 1, Column: 13\n" },
     { "INSERT INTO nope VALUES (1)", "error SQL error: table 'nope' not found at Line: 1, Column: 13\n" },
     { "INSERT INTO plain VALUES (DATE '2020-01-01')",
-      "error SQL error: Cannot insert a value of type DATE into column 'x' of type INTEGER at Line: 1, Column: 19\n" },
+      "error SQL error: Cannot insert a value of type DATE into column 'x' of type INTEGER at Line: 1, Column: 27\n" },
     { "INSERT INTO plain SELECT 5", "insert into plain x reads\n"
                                     "  map $0 : INTEGER\n"
                                     "    map 5 : INTEGER\n"

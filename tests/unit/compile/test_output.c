@@ -27,13 +27,16 @@ static const kit_case_t schemas[] = {
       "false,\"columntype\":{\"nullable\":false,\"type\":\"BIGINT\"},\"unused\":false},{\"name\":\"Label\",\"case_"
       "sensitive\":true,\"columntype\":{\"nullable\":true,\"precision\":20,\"type\":\"VARCHAR\"},\"unused\":true},{"
       "\"name\":\"reading\",\"case_sensitive\":false,\"columntype\":{\"nullable\":true,\"precision\":8,\"scale\":3,"
-      "\"type\":\"DECIMAL\"},\"default\":\"0\",\"unused\":true},{\"name\":\"tags\",\"case_sensitive\":false,"
+      "\"type\":\"DECIMAL\"},\"default\":\"0\",\"unused\":false},{\"name\":\"tags\",\"case_sensitive\":false,"
       "\"columntype\":{\"component\":{\"nullable\":true,\"precision\":-1,\"type\":\"VARCHAR\"},\"nullable\":true,"
       "\"type\":\"ARRAY\"},\"unused\":true}],\"primary_key\":[\"id\"],\"properties\":{\"materialized\":{\"value\":"
       "\"true\",\"key_position\":{\"start_line_number\":6,\"start_column\":9,\"end_line_number\":6,\"end_column\":22},"
       "\"value_position\":{\"start_line_number\":6,\"start_column\":26,\"end_line_number\":6,\"end_column\":31}}},"
       "\"materialized\":true,\"foreign_keys\":[]}],\"outputs\":[" ERROR_VIEW
-      ",{\"name\":\"hot\",\"case_sensitive\":false,\"fields\":[],\"materialized\":true}]}" },
+      ",{\"name\":\"hot\",\"case_sensitive\":false,\"fields\":[{\"name\":\"id\",\"case_sensitive\":false,"
+      "\"columntype\":{\"nullable\":false,\"type\":\"BIGINT\"},\"unused\":false},{\"name\":\"reading\",\"case_"
+      "sensitive\":false,\"columntype\":{\"nullable\":true,\"precision\":8,\"scale\":3,\"type\":\"DECIMAL\"},"
+      "\"unused\":false}],\"materialized\":true}]}" },
     { "CREATE TABLE t(m MAP<VARCHAR, INT>, p ROW(x INT, y DOUBLE NULL) NOT NULL, v VARIANT, at TIMESTAMP NOT NULL, u "
       "INT UNSIGNED, b BYTEA, c CHAR(3), d BINARY, e NUMERIC(5), f TINYINT UNSIGNED, g TIME, h TIMESTAMP WITH TIME "
       "ZONE, i REAL, j UUID, k DATE, l BIGINT ARRAY ARRAY);",

@@ -12,15 +12,15 @@ static const char *const tables = "CREATE TABLE t(i INT, j INT NOT NULL, b BIGIN
 static const kit_case_t views[] = {
     { "SELECT i + j AS x, i / 2 AS y, d * 2 AS z, f + 1 AS w, -i AS n, i % 3 AS m FROM t",
       "view v(x INTEGER?, y INTEGER?, z DECIMAL(18, 2)?, w DOUBLE?, n INTEGER?, m INTEGER?)\n"
-      "  map +($0, $1), /($0, 2), *($4, cast:DECIMAL(10, 0)(2)), +($5, cast:DOUBLE(1)), neg($0), %($0, 3) : INTEGER?, "
-      "INTEGER?, DECIMAL(18, 2)?, DOUBLE?, INTEGER?, INTEGER?\n"
+      "  map +($0, $1), /($0, 2), *($4, 2), +($5, 1.0), neg($0), %($0, 3) : INTEGER?, INTEGER?, DECIMAL(18, 2)?, "
+      "DOUBLE?, INTEGER?, INTEGER?\n"
       "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT s || 'x' AS x, upper(s) AS y, substring(s FROM 2 FOR 3) AS z, position('b' IN s) AS q, trim(s) AS w FROM "
       "t",
       "view v(x VARCHAR?, y VARCHAR?, z VARCHAR?, q INTEGER?, w VARCHAR?)\n"
-      "  map ||($3, 'x'), upper($3), substring($3, cast:BIGINT(2), cast:BIGINT(3)), position('b', $3), trim($3) : "
-      "VARCHAR?, VARCHAR?, VARCHAR?, INTEGER?, VARCHAR?\n"
+      "  map ||($3, 'x'), upper($3), substring($3, 2, 3), position('b', $3), trim($3) : VARCHAR?, VARCHAR?, VARCHAR?, "
+      "INTEGER?, VARCHAR?\n"
       "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT i + s FROM t", "E 3:25-29 Compilation error: From line 3, column 25 to line 3, column 29: Cannot apply "
@@ -53,8 +53,10 @@ static const kit_case_t views[] = {
       "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT i IN (1, 2, 3) AS x, s NOT IN ('a', NULL) AS y, dt IN ('2020-01-01', DATE '2021-01-01') AS z FROM t",
-      "E 3:80-91 Compilation error: From line 3, column 80 to line 3, column 91: Cannot convert '2020-01-01' to "
-      "DATE\n" },
+      "view v(x BOOLEAN?, y BOOLEAN?, z BOOLEAN?)\n"
+      "  map in($0, 1, 2, 3), !in($3, 'a', NULL), in($7, 2020-01-01, 2021-01-01) : BOOLEAN?, BOOLEAN?, BOOLEAN?\n"
+      "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
+      "INTEGER ARRAY?, UUID?\n" },
     { "SELECT i IN (1, DATE '2020-01-01') AS x FROM t",
       "E 3:25-51 Compilation error: From line 3, column 25 to line 3, column 51: Values passed to IN operator must "
       "have compatible types\n" },
@@ -99,12 +101,20 @@ static const kit_case_t views[] = {
     { "SELECT CAST(s AS DECIMAL(2,3)) AS x FROM t",
       "E 3:35-46 Illegal type: DECIMAL type must have scale <= precision\n" },
     { "SELECT dt = '2020-01-01' AS x, ts > '2020-01-01 10:00:00' AS y, i = '12' AS z FROM t",
-      "E 3:30-41 Compilation error: From line 3, column 30 to line 3, column 41: Cannot convert '2020-01-01' to DATE\n"
-      "E 3:54-74 Compilation error: From line 3, column 54 to line 3, column 74: Cannot convert '2020-01-01 10:00:00' "
-      "to TIMESTAMP\n"
-      "E 3:86-89 Compilation error: From line 3, column 86 to line 3, column 89: Cannot convert '12' to INTEGER\n" },
+      "view v(x BOOLEAN?, y BOOLEAN?, z BOOLEAN?)\n"
+      "  map =($7, 2020-01-01), >($8, 2020-01-01 10:00:00), =($0, 12) : BOOLEAN?, BOOLEAN?, BOOLEAN?\n"
+      "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
+      "INTEGER ARRAY?, UUID?\n" },
     { "SELECT dt = 'today' AS x FROM t",
       "E 3:30-36 Compilation error: From line 3, column 30 to line 3, column 36: Cannot convert 'today' to DATE\n" },
+    { "SELECT d > '10.257' AS x, d IN ('1.5', '0.1234', 7) AS y, d = '12e-4' AS z, i = '1.5' AS w FROM t",
+      "E 3:98-102 Compilation error: From line 3, column 98 to line 3, column 102: Cannot convert '1.5' to INTEGER\n" },
+    { "SELECT d > '10.257' AS x, d IN ('1.5', '0.1234', 7) AS y, d = '12e-4' AS z FROM t",
+      "view v(x BOOLEAN?, y BOOLEAN?, z BOOLEAN?)\n"
+      "  map >($4, 10.257), in(cast:DECIMAL(14, 4)($4), 1.5000, 0.1234, 7.0000), =($4, 0.0012) : BOOLEAN?, BOOLEAN?, "
+      "BOOLEAN?\n"
+      "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
+      "INTEGER ARRAY?, UUID?\n" },
     { "SELECT dt + INTERVAL 1 DAY AS x, ts - INTERVAL '1 02:03' DAY TO MINUTE AS y, (ts - ts) HOURS > INTERVAL 1 HOUR "
       "AS z FROM t",
       "view v(x DATE?, y TIMESTAMP?, z BOOLEAN?)\n"
@@ -116,8 +126,8 @@ static const kit_case_t views[] = {
       "AS ce FROM t",
       "view v(y BIGINT?, y2 BIGINT?, z TIMESTAMP?, w DATE?, fl TIMESTAMP?, df INTEGER?, ad TIMESTAMP?, ce TIMESTAMP?)\n"
       "  map extract($8), year($7), timestamp_trunc($8), date_trunc($7), floor($8), timestampdiff($8, $8), "
-      "timestampadd(cast:BIGINT(3), $8), ceil($8) : BIGINT?, BIGINT?, TIMESTAMP?, DATE?, TIMESTAMP?, INTEGER?, "
-      "TIMESTAMP?, TIMESTAMP?\n"
+      "timestampadd(3, $8), ceil($8) : BIGINT?, BIGINT?, TIMESTAMP?, DATE?, TIMESTAMP?, INTEGER?, TIMESTAMP?, "
+      "TIMESTAMP?\n"
       "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT TIMESTAMP_TRUNC(ts, FORTNIGHT) AS z FROM t",
@@ -130,7 +140,7 @@ static const kit_case_t views[] = {
       "E 3:25-44 Compilation error: From line 3, column 25 to line 3, column 44: 'BLA' is not a valid time frame\n" },
     { "SELECT ARRAY[1, i, NULL] AS x, a[1] AS y, cardinality(a) AS z FROM t",
       "view v(x INTEGER ARRAY, y INTEGER?, z INTEGER?)\n"
-      "  map array(1, $0, NULL), []($10, cast:BIGINT(1)), cardinality($10) : INTEGER ARRAY, INTEGER?, INTEGER?\n"
+      "  map array(1, $0, NULL), []($10, 1), cardinality($10) : INTEGER ARRAY, INTEGER?, INTEGER?\n"
       "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT i[1] AS x FROM t", "E 3:25-28 Compilation error: From line 3, column 25 to line 3, column 28: Cannot "
@@ -155,10 +165,9 @@ static const kit_case_t views[] = {
       "', true : INTEGER, BIGINT, DECIMAL(19, 0), BIGINT, DECIMAL(3, 2), DOUBLE, VARCHAR, VARBINARY, BOOLEAN\n"
       "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
       "INTEGER ARRAY?, UUID?\n" },
-    { "SELECT foo(i, s) AS x FROM t",
-      "E 3:25-33 Compilation error: From line 3, column 25 to line 3, column 33: No match found for function signature "
-      "foo(<NUMERIC>, <CHARACTER>)\n"
-      "  note headgate does not have this function (yet); docs/sql.md lists what there is\n" },
+    { "SELECT foo(i, s) AS x FROM t", "E 3:25-33 Compilation error: From line 3, column 25 to line 3, column 33: No "
+                                      "match found for function signature foo(<NUMERIC>, <CHARACTER>)\n"
+                                      "  note headgate does not have this function (yet)\n" },
     { "SELECT uper(s) AS x FROM t", "E 3:25-31 Compilation error: From line 3, column 25 to line 3, column 31: No "
                                     "match found for function signature uper(<CHARACTER>)\n"
                                     "  note did you mean 'upper'?\n" },
@@ -287,8 +296,7 @@ static const kit_case_t views[] = {
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT f = 1 AS x, greatest(i, b) AS g, round(d, 1) AS r FROM t",
       "view v(x BOOLEAN?, g BIGINT?, r DECIMAL(8, 2)?)\n"
-      "  map =($5, cast:DOUBLE(1)), greatest(cast:BIGINT($0), $2), round($4, cast:BIGINT(1)) : BOOLEAN?, BIGINT?, "
-      "DECIMAL(8, 2)?\n"
+      "  map =($5, 1.0), greatest(cast:BIGINT($0), $2), round($4, 1) : BOOLEAN?, BIGINT?, DECIMAL(8, 2)?\n"
       "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT * FROM error_view", "view v(table_or_view_name VARCHAR, message VARCHAR, metadata VARCHAR)\n"
@@ -317,10 +325,13 @@ static const kit_case_t programs[] = {
       "BIGINT DEFAULT -5 + 2, s VARCHAR DEFAULT NULL) WITH ('append_only' = 'true'); CREATE TABLE late(k TIMESTAMP NOT "
       "NULL PRIMARY KEY LATENESS INTERVAL 1 DAY); CREATE TABLE mat(k INT) WITH ('materialized' = 'TRUE'); DROP TABLE "
       "mat; CREATE VIEW v AS SELECT * FROM t; CREATE VIEW u AS SELECT * FROM late;",
-      "E 1:76-76 Illegal value: The default value of column 'y' does not fit DECIMAL(5, 2): no evaluator\n"
-      "E 1:94-105 Illegal value: The default value of column 'z' does not fit DATE: no evaluator\n"
-      "E 1:125-130 Illegal value: DEFAULT must be a constant: no evaluator\n"
-      "W 1:248-261 Not yet implemented: LATENESS is checked, but late rows are not dropped yet\n" },
+      "table t stored queryable append_only(x INTEGER, y DECIMAL(5, 2) = 1.00, z DATE? = 2020-02-29, w BIGINT? = -3, s "
+      "VARCHAR? = NULL)\n"
+      "table late stored(k TIMESTAMP)\n"
+      "view v(x INTEGER, y DECIMAL(5, 2), z DATE?, w BIGINT?, s VARCHAR?)\n"
+      "  scan t : INTEGER, DECIMAL(5, 2), DATE?, BIGINT?, VARCHAR?\n"
+      "view u(k TIMESTAMP)\n"
+      "  scan late : TIMESTAMP\n" },
     { "CREATE TABLE a(x INT); CREATE TABLE gone(y INT); CREATE TABLE b(z INT); DROP TABLE gone; CREATE VIEW v AS "
       "SELECT z FROM b UNION ALL SELECT x FROM a;",
       "table a(x INTEGER?)\n"
@@ -332,14 +343,18 @@ static const kit_case_t programs[] = {
 };
 static const kit_case_t constants[] = {
     { "CREATE TABLE t(x INT DEFAULT 1 / 0); CREATE VIEW v AS SELECT x FROM t;",
-      "E 1:30-34 Illegal value: DEFAULT must be a constant: no evaluator\n" },
+      "E 1:30-34 Illegal value: DEFAULT must be a constant: INTEGER / INTEGER fails with division by zero: 1 / 0\n" },
     { "CREATE TABLE t(x TINYINT DEFAULT 1000); CREATE VIEW v AS SELECT x FROM t;",
-      "E 1:34-37 Illegal value: The default value of column 'x' does not fit TINYINT: no evaluator\n" },
+      "E 1:34-37 Illegal value: The default value of column 'x' does not fit TINYINT: cannot cast 1000 to TINYINT: out "
+      "of range\n" },
     { "CREATE TABLE t(x DATE DEFAULT 'soon'); CREATE VIEW v AS SELECT x FROM t;",
-      "E 1:31-36 Illegal value: The default value of column 'x' does not fit DATE: no evaluator\n" },
+      "E 1:31-36 Illegal value: The default value of column 'x' does not fit DATE: cannot cast 'soon' to DATE: not a "
+      "date\n" },
     { "CREATE TABLE t(x INT); CREATE VIEW v AS SELECT x / 0 AS a, 1 / 0 AS b, CAST('y' AS INT) AS c, SAFE_CAST('y' AS "
       "INT) AS d FROM t;",
-      "" },
+      "W 1:60-64 Division by zero: This constant expression fails: INTEGER / INTEGER fails with division by zero: 1 / "
+      "0\n"
+      "W 1:72-87 Not a number: This constant expression fails: cannot cast 'y' to INTEGER: not a whole number\n" },
 };
 
 static size_t check_plan(const char *sql, const char *show, const char *want)
@@ -397,11 +412,12 @@ static void growth_is_bounded(void **state)
         hg_buf_init(&b, HG_BUF_NOMAX);
         hg_buf_adds(&b, "CREATE TABLE t(x BIGINT);");
         if (form == 1)
-            for (int i = 1; i < 40; i++)
+            for (int i = 1; i < 40; i++) {
                 if (i == 1)
                     hg_buf_adds(&b, "CREATE FUNCTION f1(x BIGINT) RETURNS BIGINT AS x + x;");
                 else
                     hg_buf_addf(&b, "CREATE FUNCTION f%d(x BIGINT) RETURNS BIGINT AS f%d(f%d(x));", i, i - 1, i - 1);
+            }
         hg_buf_adds(&b, "CREATE VIEW v AS ");
         if (form == 0) {
             hg_buf_adds(&b, "SELECT x + x AS a0");
