@@ -64,6 +64,8 @@ typedef struct hg_pipeline_totals {
     bool complete;
 } hg_pipeline_totals_t;
 void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret);
+/* Has a configured connector failed for good? Then the first one's name and reason go to `why`. */
+bool hg_pipeline_failed(hg_pipeline_t *p, char *why, size_t cap);
 
 /* ControllerStatus (rest-api §5). errors: with the error lists. */
 void hg_pipeline_stats_json(hg_pipeline_t *p, bool errors, hg_jw_t *w);

@@ -35,6 +35,8 @@ hg_progress_t *hg_progress_new(hg_pipeline_t *p, const char *name, bool live)
                           .n_out = p->prog->n_conns - p->prog->n_inputs };
     g->tracks = HG_NEWN(track_t, g->n_in + g->n_out + 1);
     hg_buf_init(&g->out, 16u << 20);
+    for (uint32_t i = 0; i < g->n_in; i++) /* no change will tell about these */
+        if (hg_orch_reason(p->orch, i) == HG_REASON_WAITING) hg_progress_changed(g, i, HG_REASON_WAITING);
     return g;
 }
 

@@ -126,6 +126,13 @@ static void on_tick(uv_timer_t *t)
     if (r->ticks++ % REDRAW_TICKS == 0) hg_progress_tick(r->progress);
     if (!r->o.until_complete || r->stopping) return;
     hg_pipeline_totals(r->p, &totals);
+    /* Nobody is here to repair a failed connector: complete will not come true, or would be a lie. */
+    char why[1024];
+    if (hg_pipeline_failed(r->p, why, sizeof why)) {
+        hg_err_set(&r->err, HG_EIO, "%s", why);
+        stop(r, true);
+        return;
+    }
     if (!totals.complete) return;
     r->complete = true;
     hg_progress_tick(r->progress);

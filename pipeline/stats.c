@@ -46,6 +46,28 @@ void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
     *ret = t;
 }
 
+bool hg_pipeline_failed(hg_pipeline_t *p, char *why, size_t cap)
+{
+    bool failed = false;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->n_inputs && !failed; i++) {
+        hg_input_stats_t s;
+        if (!p->inputs[i]->in || !p->inputs[i]->spec) continue;
+        hg_input_get_stats(p->inputs[i]->in, &s);
+        failed = s.failed;
+        if (failed) snprintf(why, cap, "%s failed: %s", p->inputs[i]->name, s.fatal);
+    }
+    for (uint32_t i = 0; i < p->n_outputs && !failed; i++) {
+        hg_output_stats_t s;
+        if (!p->outputs[i]->out || !p->outputs[i]->spec) continue;
+        hg_output_get_stats(p->outputs[i]->out, &s);
+        failed = s.failed;
+        if (failed) snprintf(why, cap, "%s failed: %s", p->outputs[i]->name, s.fatal);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return failed;
+}
+
 static void put_globals(hg_pipeline_t *p, hg_jw_t *w)
 {
     hg_pipeline_totals_t t;
