@@ -2,10 +2,11 @@
  *
  * A row: name, argument pattern, binding rule (NULL: the pattern says it all), kernel. Several rows may share a name;
  * resolve takes the row that fits the argument types best, the first of equals. The pattern is one letter per argument,
- * then optionally '>' and the letter of the result: i integer          l integer, cast to BIGINT     e integer or
- * DECIMAL     f REAL or DOUBLE      n number F number, cast to DOUBLE                         s CHAR or VARCHAR b
- * BINARY or VARBINARY  B BOOLEAN D DATE  T TIME  S TIMESTAMP  Z TIMESTAMP WITH TIME ZONE   p one of D S Z   q any of D
- * S Z T I Y I day-time interval   Y year-month interval   U UUID   A array   * anything
+ * then optionally '>' and the letter of the result:
+ *   i integer    l integer, cast to BIGINT    e integer or DECIMAL    f REAL or DOUBLE    n number
+ *   F number, cast to DOUBLE    s CHAR or VARCHAR    b BINARY or VARBINARY    B BOOLEAN    U UUID    A array
+ *   D DATE    T TIME    S TIMESTAMP    Z TIMESTAMP WITH TIME ZONE    p one of D S Z    q one of D S Z T I Y
+ *   I day-time interval    Y year-month interval    * anything
  *   '?' after a letter: may be missing;  '+' after the last letter: once or more
  *   results also: V VARCHAR, N INTEGER, L BIGINT, 1 the first argument's type */
 #include "base/hg.h"
@@ -32,8 +33,7 @@
         .name = nm, .args = "q", .bind = hg_bind_extract, .kernel = hg_k_extract, .unit = u, .sig = "(x)", .doc = d    \
     }
 
-/* The five arithmetic operators on numbers: integers stay integers, DECIMAL is exact, anything with a float is a float.
- */
+/* The arithmetic operators on numbers: integers stay integers, DECIMAL is exact, anything with a float is a float. */
 #define ARITH(op, aux_, sg, d)                                                                                         \
     INFIX(op, "ii", hg_bind_arith_int, hg_k_arith_int, aux_, sg, d),                                                   \
         INFIX(op, "ee", hg_bind_arith_dec, hg_k_arith_dec, aux_, sg, d),                                               \
