@@ -13,7 +13,6 @@ struct hg_wsp {
     wslay_event_context_ptr ctx;
     hg_wsp_ops_t ops;
     hg_str_t in;
-    bool inside; /* hg_wsp_input is on the stack: what is sent goes out at its end */
     bool broken; /* ops->write failed */
 };
 
@@ -86,7 +85,6 @@ void hg_wsp_free(hg_wsp_t *w)
 
 static int flush(hg_wsp_t *w)
 {
-    if (w->inside) return 0;
     if (wslay_event_want_write(w->ctx) && wslay_event_send(w->ctx) != 0) return HG_ENET;
     return w->broken ? HG_ENET : 0;
 }
@@ -94,11 +92,9 @@ static int flush(hg_wsp_t *w)
 int hg_wsp_input(hg_wsp_t *w, const char *p, size_t n)
 {
     w->in = (hg_str_t){ p, n };
-    w->inside = true;
     int rc = wslay_event_recv(w->ctx);
-    w->inside = false;
     w->in = (hg_str_t){ NULL, 0 };
-    int sent = flush(w); /* pongs, close frames and what the messages' readers said */
+    int sent = flush(w); /* pongs and close frames */
     return rc != 0 ? HG_EPROTO : sent;
 }
 
