@@ -32,7 +32,7 @@
     X(HG_EMISSINGOPT, -18, "MissingOption", 400)                                                                       \
     X(HG_EPERM, -19, "PermissionDenied", 403)                                                                          \
     X(HG_ECOMPILE, -20, "CompilationError", 400)                                                                       \
-    X(HG_EEVAL, -21, "RuntimeError", 500)                                                                              \
+    X(HG_EEVAL, -21, "RuntimeError.WorkerPanic", 500)                                                                  \
     X(HG_EPROTO, -22, "ProtocolError", 400)                                                                            \
     X(HG_ECLOSED, -23, "Closed", 500)                                                                                  \
     X(HG_ECYCLE, -40, "ConfigError.CyclicDependency", 400)                                                             \
@@ -42,8 +42,8 @@
     X(HG_EINEXACT, -44, "ConfigError.HandoffNotExact", 400)                                                            \
     X(HG_EUNKNOWNINPUT, -50, "UnknownInputEndpoint", 404)                                                              \
     X(HG_EUNKNOWNOUTPUT, -51, "UnknownOutputEndpoint", 404)                                                            \
-    X(HG_EUNKNOWNTABLE, -52, "UnknownInputStream", 404)                                                                \
-    X(HG_EUNKNOWNVIEW, -53, "UnknownOutputStream", 404)                                                                \
+    X(HG_EUNKNOWNTABLE, -52, "ConfigError.UnknownInputStream", 404)                                                    \
+    X(HG_EUNKNOWNVIEW, -53, "ConfigError.UnknownOutputStream", 404)                                                    \
     X(HG_EPARSEERRORS, -54, "ParseErrors", 400)                                                                        \
     X(HG_EADHOC, -55, "AdHocQueryError", 400)                                                                          \
     X(HG_ERESTARTED, -56, "PipelineRestarted", 410)                                                                    \
@@ -54,7 +54,7 @@
     X(HG_EINVALPARSER, -61, "ConfigError.ParserConfigParseError", 400)                                                 \
     X(HG_EINVALENCODER, -62, "ConfigError.EncoderConfigParseError", 400)                                               \
     X(HG_EINVALTRANSPORT, -63, "ConfigError.InvalidTransportConfig", 400)                                              \
-    X(HG_ETERMINATING, -64, "Terminating", 503)
+    X(HG_ETERMINATING, -64, "Terminating", 410)
 
 #define X(code, value, api, http) code = value,
 typedef enum { HG_OK = 0, HG_CODES(X) HG_CODE_END = -1000 } hg_code_t;

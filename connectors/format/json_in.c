@@ -512,6 +512,8 @@ static const char *one_array(run_t *r, const char *p)
     const char *q = NULL;
     if (*p == '[') {
         q = elements(r, p, &failed);
+    } else if (s->end - p >= 4 && memcmp(p, "null", 4) == 0) {
+        return p + 4; /* how Feldera's Python SDK spells an empty list */
     } else {
         char what[64];
         hg_js_fail(s, HG_JE_DATA, p, "invalid type: %s, expected an array of updates", hg_js_what(s, p, what));
