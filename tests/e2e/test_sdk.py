@@ -111,7 +111,7 @@ def test_input_json_and_query(build):
     rows = sorted(p.query("SELECT * FROM adults"), key=lambda x: x["id"])
     assert [x["id"] for x in rows] == list(range(18, 39)) + [40]
     assert rows[0] == {"id": 18, "name": "N18", "paid": 18} and rows[-1] == {"id": 40, "name": "LAST", "paid": None}
-    text = "".join(p.query_tabular("SELECT id, name FROM people WHERE id < 2 ORDER BY id"))
+    text = "\n".join(p.query_tabular("SELECT id, name FROM people WHERE id < 2 ORDER BY id"))
     assert text == "+----+------+\n| id | name |\n+----+------+\n| 0  | n0   |\n| 1  | n1   |\n+----+------+"
 
 

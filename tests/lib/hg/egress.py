@@ -1,0 +1,47 @@
+"""A client of /egress: reads the change stream in a thread."""
+import json
+import threading
+
+import requests
+
+from . import until
+
+
+class Egress:
+    def __init__(self, daemon, pipeline, relation, fmt="json", **params):
+        params = {"format": fmt, "backpressure": "true", **params}
+        self.response = requests.post(f"{daemon.url}/v0/pipelines/{pipeline}/egress/{relation}", params=params, stream=True, timeout=120)
+        assert self.response.status_code == 200, self.response.text
+        self.chunks, self.ended = [], threading.Event()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        try:
+            for line in self.response.iter_lines(chunk_size=None, delimiter=b"\r\n"):
+                if line:
+                    with self._lock:
+                        self.chunks.append(json.loads(line, parse_float=str, parse_int=str))
+                        self.chunks[-1]["_raw"] = line.decode()
+        except (requests.RequestException, AttributeError, ValueError):
+            pass
+        finally:
+            self.ended.set()
+
+    def all_chunks(self):
+        with self._lock:
+            return list(self.chunks)
+
+    def updates(self):
+        """[("insert" | "delete", row)]; numbers stay the text they came as."""
+        return [(op, row) for c in self.all_chunks() for u in c.get("json_data", ()) for op, row in u.items()]
+
+    def text(self):
+        return "".join(c.get("text_data", "") for c in self.all_chunks())
+
+    def wait_updates(self, n, timeout=60):
+        until(f"{n} updates have arrived", lambda: len(self.updates()) >= n, timeout)
+        return self.updates()
+
+    def close(self):
+        self.response.close()
