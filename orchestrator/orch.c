@@ -81,6 +81,7 @@ hg_orch_reason_t hg_orch_derive_reason(const hg_orch_t *o, const conn_t *c)
 static void settle(hg_orch_t *o, uint32_t id)
 {
     conn_t *c = &o->conns[id];
+    o->visits++;
     if (o->started && c->life == LIFE_NEW && !c->failed && !c->ended && !hg_orch_held_for_marks(c)) {
         c->life = LIFE_OPENING;
         emit(o, HG_ORCH_DO_OPEN, id, 0);
@@ -115,6 +116,7 @@ static void set_finished(hg_orch_t *o, uint32_t id, bool finished)
         for (uint32_t d = 0; met != was_met && d < l->n_dependents; d++) {
             conn_t *dep = &o->conns[l->dependents[d]];
             dep->unmet = met ? dep->unmet - 1 : dep->unmet + 1;
+            o->visits++;
             if (dep->unmet > 0 || dep->activated) continue;
             dep->activated = true;
             emit(o, HG_ORCH_DO_ACTIVATED, l->dependents[d], 0);
@@ -468,6 +470,11 @@ void hg_orch_blockers(const hg_orch_t *o, uint32_t conn, void (*fn)(void *, hg_s
             if (!hg_orch_mark_settled(dep)) fn(arg, l->name, l->dependents[d], dep->failed || dep->mark == MARK_FAILED);
         }
     }
+}
+
+uint64_t hg_orch_visits(const hg_orch_t *o)
+{
+    return o->visits;
 }
 
 /* --- checking itself --- */

@@ -213,6 +213,9 @@ void hg_orch_save(const hg_orch_t *o, hg_jw_t *w);
 int hg_orch_load(hg_orch_t *o, const hg_json_t *saved, bool (*changed)(void *arg, hg_str_t name), void *arg,
                  hg_err_t *err);
 
+/* Tests and benchmarks: how many connectors all events so far have looked at (the work, without a clock). */
+uint64_t hg_orch_visits(const hg_orch_t *o);
+
 /* Debug and tests: recomputes every counter and derived state from the facts; aborts on a difference. */
 void hg_orch_check(const hg_orch_t *o);
 

@@ -65,6 +65,7 @@ struct hg_orch {
     hg_orch_cmd_t *cmds; /* queue: [cmd_head, n_cmds) */
     size_t cmd_head, n_cmds, cap_cmds;
     int64_t now_us;
+    uint64_t visits; /* connectors looked at */
 };
 
 void hg_orch_recount(hg_orch_t *o); /* every counter and reason afresh, from the facts */
