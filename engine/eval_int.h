@@ -90,10 +90,8 @@ void hg_cell_show(const hg_col_t *col, uint32_t row, char *out, size_t room);
  * (*ret_rc). */
 static inline char *hg_out_room(hg_colb_t *out, size_t n, int *ret_rc)
 {
-    *ret_rc = n > INT32_MAX ? HG_ETOOBIG
-              : out->len < out->cap && out->bytes && n <= out->cap_bytes - out->n_bytes
-                  ? 0
-                  : hg_colb_reserve(out, 1, (uint32_t)n);
+    bool there = out->len < out->cap && out->bytes && n <= out->cap_bytes - out->n_bytes;
+    *ret_rc = n > INT32_MAX ? HG_ETOOBIG : there ? 0 : hg_colb_reserve(out, 1, (uint32_t)n + (n == 0));
     return *ret_rc < 0 ? NULL : out->bytes + out->n_bytes;
 }
 static inline void hg_out_close(hg_colb_t *out, size_t n)
@@ -191,10 +189,11 @@ enum { HG_LIKE = 0, HG_LIKE_NOT = 1, HG_LIKE_FOLD = 2 };
 /* X(enum, name): units of date and time functions (sql §5.9). */
 #define HG_UNITS(X)                                                                                                    \
     X(MILLENNIUM, "millennium")                                                                                        \
-    X(CENTURY, "century") X(DECADE, "decade") X(YEAR, "year") X(QUARTER, "quarter") X(MONTH, "month") X(WEEK, "week")  \
-        X(DOY, "doy") X(DOW, "dow") X(ISODOW, "isodow") X(DAY, "day") X(HOUR, "hour") X(MINUTE, "minute")              \
-            X(SECOND, "second") X(MILLISECOND, "millisecond") X(MICROSECOND, "microsecond")                            \
-                X(NANOSECOND, "nanosecond") X(EPOCH, "epoch") X(ISOYEAR, "isoyear")
+    X(CENTURY, "century")                                                                                              \
+    X(DECADE, "decade") X(YEAR, "year") X(QUARTER, "quarter") X(MONTH, "month") X(WEEK, "week") X(DOY, "doy")          \
+        X(DOW, "dow") X(ISODOW, "isodow") X(DAY, "day") X(HOUR, "hour") X(MINUTE, "minute") X(SECOND, "second")        \
+            X(MILLISECOND, "millisecond") X(MICROSECOND, "microsecond") X(NANOSECOND, "nanosecond") X(EPOCH, "epoch")  \
+                X(ISOYEAR, "isoyear")
 #define X(u, n) HG_UNIT_##u,
 typedef enum { HG_UNITS(X) HG_UNIT_N } hg_unit_t;
 #undef X

@@ -222,13 +222,14 @@ bool hg_bind_distinct(hg_bind_t *b)
     return hg_bind_cmp(b);
 }
 
+/* The result is the first argument as it was: what the kernel can compare uncast stays as it is. */
 bool hg_bind_nullif(hg_bind_t *b)
 {
-    if (!compare_types(b)) return false;
-    /* The result is the first argument as it was, so it may not have been cast to something else. */
-    if (b->arg[0]->kind != b->in[0]->kind) return false;
-    b->ret = hg_type_with_null(b->a, b->in[0], true);
-    return true;
+    const hg_type_t *x = b->in[0], *y = b->in[1];
+    bool uncast = (hg_kind_is_numeric(x->kind) && hg_kind_is_numeric(y->kind)) ||
+                  (hg_kind_is_string(x->kind) && hg_kind_is_string(y->kind));
+    b->ret = hg_type_with_null(b->a, x, true);
+    return uncast || (compare_types(b) && b->arg[0]->kind == x->kind);
 }
 
 bool hg_bind_common(hg_bind_t *b)

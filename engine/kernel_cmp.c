@@ -200,12 +200,60 @@ int hg_k_greatest(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
     return rc;
 }
 
+/* --- NULLIF: the first argument keeps its type, so numbers and texts of different types meet uncast --- */
+
+#define EXACT(T) return HG_COL(v->col, T)[i]
+
+/* An integer or DECIMAL cell without its scale. */
+static hg_i128 exact_at(const hg_vec_t *v, uint32_t r)
+{
+    uint32_t i = hg_vec_at(v, r);
+    switch ((int)v->col->type->kind) {
+    case HG_T_TINYINT:
+        EXACT(int8_t);
+    case HG_T_SMALLINT:
+        EXACT(int16_t);
+    case HG_T_INTEGER:
+        EXACT(int32_t);
+    case HG_T_BIGINT:
+        EXACT(int64_t);
+    case HG_T_UTINYINT:
+        EXACT(uint8_t);
+    case HG_T_USMALLINT:
+        EXACT(uint16_t);
+    case HG_T_UINTEGER:
+        EXACT(uint32_t);
+    case HG_T_UBIGINT:
+        EXACT(uint64_t);
+    default:
+        EXACT(hg_i128);
+    }
+}
+
+static double double_at(const hg_vec_t *v, uint32_t r)
+{
+    const hg_type_t *t = v->col->type;
+    if (t->kind == HG_T_REAL) return (double)HG_COL(v->col, float)[hg_vec_at(v, r)];
+    if (t->kind == HG_T_DOUBLE) return HG_COL(v->col, double)[hg_vec_at(v, r)];
+    return hg_dec_to_f64(exact_at(v, r), t->kind == HG_T_DECIMAL ? t->scale : 0);
+}
+
+static bool equal_uncast(const hg_vec_t *a, const hg_vec_t *b, uint32_t r)
+{
+    const hg_type_t *x = a->col->type, *y = b->col->type;
+    bool floats = x->kind == HG_T_REAL || x->kind == HG_T_DOUBLE || y->kind == HG_T_REAL || y->kind == HG_T_DOUBLE;
+    if (x->kind == y->kind || !hg_kind_is_numeric(x->kind)) return hg_vec_cmp(a, r, b, r) == 0;
+    if (floats) return EQ_FLOAT(double_at(a, r), double_at(b, r));
+    int sx = x->kind == HG_T_DECIMAL ? x->scale : 0, sy = y->kind == HG_T_DECIMAL ? y->scale : 0;
+    return hg_dec_cmp(exact_at(a, r), sx, exact_at(b, r), sy) == 0;
+}
+
 int hg_k_nullif(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
     int rc = 0;
     for (uint32_t i = 0; i < c->n && rc == 0; i++) {
         bool null = hg_vec_null(&args[0], i);
-        if (!null && !hg_vec_null(&args[1], i)) null = hg_vec_cmp(&args[0], i, &args[1], i) == 0;
+        if (!null && !hg_vec_null(&args[1], i)) null = equal_uncast(&args[0], &args[1], i);
         rc = put(c, out, i, null ? NULL : &args[0]);
     }
     return rc;

@@ -219,6 +219,11 @@ static void comparisons_lose_nothing(void **state)
         { "least", { "BOOLEAN|true", "BOOLEAN|false" }, "FALSE", NULL, NULL },
         { "nullif", { "INTEGER|1", "INTEGER|1" }, "NULL", "INTEGER", NULL },
         { "nullif", { "VARCHAR|a", "VARCHAR|b" }, "a", NULL, NULL },
+        { "nullif", { "SMALLINT|0", "INTEGER|0" }, "NULL", "SMALLINT", NULL },
+        { "nullif", { "BIGINT|-1", "BIGINT UNSIGNED|18446744073709551615" }, "-1", "BIGINT", NULL },
+        { "nullif", { "INTEGER|2", "DECIMAL(4, 2)|2.00" }, "NULL", "INTEGER", NULL },
+        { "nullif", { "DOUBLE|0", "INTEGER|0" }, "NULL", "DOUBLE", NULL },
+        { "nullif", { "CHAR(3)|a", "VARCHAR|a" }, "NULL", "CHAR(3)", NULL },
     };
     (void)state;
     check_calls(cases, HG_COUNT(cases));
