@@ -8,7 +8,7 @@
  *
  * A request's life: route → on_request (head complete) → the handler answers at once, or asks for the body:
  *   hg_req_read_all(req, max, fn)   whole body in memory, or 413
- *   hg_req_stream(req, ops)         pieces as they come; hg_req_pause / hg_req_resume
+ *   hg_req_stream(req, ops)         pieces as they come; data returning false holds, hg_req_resume goes on
  * then answers with hg_resp_send (one piece), or hg_resp_begin, hg_resp_write…, hg_resp_end (chunked), or hg_req_upgrade.
  * The request object lives until it is answered and its body has ended, or the connection broke (on_abort, last call).
  */
@@ -61,7 +61,8 @@ uint64_t    hg_req_content_length(const hg_req_t *r); /* UINT64_MAX = chunked */
 void        hg_req_user(hg_req_t *r, void *user);
 void       *hg_req_get_user(const hg_req_t *r);
 
-/* Path segments, split at '/', then percent-decoded, in the request's arena; n of them. "/a/b%2Fc" → ["a", "b/c"]. HG_EPARSE. */
+/* Path segments, split at '/', then percent-decoded, in the request's arena; n of them. "/a/b%2Fc" → ["a", "b/c"],
+ * "/a/" → ["a", ""], "/" → none. HG_EPARSE: bad escape, zero byte, no UTF-8. */
 int hg_req_segments(hg_req_t *r, const hg_str_t **ret, uint32_t *ret_n, hg_err_t *err);
 /* Decoded query parameter in the arena, the last one given; p NULL = absent. */
 hg_str_t hg_req_param(hg_req_t *r, const char *name);
@@ -69,7 +70,8 @@ hg_str_t hg_req_param(hg_req_t *r, const char *name);
 int hg_req_param_bool(hg_req_t *r, const char *name, bool dflt, bool *ret, hg_err_t *err);
 int hg_req_param_u64(hg_req_t *r, const char *name, uint64_t dflt, uint64_t *ret, hg_err_t *err);
 
-/* fn is called once: body complete (borrowed for the call), or never if the connection broke or the body was over max (413 sent). */
+/* fn is called once: body complete (borrowed for the call). Never if the connection broke or the body was over max (413 sent):
+ * then on_abort is called, so that what belongs to the request can be freed. */
 void hg_req_read_all(hg_req_t *r, size_t max, void (*fn)(void *arg, hg_req_t *r, hg_str_t body), void *arg);
 
 typedef struct hg_body_ops {
@@ -82,7 +84,8 @@ typedef struct hg_body_ops {
 void hg_req_stream(hg_req_t *r, const hg_body_ops_t *ops);
 void hg_req_resume(hg_req_t *r);
 
-/* The peer left, or the connection broke, before the answer was complete. Called at most once; the request is gone after it. */
+/* The peer left, or the connection broke, before the answer was complete. Called at most once, never from inside a call of the
+ * handler (but for the 413 of hg_req_read_all); the request is gone after it. A handler that does not answer at once needs it. */
 void hg_req_on_abort(hg_req_t *r, void (*fn)(void *arg), void *arg);
 
 /* --- response (loop thread) --- */
@@ -120,8 +123,9 @@ void hg_ws_close(hg_ws_t *ws, uint16_t code, const char *reason);
 typedef struct hg_proxy_opts {
     const char *socket_path;
     const char *target;        /* path and query to send instead */
-    uint64_t    timeout_ms;    /* until the answer's head; 0 = none (streams) */
-    /* Before a body byte went over: cannot connect. The handler answers (503 …). Afterwards the proxy answers 500 itself. */
+    uint64_t    timeout_ms;    /* from the end of the request's body to the answer's head; 0 = none (streams) */
+    /* Before a body byte went over: cannot connect. The handler answers (503 …), its on_abort has to be set again. May come from
+     * inside hg_proxy. Afterwards the proxy answers 500 PipelineInteractionFailed itself, or cuts an answer that has begun. */
     void (*unreachable)(void *arg, hg_req_t *r, const hg_err_t *err);
     void *arg;
 } hg_proxy_opts_t;

@@ -56,7 +56,8 @@ static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_
     hg_wsp_t *w = arg;
     (void)ctx;
     if (m->opcode != WSLAY_TEXT_FRAME && m->opcode != WSLAY_BINARY_FRAME) return; /* wslay answers control frames */
-    w->ops.message(w->ops.arg, m->opcode == WSLAY_TEXT_FRAME, (hg_str_t){ (const char *)m->msg, m->msg_length });
+    w->ops.message(w->ops.arg, m->opcode == WSLAY_TEXT_FRAME,
+                   (hg_str_t){ m->msg ? (const char *)m->msg : "", m->msg_length });
 }
 
 hg_wsp_t *hg_wsp_new(bool client, const hg_wsp_ops_t *ops, size_t max_message)
