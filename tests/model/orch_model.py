@@ -19,7 +19,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 BATCH = 500
-DEFAULT_HISTORIES = 60000
+DEFAULT_HISTORIES = 40000
 
 
 class Config:

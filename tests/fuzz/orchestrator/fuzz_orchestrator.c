@@ -123,7 +123,8 @@ static void load_damaged(run_t *r, const hg_buf_t *good, size_t at, uint8_t byte
     r->o = keep;
 }
 
-static void restart(run_t *r, uint8_t what, uint8_t who)
+/* next: the byte after the event, a place in the saved text. */
+static void restart(run_t *r, uint8_t who, uint8_t next)
 {
     hg_err_t err = HG_ERR_INIT;
     hg_buf_t saved, again;
@@ -134,7 +135,7 @@ static void restart(run_t *r, uint8_t what, uint8_t who)
         reason[i] = hg_orch_reason(r->o, i);
     }
     hg_json_t *j = written(r, hg_orch_save, &saved);
-    load_damaged(r, &saved, (size_t)what * 37 + who, who);
+    load_damaged(r, &saved, next, who);
     hg_orch_free(r->o);
     r->o = hg_orch_new(r->conns, r->n);
     HG_ASSERT(hg_orch_load(r->o, j, NULL, NULL, &err) == 0);
@@ -154,7 +155,7 @@ static void restart(run_t *r, uint8_t what, uint8_t who)
     hg_buf_release(&again);
 }
 
-static void step(run_t *r, uint8_t what, uint8_t who)
+static void step(run_t *r, uint8_t what, uint8_t who, uint8_t next)
 {
     uint32_t kind = what % (HG_ORCH_EV_N + 4);
     r->now++;
@@ -167,7 +168,7 @@ static void step(run_t *r, uint8_t what, uint8_t who)
     } else if (kind == HG_ORCH_EV_N + 1 && hg_orch_count(r->o) < MAX_ALL)
         hg_orch_add(r->o, hg_strz(g_names[hg_orch_count(r->o)]), r->now);
     else if (kind == HG_ORCH_EV_N + 2)
-        restart(r, what, who);
+        restart(r, who, next);
     else if (kind == HG_ORCH_EV_N + 3) {
         hg_buf_t b;
         const hg_json_t *j = written(r, write_json, &b);
@@ -198,7 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     if (check_config(&r, warn)) {
         r.o = hg_orch_new(r.conns, r.n);
         check(&r);
-        for (uint32_t steps = 0; at + 2 <= n && steps < 2000; at += 2, steps++) step(&r, p[at], p[at + 1]);
+        for (uint32_t steps = 0; at + 2 <= n && steps < 2000; at += 2, steps++)
+            step(&r, p[at], p[at + 1], at + 2 < n ? p[at + 2] : 0);
         hg_orch_free(r.o);
     }
     hg_arena_free(r.arena);
