@@ -1,5 +1,4 @@
 """A real Kafka broker (KRaft, one JVM), one per test run: whoever comes first starts it, a small supervisor stops it when the run is over."""
-import base64
 import fcntl
 import glob
 import json
@@ -14,6 +13,9 @@ import tempfile
 import uuid
 
 from . import CACHE, MOCK_BROKER, until
+
+
+CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"  # any 16 bytes in base64; a random one may begin with '-'
 
 
 def _free_port():
@@ -48,8 +50,7 @@ transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
 log.retention.check.interval.ms=1000
 """)
-        cid = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self._java("kafka.tools.StorageTool", "format", "-t", cid, "-c", self.conf).wait()
+        self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", self.conf).wait()
         self.proc = None
         self.start()
 

@@ -1,0 +1,281 @@
+"""Kafka in and out against a real broker, and against one that is not there yet."""
+import json
+import time
+
+import pytest
+
+from hg import until
+from hg.kafka import Topic, _free_port
+from hg.run import run
+from hg.sql import connector, datagen, file_in, kafka_in, kafka_out, table, view
+
+T = "n BIGINT NOT NULL"
+EOF = {"enable.partition.eof": "true"}
+
+
+def messages(*ns):
+    return [json.dumps({"n": n}) for n in ns]
+
+
+def read_all(tmp_path, *kafka_args, columns=T, **kafka_kw):
+    """Everything that one Kafka input gives until its end, in order of arrival."""
+    options = {**EOF, **kafka_kw.pop("options", {})}
+    r = run(tmp_path, table("t", columns, kafka_in("k", *kafka_args, options=options, **kafka_kw)) +
+            view("v", "SELECT * FROM t", connector("o", "file_output", {"path": str(tmp_path / "out.json")}, "json")), "--until-complete")
+    assert r.code == 0, r
+    return [json.loads(line)["insert"] for line in (tmp_path / "out.json").read_text().splitlines()]
+
+
+def ns(rows):
+    return [r["n"] for r in rows]
+
+
+@pytest.fixture
+def gone(daemon):
+    names = []
+    yield lambda name: names.append(name) or name
+    for n in names:
+        daemon.stop_pipeline(n)
+
+
+def total(daemon, p, endpoint):
+    return daemon.input(p, endpoint)["metrics"]["total_records"]
+
+
+# --- where it starts ---------------------------------------------------------------------------------------------------
+
+def test_earliest(tmp_path, broker):
+    t = Topic(broker, partitions=3)
+    for part in range(3):
+        t.produce(messages(*range(part * 100, part * 100 + 50)), partition=part)
+    got = ns(read_all(tmp_path, broker, t.name, options={"start_from": "earliest"}))
+    assert sorted(got) == [p * 100 + i for p in range(3) for i in range(50)]
+    for p in range(3):  # in order within each partition
+        mine = [n for n in got if n // 100 == p]
+        assert mine == sorted(mine)
+
+
+def test_latest_is_the_default(daemon, broker, gone):
+    t = Topic(broker)
+    t.produce(messages(1, 2))
+    p = gone("k-latest")
+    daemon.run(p, table("t", T, kafka_in("k", broker, t.name), materialized=True))
+    # latest is resolved once, some time after the start: from then on nothing is missed
+    sent = 0
+    end = time.monotonic() + 60
+    while total(daemon, p, "t.k") == 0 and time.monotonic() < end:
+        sent += 1
+        t.produce(messages(1000 + sent))
+    until("all since then are in", lambda: max(r["n"] for r in daemon.query(p, "SELECT n FROM t")) == 1000 + sent)
+    got = sorted(r["n"] for r in daemon.query(p, "SELECT n FROM t"))
+    assert got == list(range(got[0], 1000 + sent + 1)) and got[0] > 1000
+
+
+def test_offsets(tmp_path, broker):
+    t = Topic(broker, partitions=2)
+    t.produce(messages(0, 1, 2, 3), partition=0)
+    t.produce(messages(10, 11, 12), partition=1)
+    assert sorted(ns(read_all(tmp_path, broker, t.name, options={"start_from": {"offsets": [2, 3]}}))) == [2, 3]
+
+
+def test_offset_that_is_not_there_is_a_clear_error(daemon, broker, gone):
+    t = Topic(broker)
+    t.produce(messages(0))
+    p = gone("k-offset")
+    daemon.run(p, table("t", T, kafka_in("k", broker, t.name, options={"start_from": {"offsets": [99]}})))
+    error = until("it has failed", lambda: daemon.input(p, "t.k")["fatal_error"])
+    assert "99" in error and "not currently in partition '0'" in error
+
+
+def test_offsets_deleted_by_retention_are_a_clear_error(daemon, broker, gone):
+    t = Topic(broker)
+    t.produce(messages(*range(10)))
+    t.delete_before(0, 5)
+    p = gone("k-retention")
+    daemon.run(p, table("t", T, kafka_in("k", broker, t.name, options={"start_from": {"offsets": [2]}})))
+    error = until("it has failed", lambda: daemon.input(p, "t.k")["fatal_error"])
+    assert "2" in error and "partition" in error
+    assert total(daemon, p, "t.k") == 0  # never a silent jump
+    assert daemon.get(f"/v0/pipelines/{p}?selector=status").json()["deployment_status"] == "Running"
+
+
+def test_earliest_behind_deleted_offsets(tmp_path, broker):
+    t = Topic(broker)
+    t.produce(messages(*range(10)))
+    t.delete_before(0, 7)
+    assert ns(read_all(tmp_path, broker, t.name, options={"start_from": "earliest"})) == [7, 8, 9]
+
+
+def test_timestamp(tmp_path, broker):
+    t = Topic(broker, partitions=2)
+    t.produce(messages(0), partition=0)
+    t.produce(messages(1), partition=1)
+    stamps = [int(x) for x in t.read(2, "%T\\n")]
+    between = max(stamps) + 1
+    while int(time.time() * 1000) <= between:
+        time.sleep(0.001)
+    t.produce(messages(2), partition=0)
+    assert ns(read_all(tmp_path, broker, t.name, options={"start_from": {"timestamp": between}})) == [2]
+    assert sorted(ns(read_all(tmp_path, broker, t.name, options={"start_from": {"timestamp": 0}}))) == [0, 1, 2]
+
+
+def test_legacy_spelling(tmp_path, broker):
+    t = Topic(broker)
+    t.produce(messages(1, 2, 3))
+    assert ns(read_all(tmp_path, broker, None, options={"topics": [t.name], "auto.offset.reset": "earliest", "group.id": "old"})) == [1, 2, 3]
+
+
+def test_some_partitions(tmp_path, broker):
+    t = Topic(broker, partitions=3)
+    for part in range(3):
+        t.produce(messages(part), partition=part)
+    assert sorted(ns(read_all(tmp_path, broker, t.name, options={"start_from": "earliest", "partitions": [0, 2]}))) == [0, 2]
+    assert ns(read_all(tmp_path, broker, t.name, options={"start_from": {"offsets": [0]}, "partitions": [1]})) == [1]
+
+
+@pytest.mark.parametrize("options, place", [
+    ({"start_from": "yesterday"}, "start_from"), ({"start_from": {"offsets": ["x"]}}, "start_from"), ({"nonsense": "1"}, "nonsense"),
+    ({"no.such.option": "1"}, "no.such.option"), ({"fetch.min.bytes": "many"}, "fetch.min.bytes"), ({"partitions": []}, "partitions"),
+    ({"start_from": {"offsets": [1, 2]}, "partitions": [0]}, "offsets"), ({"topic": None}, "topic")])
+def test_bad_options_are_refused_at_compile(tmp_path, options, place):
+    r = run(tmp_path, table("t", T, kafka_in("k", "127.0.0.1:1", "x", options=options)))
+    assert r.code == 2 and place in r.err and "^" in r.err, r
+
+
+# --- what it carries ---------------------------------------------------------------------------------------------------
+
+def test_empty_topic_ends_at_once(tmp_path, broker):
+    assert read_all(tmp_path, broker, Topic(broker, partitions=4).name, options={"start_from": "earliest"}) == []
+
+
+def test_bad_messages_cost_no_good_neighbour(daemon, broker, gone):
+    t = Topic(broker)
+    t.produce(['{"n": 1}', "garbage", '{"n": "x"}', '{"n": 2', '{"n": 3}'])
+    p = gone("k-bad")
+    daemon.run(p, table("t", T, kafka_in("k", broker, t.name, options={"start_from": "earliest", **EOF}), materialized=True))
+    daemon.wait_complete(p)
+    assert [r["n"] for r in daemon.query(p, "SELECT n FROM t ORDER BY n")] == [1, 3]
+    one = daemon.ok("GET", f"/v0/pipelines/{p}/tables/t/connectors/k/stats").json()
+    assert one["metrics"]["num_parse_errors"] == 3 and len(one["parse_errors"]) == 3
+
+
+def test_tombstones_are_no_records(tmp_path, broker):
+    t = Topic(broker)
+    t.produce(["a|{\"n\": 1}", "a|", "b|{\"n\": 2}"], key_delimiter="|")
+    assert ns(read_all(tmp_path, broker, t.name, options={"start_from": "earliest"})) == [1, 2]
+
+
+def test_csv_messages(tmp_path, broker):
+    t = Topic(broker)
+    t.produce(["1,a", '2,"b, c"'])
+    rows = read_all(tmp_path, broker, t.name, "csv", {}, columns=T + ", s VARCHAR", options={"start_from": "earliest"})
+    assert rows == [{"n": 1, "s": "a"}, {"n": 2, "s": "b, c"}]
+
+
+def test_debezium(tmp_path, broker):
+    t = Topic(broker)
+    t.produce(json.dumps({"payload": x}) for x in (
+        {"op": "c", "before": None, "after": {"n": 1, "s": "a"}}, {"op": "r", "before": None, "after": {"n": 2, "s": "b"}},
+        {"op": "u", "before": {"n": 1, "s": "a"}, "after": {"n": 1, "s": "c"}}, {"op": "d", "before": {"n": 2, "s": "b"}, "after": None}))
+    r = run(tmp_path, table("t", "n BIGINT NOT NULL PRIMARY KEY, s VARCHAR", kafka_in(
+        "k", broker, t.name, "json", {"update_format": "debezium"}, options={"start_from": "earliest", **EOF})) +
+            view("v", "SELECT * FROM t", connector("o", "file_output", {"path": str(tmp_path / "out.json")}, "json")), "--until-complete")
+    assert r.code == 0, r
+    weights = {}
+    for line in (tmp_path / "out.json").read_text().splitlines():
+        (op, row), = json.loads(line).items()
+        k = (row["n"], row["s"])
+        weights[k] = weights.get(k, 0) + (1 if op == "insert" else -1)
+    assert {k: w for k, w in weights.items() if w} == {(1, "c"): 1}
+
+
+def test_kafka_to_kafka(tmp_path, broker):
+    a, b = Topic(broker, partitions=2), Topic(broker)
+    a.produce(messages(*range(0, 5000)), partition=0)
+    a.produce(messages(*range(5000, 10000)), partition=1)
+    r = run(tmp_path, table("t", T, kafka_in("k", broker, a.name, options={"start_from": "earliest", **EOF})) +
+            view("v", "SELECT n * 2 AS n FROM t WHERE n >= 100", kafka_out("o", broker, b.name, "json")), "--until-complete")
+    assert r.code == 0, r
+    got = [json.loads(x)["insert"]["n"] for x in b.read() if x]  # a message holds many rows, each with its line's end
+    assert sorted(got) == [n * 2 for n in range(100, 10000)]
+    low = [n for n in got if n < 10000]
+    assert low == sorted(low)
+
+
+def test_output_headers_and_deletes(tmp_path, broker):
+    t = Topic(broker)
+    (tmp_path / "in.json").write_text('{"insert":{"n":1}}\n{"insert":{"n":2}}\n')
+    r = run(tmp_path, table("t", "n BIGINT NOT NULL PRIMARY KEY", file_in("f", tmp_path / "in.json", fmt_config={})) +
+            view("v", "SELECT n FROM t", kafka_out("o", broker, t.name, "json", {"buffer_size_records": 1}, {"headers": [{"key": "from", "value": "here"}]})),
+            "--until-complete")
+    assert r.code == 0, r
+    assert [x for x in t.read(fmt="%h %s\\n") if x] == ['from=here {"insert":{"n":1}}', 'from=here {"insert":{"n":2}}']
+
+
+def test_debezium_output(tmp_path, broker):
+    t = Topic(broker)
+    (tmp_path / "in.json").write_text('{"insert":{"n":7}}\n')
+    r = run(tmp_path, table("t", T, file_in("f", tmp_path / "in.json", fmt_config={})) +
+            view("v", "SELECT n FROM t", kafka_out("o", broker, t.name, "json", {"update_format": "debezium", "key_fields": ["n"]})),
+            "--until-complete")
+    assert r.code == 0, r
+    (line,) = (x for x in t.read(fmt="%k|%s\\n") if x)
+    key, value = (json.loads(x) for x in line.split("|"))
+    assert key["payload"] == {"n": 7} and value["payload"]["op"] == "c" and value["payload"]["after"] == {"n": 7}
+
+
+# --- brokers that are not there ----------------------------------------------------------------------------------------
+
+def test_missing_topic_is_told_and_found_later(daemon, broker, gone):
+    p = gone("k-topic")
+    name = "later" + str(time.monotonic_ns())
+    daemon.run(p, table("t", T, kafka_in("k", broker, name, options={"start_from": "earliest", "allow.auto.create.topics": "false"})))
+    health = until("it complains", lambda: (h := daemon.input(p, "t.k")["health"]) and h["status"] == "Unhealthy" and h)
+    assert name in health["description"]
+    Topic(broker, name=name).produce(messages(1))
+    until("it has read", lambda: total(daemon, p, "t.k") == 1, 90)
+    until("it is well", lambda: daemon.input(p, "t.k")["health"]["status"] == "Healthy")
+
+
+def test_unreachable_broker(daemon, gone):
+    """Nothing listens: the pipeline runs, the connector says why it does not, a stop is quick."""
+    p = gone("k-down")
+    daemon.run(p, table("t", T, kafka_in("k", f"127.0.0.1:{_free_port()}", "x", options={"start_from": "earliest"})) +
+               table("u", T, datagen("g", {"limit": 5}), materialized=True) +
+               view("v", "SELECT n FROM u", kafka_out("o", f"127.0.0.1:{_free_port()}", "y", "json")))
+    until("the input complains", lambda: (daemon.input(p, "t.k")["health"] or {}).get("status") == "Unhealthy")
+    outputs = lambda: next(o for o in daemon.stats(p)["outputs"] if o["endpoint_name"] == "v.o")  # noqa: E731
+    until("the output complains", lambda: (outputs().get("health") or {}).get("status") == "Unhealthy")
+    assert daemon.query(p, "SELECT COUNT(*) AS n FROM u") == [{"n": 5}]  # neighbours work
+    assert daemon.get(f"/v0/pipelines/{p}?selector=status").json()["deployment_status"] == "Running"
+    daemon.stop_pipeline(p)
+
+
+def test_broker_that_goes_and_comes_back(daemon, mock_broker, gone):
+    b = mock_broker("in:1", "out:1")
+    b.produce("in", messages(1, 2))
+    p = gone("k-back")
+    options = {"start_from": "earliest", "reconnect.backoff.max.ms": "500"}
+    daemon.run(p, table("t", T, kafka_in("k", b.bootstrap, "in", options=options), materialized=True) +
+               view("v", "SELECT n FROM t", kafka_out("o", b.bootstrap, "out", "json", options={"reconnect.backoff.max.ms": "500"})))
+    until("both are in", lambda: total(daemon, p, "t.k") == 2)
+    b.say("down")
+    until("the input complains", lambda: (daemon.input(p, "t.k")["health"] or {}).get("status") == "Unhealthy", 60)
+    b.say("up")
+    b.produce("in", messages(3))
+    until("the third is in", lambda: total(daemon, p, "t.k") == 3, 60)
+    until("it is well", lambda: daemon.input(p, "t.k")["health"]["status"] == "Healthy", 60)
+    until("all went out", lambda: next(o for o in daemon.stats(p)["outputs"] if o["endpoint_name"] == "v.o")["metrics"]["transmitted_records"] == 3, 60)
+    assert [r["n"] for r in daemon.query(p, "SELECT n FROM t ORDER BY n")] == [1, 2, 3]
+
+
+def test_pause_and_resume_lose_nothing(daemon, broker, gone):
+    t = Topic(broker, partitions=2)
+    p = gone("k-pause")
+    daemon.run(p, table("t", T, kafka_in("k", broker, t.name, options={"start_from": "earliest"}), materialized=True))
+    for i in range(5):
+        t.produce(messages(*range(i * 1000, i * 1000 + 1000)), partition=i % 2)
+        daemon.ok("POST", f"/v0/pipelines/{p}/tables/t/connectors/k/{'pause' if i % 2 == 0 else 'start'}")
+    daemon.ok("POST", f"/v0/pipelines/{p}/tables/t/connectors/k/start")
+    until("all are in", lambda: total(daemon, p, "t.k") == 5000)
+    until("each once", lambda: daemon.query(p, "SELECT COUNT(*) AS n, SUM(n) AS s FROM t") == [{"n": 5000, "s": sum(range(5000))}])
