@@ -8,6 +8,9 @@
 #include "connectors/format/csv_int.h"
 #include "connectors/format/json_int.h"
 #include "connectors/format/value_int.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum { TRIM_NONE, TRIM_HEADERS, TRIM_FIELDS, TRIM_ALL };
 
@@ -177,6 +180,26 @@ static unsigned step(const hg_csv_dialect_t *d, unsigned st, char ch)
     return st == RECORD && c == '\r' ? BLANK : PLAIN;
 }
 
+#ifdef __SSE2__
+/* Sixteen bytes at once while they hold nothing but values, delimiters and newlines, outside quotes and comments, after
+ * the header: there only newlines count. Returns how far it came; *st is the state there. */
+static size_t skip_plain(const hg_csv_dialect_t *d, unsigned *st, const char *buf, size_t i, size_t n, size_t *last)
+{
+    const __m128i quote = _mm_set1_epi8((char)d->quote), escape = _mm_set1_epi8((char)d->escape);
+    const __m128i comment = _mm_set1_epi8((char)d->comment), line = _mm_set1_epi8('\n');
+    size_t from = i;
+    for (; i + 16 <= n; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(buf + i));
+        __m128i odd = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, escape));
+        if (_mm_movemask_epi8(_mm_or_si128(odd, _mm_cmpeq_epi8(v, comment)))) break;
+        unsigned m = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, line));
+        if (m) *last = i + 32 - (unsigned)__builtin_clz(m);
+    }
+    if (i > from) *st = buf[i - 1] == '\n' ? RECORD : buf[i - 1] == d->delimiter ? FIELD : PLAIN;
+    return i;
+}
+#endif
+
 size_t hg_csv_split(const hg_parser_t *pp, hg_split_state_t *st, const char *buf, size_t from, size_t n, bool eof)
 {
     const csv_parser_t *p = (const csv_parser_t *)(const void *)pp;
@@ -185,6 +208,9 @@ size_t hg_csv_split(const hg_parser_t *pp, hg_split_state_t *st, const char *buf
     bool seen = st->w[1] || !p->headers; /* a header stays with what follows it, at least itself */
     size_t last = 0;
     for (size_t i = from; i < n; i++) {
+#ifdef __SSE2__
+        if (seen && (s == RECORD || s == FIELD) && (i = skip_plain(&p->d, &s, buf, i, n, &last)) == n) break;
+#endif
         unsigned next = step(&p->d, s, buf[i]);
         if (next == RECORD) {
             if (s != RECORD && s != COMMENT && s != BLANK) seen = true;
@@ -213,8 +239,19 @@ typedef struct run {
 static const char *plain_end(const run_t *r, const char *p)
 {
     char d = r->par->d.delimiter;
+#ifdef __SSE2__
+    /* a chunk has readable bytes behind its end */
+    const __m128i delimiter = _mm_set1_epi8(d), line = _mm_set1_epi8('\n');
+    for (; p < r->end; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        unsigned m = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, delimiter), _mm_cmpeq_epi8(v, line)));
+        if (m) return HG_MIN(p + __builtin_ctz(m), r->end);
+    }
+    return r->end;
+#else
     while (p < r->end && *p != d && *p != '\n') p++;
     return p;
+#endif
 }
 
 static int keep(run_t *r, const char *p, const char *q)
