@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include <errno.h>
 
-static void err_fill(hg_err_t *err, hg_code_t code, const char *fmt, va_list ap)
+HG_PRINTF(3, 0) static void err_fill(hg_err_t *err, hg_code_t code, const char *fmt, va_list ap)
 {
     *err = HG_ERR_INIT;
     err->code = code;

@@ -147,7 +147,7 @@ void hg_jw_node(hg_jw_t *w, const hg_json_t *v)
         hg_jw_end_obj(w);
         break;
     default:
-        HG_ASSERT(!"JSON kind");
+        hg_panic(__FILE__, __LINE__, "JSON kind");
     }
 }
 

@@ -38,7 +38,7 @@ static size_t type_size(hg_opt_type_t t)
     case HG_OPT_DURATION:
         return 8;
     default:
-        HG_ASSERT(!"option type");
+        hg_panic(__FILE__, __LINE__, "option type");
         return 0;
     }
 }
@@ -183,7 +183,7 @@ static bool parse_value(const hg_opt_t *o, const hg_json_t *v, hg_arena_t *a, vo
         return true;
     }
     default:
-        HG_ASSERT(!"option type");
+        hg_panic(__FILE__, __LINE__, "option type");
         return false;
     }
 }
@@ -212,7 +212,7 @@ static void set_default(const hg_opt_t *o, hg_arena_t *a, void *cfg)
         v->kind = HG_J_STRING;
         break;
     default:
-        HG_ASSERT(!"option type");
+        hg_panic(__FILE__, __LINE__, "option type");
     }
     if (o->type == HG_OPT_JSON) {
         hg_err_t err;

@@ -154,6 +154,7 @@ const char *hg_nearest(hg_str_t name, const char *const *names)
 
 bool hg_utf8_valid(const char *p, size_t n)
 {
+    if (n == 0) return true; /* p may be NULL */
     const unsigned char *s = (const unsigned char *)p, *end = s + n;
     while (s < end) {
         if (*s < 0x80) {

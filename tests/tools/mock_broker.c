@@ -33,11 +33,11 @@ static void produce(rd_kafka_t *rk, char *args)
         fprintf(stderr, "mock_broker: produce TOPIC PARTITION PAYLOAD\n");
         exit(2);
     }
-    rd_kafka_resp_err_t e =
-        rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION((int32_t)strtol(part, NULL, 10)),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK),
-                          RD_KAFKA_V_VALUE(payload, strlen(payload)), RD_KAFKA_V_END);
-    if (e) fprintf(stderr, "mock_broker: %s\n", rd_kafka_err2str(e));
+    rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
+    if (rd_kafka_produce(t, (int32_t)strtol(part, NULL, 10), RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK, payload,
+                         strlen(payload), NULL, 0, NULL) < 0)
+        fprintf(stderr, "mock_broker: %s\n", rd_kafka_err2str(rd_kafka_last_error()));
+    rd_kafka_topic_destroy(t);
     rd_kafka_poll(rk, 0);
 }
 

@@ -340,7 +340,8 @@ static inline int step_now(hg_circuit_t *c, const prog_t *p, const hg_step_input
     static int64_t now;
     bool want[64];
     memset(want, 1, sizeof want);
-    hg_step_t step = { .number = (uint64_t)now, .now_us = ++now, .mode = HG_MODE_INCREMENTAL };
+    now++;
+    hg_step_t step = { .number = (uint64_t)now, .now_us = now, .mode = HG_MODE_INCREMENTAL };
     for (uint32_t i = 0; i < p->plan.n_relations; i++) out->deltas[i] = (hg_delta_t){ 0 };
     return hg_circuit_step(c, &step, in, n, want, out, err);
 }
