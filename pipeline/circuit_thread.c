@@ -137,8 +137,12 @@ static int do_step(hg_pipeline_t *p, const hg_step_input_t *in, uint32_t n_in, h
 int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, hg_err_t *err)
 {
     hg_step_input_t in = { relation, UINT32_MAX, change };
-    atomic_fetch_add(&p->inserted_records, change->rows->n_rows);
-    return do_step(p, &in, 1, NULL, 0, change->rows->n_rows, err);
+    uint64_t n = change->rows->n_rows;
+    if (p->broken) return hg_err_set(err, HG_ETERMINATING, "the pipeline has failed");
+    atomic_fetch_add(&p->inserted_records, n); /* before the step: processed never passes input */
+    int rc = do_step(p, &in, 1, NULL, 0, n, err);
+    if (rc < 0) atomic_fetch_sub(&p->inserted_records, n);
+    return rc;
 }
 
 static int step_chunks(hg_pipeline_t *p, hg_chunk_t **chunks, uint32_t n, hg_err_t *err)
@@ -218,19 +222,20 @@ static void run_commands(hg_pipeline_t *p, circuit_cmd_t *c)
 
 /* One turn after waking. Returns true if it should look again without sleeping; *wait_us: sleep at most that long (0 =
  * no limit). */
-static bool turn(hg_pipeline_t *p, bool step_wanted, int64_t *since_us, uint64_t *wait_us, hg_err_t *err, int *ret_rc)
+static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_t *wait_us, hg_err_t *err, int *ret_rc)
 {
     hg_chunk_t *chunks[STEP_CHUNKS];
     *wait_us = 0;
     *ret_rc = 0;
     if (outputs_full(p)) return false; /* the output wakes us */
-    if (!step_wanted && (!hg_host_ready(p->host) || wait_for_batch(p, since_us, wait_us))) {
+    if (!*step_wanted && (!hg_host_ready(p->host) || wait_for_batch(p, since_us, wait_us))) {
         if (*wait_us == 0) *since_us = 0;
         return hg_circuit_merge(p->circuit, MERGE_US);
     }
     *since_us = 0;
     uint32_t n = hg_host_take(p->host, step_rows(p), chunks, STEP_CHUNKS);
-    if (n == 0 && !step_wanted) return false;
+    if (n == 0 && !*step_wanted) return false;
+    *step_wanted = false;
     int64_t t0 = hg_mono_us();
     uint64_t rows = 0;
     for (uint32_t i = 0; i < n; i++) rows += chunks[i]->records;
@@ -247,27 +252,28 @@ static void *circuit_main(void *arg)
     hg_pipeline_t *p = arg;
     int64_t since_us = 0;
     uint64_t wait_us = 0;
-    bool again = false, failed = false;
+    bool again = false, step_wanted = false;
     pthread_setname_np(pthread_self(), "hg-circuit");
     for (;;) {
         pthread_mutex_lock(&p->cmd_lock);
         if (!again) sleep_until_woken(p, wait_us);
         circuit_cmd_t *cmds = p->cmd_head;
-        bool step_wanted = p->step_wanted, quit = p->quit;
+        bool quit = p->quit;
+        step_wanted |= p->step_wanted; /* stays while an output is full */
         p->cmd_head = p->cmd_tail = NULL;
         p->woken = p->step_wanted = false;
         pthread_mutex_unlock(&p->cmd_lock);
         run_commands(p, cmds);
         if (quit && !cmds) break;
-        if (failed) {
+        if (p->broken) {
             again = false;
             continue; /* commands are still served: queries and detaching */
         }
         hg_err_t err = HG_ERR_INIT;
         int rc;
-        again = turn(p, step_wanted, &since_us, &wait_us, &err, &rc);
+        again = turn(p, &step_wanted, &since_us, &wait_us, &err, &rc);
         if (rc < 0) {
-            failed = true;
+            p->broken = true;
             again = false;
             hg_pipeline_fail(p, &err);
         }

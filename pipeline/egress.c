@@ -21,20 +21,23 @@ typedef struct {
     bool backpressure, json;
     char name[300];
     hg_err_t err;
-    endpoint_t *ep;
-    hg_output_t *out;
+    endpoint_t *ep;   /* control loop, until begin_stream */
+    hg_output_t *out; /* the same */
     uint64_t sequence;
     uv_timer_t timer;
+    bool begun; /* begin_stream has run: nothing of the beginning is under way any more */
     bool timer_open, tap_closed, wants_more, quiet;
     hg_buf_t line;
 } egress_t;
 
-/* The object goes when the tap has said closed and the timer is closed. Request's loop. */
+/* The object goes when its beginning is over, the tap has said closed and the timer is closed. Request's loop. */
 static void maybe_free(egress_t *g)
 {
-    if (!g->tap_closed || g->timer_open) return;
+    hg_pipeline_server_t *s = g->s;
+    if (!g->begun || !g->tap_closed || g->timer_open) return;
     hg_buf_release(&g->line);
     hg_free(g);
+    hg_server_drop(s);
 }
 
 static void timer_closed(uv_handle_t *h)
@@ -65,7 +68,7 @@ static bool on_chunk(void *arg, uint64_t step, hg_str_t bytes, uint64_t records,
 {
     egress_t *g = arg;
     (void)step, (void)records;
-    if (!g->req || bytes.n == 0) return true;
+    if (!g->req || !g->begun || bytes.n == 0) return true;
     bytes = hg_str_trim(bytes);
     g->wants_more = !put_line(g, snapshot, bytes);
     return !g->wants_more;
@@ -87,12 +90,17 @@ static void on_timer(uv_timer_t *t)
     g->quiet = true;
 }
 
+static void stop_on_control(void *arg);
+
+/* By our own wish, because the pipeline stops, or because the tap has failed: then it must still be stopped. */
 static void on_tap_closed(void *arg)
 {
     egress_t *g = arg;
     hg_req_t *r = g->req;
-    g->req = NULL;
     g->tap_closed = true;
+    hg_loop_post(g->s->opts.control, stop_on_control, g->ep);
+    if (!g->begun) return; /* begin_stream answers */
+    g->req = NULL;
     if (r) hg_resp_end(r);
     if (g->timer_open && !uv_is_closing((uv_handle_t *)&g->timer)) uv_close((uv_handle_t *)&g->timer, timer_closed);
     maybe_free(g);
@@ -100,6 +108,7 @@ static void on_tap_closed(void *arg)
 
 /* --- control loop --- */
 
+/* Posted on the request's loop before `closed` of the tap is, so the endpoint is still the same one. */
 static void stop_on_control(void *arg)
 {
     endpoint_t *ep = arg;
@@ -110,7 +119,7 @@ static void peer_left(void *arg)
 {
     egress_t *g = arg;
     g->req = NULL;
-    if (g->ep) hg_loop_post(g->s->opts.control, stop_on_control, g->ep);
+    if (g->begun) hg_loop_post(g->s->opts.control, stop_on_control, g->ep); /* else begin_stream sees it */
 }
 
 static void begin_stream(void *arg);
@@ -119,6 +128,10 @@ static void attach(hg_pipeline_t *p, void *arg)
 {
     egress_t *g = arg;
     hg_circuit_attach(p, g->relation, g->out);
+    pthread_mutex_lock(&p->lock);
+    g->ep->attached = true;
+    g->ep->since_step = atomic_load(&p->steps);
+    pthread_mutex_unlock(&p->lock);
     hg_loop_post(g->loop, begin_stream, g);
 }
 
@@ -130,15 +143,14 @@ static void make_endpoint(void *arg)
     if (p->life != ST_RUNNING)
         hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
     else
-        hg_tap_new(p->host, g->name, p->n_outputs, &p->prog->plan.relations[g->relation].schema, g->type, g->cfg,
-                   g->arena, g->backpressure, g->loop, &ops, &g->out, &g->err);
+        hg_tap_new(p->host, g->name, hg_pipeline_tap_slot(p), &p->prog->plan.relations[g->relation].schema, g->type,
+                   g->cfg, g->arena, g->backpressure, g->loop, &ops, &g->out, &g->err);
     if (g->err.code) {
         hg_loop_post(g->loop, begin_stream, g);
         return;
     }
-    g->ep = hg_pipeline_add_endpoint(p, false, g->name, g->relation);
+    g->ep = hg_pipeline_add_tap(p, g->name, g->relation);
     pthread_mutex_lock(&p->lock);
-    g->ep->tap = true;
     g->ep->backpressure = g->backpressure;
     g->ep->arena = g->arena;
     g->ep->out = g->out;
@@ -154,6 +166,8 @@ static void make_endpoint(void *arg)
 static void begin_stream(void *arg)
 {
     egress_t *g = arg;
+    g->begun = true;
+    if (g->tap_closed) hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
     if (g->err.code) {
         if (g->req) hg_resp_err(g->req, &g->err);
         hg_arena_free(g->arena);
@@ -202,7 +216,7 @@ void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation)
 {
     egress_t *g = HG_NEW(egress_t);
     char id[37];
-    *g = (egress_t){ .s = s, .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
+    *g = (egress_t){ .s = hg_server_retain(s), .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
     hg_buf_init(&g->line, HG_BUF_NOMAX);
     if (parse(g, relation) < 0) {
         begin_stream(g);

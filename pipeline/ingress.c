@@ -24,13 +24,17 @@ typedef struct ingress {
     hg_input_t *in;
     hg_err_t err;
     hg_push_body_t *body;
-    unsigned refs; /* while streaming: the body's call-backs and the host's `done` */
+    unsigned refs;    /* while streaming: the body's call-backs and the host's `done` */
+    bool body_over;   /* no call-back of the body comes any more */
+    atomic_bool left; /* the peer went before the body was asked for */
 } ingress_t;
 
 static void ingress_free(ingress_t *g)
 {
+    hg_pipeline_server_t *s = g->s;
     hg_arena_free(g->arena);
     hg_free(g);
+    hg_server_drop(s);
 }
 
 static void ingress_drop(ingress_t *g)
@@ -69,6 +73,12 @@ static void body_done(void *arg, uint64_t records, uint64_t n_errors, hg_str_t e
 {
     ingress_t *g = arg;
     (void)records, (void)total_records;
+    /* Set before the last look at the queues and before they are dropped: what is acknowledged is stepped. */
+    if (atomic_load(&g->s->p->closing)) hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
+    if (g->req && !g->body_over) { /* answered early: the server drops the rest of the body without a word */
+        g->body_over = true;
+        g->refs--;
+    }
     if (g->req && g->err.code) {
         hg_resp_err(g->req, &g->err);
     } else if (g->req && n_errors) {
@@ -103,10 +113,13 @@ static bool body_data(void *arg, const char *p, size_t n)
     int rc = hg_push_data(g->body, p, n);
     if (rc < 0) {
         hg_push_body_t *b = g->body;
-        hg_err_set(&g->err, rc == HG_ETOOBIG ? HG_ETOOBIG : HG_ENOMEM,
-                   rc == HG_ETOOBIG ? "a record of the body is larger than the limit"
-                                    : "out of memory taking the body");
-        g->body = NULL; /* the rest is drained and dropped; body_done answers */
+        if (rc == HG_ETOOBIG)
+            hg_err_set(&g->err, HG_ETOOBIG, "a record of the body is larger than the limit");
+        else if (rc == HG_ECLOSED)
+            hg_err_set(&g->err, HG_ETERMINATING, "the endpoint takes no more data");
+        else
+            hg_err_set(&g->err, HG_ENOMEM, "out of memory taking the body");
+        g->body = NULL; /* the rest is dropped; body_done answers */
         hg_push_end(b, true);
         return true;
     }
@@ -118,6 +131,7 @@ static void body_end(void *arg)
     ingress_t *g = arg;
     hg_push_body_t *b = g->body;
     g->body = NULL;
+    g->body_over = true;
     if (b) hg_push_end(b, false);
     ingress_drop(g);
 }
@@ -129,8 +143,15 @@ static void peer_left(void *arg)
     hg_push_body_t *b = g->body;
     g->req = NULL;
     g->body = NULL;
+    g->body_over = true;
     if (b) hg_push_end(b, true);
     ingress_drop(g);
+}
+
+/* Behind peer_left, or after the whole body came: `done` is still to come and holds g. */
+static void left_unanswered(void *arg)
+{
+    ((ingress_t *)arg)->req = NULL;
 }
 
 static void begin_body(void *arg)
@@ -143,6 +164,7 @@ static void begin_body(void *arg)
     }
     hg_push_ops_t push = { .room = body_room, .done = body_done, .arg = g, .force = g->force };
     hg_body_ops_t ops = { body_data, body_end, peer_left, g };
+    hg_req_on_abort(g->req, left_unanswered, g);
     g->refs = 2;
     g->body = hg_push_begin(g->in, g->loop, &push);
     hg_req_stream(g->req, &ops);
@@ -172,13 +194,28 @@ static int make_endpoint(ingress_t *g)
     return 0;
 }
 
+/* Those whose peer went need not wait for the pipeline to run: clients give up and come again. */
+static void forget_left(hg_pipeline_server_t *s)
+{
+    for (ingress_t **at = &s->waiting; *at;) {
+        ingress_t *g = *at;
+        if (!atomic_load(&g->left)) {
+            at = &g->next;
+            continue;
+        }
+        *at = g->next;
+        hg_loop_post(g->loop, begin_body, g);
+    }
+}
+
 static void find_endpoint(void *arg)
 {
     ingress_t *g = arg;
     hg_pipeline_t *p = g->s->p;
-    if (p->life != ST_RUNNING) {
+    if (p->life != ST_RUNNING || g->s->closing) {
         hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
     } else if (!g->force && !hg_pipeline_running(p)) {
+        forget_left(g->s);
         g->next = g->s->waiting;
         g->s->waiting = g;
         return;
@@ -207,7 +244,9 @@ void hg_ingress_resume(hg_pipeline_server_t *s)
 
 static void aborted_early(void *arg)
 {
-    ((ingress_t *)arg)->req = NULL;
+    ingress_t *g = arg;
+    g->req = NULL;
+    atomic_store(&g->left, true);
 }
 
 void hg_serve_ingress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t table)
@@ -217,7 +256,7 @@ void hg_serve_ingress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t table)
     const char *text = NULL;
     int rel = hg_pipeline_relation(s->p, table);
     ingress_t *g = HG_NEW(ingress_t);
-    *g = (ingress_t){ .s = s, .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
+    *g = (ingress_t){ .s = hg_server_retain(s), .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
     int rc = 0;
     if (rel < 0 || s->p->prog->plan.relations[rel].kind != HG_REL_TABLE)
         rc = hg_err_set(&err, HG_EUNKNOWNTABLE, "unknown input table '" HG_SF "'", HG_SA(table));

@@ -10,32 +10,49 @@
 #include "pipeline/pipeline_int.h"
 
 #define DRAIN_TICK_MS 5
+#define TAP_GRACE_MS  2000
 
 /* --- endpoints --- */
 
+/* Change streams come and go: they are looked for, the others have their place in a map. */
 endpoint_t *hg_pipeline_find(hg_pipeline_t *p, hg_str_t name, bool input)
 {
     uint32_t id = hg_strmap_get(input ? &p->input_names : &p->output_names, name);
-    if (id == HG_STRMAP_NONE) return NULL;
-    endpoint_t *ep = input ? p->inputs[id] : p->outputs[id];
-    return ep->gone ? NULL : ep;
+    if (id != HG_STRMAP_NONE) return input ? p->inputs[id] : p->outputs[id];
+    for (uint32_t i = 0; !input && i < p->n_outputs; i++) {
+        endpoint_t *ep = p->outputs[i];
+        if (ep->tap && !ep->gone && hg_str_eq(hg_strz(ep->name), name)) return ep;
+    }
+    return NULL;
 }
 
-static endpoint_t *new_endpoint(hg_pipeline_t *p, bool input, const char *name, uint32_t relation)
+static endpoint_t *endpoint_make(hg_pipeline_t *p, bool input, const char *name, uint32_t relation)
 {
     endpoint_t *ep = HG_NEW(endpoint_t);
-    endpoint_t ***eps = input ? &p->inputs : &p->outputs;
-    uint32_t *n = input ? &p->n_inputs : &p->n_outputs;
     const hg_schema_t *s = &p->prog->plan.relations[relation].schema;
     ep->p = p;
     ep->input = input;
     ep->name = hg_xstrdup(name);
     ep->stream = hg_xprintf(s->case_sensitive ? "\"" HG_SF "\"" : HG_SF, HG_SA(s->name));
     ep->relation = relation;
-    pthread_mutex_lock(&p->lock);
+    return ep;
+}
+
+/* Under lock. */
+static void append_endpoint(hg_pipeline_t *p, endpoint_t *ep)
+{
+    endpoint_t ***eps = ep->input ? &p->inputs : &p->outputs;
+    uint32_t *n = ep->input ? &p->n_inputs : &p->n_outputs;
     ep->id = *n;
     *eps = hg_xgrow(*eps, (*n + 1) * sizeof **eps);
     (*eps)[(*n)++] = ep;
+}
+
+static endpoint_t *new_endpoint(hg_pipeline_t *p, bool input, const char *name, uint32_t relation)
+{
+    endpoint_t *ep = endpoint_make(p, input, name, relation);
+    pthread_mutex_lock(&p->lock);
+    append_endpoint(p, ep);
     hg_strmap_put(input ? &p->input_names : &p->output_names, hg_strz(ep->name), ep->id);
     pthread_mutex_unlock(&p->lock);
     return ep;
@@ -59,6 +76,31 @@ endpoint_t *hg_pipeline_add_endpoint(hg_pipeline_t *p, bool input, const char *n
         uint32_t id = hg_orch_add(p->orch, hg_strz(name), hg_now_us());
         HG_ASSERT(id == ep->id);
     }
+    return ep;
+}
+
+uint32_t hg_pipeline_tap_slot(const hg_pipeline_t *p)
+{
+    for (uint32_t i = 0; i < p->n_outputs; i++)
+        if (p->outputs[i]->gone) return i;
+    return p->n_outputs;
+}
+
+endpoint_t *hg_pipeline_add_tap(hg_pipeline_t *p, const char *name, uint32_t relation)
+{
+    uint32_t slot = hg_pipeline_tap_slot(p);
+    endpoint_t *old = NULL, *ep = endpoint_make(p, false, name, relation);
+    ep->tap = true;
+    pthread_mutex_lock(&p->lock);
+    if (slot == p->n_outputs) {
+        append_endpoint(p, ep);
+    } else {
+        old = p->outputs[slot];
+        ep->id = slot;
+        p->outputs[slot] = ep;
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (old) free_endpoint(old);
     return ep;
 }
 
@@ -181,8 +223,12 @@ static void retire_on_control(void *arg)
     hg_input_t *in = NULL;
     hg_pipeline_table_env(p, ep->relation, &env);
     if (p->life == ST_RUNNING && hg_input_new(p->host, ep->spec, ep->id, &env, &in, &err) == 0) {
+        hg_input_stats_t s = { 0 };
+        if (r->old) hg_input_get_stats(r->old, &s);
         pthread_mutex_lock(&p->lock);
         ep->in = in;
+        ep->base_records = atomic_load(&ep->processed); /* the rest was dropped and will be read again */
+        ep->base_bytes += s.processed_bytes;
         pthread_mutex_unlock(&p->lock);
         hg_input_free(r->old);
         ep->closed = false;
@@ -438,43 +484,92 @@ static void maybe_stopped(hg_pipeline_t *p)
     uv_close((uv_handle_t *)&p->timer, timer_closed);
 }
 
+static void stop_outputs(hg_pipeline_t *p, bool taps_only, bool now)
+{
+    for (uint32_t i = 0; i < p->n_outputs; i++) {
+        endpoint_t *ep = p->outputs[i];
+        if (ep->out && !ep->closed && (ep->tap || !taps_only)) hg_output_stop(ep->out, now);
+    }
+}
+
+/* A subscriber that reads slowly or not at all holds nobody up for longer than this. */
+static void cut_slow_taps(hg_pipeline_t *p)
+{
+    if (p->taps_cut || hg_mono_us() - p->stop_us < TAP_GRACE_MS * 1000) return;
+    p->taps_cut = true;
+    stop_outputs(p, true, true);
+}
+
+/* Outputs are stopped when nothing can push to them any more: neither chunks nor queries are under way. */
+static void closing_step(hg_pipeline_t *p)
+{
+    if (!p->outputs_stopped && (!p->drain_outputs || (p->open_inputs == 0 && atomic_load(&p->queries) == 0))) {
+        p->outputs_stopped = true;
+        stop_outputs(p, false, !p->drain_outputs);
+    }
+    if (p->drain_outputs) cut_slow_taps(p);
+    maybe_stopped(p);
+}
+
 /* Endpoints say when they are closed; queries end on threads of their own. */
 static void closing_tick(uv_timer_t *t)
 {
-    maybe_stopped(t->data);
+    closing_step(t->data);
 }
 
 static void close_all(hg_pipeline_t *p, bool drain_outputs)
 {
     p->life = ST_CLOSING;
+    p->drain_outputs = drain_outputs;
+    atomic_store(&p->closing, true);
     hg_queries_cancel(p);
     uv_timer_start(&p->timer, closing_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
     for (uint32_t i = 0; i < p->n_inputs; i++)
         if (p->inputs[i]->in && !p->inputs[i]->closed) hg_input_close(p->inputs[i]->in);
-    for (uint32_t i = 0; i < p->n_outputs; i++)
-        if (p->outputs[i]->out && !p->outputs[i]->closed) hg_output_stop(p->outputs[i]->out, !drain_outputs);
-    maybe_stopped(p);
+    closing_step(p);
 }
 
-/* Draining is over when nothing is buffered and the circuit is done with what it took (its counters have caught up). */
+static bool queues_empty(hg_pipeline_t *p)
+{
+    return hg_host_buffered_records(p->host) == 0 && !hg_host_ready(p->host);
+}
+
+/* Draining is over when nothing is buffered and the circuit is done with what it took (its counters have caught up).
+ * Whoever acknowledges data looks at `closing` after queueing it, and we at the queues after setting it. */
 static void drain_tick(uv_timer_t *t)
 {
     hg_pipeline_t *p = t->data;
-    if (hg_host_buffered_records(p->host) == 0 && !hg_host_ready(p->host)) close_all(p, true);
+    cut_slow_taps(p);
+    if (queues_empty(p)) {
+        atomic_store(&p->closing, true);
+        if (queues_empty(p)) {
+            close_all(p, true);
+            return;
+        }
+        atomic_store(&p->closing, false);
+    }
+    if (hg_host_ready(p->host)) hg_circuit_request_step(p); /* min_batch_size_records must not hold it up */
 }
 
+/* A second, harder stop overtakes a first one that waits for an output. */
 void hg_pipeline_stop(hg_pipeline_t *p, bool drain)
 {
-    if (p->life == ST_CLOSING || p->life == ST_STOPPED || (p->life == ST_DRAINING && drain)) return;
+    if (p->life == ST_STOPPED || (p->life != ST_RUNNING && drain)) return;
+    if (p->life == ST_RUNNING) p->stop_us = hg_mono_us();
     atomic_store(&p->running, false);
-    if (!drain) {
+    if (p->life == ST_CLOSING) {
+        if (!p->drain_outputs) return;
+        p->drain_outputs = false;
+        p->outputs_stopped = true;
+        stop_outputs(p, false, true);
+    } else if (!drain) {
         close_all(p, false);
-        return;
+    } else {
+        hg_orch_feed(p->orch, (hg_orch_ev_t){ HG_ORCH_PAUSE, 0, 0, hg_now_us() });
+        drain_commands(p);
+        p->life = ST_DRAINING;
+        uv_timer_start(&p->timer, drain_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
     }
-    hg_orch_feed(p->orch, (hg_orch_ev_t){ HG_ORCH_PAUSE, 0, 0, hg_now_us() });
-    drain_commands(p);
-    p->life = ST_DRAINING;
-    uv_timer_start(&p->timer, drain_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
 }
 
 typedef struct {

@@ -28,12 +28,16 @@ typedef struct endpoint {
     hg_output_t *out;
     hg_arena_t *arena; /* format configuration of endpoints made by a request */
     bool push, tap, backpressure;
-    bool closed;                /* host said closed */
-    bool reopen;                /* DO_OPEN came while closing */
-    bool gone;                  /* a tap that has been freed: the slot is free */
+    bool closed;   /* host said closed */
+    bool reopen;   /* DO_OPEN came while closing */
+    bool gone;     /* a tap that has been freed: the slot is free */
+    bool attached; /* a tap that the circuit feeds: the steps after since_step */
+    uint64_t since_step;
     atomic_bool paused;         /* Feldera's bit */
     _Atomic int reason;         /* hg_orch_reason_t */
     _Atomic uint64_t processed; /* records in finished steps: circuit thread writes */
+    /* What instances before this one (a failed connector that was started again) brought; under lock. */
+    uint64_t base_records, base_bytes;
     /* Completion: after step marks[i].step, marks[i].count records of this endpoint were processed. Not yet completed
      * steps only. */
     struct mark *marks;
@@ -76,6 +80,9 @@ struct hg_pipeline {
     hg_err_t failure; /* code 0 = none */
     uv_timer_t timer; /* draining and closing */
     bool timer_open;
+    bool drain_outputs, outputs_stopped, taps_cut; /* closing: control loop */
+    int64_t stop_us;                               /* when it began: hg_mono_us */
+    atomic_bool closing;                           /* set before the queues are looked at for the last time */
 
     pthread_mutex_t lock;
     endpoint_t **inputs, **outputs;
@@ -87,6 +94,7 @@ struct hg_pipeline {
     uint64_t completed_step, completed_records;
 
     /* circuit thread */
+    bool broken; /* a step failed: there are no more */
     hg_circuit_t *circuit;
     pthread_t thread;
     bool thread_started;
@@ -100,8 +108,8 @@ struct hg_pipeline {
     hg_delta_t *deltas;
     double row_ns; /* measured time of a row in a step, smoothed */
     _Atomic uint64_t steps, processed_records, processed_bytes, inserted_records, stall_since_us, circuit_busy_us;
-    _Atomic uint32_t queries; /* ad-hoc queries under way */
-    atomic_bool no_queries;   /* stopping: new ones end at once */
+    _Atomic uint32_t queries; /* ad-hoc queries that may need the circuit; grows under lock, while !no_queries */
+    atomic_bool no_queries;   /* stopping; set under lock */
     hg_list_t query_list;     /* under lock */
 };
 
@@ -120,7 +128,11 @@ int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, 
 endpoint_t *hg_pipeline_find(hg_pipeline_t *p, hg_str_t name, bool input);                  /* under lock */
 void hg_pipeline_feed(hg_pipeline_t *p, hg_orch_ev_kind_t kind, uint32_t conn, uint64_t n); /* control loop */
 endpoint_t *hg_pipeline_add_endpoint(hg_pipeline_t *p, bool input, const char *name,
-                                     uint32_t relation);             /* control loop */
+                                     uint32_t relation); /* control loop */
+/* A change stream of a request: it gets the slot of one that is gone, if there is one. */
+uint32_t hg_pipeline_tap_slot(const hg_pipeline_t *p);                                  /* control loop */
+endpoint_t *hg_pipeline_add_tap(hg_pipeline_t *p, const char *name, uint32_t relation); /* control loop */
+void hg_endpoint_input_stats(const endpoint_t *ep, hg_input_stats_t *ret);              /* under lock */
 void hg_pipeline_fail(hg_pipeline_t *p, const hg_err_t *err);        /* any thread: evaluation error */
 int hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t sql_name); /* SQL identifier → index, or -1; any thread */
 void hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_env_t *ret);

@@ -3,7 +3,11 @@
  * A query has a thread of its own (at most MAX_QUERIES): it binds the statement, asks the circuit for snapshots of what
  * it reads (one consistent moment), runs, and writes the result into a buffer. Full buffers go to the request's loop
  * one at a time; the thread waits until the peer took the last one, so a slow reader holds neither the circuit nor the
- * pool. A peer that takes nothing for SEND_TIMEOUT_S, or that left, cancels the query.
+ * pool. A peer that takes nothing for SEND_TIMEOUT_S, or that left, cancels the query; so does the end of the pipeline.
+ *
+ * A piece belongs to the loop from its post until on_piece has run (`posted`), whatever the peer does meanwhile; only
+ * the wait for room behind it (`full`) is given up when the query is cancelled. The thread counts in pipeline.queries
+ * while it may still need the circuit; the query object lives until the request has ended, too.
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -21,17 +25,17 @@ typedef struct {
     hg_loop_t *loop;
     hg_req_t *req; /* request's loop; NULL: upgraded, gone or ended */
     hg_ws_t *ws;   /* request's loop */
-    bool websocket, ended;
-    hg_str_t format_name;
-    char *sql;
+    bool ended;
+    char *sql, *format_name;
     result_format_t format;
     atomic_bool cancel;
     _Atomic int refs; /* the thread, the request */
 
     pthread_mutex_t lock;
     pthread_cond_t cond;
-    bool busy;  /* a piece is on its way: guarded by lock */
-    bool began; /* first piece went out: request's loop */
+    bool posted; /* a piece is on its way to the loop: guarded by lock */
+    bool full;   /* the peer has not taken the last piece: guarded by lock */
+    bool began;  /* first piece went out: request's loop */
 
     /* query thread */
     hg_arena_t *arena;
@@ -49,7 +53,8 @@ typedef struct {
 static void query_drop(query_t *q)
 {
     if (atomic_fetch_sub(&q->refs, 1) != 1) return;
-    hg_pipeline_t *p = q->s->p;
+    hg_pipeline_server_t *s = q->s;
+    hg_pipeline_t *p = s->p;
     pthread_mutex_lock(&p->lock);
     hg_list_del(&q->link);
     pthread_mutex_unlock(&p->lock);
@@ -57,36 +62,44 @@ static void query_drop(query_t *q)
     pthread_cond_destroy(&q->cond);
     hg_buf_release(&q->piece);
     hg_free(q->sql);
+    hg_free(q->format_name);
     hg_free(q);
-    atomic_fetch_sub(&p->queries, 1); /* last: the pipeline may be freed from here on */
+    hg_server_drop(s); /* last: server and pipeline may be freed from here on */
 }
 
 void hg_queries_cancel(hg_pipeline_t *p)
 {
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->no_queries, true);
-    HG_LIST_EACH(it, &p->query_list) atomic_store(&HG_ENTRY(it, query_t, link)->cancel, true);
+    HG_LIST_EACH(it, &p->query_list)
+    {
+        query_t *q = HG_ENTRY(it, query_t, link);
+        pthread_mutex_lock(&q->lock);
+        atomic_store(&q->cancel, true);
+        pthread_cond_signal(&q->cond);
+        pthread_mutex_unlock(&q->lock);
+    }
     pthread_mutex_unlock(&p->lock);
 }
 
 /* --- request's loop --- */
 
-static void took_piece(query_t *q)
+static void has_room(query_t *q)
 {
     pthread_mutex_lock(&q->lock);
-    q->busy = false;
+    q->full = false;
     pthread_cond_signal(&q->cond);
     pthread_mutex_unlock(&q->lock);
 }
 
 static void on_drain(void *arg)
 {
-    took_piece(arg);
+    has_room(arg);
 }
 static void on_ws_drain(void *arg, hg_ws_t *ws)
 {
     (void)ws;
-    took_piece(arg);
+    has_room(arg);
 }
 
 static const char *content_type(const query_t *q)
@@ -128,12 +141,18 @@ static void append_error(query_t *q)
         put_error_json(&q->piece, &q->err);
 }
 
-static void send_http(query_t *q)
+/* Returns whether the peer takes more at once. */
+static bool send_http(query_t *q)
 {
     if (q->last && q->err.code && !q->began && q->err.code != HG_EEVAL) {
         answer_error(q);
         q->req = NULL;
-        return;
+        return true;
+    }
+    if (q->last && q->err.code == HG_ETIMEOUT) { /* it would not read an error either */
+        hg_resp_cut(q->req);
+        q->req = NULL;
+        return true;
     }
     if (!q->began) {
         hg_resp_begin(q->req, 200, content_type(q), NULL);
@@ -145,12 +164,11 @@ static void send_http(query_t *q)
     if (q->last) {
         hg_resp_end(q->req);
         q->req = NULL;
-    } else if (more) {
-        took_piece(q);
     }
+    return more;
 }
 
-static void send_ws(query_t *q)
+static bool send_ws(query_t *q)
 {
     bool more = true;
     q->began = true;
@@ -160,22 +178,23 @@ static void send_ws(query_t *q)
         put_error_json(&q->piece, &q->err);
         hg_ws_send(q->ws, true, hg_buf_str(&q->piece));
     }
-    if (q->last)
-        hg_ws_close(q->ws, q->err.code ? 1011 : 1000, "");
-    else if (more)
-        took_piece(q);
+    if (q->last) hg_ws_close(q->ws, q->err.code ? 1011 : 1000, "");
+    return more;
 }
 
 static void on_piece(void *arg)
 {
     query_t *q = arg;
-    bool last = q->last;
+    bool last = q->last, more = true; /* the peer is gone: the thread sees `cancel` */
     if (q->req)
-        send_http(q);
+        more = send_http(q);
     else if (q->ws)
-        send_ws(q);
-    else
-        took_piece(q); /* the peer is gone: the thread sees `cancel` */
+        more = send_ws(q);
+    pthread_mutex_lock(&q->lock);
+    q->posted = false;
+    q->full = !more;
+    pthread_cond_signal(&q->cond);
+    pthread_mutex_unlock(&q->lock);
     if (last) q->ended = true;
     if (last && !q->ws) query_drop(q); /* a WebSocket's share goes with its closing */
 }
@@ -185,22 +204,27 @@ static void http_gone(void *arg)
     query_t *q = arg;
     q->req = NULL;
     atomic_store(&q->cancel, true);
-    took_piece(q);
+    has_room(q);
 }
 
 /* --- query thread --- */
 
-/* Hand what is in out to the loop and wait until the one before was taken. */
+/* Waits until the loop is done with the piece before and the peer has taken it; a cancelled query waits for no peer.
+ * HG_ETIMEOUT cancels it and posts nothing. */
 static int send_piece(query_t *q, bool last, hg_err_t *err)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += SEND_TIMEOUT_S;
     pthread_mutex_lock(&q->lock);
-    int rc = 0;
-    while (q->busy && rc == 0) rc = pthread_cond_timedwait(&q->cond, &q->lock, &until);
-    bool stuck = q->busy;
-    if (!stuck) q->busy = true;
+    bool stuck = false;
+    while (q->posted || (q->full && !atomic_load(&q->cancel) && !stuck))
+        if (q->posted)
+            pthread_cond_wait(&q->cond, &q->lock);
+        else
+            stuck = pthread_cond_timedwait(&q->cond, &q->lock, &until) != 0;
+    stuck = stuck && q->full && !atomic_load(&q->cancel);
+    if (!stuck) q->posted = true;
     pthread_mutex_unlock(&q->lock);
     if (stuck) {
         atomic_store(&q->cancel, true);
@@ -212,7 +236,8 @@ static int send_piece(query_t *q, bool last, hg_err_t *err)
     hg_buf_clear(&q->out);
     q->last = last;
     hg_loop_post(q->loop, on_piece, q);
-    return atomic_load(&q->cancel) ? hg_err_set(err, HG_ECANCELED, "the client is gone") : 0;
+    if (last || !atomic_load(&q->cancel)) return 0;
+    return hg_err_set(err, HG_ECANCELED, "the client is gone or the pipeline is stopping");
 }
 
 static int on_batch(void *arg, hg_batch_t *b, hg_err_t *err)
@@ -246,7 +271,10 @@ static void visit_circuit(hg_pipeline_t *p, void *arg)
 {
     visit_t *v = arg;
     query_t *q = v->q;
-    if (v->insert) v->rc = hg_circuit_insert(p, q->q->table, v->insert, &v->err);
+    if (v->insert && atomic_load(&p->no_queries))
+        v->rc = hg_err_set(&v->err, HG_ETERMINATING, "the pipeline is stopping");
+    else if (v->insert)
+        v->rc = hg_circuit_insert(p, q->q->table, v->insert, &v->err);
     for (uint32_t i = 0; !v->insert && i < q->q->n_relations; i++)
         q->snaps[i] = hg_circuit_snap(p->circuit, q->q->relations[i]);
     pthread_mutex_lock(&v->lock);
@@ -332,29 +360,31 @@ static int run_insert(query_t *q, hg_err_t *err)
     uint64_t n = in.b.len;
     hg_change_t *c = rc == 0 ? hg_changeb_seal(&in.b) : NULL;
     hg_changeb_release(&in.b);
+    if (rc == 0 && !c) rc = hg_err_set(err, HG_ENOMEM, "out of memory inserting rows");
     if (c && s->key) {
-        hg_col_t *keys[64];
-        HG_ASSERT(s->n_key <= HG_COUNT(keys));
+        hg_col_t **keys = HG_NEWN(hg_col_t *, s->n_key);
         for (uint32_t k = 0; k < s->n_key; k++) keys[k] = c->rows->cols[s->key[k]];
         c->hash = hg_trynew(sizeof *c->hash * c->rows->n_rows);
         if (!c->hash)
             rc = hg_err_set(err, HG_ENOMEM, "out of memory inserting rows");
         else
             hg_hash_rows(p->hashkey, keys, s->n_key, NULL, c->rows->n_rows, c->hash);
+        hg_free(keys);
     }
     if (c && rc == 0) rc = visit(q, c, err);
     if (c) hg_change_drop(c);
     return rc < 0 ? rc : put_count(q, n, err);
 }
 
-/* Binding happens on the pool: libpg_query keeps a thread-specific key for every thread it has ever run on, and keys are few. */
+/* Binding happens on the pool: libpg_query keeps a thread-specific key for every thread it has ever run on, and keys
+ * are few. */
 typedef struct {
-    query_t        *q;
-    hg_err_t       *err;
-    int             rc;
-    bool            done;
+    query_t *q;
+    hg_err_t *err;
+    int rc;
+    bool done;
     pthread_mutex_t lock;
-    pthread_cond_t  cond;
+    pthread_cond_t cond;
 } bind_t;
 
 static void bind_on_pool(void *arg, unsigned worker)
@@ -383,11 +413,12 @@ static int bind_statement(query_t *q, hg_err_t *err)
 static void *query_main(void *arg)
 {
     query_t *q = arg;
-    hg_err_t err = HG_ERR_INIT;
+    hg_pipeline_t *p = q->s->p;
+    hg_err_t err = HG_ERR_INIT, late = HG_ERR_INIT;
     pthread_setname_np(pthread_self(), "hg-query");
     q->arena = hg_arena_new();
     hg_buf_init(&q->out, HG_BUF_NOMAX);
-    int rc = hg_result_format(q->format_name, &q->format, &err);
+    int rc = hg_result_format(hg_strz(q->format_name), &q->format, &err);
     if (rc == 0) rc = bind_statement(q, &err);
     if (rc == 0) rc = q->q->kind == HG_QUERY_INSERT ? run_insert(q, &err) : run_select(q, &err);
     if (rc < 0 && err.code == HG_OK) hg_err_set(&err, HG_EBUG, "the query failed");
@@ -396,46 +427,65 @@ static void *query_main(void *arg)
 
     /* The last piece carries the outcome; it goes out even if the peer is stuck or gone, because it ends the request.
      */
-    hg_err_t ignored = HG_ERR_INIT;
     q->err = err;
-    if (send_piece(q, true, &ignored) == HG_ETIMEOUT) {
-        hg_buf_clear(&q->out);
-        q->last = true;
-        hg_loop_post(q->loop, on_piece, q);
+    if (send_piece(q, true, &late) == HG_ETIMEOUT) {
+        q->err = late;
+        send_piece(q, true, &late); /* cancelled by now: it waits for no peer */
     }
     hg_buf_release(&q->out);
+    atomic_fetch_sub(&p->queries, 1); /* the circuit is not needed any more */
     query_drop(q);
     return NULL;
 }
 
 /* --- beginning --- */
 
+/* A place among the queries that run. After hg_queries_cancel there is none, so the circuit is there for all of them.
+ */
+static int take_place(hg_pipeline_t *p, hg_err_t *err)
+{
+    int rc = 0;
+    pthread_mutex_lock(&p->lock);
+    if (atomic_load(&p->no_queries))
+        rc = hg_err_set(err, HG_ETERMINATING, "the pipeline is stopping");
+    else if (atomic_load(&p->queries) >= MAX_QUERIES)
+        rc = hg_err_set(err, HG_EBUSY, "too many queries at once: %d run", MAX_QUERIES);
+    else
+        atomic_fetch_add(&p->queries, 1);
+    pthread_mutex_unlock(&p->lock);
+    return rc;
+}
+
+/* On failure q stays with the caller, who holds the only reference. */
 static int start(query_t *q, hg_err_t *err)
 {
     pthread_t t;
     pthread_attr_t attr;
+    int rc = take_place(q->s->p, err);
+    if (rc < 0) return rc;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     atomic_store(&q->refs, 2);
-    int rc = pthread_create(&t, &attr, query_main, q);
+    rc = pthread_create(&t, &attr, query_main, q);
     pthread_attr_destroy(&attr);
     if (rc == 0) return 0;
     atomic_store(&q->refs, 1);
+    atomic_fetch_sub(&q->s->p->queries, 1);
     return hg_err_errno(err, rc, "cannot start a query");
 }
 
 static query_t *query_new(hg_pipeline_server_t *s, hg_loop_t *loop)
 {
-    if (atomic_fetch_add(&s->p->queries, 1) >= MAX_QUERIES) {
-        atomic_fetch_sub(&s->p->queries, 1);
-        return NULL;
-    }
     query_t *q = HG_NEW(query_t);
-    q->s = s;
+    pthread_condattr_t attr;
+    q->s = hg_server_retain(s);
     q->loop = loop;
     atomic_init(&q->refs, 1);
     pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->cond, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->cond, &attr);
+    pthread_condattr_destroy(&attr);
     hg_buf_init(&q->piece, HG_BUF_NOMAX);
     hg_list_init(&q->link);
     pthread_mutex_lock(&s->p->lock);
@@ -445,10 +495,12 @@ static query_t *query_new(hg_pipeline_server_t *s, hg_loop_t *loop)
     return q;
 }
 
-static void set_statement(query_t *q, hg_str_t sql, hg_str_t format)
+static int set_statement(query_t *q, hg_str_t sql, hg_str_t format, hg_err_t *err)
 {
-    q->sql = hg_xprintf(HG_SF "%c" HG_SF, HG_SA(sql), 0, HG_SA(format));
-    q->format_name = (hg_str_t){ q->sql + sql.n + 1, format.n };
+    if (sql.n && memchr(sql.p, 0, sql.n)) return hg_err_set(err, HG_EINVAL, "the statement contains a NUL character");
+    q->sql = hg_xstrndup(sql.p, sql.n);
+    q->format_name = hg_xstrndup(format.p ? format.p : "", format.n);
+    return 0;
 }
 
 static void on_ws_message(void *arg, hg_ws_t *ws, bool text, hg_str_t data)
@@ -458,15 +510,15 @@ static void on_ws_message(void *arg, hg_ws_t *ws, bool text, hg_str_t data)
     hg_json_t *v = NULL;
     hg_err_t err = HG_ERR_INIT;
     (void)text;
-    if (q->sql) { /* one statement per connection: what follows is ignored */
+    if (q->sql || q->ended) { /* one statement per connection: what follows is ignored */
         hg_arena_free(a);
         return;
     }
     int rc = hg_json_parse(a, data, &v, &err);
     if (rc == 0) {
-        set_statement(q, hg_strz(hg_json_str(hg_json_get(v, "sql"), "")),
-                      hg_strz(hg_json_str(hg_json_get(v, "format"), "")));
-        rc = start(q, &err);
+        rc = set_statement(q, hg_strz(hg_json_str(hg_json_get(v, "sql"), "")),
+                           hg_strz(hg_json_str(hg_json_get(v, "format"), "")), &err);
+        if (rc == 0) rc = start(q, &err);
     }
     hg_arena_free(a);
     if (rc == 0) return;
@@ -484,7 +536,7 @@ static void on_ws_closed(void *arg)
     query_t *q = arg;
     q->ws = NULL;
     atomic_store(&q->cancel, true);
-    took_piece(q);
+    has_room(q);
     /* Before the statement came, or after the last piece, the request's share is still held. */
     if (!q->sql || q->ended) query_drop(q);
 }
@@ -493,12 +545,7 @@ static void serve_websocket(hg_pipeline_server_t *s, hg_req_t *r)
 {
     query_t *q = query_new(s, hg_req_loop(r));
     hg_err_t err = HG_ERR_INIT;
-    if (!q) {
-        hg_resp_error(r, 429, "ApiConnectionLimit", "too many queries at once", NULL);
-        return;
-    }
     hg_ws_ops_t ops = { on_ws_message, on_ws_drain, on_ws_closed, q };
-    q->websocket = true;
     if (hg_req_websocket(r, &ops, MAX_SQL, &q->ws, &err) < 0) query_drop(q);
 }
 
@@ -515,15 +562,16 @@ void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r)
         return;
     }
     query_t *q = query_new(s, hg_req_loop(r));
-    if (!q) {
-        hg_resp_error(r, 429, "ApiConnectionLimit", "too many queries at once", NULL);
+    q->req = r;
+    int rc = set_statement(q, sql, format, &err);
+    if (rc == 0) rc = start(q, &err);
+    if (rc == 0) {
+        hg_req_on_abort(r, http_gone, q);
         return;
     }
-    q->req = r;
-    set_statement(q, sql, format);
-    hg_req_on_abort(r, http_gone, q);
-    if (start(q, &err) < 0) {
+    if (rc == HG_EBUSY)
+        hg_resp_error(r, 429, "ApiConnectionLimit", err.msg, NULL);
+    else
         hg_resp_err(r, &err);
-        query_drop(q);
-    }
+    query_drop(q);
 }

@@ -8,9 +8,11 @@
 
 static void call_free(call_t *c)
 {
+    hg_pipeline_server_t *s = c->s;
     hg_buf_release(&c->body);
     hg_free(c->arg);
     hg_free(c);
+    hg_server_drop(s);
 }
 
 static void call_aborted(void *arg)
@@ -46,7 +48,7 @@ static call_t *call_new(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t 
                         int flag2)
 {
     call_t *c = HG_NEW(call_t);
-    *c = (call_t){ .s = s,
+    *c = (call_t){ .s = hg_server_retain(s),
                    .req = r,
                    .loop = hg_req_loop(r),
                    .fn = fn,
@@ -297,7 +299,37 @@ typedef struct {
     const char *path;
     hg_err_t *err;
     int rc;
+    bool closed; /* after a failure: nothing is left behind. Guarded by lock */
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
 } open_t;
+
+static void closed_on_control(void *arg)
+{
+    hg_pipeline_server_t *s = arg;
+    s->done(s->done_arg);
+}
+
+hg_pipeline_server_t *hg_server_retain(hg_pipeline_server_t *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void hg_server_drop(hg_pipeline_server_t *s)
+{
+    if (atomic_fetch_sub(&s->refs, 1) == 1) hg_loop_post(s->opts.control, closed_on_control, s);
+}
+
+static void half_open_closed(void *arg)
+{
+    open_t *o = arg;
+    hg_http_server_free(o->s->http);
+    pthread_mutex_lock(&o->lock);
+    o->closed = true;
+    pthread_cond_signal(&o->cond);
+    pthread_mutex_unlock(&o->lock);
+}
 
 static void open_on_loop(void *arg)
 {
@@ -310,7 +342,12 @@ static void open_on_loop(void *arg)
     };
     for (unsigned i = 0; i < n; i++) loops[i] = hg_host_io_loop(h, i);
     o->rc = hg_http_server_new(&opts, &o->s->http, o->err);
-    if (o->rc == 0) o->rc = hg_http_listen_unix(o->s->http, o->path, o->err);
+    if (o->rc < 0) {
+        o->closed = true;
+    } else {
+        o->rc = hg_http_listen_unix(o->s->http, o->path, o->err);
+        if (o->rc < 0) hg_http_server_close(o->s->http, 0, half_open_closed, o);
+    }
     hg_free(loops);
 }
 
@@ -321,9 +358,15 @@ int hg_pipeline_server_new(const hg_pipeline_server_opts_t *opts, const char *pa
     s->opts = *opts;
     s->p = opts->pipeline;
     snprintf(s->deployment_id, sizeof s->deployment_id, "%s", opts->deployment_id);
-    open_t o = { s, path, err, 0 };
+    atomic_init(&s->refs, 1);
+    open_t o = {
+        .s = s, .path = path, .err = err, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER
+    };
     hg_loop_call(hg_host_io_loop(hg_pipeline_host(s->p), 0), open_on_loop, &o);
     if (o.rc < 0) {
+        pthread_mutex_lock(&o.lock);
+        while (!o.closed) pthread_cond_wait(&o.cond, &o.lock);
+        pthread_mutex_unlock(&o.lock);
         hg_free(s);
         return o.rc;
     }
@@ -331,16 +374,9 @@ int hg_pipeline_server_new(const hg_pipeline_server_opts_t *opts, const char *pa
     return 0;
 }
 
-static void closed_on_control(void *arg)
-{
-    hg_pipeline_server_t *s = arg;
-    s->done(s->done_arg);
-}
-
 static void closed_on_loop(void *arg)
 {
-    hg_pipeline_server_t *s = arg;
-    hg_loop_post(s->opts.control, closed_on_control, s);
+    hg_server_drop(arg);
 }
 
 static void close_on_loop(void *arg)
@@ -353,6 +389,7 @@ void hg_pipeline_server_close(hg_pipeline_server_t *s, void (*done)(void *), voi
 {
     s->done = done;
     s->done_arg = arg;
+    s->closing = true;
     hg_ingress_resume(s);
     hg_loop_post(hg_host_io_loop(hg_pipeline_host(s->p), 0), close_on_loop, s);
 }

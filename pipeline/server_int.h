@@ -11,9 +11,16 @@ struct hg_pipeline_server {
     hg_http_server_t *http;
     char deployment_id[64];
     struct ingress *waiting; /* ingress requests of a paused pipeline: control loop */
+    bool closing;            /* control loop */
+    _Atomic uint32_t refs;   /* the listener's, and one per question, body, stream and query under way */
     void (*done)(void *);
     void *done_arg;
 };
+
+/* Any thread. Whatever may touch the server or its pipeline after its request is gone holds a reference: closing is
+ * done when the last one is dropped. */
+hg_pipeline_server_t *hg_server_retain(hg_pipeline_server_t *s);
+void hg_server_drop(hg_pipeline_server_t *s);
 
 /* A question that is answered on another thread: made on the request's loop, answered there again unless the peer left.
  */

@@ -5,6 +5,13 @@
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
 
+void hg_endpoint_input_stats(const endpoint_t *ep, hg_input_stats_t *ret)
+{
+    hg_input_get_stats(ep->in, ret);
+    ret->total_records += ep->base_records;
+    ret->total_bytes += ep->base_bytes;
+}
+
 /* Completed is what every output has delivered; a record that no step took yet is neither. */
 void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
 {
@@ -21,7 +28,7 @@ void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
     for (uint32_t i = 0; i < p->n_inputs; i++) {
         hg_input_stats_t s;
         if (!p->inputs[i]->in) continue;
-        hg_input_get_stats(p->inputs[i]->in, &s);
+        hg_endpoint_input_stats(p->inputs[i], &s);
         t.input_records += s.total_records;
         t.input_bytes += s.total_bytes;
         t.buffered_records += s.buffered_records;
@@ -136,7 +143,7 @@ static void put_health(hg_jw_t *w, bool unhealthy, const char *health)
 static void put_input(endpoint_t *ep, bool errors, hg_jw_t *w)
 {
     hg_input_stats_t s;
-    hg_input_get_stats(ep->in, &s);
+    hg_endpoint_input_stats(ep, &s);
     put_head(ep, w);
     hg_jw_key(w, "metrics");
     hg_jw_obj(w);

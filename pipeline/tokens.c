@@ -56,8 +56,9 @@ void hg_marks_settle(hg_pipeline_t *p)
     uint64_t done = atomic_load(&p->steps);
     for (uint32_t i = 0; i < p->n_outputs; i++) {
         const endpoint_t *ep = p->outputs[i];
-        if (ep->gone || !ep->out || (ep->tap && !ep->backpressure)) continue;
+        if (ep->gone || !ep->out || (ep->tap && (!ep->backpressure || !ep->attached))) continue;
         uint64_t s = hg_output_delivered_step(ep->out);
+        if (ep->tap && s < ep->since_step) s = ep->since_step; /* it owes nothing from before its time */
         if (s < done) done = s;
     }
     if (done > p->completed_step) p->completed_step = done;
@@ -110,7 +111,7 @@ int hg_pipeline_token(hg_pipeline_t *p, hg_str_t endpoint, hg_buf_t *out, hg_err
         pthread_mutex_unlock(&p->lock);
         return hg_err_set(err, HG_EUNKNOWNINPUT, "unknown input endpoint name '" HG_SF "'", HG_SA(endpoint));
     }
-    hg_input_get_stats(ep->in, &s);
+    hg_endpoint_input_stats(ep, &s);
     hg_buf_t json;
     hg_jw_t w;
     hg_buf_init(&json, 4096);
