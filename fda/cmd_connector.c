@@ -1,0 +1,92 @@
+/* cmd_connector.c: one connector of a table or view: start, pause, stats, why. */
+#include "base/hg.h"
+#include "fda/fda_int.h"
+
+/* Is it an input or an output? The program knows its connectors by "relation.connector". */
+static int find_connector(fda_t *f, const fda_args_t *a, bool *ret_input)
+{
+    const char *name = fda_arg(a, "NAME"), *relation = fda_arg(a, "RELATION_NAME"),
+               *conn = fda_arg(a, "CONNECTOR_NAME");
+    static const char *const maps[] = { "program_info.input_connectors", "program_info.output_connectors" };
+    const char *names[256];
+    const hg_json_t *p;
+    unsigned n = 0;
+    int rc = fda_pipeline(f, "Failed to get pipeline config", name, true, &p);
+    if (rc) return rc;
+    if (!fda_member(p, "program_info"))
+        return fda_error("The program of pipeline '%s' is not compiled (program status: '%s')", name,
+                         fda_text(p, "program_status", ""));
+    hg_str_t key = hg_strz(hg_arena_printf(f->arena, "%s.%s", relation, conn));
+    for (int i = 0; i < 2; i++) {
+        const hg_json_t *map = fda_member(p, maps[i]);
+        for (const hg_json_t *m = map ? map->child : NULL; m; m = m->next) {
+            if (hg_str_eq(m->key, key)) {
+                *ret_input = i == 0;
+                return 0;
+            }
+            if (n < HG_COUNT(names) - 1) names[n++] = m->key.p;
+        }
+    }
+    names[n] = NULL;
+    const char *near = hg_nearest(key, names);
+    return fda_error("No connector named %s found for relation %s in pipeline %s%s%s%s", conn, relation, name,
+                     near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static const char *connector_path(fda_t *f, const fda_args_t *a, bool input, const char *action)
+{
+    return fda_path(
+        f, input ? "/v0/pipelines/%s/tables/%s/connectors/%s/%s" : "/v0/pipelines/%s/views/%s/connectors/%s/%s",
+        fda_arg(a, "NAME"), fda_arg(a, "RELATION_NAME"), fda_arg(a, "CONNECTOR_NAME"), action);
+}
+
+static int act(fda_t *f, const fda_args_t *a, const char *action, const char *done)
+{
+    bool input;
+    int rc = find_connector(f, a, &input);
+    if (rc) return rc;
+    const char *what = input ? "Failed to start or pause table connector" : "Failed to start or pause view connector";
+    rc = fda_call(f, what, "POST", connector_path(f, a, input, action), (hg_str_t){ 0 }, input ? 0 : FDA_ONCE, NULL);
+    if (rc == 0)
+        printf("%s %s connector %s %s successfully.\n", input ? "Table" : "View", fda_arg(a, "RELATION_NAME"),
+               fda_arg(a, "CONNECTOR_NAME"), done);
+    return rc;
+}
+
+int fda_cmd_connector_start(fda_t *f, const fda_args_t *a)
+{
+    return act(f, a, "start", "started");
+}
+
+int fda_cmd_connector_pause(fda_t *f, const fda_args_t *a)
+{
+    return act(f, a, "pause", "paused");
+}
+
+int fda_cmd_connector_stats(fda_t *f, const fda_args_t *a)
+{
+    bool input;
+    const hg_json_t *v;
+    int rc = find_connector(f, a, &input);
+    if (rc == 0)
+        rc = fda_get(f, input ? "Failed to get table connector stats" : "Failed to get view connector stats",
+                     connector_path(f, a, input, "stats"), 0, &v);
+    return rc ? rc : fda_print_value(f, v, FDA_SPREAD, false);
+}
+
+int fda_cmd_connector_why(fda_t *f, const fda_args_t *a)
+{
+    bool input;
+    const hg_json_t *v;
+    int rc = find_connector(f, a, &input);
+    if (rc) return rc;
+    if (!input)
+        return fda_error("%s.%s is an output: it waits for no label. `fda connector %s %s %s stats` shows its state",
+                         fda_arg(a, "RELATION_NAME"), fda_arg(a, "CONNECTOR_NAME"), fda_arg(a, "NAME"),
+                         fda_arg(a, "RELATION_NAME"), fda_arg(a, "CONNECTOR_NAME"));
+    rc = fda_get(f, "Failed to ask why", connector_path(f, a, true, "why"), 0, &v);
+    if (rc) return rc;
+    if (f->format != FDA_TEXT) return fda_print_value(f, v, FDA_ALIGNED, true);
+    puts(fda_text(v, "text", ""));
+    return 0;
+}

@@ -1,0 +1,188 @@
+/* cmd_data.c: what a running pipeline tells: statistics, metrics, logs, queries, completion tokens. */
+#include "base/hg.h"
+#include <sys/time.h>
+#include <signal.h>
+#include <unistd.h>
+#include "fda/fda_int.h"
+#include "net/client.h"
+
+#define LOG_FIRST_MS 5000 /* how long `logs` waits for its first line, and then for each next one */
+#define LOG_IDLE_MS  250
+
+int fda_cmd_stats(fda_t *f, const fda_args_t *a)
+{
+    const hg_json_t *v;
+    int rc =
+        fda_get(f, "Failed to get pipeline stats", fda_path(f, "/v0/pipelines/%s/stats", fda_arg(a, "NAME")), 0, &v);
+    return rc ? rc : fda_print_value(f, v, FDA_SPREAD, false);
+}
+
+int fda_cmd_metrics(fda_t *f, const fda_args_t *a)
+{
+    fda_answer_t ans;
+    if (f->format != FDA_JSON && f->format != FDA_PROMETHEUS)
+        return fda_error("`%s` is not supported as a metrics format (use `--format json` or `--format prometheus`)",
+                         fda_format_name(f->format));
+    int rc = fda_call(f, "Failed to get pipeline metrics", "GET",
+                      fda_path(f, "/v0/pipelines/%s/metrics?format=%s", fda_arg(a, "NAME"), fda_format_name(f->format)),
+                      (hg_str_t){ 0 }, 0, &ans);
+    if (rc == 0) fwrite(ans.text.p, 1, ans.text.n, stdout);
+    return rc;
+}
+
+int fda_cmd_logs(fda_t *f, const fda_args_t *a)
+{
+    bool watch = fda_flag(a, "watch");
+    return fda_stream(f, "Failed to get pipeline logs", fda_path(f, "/v0/pipelines/%s/logs", fda_arg(a, "NAME")),
+                      watch ? 0 : LOG_FIRST_MS, watch ? 0 : LOG_IDLE_MS);
+}
+
+/* --- query --- */
+
+/* The last message is held back: with close code 1011 it is the error. */
+typedef struct result {
+    hg_buf_t held;
+    bool binary;
+} result_t;
+
+static bool on_message(void *arg, bool text, hg_str_t data)
+{
+    result_t *r = arg;
+    fwrite(r->held.p, 1, r->held.len, stdout);
+    hg_buf_clear(&r->held);
+    if (text)
+        hg_buf_addstr(&r->held, data);
+    else
+        r->binary = true;
+    return !r->binary;
+}
+
+static int read_sql(fda_t *f, const fda_args_t *a, hg_str_t *ret)
+{
+    const char *sql = fda_arg(a, "SQL");
+    hg_buf_t text;
+    if (sql && fda_flag(a, "stdin")) return fda_usage(a, "the argument '--stdin' cannot be used with '[SQL]'");
+    if (sql) {
+        *ret = hg_strz(sql);
+        return 0;
+    }
+    if (!fda_flag(a, "stdin") && isatty(STDIN_FILENO))
+        return fda_error("`query` command expects a SQL query or a pipe from stdin. For example, "
+                         "`fda query p1 'select * from foo'` or `echo 'select * from foo' | fda query p1`");
+    hg_buf_init(&text, HG_BUF_NOMAX);
+    int rc = fda_read_file("-", &text);
+    *ret = hg_arena_str(f->arena, hg_buf_str(&text));
+    hg_buf_release(&text);
+    if (rc == 0 && hg_str_trim(*ret).n == 0) rc = fda_error("The SQL query is empty");
+    return rc;
+}
+
+/* The refusal of an upgrade has no body: ask the pipeline why. */
+static int explain(fda_t *f, const char *name, const hg_err_t *err)
+{
+    const hg_json_t *p;
+    if (err->code == HG_ENET) return fda_fail(f, "Failed to connect to pipeline", err);
+    if (fda_pipeline(f, "Failed to connect to pipeline", name, false, &p)) return 1;
+    const char *status = fda_text(p, "deployment_status", "");
+    if (strcmp(status, "Stopped") == 0)
+        return fda_error("Pipeline '%s' is not running (status: '%s'): start it with `fda start %s`", name, status,
+                         name);
+    return fda_error("Failed to connect to pipeline: %s (pipeline status: '%s')", err->msg, status);
+}
+
+static void on_alarm(int sig)
+{
+    static const char text[] = "The query took longer than --timeout allows\n";
+    (void)sig;
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
+    _exit(1);
+}
+
+static int tell_query_error(fda_t *f, hg_str_t message)
+{
+    hg_json_t *v = NULL;
+    hg_err_t err;
+    if (f->format == FDA_JSON) { /* machines read it where the rows would be */
+        fwrite(message.p, 1, message.n, stdout);
+        return 1;
+    }
+    if (hg_json_parse(f->arena, message, &v, &err) == 0 && fda_member(v, "error"))
+        return fda_error("ERROR: %s", fda_text(v, "error", ""));
+    return fda_error("" HG_SF, HG_SA(message));
+}
+
+int fda_cmd_query(fda_t *f, const fda_args_t *a)
+{
+    const char *name = fda_arg(a, "NAME"), *headers[8];
+    unsigned n = 0;
+    hg_str_t sql;
+    hg_buf_t message;
+    hg_jw_t w;
+    hg_err_t err = HG_ERR_INIT;
+    uint16_t code = 0;
+    result_t r = { .binary = false };
+    if (f->format != FDA_TEXT && f->format != FDA_JSON && f->format != FDA_HASH) return fda_unsupported(f);
+    int rc = read_sql(f, a, &sql);
+    if (rc) return rc;
+    for (const char *const *h = f->headers; *h; h++)
+        if (strncmp(*h, "Accept:", 7) != 0) headers[n++] = *h;
+    headers[n] = NULL;
+    hg_buf_init(&message, HG_BUF_NOMAX);
+    hg_buf_init(&r.held, HG_BUF_NOMAX);
+    hg_jw_init(&w, &message);
+    hg_jw_obj(&w);
+    hg_jw_key(&w, "sql");
+    hg_jw_str(&w, sql);
+    hg_jw_kstr(&w, "format", fda_format_name(f->format));
+    hg_jw_end_obj(&w);
+    if (f->timeout_ms) {
+        struct itimerval t = { .it_value = { .tv_sec = (time_t)(f->timeout_ms / 1000),
+                                             .tv_usec = (suseconds_t)(f->timeout_ms % 1000 * 1000) } };
+        signal(SIGALRM, on_alarm);
+        setitimer(ITIMER_REAL, &t, NULL);
+    }
+    rc = hg_ws_fetch(hg_arena_printf(f->arena, "%s%s", f->host, fda_path(f, "/v0/pipelines/%s/query", name)), headers,
+                     hg_buf_str(&message), f->tls_cert, f->insecure, on_message, &r, &code, &err);
+    if (rc < 0) {
+        fwrite(r.held.p, 1, r.held.len, stdout);
+        rc = explain(f, name, &err);
+    } else if (code == 1011) {
+        rc = tell_query_error(f, hg_buf_str(&r.held));
+    } else {
+        fwrite(r.held.p, 1, r.held.len, stdout);
+        putchar('\n');
+        if (r.binary) rc = fda_error("The server sent a binary result, which was not asked for");
+        if (code != 1000 && code != 1005) rc = fda_error("The query was unexpectedly closed (code %u)", code);
+    }
+    hg_buf_release(&message);
+    hg_buf_release(&r.held);
+    return rc;
+}
+
+/* --- completion tokens --- */
+
+static int print_member(fda_t *f, const hg_json_t *v, const char *member)
+{
+    if (f->format != FDA_TEXT) return fda_print_value(f, v, FDA_ALIGNED, false);
+    puts(fda_text(v, member, ""));
+    return 0;
+}
+
+int fda_cmd_token(fda_t *f, const fda_args_t *a)
+{
+    const hg_json_t *v;
+    int rc = fda_get(f, "Failed to get completion token",
+                     fda_path(f, "/v0/pipelines/%s/tables/%s/connectors/%s/completion_token", fda_arg(a, "NAME"),
+                              fda_arg(a, "TABLE"), fda_arg(a, "CONNECTOR")),
+                     0, &v);
+    return rc ? rc : print_member(f, v, "token");
+}
+
+int fda_cmd_token_status(fda_t *f, const fda_args_t *a)
+{
+    const hg_json_t *v;
+    int rc = fda_get(
+        f, "Failed to get completion status",
+        fda_path(f, "/v0/pipelines/%s/completion_status?token=%s", fda_arg(a, "NAME"), fda_arg(a, "TOKEN")), 0, &v);
+    return rc ? rc : print_member(f, v, "status");
+}

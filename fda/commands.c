@@ -1,0 +1,318 @@
+/* commands.c: every command with its arguments and options. Names, places and aliases are those of the real fda;
+ * `program info`, `connector … why`, `graph`, `wait` and `top` are ours. */
+#include "base/hg.h"
+#include "fda/fda_int.h"
+
+#define PIPELINE                                                                                                       \
+    {                                                                                                                  \
+        .name = "NAME", .doc = "The name of the pipeline"                                                              \
+    }
+#define END                                                                                                            \
+    {                                                                                                                  \
+        .name = NULL                                                                                                   \
+    }
+
+static const fda_pos_t NAME[] = { PIPELINE, END };
+
+#define PROGRAM_OPTS                                                                                                   \
+    { .letter = 'u', .name = "udf-rs", .value = "UDF_RS", .doc = "A file with Rust UDF functions" },                   \
+        { .letter = 't',                                                                                               \
+          .name = "udf-toml",                                                                                          \
+          .value = "UDF_TOML",                                                                                         \
+          .doc = "A TOML file with dependencies of the UDFs" },                                                        \
+    {                                                                                                                  \
+        .letter = 's', .name = "stdin", .doc = "Read the program code from stdin"                                      \
+    }
+
+#define RUNTIME_OPTS                                                                                                   \
+    { .letter = 'r',                                                                                                   \
+      .name = "runtime-version",                                                                                       \
+      .value = "RUNTIME_VERSION",                                                                                      \
+      .env = "FELDERA_RUNTIME_VERSION",                                                                                \
+      .doc = "Override the runtime version of the pipeline" },                                                         \
+    {                                                                                                                  \
+        .name = "use-platform-compiler", .env = "FELDERA_USE_PLATFORM_COMPILER",                                       \
+        .doc = "Use the SQL compiler of the platform, not of the runtime"                                              \
+    }
+
+#define START_OPTS                                                                                                     \
+    { .letter = 'r', .name = "recompile", .doc = "Compile the program anew before the start" },                        \
+        { .letter = 'n', .name = "no-wait", .doc = "Do not wait until the pipeline has reached the status" },          \
+        { .letter = 'i',                                                                                               \
+          .name = "initial",                                                                                           \
+          .value = "INITIAL",                                                                                          \
+          .doc = "The status to start into: running, paused or standby; running if not given" },                       \
+        { .letter = 'b',                                                                                               \
+          .name = "bootstrap-policy",                                                                                  \
+          .value = "BOOTSTRAP_POLICY",                                                                                 \
+          .doc = "allow, reject or await_approval, which it is if not given" },                                        \
+        { .name = "silent-bootstrap", .doc = "Bootstrap with output connectors disabled" },                            \
+        { .name = "concurrent-bootstrap", .doc = "Serve the old views while changed views are filled" },               \
+    {                                                                                                                  \
+        .name = "no-dismiss-error", .doc = "Keep a deployment error; the start is then refused"                        \
+    }
+
+static const fda_opt_t CREATE_OPTS[] = {
+    PROGRAM_OPTS,
+    RUNTIME_OPTS,
+    { .name = "tag", .value = "TAGS", .doc = "A tag for the pipeline; may be repeated" },
+    END,
+};
+static const fda_pos_t CREATE_POS[] = {
+    PIPELINE,
+    { .name = "PROGRAM_PATH", .optional = true, .doc = "A file with the SQL code; without one the program is empty" },
+    { .name = "PROFILE",
+      .optional = true,
+      .values = "dev|unoptimized|optimized",
+      .doc = "The compilation profile; optimized if not given" },
+    END,
+};
+static const fda_pos_t COPY_POS[] = {
+    { .name = "SOURCE", .doc = "The name of the pipeline to copy" },
+    { .name = "DESTINATION", .doc = "The name of the new pipeline" },
+    END,
+};
+static const fda_opt_t START[] = { START_OPTS, END };
+static const fda_opt_t RESTART[] = {
+    START_OPTS,
+    { .letter = 'c', .name = "checkpoint", .doc = "Take a checkpoint before the stop" },
+    END,
+};
+static const fda_opt_t STOP[] = {
+    { .letter = 'c', .name = "checkpoint", .doc = "Take a checkpoint before the stop" },
+    { .letter = 'n', .name = "no-wait", .doc = "Do not wait until the pipeline is stopped" },
+    END,
+};
+static const fda_opt_t NO_WAIT[] = {
+    { .letter = 'n', .name = "no-wait", .doc = "Do not wait until it has happened" },
+    END,
+};
+static const fda_opt_t DELETE[] = {
+    { .letter = 'f', .name = "force", .doc = "Clear the pipeline's storage first" },
+    END,
+};
+static const fda_opt_t LOGS[] = {
+    { .letter = 'w', .name = "watch", .doc = "Go on with new lines as they are written" },
+    END,
+};
+
+/* --- program --- */
+
+static const fda_opt_t PROGRAM_GET[] = {
+    { .letter = 'u', .name = "udf-rs", .doc = "Retrieve the Rust UDF code" },
+    { .letter = 't', .name = "udf-toml", .doc = "Retrieve the TOML file with dependencies of the UDFs" },
+    END,
+};
+static const fda_opt_t PROGRAM_SET[] = { PROGRAM_OPTS, END };
+static const fda_pos_t PROGRAM_SET_POS[] = {
+    PIPELINE,
+    { .name = "PROGRAM_PATH", .optional = true, .doc = "A file with the SQL code" },
+    END,
+};
+static const fda_opt_t PROGRAM_SET_CONFIG[] = {
+    { .letter = 'p',
+      .name = "profile",
+      .value = "PROFILE",
+      .values = "dev|unoptimized|optimized",
+      .doc = "The compilation profile" },
+    RUNTIME_OPTS,
+    END,
+};
+static const fda_cmd_t PROGRAM[] = {
+    { .name = "get", .doc = "Retrieve the program code", .pos = NAME, .opts = PROGRAM_GET, .run = fda_cmd_program_get },
+    { .name = "set",
+      .doc = "Set a new program",
+      .pos = PROGRAM_SET_POS,
+      .opts = PROGRAM_SET,
+      .run = fda_cmd_program_set },
+    { .name = "config",
+      .aliases = "cfg",
+      .doc = "Retrieve the configuration of the program",
+      .pos = NAME,
+      .run = fda_cmd_program_config },
+    { .name = "set-config",
+      .aliases = "set-cfg",
+      .doc = "Set the configuration of the program",
+      .pos = NAME,
+      .opts = PROGRAM_SET_CONFIG,
+      .run = fda_cmd_program_set_config },
+    { .name = "status",
+      .doc = "Retrieve the compilation status of the program",
+      .pos = NAME,
+      .run = fda_cmd_program_status },
+    { .name = "errors",
+      .doc = "Retrieve the program's errors and warnings",
+      .pos = NAME,
+      .run = fda_cmd_program_errors },
+    { .name = "info",
+      .doc = "Retrieve schema and connectors of the compiled program",
+      .pos = NAME,
+      .run = fda_cmd_program_info },
+    END,
+};
+
+/* --- connector --- */
+
+static const fda_pos_t CONNECTOR_POS[] = {
+    PIPELINE,
+    { .name = "RELATION_NAME", .doc = "The name of the table or view" },
+    { .name = "CONNECTOR_NAME", .doc = "The name of the connector" },
+    END,
+};
+static const fda_cmd_t CONNECTOR[] = {
+    { .name = "start", .doc = "Start the connector", .run = fda_cmd_connector_start },
+    { .name = "pause", .aliases = "stop", .doc = "Pause the connector", .run = fda_cmd_connector_pause },
+    { .name = "stats",
+      .aliases = "status",
+      .doc = "Retrieve the connector's statistics",
+      .run = fda_cmd_connector_stats },
+    { .name = "why", .doc = "Say why the connector is running or not", .run = fda_cmd_connector_why },
+    END,
+};
+
+/* --- the rest --- */
+
+static const fda_pos_t SET_CONFIG_POS[] = {
+    PIPELINE,
+    { .name = "KEY",
+      .values = "workers|storage|fault_tolerance|checkpoint_interval|cpu_profiler|tracing|tracing_endpoint_jaeger|"
+                "min_batch_size_records|max_buffering_delay_usecs|cpu_cores_min|cpu_cores_max|memory_mb_min|"
+                "memory_mb_max|storage_mb_max|storage_class|min_storage_bytes|clock_resolution_usecs|logging|"
+                "http_workers|io_workers|dev_tweaks",
+      .doc = "The key of the configuration to update" },
+    { .name = "VALUE", .doc = "The new value" },
+    END,
+};
+static const fda_pos_t QUERY_POS[] = {
+    PIPELINE,
+    { .name = "SQL", .optional = true, .doc = "The query; without one it is read from stdin" },
+    END,
+};
+static const fda_opt_t QUERY[] = {
+    { .letter = 's', .name = "stdin", .doc = "Read the query from stdin" },
+    END,
+};
+static const fda_pos_t TOKEN_POS[] = {
+    PIPELINE,
+    { .name = "TABLE", .doc = "The name of the table" },
+    { .name = "CONNECTOR", .doc = "The name of the connector" },
+    END,
+};
+static const fda_pos_t TOKEN_STATUS_POS[] = {
+    PIPELINE,
+    { .name = "TOKEN", .doc = "The token, from `fda completion-token` or from an ingress call" },
+    END,
+};
+static const fda_pos_t WAIT_POS[] = {
+    PIPELINE,
+    { .name = "RELATION", .optional = true, .doc = "The name of a table: wait for one of its connectors" },
+    { .name = "CONNECTOR", .optional = true, .doc = "The name of the connector" },
+    END,
+};
+static const fda_opt_t WAIT[] = {
+    { .name = "for",
+      .value = "WHAT",
+      .values = "end_of_input|running|complete",
+      .required = true,
+      .doc = "running: it runs (or has run). end_of_input: all input was read. complete: and its output is delivered" },
+    END,
+};
+
+static const fda_cmd_t COMMANDS[] = {
+    { .name = "pipelines", .doc = "List the available pipelines", .run = fda_cmd_pipelines },
+    { .name = "create", .doc = "Create a new pipeline", .pos = CREATE_POS, .opts = CREATE_OPTS, .run = fda_cmd_create },
+    { .name = "copy",
+      .aliases = "clone",
+      .doc = "Copy a pipeline's program and configuration into a new pipeline",
+      .pos = COPY_POS,
+      .run = fda_cmd_copy },
+    { .name = "start", .doc = "Start a pipeline", .pos = NAME, .opts = START, .run = fda_cmd_start },
+    { .name = "pause", .doc = "Pause a pipeline", .pos = NAME, .opts = NO_WAIT, .run = fda_cmd_pause },
+    { .name = "resume", .doc = "Resume a pipeline", .pos = NAME, .opts = NO_WAIT, .run = fda_cmd_resume },
+    { .name = "restart",
+      .doc = "Stop a pipeline, then start it again",
+      .pos = NAME,
+      .opts = RESTART,
+      .run = fda_cmd_restart },
+    { .name = "stop", .aliases = "shutdown", .doc = "Stop a pipeline", .pos = NAME, .opts = STOP, .run = fda_cmd_stop },
+    { .name = "status", .doc = "Retrieve the state of a pipeline", .pos = NAME, .run = fda_cmd_status },
+    { .name = "stats",
+      .aliases = "statistics",
+      .doc = "Retrieve the runtime statistics of a pipeline",
+      .pos = NAME,
+      .run = fda_cmd_stats },
+    { .name = "metrics",
+      .doc = "Retrieve the metrics of a pipeline, with --format json or prometheus",
+      .pos = NAME,
+      .run = fda_cmd_metrics },
+    { .name = "logs",
+      .aliases = "log",
+      .doc = "Retrieve the logs of a pipeline",
+      .pos = NAME,
+      .opts = LOGS,
+      .run = fda_cmd_logs },
+    { .name = "program", .doc = "Interact with the program of the pipeline", .subs = PROGRAM },
+    { .name = "config",
+      .aliases = "cfg",
+      .doc = "Retrieve the runtime configuration of a pipeline",
+      .pos = NAME,
+      .run = fda_cmd_config },
+    { .name = "set-config",
+      .aliases = "set-cfg",
+      .doc = "Update the runtime configuration of a pipeline",
+      .pos = SET_CONFIG_POS,
+      .run = fda_cmd_set_config },
+    { .name = "tags", .doc = "Retrieve the tags of a pipeline", .pos = NAME, .run = fda_cmd_tags },
+    { .name = "delete",
+      .aliases = "del",
+      .doc = "Delete a pipeline",
+      .pos = NAME,
+      .opts = DELETE,
+      .run = fda_cmd_delete },
+    { .name = "connector",
+      .doc = "Control a connector of a table or view of a pipeline",
+      .pos = CONNECTOR_POS,
+      .subs = CONNECTOR },
+    { .name = "graph",
+      .doc = "Show which connectors wait for which, and their states",
+      .pos = NAME,
+      .run = fda_cmd_graph },
+    { .name = "wait",
+      .doc = "Wait until a pipeline or one of its connectors is as asked; exit 1 if it cannot get there\n\n"
+             "With --timeout the wait ends with exit code 1 after that many seconds.",
+      .pos = WAIT_POS,
+      .opts = WAIT,
+      .run = fda_cmd_wait },
+    { .name = "top",
+      .doc = "Watch the connectors of a pipeline, refreshed every second",
+      .pos = NAME,
+      .run = fda_cmd_top },
+    { .name = "query",
+      .aliases = "exec",
+      .doc = "Execute an ad-hoc query against a pipeline and return the result",
+      .pos = QUERY_POS,
+      .opts = QUERY,
+      .run = fda_cmd_query },
+    { .name = "completion-token",
+      .aliases = "generate-token",
+      .doc = "Generate a completion token for a table and connector of a pipeline",
+      .pos = TOKEN_POS,
+      .run = fda_cmd_token },
+    { .name = "completion-status",
+      .aliases = "check-token",
+      .doc = "Check the status of a completion token",
+      .pos = TOKEN_STATUS_POS,
+      .run = fda_cmd_token_status },
+    { .name = "clear",
+      .doc = "Clear the storage of a pipeline, which must be stopped",
+      .pos = NAME,
+      .opts = NO_WAIT,
+      .run = fda_cmd_clear },
+    { .name = "dismiss-error",
+      .doc = "Dismiss the deployment error of a pipeline",
+      .pos = NAME,
+      .run = fda_cmd_dismiss },
+    END,
+};
+
+const fda_cmd_t fda_root = { .name = "fda", .doc = "A command line client of the REST API.", .subs = COMMANDS };

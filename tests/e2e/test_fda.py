@@ -1,0 +1,338 @@
+"""fda against a daemon: the life of a pipeline, output and exit codes, and the commands that only this fda has."""
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from hg import FDA, until
+
+PROGRAM = """
+CREATE TABLE price (part BIGINT NOT NULL, price INT) WITH ('materialized' = 'true', 'connectors' = '[
+  {"name": "hist", "labels": ["price.backfill"],
+   "transport": {"name": "datagen", "config": {"plan": [{"limit": 10, "fields": {"part": {"range": [0, 10]}}}]}}},
+  {"name": "slow", "labels": ["price.slow"],
+   "transport": {"name": "datagen", "config": {"plan": [{"limit": 1000000, "rate": 1}]}}},
+  {"name": "live", "start_after": ["price.slow"],
+   "transport": {"name": "datagen", "config": {"plan": [{"limit": 5}]}}},
+  {"name": "next", "start_after": ["price.backfill"],
+   "transport": {"name": "datagen", "config": {"plan": [{"limit": 5}]}}}
+]');
+CREATE VIEW out_view WITH ('connectors' = '[{"name": "sink", "transport": {"name": "null_output"}}]') AS SELECT * FROM price;
+"""
+FINITE = """
+CREATE TABLE t (a BIGINT NOT NULL) WITH ('materialized' = 'true', 'connectors' = '[
+  {"name": "g", "transport": {"name": "datagen", "config": {"plan": [{"limit": 100}]}}}]');
+"""
+
+
+class Fda:
+    def __init__(self, url):
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("FELDERA_")}
+        self.env["FELDERA_HOST"] = url
+
+    def run(self, *args, stdin="", timeout=60):
+        return subprocess.run([FDA, *args], input=stdin, env=self.env, capture_output=True, text=True, timeout=timeout)
+
+    def __call__(self, *args, stdin=""):
+        r = self.run(*args, stdin=stdin)
+        assert r.returncode == 0, f"fda {' '.join(args)}: {r.returncode}\n{r.stdout}{r.stderr}"
+        assert r.stderr == ""
+        return r.stdout
+
+    def json(self, *args):
+        return json.loads(self(*args, "--format", "json"))
+
+    def fails(self, code, *args, stdin=""):
+        r = self.run(*args, stdin=stdin)
+        assert r.returncode == code, f"fda {' '.join(args)}: {r.returncode}\n{r.stdout}{r.stderr}"
+        assert r.stderr.endswith("\n")
+        return r.stderr
+
+
+@pytest.fixture(scope="module")
+def fda(daemon):
+    return Fda(daemon.url)
+
+
+@pytest.fixture(scope="module")
+def price(fda, tmp_path_factory):
+    """The pipeline `price`, running; hist has ended and next has followed it."""
+    path = tmp_path_factory.mktemp("fda") / "price.sql"
+    path.write_text(PROGRAM)
+    assert fda("create", "price", str(path), "dev", "--tag", "b", "--tag", "a", "--tag", "b") == "Pipeline created successfully.\n"
+    assert fda("start", "price") == "Pipeline started successfully.\n"
+    assert fda("wait", "price", "price", "next", "--for", "end_of_input") == ""
+    yield fda
+    fda("stop", "price")
+    fda("delete", "-f", "price")
+
+
+# --- the life of a pipeline ---
+
+def test_life(fda, tmp_path):
+    path = tmp_path / "p.sql"
+    path.write_text(FINITE)
+    assert fda("create", "life", str(path)) == "Pipeline created successfully.\n"
+    assert "A pipeline named 'life' already exists" in fda.fails(1, "create", "life", str(path))
+    until("life is compiled", lambda: fda("program", "status", "life").startswith("Success (version 1, last updated 2"))
+    assert fda("start", "life", "--initial", "paused") == "Pipeline started successfully.\n"
+    assert fda.json("status", "life")["deployment_status"] == "Paused"
+    assert fda("resume", "life") == "Pipeline resumed successfully.\n"
+    assert fda("wait", "life", "--for", "complete") == ""
+    assert fda("wait", "life", "--for", "end_of_input") == ""
+    assert len(fda("query", "life", "SELECT a FROM t", "--format", "json").splitlines()) == 101  # and the final blank line
+    assert fda("pause", "life") == "Pipeline paused successfully.\n"
+    assert fda("restart", "life") == "Pipeline stop successful.\nPipeline started successfully.\n"
+    assert "only once it is stopped" in fda.fails(1, "delete", "life")
+    assert fda("shutdown", "life") == "Pipeline stopped successfully.\n"
+    assert "life" in fda.fails(1, "wait", "life", "--for", "complete")
+    assert "storage" in fda.fails(1, "delete", "life")
+    assert fda("clear", "life") == "Pipeline cleared successfully.\n"
+    assert fda("copy", "life", "life2") == "Pipeline copied successfully.\n"
+    assert fda("delete", "life") == "Pipeline deleted successfully.\n"
+    assert fda("del", "-f", "life2") == "Pipeline cleared successfully.\nPipeline deleted successfully.\n"
+    assert fda.fails(1, "status", "life") == "Unknown pipeline name 'life'\n"
+
+
+def test_list_is_a_box(fda):
+    fda("create", "box", "-s", stdin="")
+    lines = fda("pipelines").splitlines()
+    assert re.fullmatch("╭─+┬─+╮", lines[0])
+    assert re.fullmatch("│ name +│ status +│", lines[1])
+    assert any(re.fullmatch("│ box +│ Stopped +│", line) for line in lines[3:-1])
+    assert re.fullmatch("╰─+┴─+╯", lines[-1])
+    assert len({len(line) for line in lines}) == 1
+    assert "box" in [p["name"] for p in fda.json("pipelines")]
+    fda("delete", "box")
+
+
+def test_program(fda, tmp_path):
+    path = tmp_path / "p.sql"
+    path.write_text("CREATE TABLE t (a INT);\nCREATE VIEW v AS SELECT b FROM t;\n")
+    fda("create", "prog", str(path))
+    until("prog is refused", lambda: fda("program", "status", "prog").startswith("SqlError (version 1, "))
+    assert fda("program", "get", "prog") == path.read_text() + "\n"
+    errors = fda("program", "errors", "prog")
+    assert errors.startswith("SQL compiler exit code: 1\nerror: ") and "(line 2, column 25)" in errors and "^" in errors
+    assert fda.json("program", "errors", "prog")["sql_compilation"]["messages"][0]["start_line_number"] == 2
+    assert "does not compile" in fda.fails(1, "start", "prog")
+    assert "does not compile" in fda.fails(1, "wait", "prog", "--for", "running")
+    assert "is not compiled" in fda.fails(1, "connector", "prog", "t", "c", "start")
+    assert fda("program", "set", "prog", "-s", stdin="CREATE TABLE t (a INT);") == "Program updated successfully.\n"
+    until("prog is compiled", lambda: fda("program", "status", "prog").startswith("Success (version 2, "))
+    assert fda.json("program", "info", "prog")["schema"]["inputs"][0]["name"] == "t"
+    assert fda("program", "set-config", "prog", "-p", "dev") == (
+        "Program config updated successfully.\n"
+        "+-----------------------+-------+\n"
+        "| cache                 | true  |\n"
+        "+-----------------------+-------+\n"
+        "| profile               | dev   |\n"
+        "+-----------------------+-------+\n"
+        "| use_platform_compiler | false |\n"
+        "+-----------------------+-------+\n")
+    assert fda.json("program", "config", "prog") == {"cache": True, "profile": "dev", "use_platform_compiler": False}
+    fda("delete", "prog")
+
+
+def test_runtime_config(fda):
+    fda("create", "conf")
+    assert fda("set-config", "conf", "workers", "3").startswith("Runtime config updated successfully.\n+---")
+    assert fda.json("set-config", "conf", "memory_mb_min", "18446744073709551615")["resources"]["memory_mb_min"] == 2**64 - 1
+    assert fda.json("set-config", "conf", "dev_tweaks", '{"a": {"b": 1}}')["dev_tweaks"] == {"a": {"b": 1}}
+    config = fda.json("config", "conf")
+    assert config["workers"] == 3 and config["fault_tolerance"]["model"] == "none"
+    table = fda("config", "conf").splitlines()
+    assert len({len(line) for line in table}) == 1
+    assert any(re.fullmatch(r"\| dev_tweaks +\| a \| b \| 1 +\|", line) for line in table)
+    assert fda.fails(1, "set-config", "conf", "workers", "x") == "Failed to parse value 'x' for updating key Workers\n"
+    assert "invalid value 'wrokers' for '<KEY>'" in fda.fails(2, "set-config", "conf", "wrokers", "3")
+    fda("delete", "conf")
+
+
+# --- a running pipeline ---
+
+def test_query(price):
+    text = price("query", "price", "SELECT part FROM price WHERE part < 0")
+    assert text.splitlines()[1] == "| part |"
+    rows = [json.loads(x) for x in price("exec", "price", "-s", "--format", "json",
+                                         stdin="SELECT part FROM price").splitlines() if x]
+    assert len(rows) >= 15 and set(rows[0]) == {"part"}
+    error = price.run("query", "price", "SELECT nope FROM price")
+    assert error.returncode == 1 and error.stdout == "" and error.stderr.startswith("ERROR: ") and "nope" in error.stderr
+    error = price.run("query", "price", "SELECT nope FROM price", "--format", "json")
+    assert error.returncode == 1 and "nope" in json.loads(error.stdout)["error"]
+    assert price.fails(1, "query", "nope", "SELECT 1") == "Unknown pipeline name 'nope'\n"
+    assert price.fails(1, "query", "price", "SELECT 1", "--format", "arrow_ipc") == "Unsupported output format: arrow_ipc\n"
+    assert price.fails(1, "query", "price", stdin=" \n") == "The SQL query is empty\n"
+
+
+def test_query_of_a_stopped_pipeline_says_so(fda):
+    fda("create", "still")
+    assert fda.fails(1, "query", "still", "SELECT 1") == (
+        "Pipeline 'still' is not running (status: 'Stopped'): start it with `fda start still`\n")
+    fda("delete", "still")
+
+
+def test_connector(price):
+    stats = price.json("connector", "price", "price", "slow", "stats")
+    assert stats["endpoint_name"] == "price.slow" and stats["paused"] is False
+    table = price("connector", "price", "price", "slow", "status").splitlines()
+    assert len({len(line) for line in table}) == 1
+    assert any(re.fullmatch(r'\| endpoint_name +\| "price.slow" +\|', line) for line in table)
+    assert price("connector", "price", "price", "slow", "pause") == "Table price connector slow paused successfully.\n"
+    assert price.json("connector", "price", "price", "slow", "stats")["paused"] is True
+    assert price("connector", "price", "price", "slow", "why").startswith("price.slow is paused by user")
+    assert price("connector", "price", "price", "slow", "start") == "Table price connector slow started successfully.\n"
+    assert price("connector", "price", "out_view", "sink", "stop") == "View out_view connector sink paused successfully.\n"
+    assert price("connector", "price", "out_view", "sink", "start") == "View out_view connector sink started successfully.\n"
+    assert price.fails(1, "connector", "price", "price", "slwo", "start") == (
+        "No connector named slwo found for relation price in pipeline price; did you mean 'price.slow'?\n")
+
+
+def test_why(price):
+    text = price("connector", "price", "price", "live", "why")
+    assert text.startswith("price.live is paused: waiting for label 'price.slow'\n")
+    assert "price.slow" in text.splitlines()[1]
+    why = price.json("connector", "price", "price", "live", "why")
+    assert why["reason"] == "waiting" and why["waiting_for"][0]["connector"] == "price.slow"
+    assert "is an output" in price.fails(1, "connector", "price", "out_view", "sink", "why")
+
+
+def test_graph(price):
+    lines = price("graph", "price").splitlines()
+    assert [re.sub(r"  .*", "", line) for line in lines] == [
+        "price.hist", "└─ price.backfill", "", "price.slow", "└─ price.slow", ""]
+    assert re.fullmatch(r"price\.hist +datagen  ended +10", lines[0])
+    assert re.fullmatch(r"   └─ price\.next  datagen  ended +5", lines[2])
+    assert re.fullmatch(r"price\.slow +datagen  running +\d+, 0 %, .* left", lines[3])
+    assert re.fullmatch(r"   └─ price\.live  datagen  waiting for price\.slow", lines[5])
+    assert {e["label"] for e in price.json("graph", "price")["edges"]} == {"price.backfill", "price.slow"}
+
+
+def test_top_once(price):
+    lines = price("top", "price").splitlines()
+    assert re.fullmatch(r"price · Running · [\d,]+ in · [\d,]+ processed · [\d.]+ MiB", lines[0])
+    assert lines[1].split() == ["connector", "transport", "state", "records", "rate/s", "queue", "errors", "done"]
+    assert {line.split()[0] for line in lines[2:]} == {"price.hist", "price.slow", "price.live", "price.next", "out_view.sink"}
+
+
+def test_wait(price):
+    assert price("wait", "price", "--for", "running") == ""
+    assert price("wait", "price", "price", "slow", "--for", "running") == ""
+    assert price("wait", "price", "price", "hist", "--for", "complete") == ""
+    assert price.fails(1, "wait", "price", "price", "live", "--for", "running", "--timeout", "1") == (
+        "price.live did not come to 'running' within 1 s\n")
+    assert price.fails(1, "wait", "price", "price", "nope", "--for", "running") == (
+        "Pipeline 'price' has no input connector price.nope\n")
+    assert "--for <WHAT>" in price.fails(2, "wait", "price")
+    assert "<CONNECTOR>" in price.fails(2, "wait", "price", "price", "--for", "running")
+
+
+def test_wait_ends_when_the_pipeline_stops(fda):
+    fda("create", "stopping", "-s", stdin=PROGRAM)
+    fda("start", "stopping")
+    waiter = subprocess.Popen([FDA, "wait", "stopping", "--for", "complete"], env=fda.env, stderr=subprocess.PIPE, text=True)
+    fda("stop", "stopping")
+    assert waiter.wait(30) == 1
+    assert waiter.stderr.read().startswith("Pipeline 'stopping' is stopped")
+    waiter.stderr.close()
+    fda("delete", "-f", "stopping")
+
+
+def test_wait_ends_when_a_connector_failed(fda, tmp_path):
+    fda("create", "failing", "-s", stdin=f"""
+CREATE TABLE t (a INT) WITH ('connectors' = '[
+  {{"name": "a", "labels": ["l"], "transport": {{"name": "file_input", "config": {{"path": "{tmp_path}/absent"}}}}, "format": {{"name": "json"}}}},
+  {{"name": "b", "start_after": ["l"], "transport": {{"name": "datagen", "config": {{"plan": [{{"limit": 1}}]}}}}}}]');""")
+    fda("start", "failing")
+    assert fda.fails(1, "wait", "failing", "t", "a", "--for", "end_of_input").startswith("Connector t.a failed: ")
+    assert "which failed" in fda.fails(1, "wait", "failing", "t", "b", "--for", "running")
+    assert fda.run("wait", "failing", "--for", "complete").returncode == 1
+    assert "blocked by t.a (failed)" in fda("graph", "failing")
+    fda("stop", "failing")
+    fda("delete", "-f", "failing")
+
+
+def test_stats_metrics_logs_tokens_tags(price):
+    stats = price.json("stats", "price")
+    assert stats["global_metrics"]["state"] == "Running" and len(stats["inputs"]) == 4
+    table = price("statistics", "price").splitlines()
+    assert len({len(line) for line in table}) == 1
+    assert any('"price.live"' in line for line in table)
+    assert "# TYPE" in price("metrics", "price", "--format", "prometheus")
+    assert isinstance(price.json("metrics", "price"), list)
+    assert "not supported as a metrics format" in price.fails(1, "metrics", "price")
+    assert "price.hist" in price("logs", "price")
+    token = price("completion-token", "price", "price", "hist").strip()
+    assert price("completion-status", "price", token) == "complete\n"
+    assert price.json("check-token", "price", token)["status"] == "complete"
+    assert "token" in price.fails(1, "completion-status", "price", "abc")
+    assert price("tags", "price") == "a,b\n"
+
+
+def test_logs_are_watched_until_interrupted(price):
+    p = subprocess.Popen([FDA, "logs", "price", "-w"], env=price.env, stdout=subprocess.PIPE, text=True)
+    assert p.stdout.readline()
+    assert p.poll() is None
+    p.send_signal(signal.SIGINT)
+    assert p.wait(30) == -signal.SIGINT
+    p.stdout.close()
+
+
+# --- the command line ---
+
+@pytest.mark.parametrize("args, words", [
+    (["stts", "p"], ["unrecognized subcommand 'stts'", "a similar subcommand exists: 'stats'"]),
+    (["start"], ["<NAME>", "Usage: fda start [OPTIONS] <NAME>"]),
+    (["start", "p", "q"], ["unexpected argument 'q' found"]),
+    (["start", "p", "--no-wiat"], ["unexpected argument '--no-wiat' found", "'--no-wait'"]),
+    (["stop", "-x", "p"], ["unexpected argument '-x' found"]),
+    (["start", "p", "-i"], ["a value is required for '--initial <INITIAL>'"]),
+    (["--format", "xml", "pipelines"], ["invalid value 'xml' for '--format <FORMAT>'", "arrow_ipc"]),
+    (["--timeout", "x", "pipelines"], ["invalid value 'x' for '--timeout'"]),
+    (["connector", "p", "t", "c"], ["requires a subcommand", "start, pause, stats, why, help"]),
+    (["connector", "p", "t"], ["<CONNECTOR_NAME>"]),
+    (["connector", "p", "t", "c", "wyh"], ["unrecognized subcommand 'wyh'", "'why'"]),
+    (["program"], ["Commands:", "set-config"]),
+    ([], ["Usage: fda [OPTIONS] <COMMAND>", "pipelines"]),
+    (["create", "p", "x.sql", "-s"], ["cannot be used with"]),
+    (["create", "p", "x.sql", "fast"], ["invalid value 'fast' for '[PROFILE]'"]),
+])
+def test_wrong_usage(fda, args, words):
+    error = fda.fails(2, *args)
+    for w in words:
+        assert w in error
+
+
+@pytest.mark.parametrize("command", ["", "create", "start", "stop", "connector", "program set", "wait", "graph", "top", "query"])
+def test_help(fda, command):
+    text = fda(*command.split(), "--help")
+    assert f"Usage: fda {command + ' ' if command else ''}[OPTIONS]" in text
+    assert "Global Options:" in text and "FELDERA_HOST" in text
+    assert max(len(line) for line in text.splitlines()) < 400
+    assert fda("help", *command.split()) == text or not command
+
+
+def test_no_daemon(fda):
+    error = fda.fails(1, "--host", "http://127.0.0.1:1", "--retries", "0", "pipelines")
+    assert error.startswith("Failed to list pipelines: ") and "headgate serve" in error
+    assert "is no URL" in fda.fails(1, "--host", "127.0.0.1:8080", "pipelines")
+
+
+def test_options_after_the_command_and_joined(fda):
+    url = fda.env["FELDERA_HOST"]
+    r = subprocess.run([FDA, "pipelines", f"--host={url}/", "--format=json", "--retries=0"],
+                       env={k: v for k, v in fda.env.items() if k != "FELDERA_HOST"}, capture_output=True, text=True, timeout=60)
+    assert r.returncode == 0 and isinstance(json.loads(r.stdout), list)
+
+
+def test_credentials_stay_at_home_without_https(fda):
+    r = fda.run("--auth", "apikey:secret", "pipelines")
+    assert r.returncode == 0 and "does not use `https`" in r.stderr and "secret" not in r.stderr
+
+
+def test_missing_file(fda):
+    assert fda.fails(1, "create", "x", "/nonexistent/p.sql") == "Failed to read '/nonexistent/p.sql': No such file or directory\n"
