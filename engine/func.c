@@ -239,8 +239,11 @@ static int no_match(hg_str_t name, const hg_type_t *const *types, uint32_t n, co
         uint32_t min, max;
         arity(near->args, &min, &max);
         if (n < min || n > max) {
-            char most[24];
-            snprintf(most, sizeof most, max == UINT32_MAX ? " or more" : max == min ? "" : " to %u", max);
+            char most[24] = "";
+            if (max == UINT32_MAX)
+                snprintf(most, sizeof most, " or more");
+            else if (max > min)
+                snprintf(most, sizeof most, " to %u", max);
             rc = hg_err_set(err, HG_ETYPE, "Invalid number of arguments to function '%s'. Was expecting %u%s arguments",
                             shown.p, min, most);
         } else {

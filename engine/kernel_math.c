@@ -29,7 +29,7 @@ static hg_i128 round_to(hg_i128 v, hg_i128 unit, hg_round_t how)
 static hg_i128 round_digits(hg_i128 v, int scale, int64_t digits, hg_round_t how)
 {
     if (digits >= scale) return v;
-    if (scale - digits > 38) return 0;
+    if (digits < scale - 38) return 0;
     return round_to(v, hg_pow10((int)(scale - digits)), how);
 }
 

@@ -122,6 +122,7 @@ static void decimals_to_the_last_digit(void **state)
         { "trunc", { "DECIMAL(5, 2)|-1.29", "INTEGER|1" }, "-1.20", NULL, NULL },
         { "floor", { "DECIMAL(5, 2)|-1.25" }, "-2", "DECIMAL(5, 0)", NULL },
         { "ceil", { "DECIMAL(5, 2)|1.25" }, "2", NULL, NULL },
+        { "round", { "INTEGER|5", "BIGINT|-9223372036854775808" }, "0", NULL, NULL },
         { "floor", { "DECIMAL(38, 38)|-0.5" }, "-1", NULL, NULL },
         { "round", { "INTEGER|155", "INTEGER|-1" }, "160", "INTEGER", NULL },
         { "round", { "TINYINT|127", "INTEGER|-1" }, "!overflows", NULL, NULL },
