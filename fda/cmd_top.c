@@ -52,7 +52,8 @@ static const char *rate(fda_t *f, top_t *t, const char *name, const char *digits
     for (uint32_t i = 0; i < t->n_old; i++) {
         if (strcmp(t->old[i].name, name) != 0 || records < t->old[i].records) continue;
         uint64_t ms = HG_MAX(t->new_ms - t->old_ms, (uint64_t)1);
-        return fda_thousands(f, hg_arena_printf(f->arena, "%" PRIu64, (records - t->old[i].records) * 1000 / ms));
+        return fda_thousands(
+            f, hg_arena_printf(f->arena, "%" PRIu64, ((records - t->old[i].records) * 1000 + ms / 2) / ms));
     }
     return "";
 }

@@ -1,6 +1,7 @@
 /* common.c: start-up, and what several commands do. */
 #include "base/hg.h"
 #include <errno.h>
+#include <signal.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/mem.h"
@@ -177,11 +178,16 @@ int hg_fda_main(int argc, char **argv)
     fda_t f = { .arena = hg_arena_new() };
     const fda_args_t *a = NULL;
     int rc = 0;
+    signal(SIGPIPE, SIG_IGN);
     if (fda_args_parse(f.arena, &fda_root, argc, argv, &a, &rc) == 0) {
         rc = configure(&f, a);
         if (rc == 0) rc = fda_args_cmd(a)->run(&f, a);
     }
-    if (fflush(stdout) != 0 && rc == 0) rc = fda_error("cannot write the output: %s", strerror(errno));
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        if (errno != EPIPE)
+            fda_error("cannot write the output: %s", strerror(errno)); /* `fda … | head` is no complaint */
+        rc = 1;
+    }
     hg_arena_free(f.arena);
     return rc;
 }

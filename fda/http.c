@@ -98,7 +98,9 @@ static bool on_data(void *arg, const char *p, size_t n)
     if (c->idle_ms) uv_timer_start(&c->idle, on_idle, c->idle_ms, 0);
     if (c->to_stdout && c->status < 300) {
         fwrite(p, 1, n, stdout);
-        fflush(stdout);
+        if (fflush(stdout) == 0) return true;
+        hg_transfer_cancel(c->transfer); /* nobody reads on */
+        end_call(c);
         return true;
     }
     if (hg_buf_add(&c->body, p, n) < 0) c->full = true;

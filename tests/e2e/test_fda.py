@@ -1,9 +1,11 @@
 """fda against a daemon: the life of a pipeline, output and exit codes, and the commands that only this fda has."""
+import http.server
 import json
 import os
 import re
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -336,3 +338,74 @@ def test_credentials_stay_at_home_without_https(fda):
 
 def test_missing_file(fda):
     assert fda.fails(1, "create", "x", "/nonexistent/p.sql") == "Failed to read '/nonexistent/p.sql': No such file or directory\n"
+
+
+# --- a daemon that refuses for a while ---
+
+class Moody(http.server.BaseHTTPRequestHandler):
+    """Answers 503 `bad` times, then 200; notes every request."""
+    protocol_version = "HTTP/1.1"
+    bad = 0
+    seen = []
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        Moody.seen.append((self.command, self.path, dict(self.headers), body))
+        refuse = len(Moody.seen) <= Moody.bad
+        text = json.dumps({"message": "not now", "error_code": "Busy", "details": {}} if refuse else []).encode()
+        self.send_response(503 if refuse else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Retry-After", "1")
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def moody():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Moody)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    Moody.seen = []
+    yield Fda(f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_refused_question_is_repeated(moody):
+    Moody.bad = 2
+    assert moody("pipelines").splitlines()[1].split() == ["│", "name", "│", "status", "│"]
+    assert len(Moody.seen) == 3
+    headers = {k.lower(): v for k, v in Moody.seen[0][2].items()}
+    assert headers["api-version"] == "0.349.0" and headers["accept"] == "application/json"
+
+
+def test_retries_are_limited(moody):
+    Moody.bad = 9
+    assert moody.fails(1, "--retries", "1", "pipelines") == "not now\n"
+    assert len(Moody.seen) == 2
+
+
+def test_create_is_not_repeated(moody):
+    Moody.bad = 9
+    assert moody.fails(1, "create", "p") == "not now\n"
+    assert [(s[0], s[1]) for s in Moody.seen] == [("POST", "/v0/pipelines")]
+    assert json.loads(Moody.seen[0][3]) == {"name": "p", "program_code": "", "program_config": {
+        "cache": True, "profile": "optimized", "use_platform_compiler": False}}
+
+
+def test_output_that_cannot_be_written(fda):
+    with open("/dev/full", "w") as full:
+        r = subprocess.run([FDA, "pipelines"], env=fda.env, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert r.returncode == 1 and "No space left on device" in r.stderr
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as closed:
+        r = subprocess.run([FDA, "pipelines"], env=fda.env, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert r.returncode == 1 and r.stderr == ""
