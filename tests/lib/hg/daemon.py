@@ -10,7 +10,7 @@ import urllib.parse
 
 import requests
 
-from . import HEADGATE, until
+from . import HEADGATE, shapes, until
 
 
 class Daemon:
@@ -58,8 +58,17 @@ class Daemon:
 
     # --- HTTP ---
     def request(self, method, path, **kw):
+        """Every answer is held against shapes.py, unless it is not about this API (raw=True)."""
+        __tracebackhide__ = True
         kw.setdefault("timeout", 60)
-        return requests.request(method, self.url + path, **kw)
+        raw = kw.pop("raw", False)
+        r = requests.request(method, self.url + path, **kw)
+        if not raw:
+            full = path
+            if kw.get("params"):
+                full += ("&" if "?" in path else "?") + urllib.parse.urlencode(kw["params"])
+            shapes.check(method, full, r, body=not kw.get("stream"))
+        return r
 
     def get(self, path, **kw):
         return self.request("GET", path, **kw)
@@ -69,8 +78,12 @@ class Daemon:
 
     def ok(self, method, path, **kw):
         r = self.request(method, path, **kw)
-        assert r.status_code < 300, f"{method} {path}: {r.status_code} {r.text[:2000]}"
+        assert r.status_code < 300, f"{method} {path}: {r.status_code} {r.text[:2000]}{self._why_stopped(path) if r.status_code == 503 else ''}"
         return r
+
+    def _why_stopped(self, path):
+        p = self.get("/".join(path.split("?")[0].split("/")[:4]) + "?selector=status", raw=True).json()
+        return f"; deployment_error: {json.dumps(p.get('deployment_error'))}"
 
     # --- pipelines ---
     def create(self, name, program, runtime_config=None):
