@@ -300,9 +300,9 @@ static void from_scientific(const char *text, short_dec_t *r)
 
 /* Most values that people store are short decimals: m / 10^k with exact m and 10^k. The first k that gives v back is
  * the shortest form. */
-static bool short_f64(double v, short_dec_t *r)
+static bool short_f64(double v, int max_k, short_dec_t *r)
 {
-    for (int k = 0; k <= 17; k++) {
+    for (int k = 0; k <= max_k; k++) {
         double scaled = v * p10d[k];
         if (scaled >= 9007199254740992.0) return false;
         uint64_t m = (uint64_t)(scaled + 0.5);
@@ -389,12 +389,35 @@ static size_t print_special(char *out, double v)
     return put(out, signbit(v) ? "-0.0" : "0.0");
 }
 
+/* The fewest digits of 15 to 17, exactly: v = m·2^-s, so v·10^k is m·10^k / 2^s, which fits 128 bits for k up to 22.
+ * The rounded quotient reads back as v when it is nearer than half a unit of m, 10^k / 2. */
+static bool exact_f64(double v, short_dec_t *r)
+{
+    if (!(v >= 1e-5 && v < 9007199254740992.0)) return false;
+    int e, point = 0;
+    uint64_t m = (uint64_t)ldexp(frexp(v, &e), 53);
+    if (e >= 53 || m == UINT64_C(1) << 52) return false; /* below a power of two the neighbours are nearer */
+    unsigned s = (unsigned)(53 - e);
+    while (v >= p10d[point]) point++;
+    while (point <= 0 && v * p10d[1 - point] < 1) point--;
+    for (int n = HG_MAX(15, point); n <= 17; n++) {
+        hg_u128 p = (hg_u128)hg_pow10(n - point), x = m * p, one = (hg_u128)1 << s;
+        hg_u128 q = x >> s, rest = x & (one - 1);
+        bool up = rest > one / 2 || (rest == one / 2 && (q & 1));
+        if (2 * (up ? one - rest : rest) < p) {
+            from_integer((uint64_t)q + up, n - point, r);
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t hg_f64_print(char *out, double v)
 {
     short_dec_t d;
     double a = fabs(v);
     if (!isfinite(v) || v == 0) return print_special(out, v);
-    if (!short_f64(a, &d)) {
+    if (!short_f64(a, 8, &d) && !exact_f64(a, &d) && !short_f64(a, 17, &d)) {
         char text[40];
         /* up to 15 digits survive the way to double and back, except among the subnormals */
         for (int prec = a < 2.3e-308 ? 1 : 15; prec <= 17; prec++) {

@@ -117,6 +117,37 @@ static void floats_round_trip(void **state)
     }
 }
 
+/* As few digits as printf needs, and the same ones: random magnitudes, products of short decimals, powers of two and
+ * their neighbours. */
+static void floats_are_shortest(void **state)
+{
+    (void)state;
+    uint64_t x = 88172645463325252u;
+    for (int i = 0; i < 300000; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        double d = (double)(x >> 11) / (double)(UINT64_C(1) << (i % 70 < 63 ? i % 70 : 62)), back;
+        if (i % 3 == 0) d = (double)(x % 100000) / 100 * 1.19;
+        if (i % 3 == 1) d = ldexp(1, (int)(x % 100) - 30) * (1 + (double)(x % 3 - 1) / 4503599627370496.0);
+        char text[HG_F64_TEXT + 1], want[40], got[40];
+        int prec = 1;
+        do snprintf(want, sizeof want, "%.*e", prec - 1, d);
+        while (strtod(want, NULL) != d && prec++ < 17);
+        size_t n = hg_f64_print(text, d);
+        text[n] = 0;
+        assert_int_equal(hg_f64_parse((hg_str_t){ text, n }, &back), 0);
+        assert_true(back == d);
+        snprintf(got, sizeof got, "%.*e", prec - 1,
+                 back); /* the printed digits, cut to that many, are the printed value */
+        assert_string_equal(got, want);
+        unsigned digits = 0, zeros = 0;
+        for (const char *p = text; *p && *p != 'e'; p++)
+            if (*p >= '0' && *p <= '9' && (digits || *p != '0')) digits++, zeros = *p == '0' ? zeros + 1 : 0;
+        assert_in_range(digits - zeros, d == 0 ? 0 : 1, (unsigned)prec);
+    }
+}
+
 static void floats_parse(void **state)
 {
     (void)state;
@@ -242,9 +273,13 @@ static void intervals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decimals),          cmocka_unit_test(floats_print_the_shortest_form),
-        cmocka_unit_test(floats_round_trip), cmocka_unit_test(floats_parse),
-        cmocka_unit_test(dates_and_times),   cmocka_unit_test(uuids),
+        cmocka_unit_test(decimals),
+        cmocka_unit_test(floats_print_the_shortest_form),
+        cmocka_unit_test(floats_round_trip),
+        cmocka_unit_test(floats_are_shortest),
+        cmocka_unit_test(floats_parse),
+        cmocka_unit_test(dates_and_times),
+        cmocka_unit_test(uuids),
         cmocka_unit_test(intervals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,431 @@
+"""The benchmarks behind run.sh. Each compares two programs side by side, takes turns, keeps the best of ROUNDS, and prints CPU time beside wall
+time: on a machine with neighbours only the CPU time is steady."""
+import contextlib
+import json
+import os
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import requests
+
+from hg import BUILD, HEADGATE, until
+from hg.daemon import Daemon
+
+ROWS = int(os.environ.get("HG_BENCH_ROWS", "1000000"))
+UPSERTS = os.environ.get("HG_BENCH_UPSERTS", "10000000")
+ROUNDS = int(os.environ.get("HG_BENCH_ROUNDS", "3"))
+RAM = tempfile.mkdtemp(prefix="hgbench", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+COLUMNS = "id BIGINT NOT NULL, name VARCHAR, price DOUBLE, ts TIMESTAMP, tags VARCHAR ARRAY"
+
+
+def tool(name):
+    return str(BUILD / "bench" / f"bench_{name}")
+
+
+def say(what, *figures):
+    print(f"| {what} | " + " | ".join(figures) + " |", flush=True)
+
+
+def data(kind, rows=ROWS):
+    path = os.path.join(RAM, f"{rows}.{kind}")
+    if not os.path.exists(path):
+        with open(path, "w") as f:
+            subprocess.run([tool("gen"), kind, str(rows)], stdout=f, check=True)
+    return path
+
+
+def fields(text):
+    """the last line of a tool: name value name value …"""
+    words = text.strip().splitlines()[-1].split()
+    return dict(zip(words[::2], words[1::2]))
+
+
+class Cost:
+    def __init__(self, wall, cpu, rss):
+        self.wall, self.cpu, self.rss = wall, cpu, rss
+
+    def __str__(self):
+        return f"{self.wall:.2f} s wall, {self.cpu:.2f} s CPU, {self.rss:.0f} MiB"
+
+
+def cost(argv, cwd=RAM):
+    """wall, CPU and peak resident memory of one process"""
+    t0 = time.monotonic()
+    p = subprocess.Popen(argv, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    out = p.stdout.read()
+    _, status, ru = os.wait4(p.pid, 0)
+    p.returncode = status
+    wall = time.monotonic() - t0
+    assert status == 0, out.decode()
+    return Cost(wall, ru.ru_utime + ru.ru_stime, ru.ru_maxrss / 1024)
+
+
+def best(costs):
+    return Cost(min(c.wall for c in costs), min(c.cpu for c in costs), min(c.rss for c in costs))
+
+
+def duck(sql):
+    return [sys.executable, "-c", "import duckdb,sys; duckdb.execute(sys.argv[1]).fetchall()", sql]
+
+
+def rss_mib(pid, which="VmRSS"):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(which + r":\s+(\d+)", f.read()).group(1)) / 1024
+
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        v = f.read().rsplit(")", 1)[1].split()
+    return (int(v[11]) + int(v[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pipeline_pid(daemon, name):
+    """the process whose command line names the pipeline's folder"""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read().decode().split("\0")
+            with open(f"/proc/{pid}/stat") as f:
+                parent = f.read().rsplit(")", 1)[1].split()[1]
+            if "pipeline" in words[1:2] and (parent == str(daemon.proc.pid) or any(daemon.data_dir in w for w in words)):
+                return int(pid)
+    raise AssertionError(f"no process of pipeline {name}")
+
+
+class Bare(Daemon):
+    """without the checks of answers that the tests make, on one connection"""
+
+    def request(self, method, path, **kw):
+        if not hasattr(self, "session"):
+            self.session = requests.Session()
+        return self.session.request(method, self.url + path, **kw)
+
+
+@contextlib.contextmanager
+def a_daemon():
+    d = Bare()
+    try:
+        yield d
+    finally:
+        d.close()
+
+
+def quantile(values, q):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * q))]
+
+
+# --- the benchmarks ------------------------------------------------------------------------------------------------------
+
+def start():
+    """create + start of a three-table program until its first row is in; daemon start until it answers"""
+    program = """CREATE TABLE a (id BIGINT NOT NULL PRIMARY KEY, v VARCHAR) WITH ('materialized' = 'true', 'connectors' = '[{"name": "g",
+      "transport": {"name": "datagen", "config": {"plan": [{"limit": 1000}]}}}]');
+    CREATE TABLE b (id BIGINT NOT NULL PRIMARY KEY, v VARCHAR); CREATE TABLE c (id BIGINT NOT NULL PRIMARY KEY, v VARCHAR);
+    CREATE MATERIALIZED VIEW d AS SELECT id, upper(v) AS v FROM a UNION ALL SELECT id, v FROM b UNION ALL SELECT id, v FROM c;"""
+    boots = []
+    for _ in range(5):
+        with tempfile.TemporaryDirectory() as folder, socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+            s.close()
+            t0 = time.monotonic()
+            p = subprocess.Popen([HEADGATE, "serve", "--data-dir", folder, "--port", str(port)], stdout=subprocess.DEVNULL)
+            answered = None
+            while not answered:
+                with contextlib.suppress(OSError):
+                    with socket.create_connection(("127.0.0.1", port)) as c:
+                        c.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                        answered = c.recv(100)
+                time.sleep(0.0005)
+            boots.append(time.monotonic() - t0)
+            assert b" 200 " in answered, answered
+            p.terminate()
+            p.wait()
+    say("daemon start until /healthz answers", f"best {min(boots) * 1e3:.0f} ms, median {quantile(boots, .5) * 1e3:.0f} ms", "budget 50 ms")
+    firsts = []
+    with a_daemon() as d:
+        for i in range(5):
+            t0 = time.monotonic()
+            d.ok("POST", "/v0/pipelines", json={"name": f"p{i}", "program_code": program})
+            d.ok("POST", f"/v0/pipelines/p{i}/start")
+            while True:
+                r = d.get(f"/v0/pipelines/p{i}/stats")
+                if r.status_code == 200 and r.json()["global_metrics"]["total_processed_records"] > 0:
+                    break
+                time.sleep(0.001)
+            firsts.append(time.monotonic() - t0)
+            d.stop_pipeline(f"p{i}")
+    say("create + start → first row", f"best {min(firsts) * 1e3:.0f} ms, median {quantile(firsts, .5) * 1e3:.0f} ms", "budget 100 ms")
+
+
+def formats():
+    """NDJSON and CSV in memory → typed columns → dropped, one thread, against simdjson On-Demand and DuckDB"""
+    def of(argv):
+        out = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        return re.search(r"checksum (\d+)", out).group(1), float(fields(out)["cpu_s"])
+
+    path = data("json")
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        ours.append(of([tool("format"), "json", path, "5"]))
+        if os.path.exists(tool("simdjson")):
+            theirs.append(of([tool("simdjson"), path, "5"]))
+    assert len({s for s, _ in ours + theirs}) == 1, "the parsers do not agree"
+    cpu = min(c for _, c in ours)
+    if theirs:
+        other = min(c for _, c in theirs)
+        say("NDJSON → columns, M records per CPU-second", f"{ROWS / cpu / 1e6:.2f}", f"simdjson {ROWS / other / 1e6:.2f}: ratio {other / cpu:.2f}",
+            "budget 1.0 and 4 M")
+    csv = data("csv")
+    csv_cpu = min(of([tool("format"), "csv", csv, "5"])[1] for _ in range(ROUNDS))
+    read_json = f"read_ndjson('{path}', columns={{id: 'BIGINT', name: 'VARCHAR', price: 'DOUBLE', ts: 'TIMESTAMP', tags: 'VARCHAR[]'}})"
+    read_csv = f"read_csv('{csv}', header=false, columns={{id: 'BIGINT', name: 'VARCHAR', price: 'DOUBLE', ts: 'TIMESTAMP'}})"
+    one = "SET threads = 1; "
+    idle = best([cost(duck(one + "SELECT 1"))for _ in range(ROUNDS)]).cpu
+    dj = best([cost(duck(one + f"SELECT sum(id), max(name), sum(price), max(ts), sum(len(tags)) FROM {read_json}")) for _ in range(ROUNDS)]).cpu - idle
+    dc = best([cost(duck(one + f"SELECT sum(id), max(name), sum(price), max(ts) FROM {read_csv}")) for _ in range(ROUNDS)]).cpu - idle
+    say("NDJSON against DuckDB (one thread, without its start)", f"{ROWS / cpu / 1e6:.2f} M/CPU-s", f"DuckDB {ROWS / dj / 1e6:.2f}: ratio {dj / cpu:.2f}")
+    say("CSV against DuckDB (the same)", f"{ROWS / csv_cpu / 1e6:.2f} M/CPU-s", f"DuckDB {ROWS / dc / 1e6:.2f}: ratio {dc / csv_cpu:.2f}")
+
+
+def file_program(path, out, table="t", fmt="json"):
+    cfg = '"config": {"update_format": "raw", "lines": "single"}' if fmt == "json" else '"config": {}'
+    return f"""CREATE TABLE {table} ({COLUMNS}) WITH ('connectors' = '[{{"name": "in",
+      "transport": {{"name": "file_input", "config": {{"path": "{path}"}}}}, "format": {{"name": "{fmt}", {cfg}}}}}]');
+    CREATE VIEW v WITH ('connectors' = '[{{"name": "out", "transport": {{"name": "file_output", "config": {{"path": "{out}"}}}},
+      "format": {{"name": "json"}}}}]') AS SELECT *, price * 1.19 AS gross FROM {table};"""
+
+
+def view():
+    """NDJSON file → a view that adds a field → NDJSON file, two threads, against DuckDB"""
+    path, out = data("json"), os.path.join(RAM, "out.json")
+    program = os.path.join(RAM, "view.sql")
+    with open(program, "w") as f:
+        f.write(file_program(path, out))
+    copy = duck(f"SET threads = 2; COPY (SELECT *, price * 1.19 AS gross FROM read_ndjson('{path}', columns={{id: 'BIGINT', name: 'VARCHAR', "
+                f"price: 'DOUBLE', ts: 'TIMESTAMP', tags: 'VARCHAR[]'}})) TO '{out}.duck' (FORMAT json)")
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        ours.append(cost([HEADGATE, "run", program, "--until-complete"]))
+        theirs.append(cost(copy))
+    with open(out, "rb") as f:
+        assert sum(1 for _ in f) == ROWS
+    a, b = best(ours), best(theirs)
+    say("file → view → file", str(a), f"DuckDB {b}", f"wall ratio {b.wall / a.wall:.2f} (budget 1.5), CPU ratio {b.cpu / a.cpu:.2f}, {ROWS / a.wall / 1e6:.2f} M/s")
+
+
+def ingress():
+    """HTTP ingress through the manager against the file path; 1,000 idle connections"""
+    path = data("json")
+    sink = f"CREATE TABLE t ({COLUMNS});"
+    file = sink.replace(");", f""") WITH ('connectors' = '[{{"name": "in", "transport": {{"name": "file_input", "config": {{"path": "{path}"}}}},
+      "format": {{"name": "json", "config": {{"update_format": "raw", "lines": "single"}}}}}}]');""")
+    by_http, by_file = [], []
+    with a_daemon() as d:
+        for i in range(ROUNDS):
+            d.run("h", sink)
+            pid = pipeline_pid(d, "h")
+            c0, m0, t0 = cpu_s(pid), cpu_s(d.proc.pid), time.monotonic()
+            subprocess.run(["curl", "-sf", "-X", "POST", "-T", path, "-H", "Expect:",
+                            f"{d.url}/v0/pipelines/h/ingress/t?format=json&update_format=raw"], check=True, stdout=subprocess.DEVNULL)
+            until("all rows are in", lambda: d.stats("h")["global_metrics"]["total_processed_records"] == ROWS, 120, 0.005)
+            by_http.append(Cost(time.monotonic() - t0, cpu_s(pid) - c0, rss_mib(pid, "VmHWM")))
+            manager = cpu_s(d.proc.pid) - m0
+            d.stop_pipeline("h")
+            d.create("f", file)
+            d.start_pipeline("f", "paused")
+            pid = pipeline_pid(d, "f")
+            c0, t0 = cpu_s(pid), time.monotonic()
+            d.ok("POST", "/v0/pipelines/f/resume")
+            until("all rows are in", lambda: d.stats("f")["global_metrics"]["total_processed_records"] == ROWS, 120, 0.005)
+            by_file.append(Cost(time.monotonic() - t0, cpu_s(pid) - c0, rss_mib(pid, "VmHWM")))
+            d.stop_pipeline("f")
+    a, b = best(by_http), best(by_file)
+    say("HTTP ingress through the manager", f"{a} (and {manager:.2f} s CPU in the manager)", f"file {b}", f"wall ratio {b.wall / a.wall:.2f} (budget 0.8)")
+    with a_daemon() as d:
+        d.run("p", sink)
+        host, port = d.url[7:].split(":")
+        pid = pipeline_pid(d, "p")
+        before = rss_mib(d.proc.pid), rss_mib(pid)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+        idle = [socket.create_connection((host, int(port))) for _ in range(1000)]
+        for s in idle:
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        for s in idle:
+            assert b"200" in s.recv(4096)
+        after = rss_mib(d.proc.pid), rss_mib(pid)
+        say("1,000 idle connections", f"manager {after[0] - before[0]:.1f} MiB, pipeline {after[1] - before[1]:.1f} MiB", "budget 12 MiB")
+        # the same, each an ingress request that has sent its head and one record and then rests
+        for s in idle:
+            s.sendall(b"POST /v0/pipelines/p/ingress/t?format=json&update_format=raw HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      b"9\r\n{\"id\": 1}\r\n")
+        until("the records are in", lambda: d.stats("p")["global_metrics"]["total_input_records"] >= 0 and len(d.stats("p")["inputs"]) >= 1000, 60)
+        after = rss_mib(d.proc.pid), rss_mib(pid)
+        say("1,000 ingress requests at rest", f"manager {after[0] - before[0]:.1f} MiB, pipeline {after[1] - before[1]:.1f} MiB")
+        for s in idle:
+            s.close()
+
+
+def kafka():
+    """Kafka → Kafka, at least once, against a plain librdkafka loop on the same broker"""
+    from hg.kafka import Broker, Topic
+    broker = Broker()
+    try:
+        source = Topic(broker.bootstrap)
+        with open(data("json")) as f:
+            subprocess.run(["kcat", "-b", broker.bootstrap, "-t", source.name, "-P", "-p", "0"], stdin=f, check=True)
+        ours, theirs = [], []
+        for _ in range(ROUNDS):
+            to = Topic(broker.bootstrap)
+            v = fields(subprocess.run([tool("kafka_loop"), broker.bootstrap, source.name, to.name, str(ROWS)], capture_output=True, text=True,
+                                      check=True).stdout)
+            theirs.append(Cost(float(v["wall_s"]), float(v["cpu_s"]), float(v["rss_mib"])))
+            to = Topic(broker.bootstrap)
+            program = os.path.join(RAM, "kafka.sql")
+            with open(program, "w") as f:
+                f.write(f"""CREATE TABLE t ({COLUMNS}) WITH ('connectors' = '[{{"name": "in", "transport": {{"name": "kafka_input", "config": {{
+                    "topic": "{source.name}", "bootstrap.servers": "{broker.bootstrap}", "start_from": "earliest", "enable.partition.eof": "true"}}}},
+                    "format": {{"name": "json", "config": {{"update_format": "raw"}}}}}}]');
+                    CREATE VIEW v WITH ('connectors' = '[{{"name": "out", "transport": {{"name": "kafka_output", "config": {{
+                    "topic": "{to.name}", "bootstrap.servers": "{broker.bootstrap}"}}}}, "format": {{"name": "json", "config": {{
+                    "buffer_size_records": 1}}}}}}]') AS SELECT * FROM t;""")
+            ours.append(cost([HEADGATE, "run", program, "--until-complete"]))
+        a, b = best(ours), best(theirs)
+        say("Kafka → Kafka", str(a), f"plain loop {b}", f"wall ratio {b.wall / a.wall:.2f} (budget 0.9), CPU ratio {b.cpu / a.cpu:.2f}")
+    finally:
+        broker.close()
+
+
+def upsert():
+    """random upserts into a keyed table, the circuit alone"""
+    for line in subprocess.run([tool("upsert"), UPSERTS], capture_output=True, text=True, check=True).stdout.splitlines():
+        v = fields(line[line.index("rows"):])
+        say(f"{line.split()[0]} of {int(v['rows']):,} rows", f"{v['mrec_per_cpu_s']} M rows per CPU-second", f"{v['store_bytes_per_row']} bytes a row in the "
+            f"store, {v['rss_mib']} MiB resident", f"longest step {v['worst_step_ms']} ms")
+
+
+def idle():
+    """resident memory of a daemon and of a pipeline that do nothing"""
+    with a_daemon() as d:
+        until("it answers", lambda: d.get("/healthz").status_code == 200)
+        empty = rss_mib(d.proc.pid)
+        d.run("p", "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, v VARCHAR) WITH ('materialized' = 'true'); CREATE MATERIALIZED VIEW v AS SELECT * FROM t;")
+        pid = pipeline_pid(d, "p")
+        d.stats("p")
+        say("idle memory", f"manager {empty:.1f} MiB, with a pipeline {rss_mib(d.proc.pid):.1f} MiB (budget 16)", f"pipeline {rss_mib(pid):.1f} MiB (budget 12)")
+        time.sleep(2) # idle means idle: what it costs to do nothing for a while
+        c0 = cpu_s(pid), cpu_s(d.proc.pid)
+        time.sleep(5)
+        say("idle CPU in 5 s", f"manager {cpu_s(d.proc.pid) - c0[1]:.2f} s", f"pipeline {cpu_s(pid) - c0[0]:.2f} s")
+
+
+def pause():
+    """API pause of a pipeline and of a connector until the last record"""
+    program = """CREATE TABLE t (id BIGINT NOT NULL, v VARCHAR) WITH ('connectors' = '[{"name": "g", "transport": {"name": "datagen", "config":
+      {"plan": [{}]}}}]');"""
+    pipe, conn, visible = [], [], []
+    with a_daemon() as d:
+        d.run("p", program)
+
+        def count():
+            return d.stats("p")["global_metrics"]["total_input_records"]
+
+        def last_change():
+            """after the answer to a pause: how long until the count stands still for 300 ms"""
+            t0 = time.monotonic()
+            seen, at = count(), t0
+            while time.monotonic() - at < 0.3:
+                n = count()
+                if n != seen:
+                    seen, at = n, time.monotonic()
+            return at - t0
+        for _ in range(10):
+            n = count()
+            until("it runs", lambda: count() > n)
+            t0 = time.monotonic()
+            d.ok("POST", "/v0/pipelines/p/tables/t/connectors/g/pause")
+            answered = time.monotonic() - t0
+            visible.append(d.input("p", "t.g")["paused"])
+            conn.append(answered + last_change())
+            d.ok("POST", "/v0/pipelines/p/tables/t/connectors/g/start")
+            until("it runs", lambda: count() > n)
+            t0 = time.monotonic()
+            d.ok("POST", "/v0/pipelines/p/pause")
+            answered = time.monotonic() - t0
+            pipe.append(answered + last_change())
+            d.ok("POST", "/v0/pipelines/p/resume")
+            d.wait_status("p", "Running")
+    say("pause of a connector → last record", f"median {quantile(conn, .5) * 1e3:.0f} ms, worst {max(conn) * 1e3:.0f} ms",
+        f"first poll says paused {sum(visible)} of {len(visible)} times", "budget 100 ms")
+    say("pause of a pipeline → last record", f"median {quantile(pipe, .5) * 1e3:.0f} ms, worst {max(pipe) * 1e3:.0f} ms", "budget 100 ms")
+
+
+def many_program(n, tables=50):
+    """n connectors: on every table half carry a label, the other half wait for it"""
+    text = []
+    for t in range(tables):
+        c = []
+        for i in range(n // tables):
+            order = {"labels": [f"l{t}.{i // 2}"]} if i % 2 == 0 else {"start_after": f"l{t}.{i // 2}"}
+            c.append({"name": f"c{i}", **order, "transport": {"name": "datagen", "config": {"plan": [{"limit": 2}]}}})
+        text.append(f"CREATE TABLE t{t} (id BIGINT NOT NULL) WITH ('connectors' = '{json.dumps(c)}');")
+    return "\n".join(text)
+
+
+def handover():
+    """end_of_input → the waiting connector's start, 1,000 connectors; then 10,000 connectors: start, stats, memory"""
+    for n in (1000, 10000):
+        with a_daemon() as d:
+            t0 = time.monotonic()
+            d.create("m", many_program(n))
+            compiled = time.monotonic() - t0
+            t0 = time.monotonic()
+            d.start_pipeline("m", "paused")
+            started = time.monotonic() - t0
+            pid = pipeline_pid(d, "m")
+            t0 = time.monotonic()
+            d.ok("POST", "/v0/pipelines/m/resume")
+            until("all input has ended", lambda: d.stats("m")["global_metrics"]["pipeline_complete"], 300, 0.01)
+            complete = time.monotonic() - t0
+            assert d.stats("m")["global_metrics"]["total_processed_records"] == 2 * n
+            stats = []
+            for _ in range(20):
+                t0 = time.monotonic()
+                d.get("/v0/pipelines/m/stats").content
+                stats.append(time.monotonic() - t0)
+            say(f"{n:,} connectors, half wait for the other half", f"compile {compiled:.2f} s, start paused {started:.2f} s, resume → complete {complete:.2f} s "
+                f"({complete / n * 2e6:.0f} µs per hand-over, wall)", f"stats median {quantile(stats, .5) * 1e3:.0f} ms, p99 {max(stats) * 1e3:.0f} ms (budget 100)",
+                f"pipeline {rss_mib(pid):.0f} MiB, {cpu_s(pid):.2f} s CPU")
+    if os.path.exists(tool("handover")):
+        print(subprocess.run([tool("handover")], capture_output=True, text=True, check=True).stdout, end="")
+
+
+ALL = [start, formats, view, ingress, kafka, upsert, idle, pause, handover]
+
+
+def main(names):
+    by_name = {f.__name__: f for f in ALL}
+    if names == ["--list"]:
+        for f in ALL:
+            print(f"{f.__name__:10} {f.__doc__}")
+        return
+    for n in names:
+        if n not in by_name:
+            sys.exit(f"bench: no benchmark is called '{n}'; there are: {', '.join(by_name)}")
+    try:
+        for f in ([by_name[n] for n in names] or ALL):
+            print(f"\n{f.__name__}: {f.__doc__} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)\n")
+            f()
+    finally:
+        shutil.rmtree(RAM, ignore_errors=True)
+
+
+main(sys.argv[1:])
