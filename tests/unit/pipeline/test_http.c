@@ -1,0 +1,437 @@
+/* Bodies in, change streams and query results out, by many clients that come and leave as they like.
+ * test-labels: threads */
+#include "tests/unit/pipeline/kit.h"
+
+static const char TABLE[] = "CREATE TABLE t (id BIGINT NOT NULL, s VARCHAR) WITH ('materialized' = 'true');\n"
+                            "CREATE MATERIALIZED VIEW v AS SELECT id, s FROM t;";
+
+typedef struct client {
+    rig_t *r;
+    uint32_t seed;
+    uint64_t n; /* records acknowledged, or heard */
+    int *stop;  /* read with atomics */
+    pthread_t thread;
+} client_t;
+
+static void many(rig_t *r, client_t *c, unsigned n, void *(*fn)(void *), int *stop)
+{
+    for (unsigned i = 0; i < n; i++) {
+        c[i] = (client_t){ .r = r, .seed = i * 7919 + 1, .stop = stop };
+        assert_int_equal(pthread_create(&c[i].thread, NULL, fn, &c[i]), 0);
+    }
+}
+
+static uint64_t join(client_t *c, unsigned n)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < n; i++) {
+        pthread_join(c[i].thread, NULL);
+        sum += c[i].n;
+    }
+    return sum;
+}
+
+/* --- ingress --- */
+
+static void put_rows(hg_buf_t *b, uint32_t first, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) hg_buf_addf(b, "{\"insert\":{\"id\":%u,\"s\":\"row %u\"}}\n", first + i, i);
+}
+
+/* A body of 100 rows, whole or cut at a random byte. */
+static void *push_and_cut(void *arg)
+{
+    client_t *c = arg;
+    for (int k = 0; k < 30; k++) {
+        hg_buf_t b, answer;
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        hg_buf_init(&answer, HG_BUF_NOMAX);
+        put_rows(&b, dice(&c->seed, 1000), 100);
+        bool whole = dice(&c->seed, 2);
+        int fd = dial(c->r, "POST /ingress/t?format=json%s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+                      dice(&c->seed, 2) ? "&force=true" : "", b.len);
+        assert_true(fd >= 0);
+        assert_true(say(fd, b.p, whole ? b.len : dice(&c->seed, (uint32_t)b.len)));
+        if (whole) {
+            assert_true(hear(fd, &answer, "\"token\""));
+            c->n += 100;
+        }
+        close(fd);
+        hg_buf_release(&b);
+        hg_buf_release(&answer);
+    }
+    return NULL;
+}
+
+static void test_ingress_cut(void **state)
+{
+    (void)state;
+    rig_t r;
+    client_t c[8];
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    many(&r, c, 8, push_and_cut, NULL);
+    uint64_t n = join(c, 8);
+    wait_processed(&r, n);
+    wait_complete(&r);
+    hg_pipeline_totals_t t = totals(&r);
+    assert_true(t.completed_records >= n && t.completed_records <= 8 * 30 * 100);
+    rig_down(&r, true);
+}
+
+static void *push_one(void *arg)
+{
+    client_t *c = arg;
+    if (http(c->r, "POST", "ingress/t?format=json", "{\"insert\":{\"id\":1}}\n", NULL) == 200) c->n = 1;
+    return NULL;
+}
+
+/* A paused pipeline lets bodies wait, those with force pass; peers that leave meanwhile are forgotten. */
+static void test_ingress_paused(void **state)
+{
+    (void)state;
+    rig_t r;
+    client_t c[6];
+    rig_init(&r);
+    rig_up(&r, TABLE, false);
+    many(&r, c, 6, push_one, NULL);
+    for (int i = 0; i < 20; i++) {
+        int fd = dial(&r, "POST /ingress/t?format=json HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n");
+        assert_true(fd >= 0);
+        close(fd);
+    }
+    assert_int_equal(http(&r, "POST", "ingress/t?format=json&force=true", "{\"insert\":{\"id\":2}}\n", NULL), 200);
+    wait_processed(&r, 1);
+    assert_int_equal(totals(&r).processed_records, 1); /* nobody else's */
+    assert_int_equal(http(&r, "POST", "start", NULL, NULL), 200);
+    assert_int_equal(join(c, 6), 6);
+    wait_processed(&r, 7);
+    rig_down(&r, true);
+}
+
+/* Those that still wait when the pipeline stops get an answer. */
+static void test_ingress_stop_while_paused(void **state)
+{
+    (void)state;
+    rig_t r;
+    client_t c[4];
+    rig_init(&r);
+    rig_up(&r, TABLE, false);
+    many(&r, c, 4, push_one, NULL);
+    assert_int_equal(http(&r, "GET", "stats", NULL, NULL), 200);
+    hg_loop_post(r.control, rig_stop_soft, &r);
+    assert_int_equal(join(c, 4), 0);
+    rig_join(&r);
+}
+
+static void test_ingress_refusals(void **state)
+{
+    (void)state;
+    rig_t r;
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    assert_int_equal(http(&r, "POST", "ingress/nope?format=json", "{}", NULL), 404);
+    assert_int_equal(http(&r, "POST", "ingress/v?format=json", "{}", NULL), 404);
+    assert_int_equal(http(&r, "POST", "ingress/t?format=what", "{}", NULL), 400);
+    assert_int_equal(http(&r, "POST", "ingress/t?format=json&force=maybe", "{}", NULL), 400);
+    assert_int_equal(http(&r, "POST", "ingress/t?format=json", "{\"insert\":{\"id\":\"x\"}}\n", NULL), 400);
+    rig_down(&r, true);
+}
+
+/* What was acknowledged before or during a graceful stop has been delivered at its end. */
+static void *push_until_refused(void *arg)
+{
+    client_t *c = arg;
+    while (http(c->r, "POST", "ingress/t?format=json", "{\"insert\":{\"id\":1}}\n{\"insert\":{\"id\":2}}\n", NULL) ==
+           200)
+        c->n += 2;
+    return NULL;
+}
+
+static void test_drain_delivers_acknowledged(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 10; round++) {
+        rig_t r;
+        client_t c[4];
+        char sql[512], keep[128], cmd[300];
+        rig_init(&r);
+        snprintf(keep, sizeof keep, "%s.out", r.dir);
+        snprintf(sql, sizeof sql,
+                 "CREATE TABLE t (id BIGINT NOT NULL); CREATE VIEW v WITH ('connectors' = '[{\"name\":\"f\",\"transport"
+                 "\":{\"name\":\"file_output\",\"config\":{\"path\":\"%s\"}},\"format\":{\"name\":\"csv\"}}]') AS "
+                 "SELECT id FROM t;",
+                 keep);
+        rig_up(&r, sql, true);
+        many(&r, c, 4, push_until_refused, NULL);
+        wait_processed(&r, (uint64_t)round * 50 + 1);
+        hg_loop_post(r.control, rig_stop_soft, &r);
+        uint64_t n = join(c, 4);
+        rig_join(&r);
+        assert_true(count_lines("", keep) >= n);
+        snprintf(cmd, sizeof cmd, "rm -f %s", keep);
+        assert_int_equal(system(cmd), 0);
+    }
+}
+
+/* --- egress --- */
+
+static void *subscribe(void *arg)
+{
+    client_t *c = arg;
+    while (!__atomic_load_n(c->stop, __ATOMIC_ACQUIRE)) {
+        hg_buf_t b;
+        static const char *const fmt[] = { "json", "csv" };
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        int fd =
+            dial(c->r, "POST /egress/%s?format=%s&backpressure=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+                 dice(&c->seed, 2) ? "v" : "t", fmt[dice(&c->seed, 2)], dice(&c->seed, 2) ? "true" : "false");
+        assert_true(fd >= 0);
+        switch (dice(&c->seed, 4)) {
+        case 0:
+            break; /* gone before the answer */
+        case 1:
+            assert_true(hear(fd, &b, "\"sequence_number\":0"));
+            break;
+        case 2:
+            hear(fd, &b, "\"sequence_number\":2");
+            break;
+        default: { /* opened, then nothing is read for a while */
+            char one;
+            assert_int_equal(recv(fd, &one, 1, 0), 1);
+            nap();
+        }
+        }
+        close(fd);
+        hg_buf_release(&b);
+        c->n++;
+    }
+    return NULL;
+}
+
+static void test_subscribers_come_and_go(void **state)
+{
+    (void)state;
+    rig_t r;
+    client_t subs[6];
+    int stop = 0;
+    uint64_t n = 0;
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    many(&r, subs, 6, subscribe, &stop);
+    for (int i = 0; i < 100; i++) {
+        hg_buf_t b;
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        put_rows(&b, (uint32_t)i * 200, 200);
+        assert_int_equal(http(&r, "POST", "ingress/t?format=json", b.p, NULL), 200);
+        hg_buf_release(&b);
+        n += 200;
+        assert_int_equal(http(&r, "GET", i % 2 ? "stats" : "metrics", NULL, NULL), 200);
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+    /* those who wait for lines get some */
+    while (hg_pipeline_outputs(r.p) == 0) nap();
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(http(&r, "POST", "ingress/t?format=json", "{\"insert\":{\"id\":1}}\n", NULL), 200);
+        n++;
+    }
+    hg_loop_post(r.control, rig_stop_soft, &r);
+    assert_true(join(subs, 6) > 0);
+    rig_join(&r);
+}
+
+/* A subscriber with backpressure that reads everything gets every record, whatever the others do. */
+static void test_subscriber_gets_all(void **state)
+{
+    (void)state;
+    rig_t r;
+    hg_buf_t b, body;
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    int fd = dial(&r, "POST /egress/v?format=csv&backpressure=true HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    assert_true(hear(fd, &b, "\"sequence_number\":0"));
+    hg_buf_init(&body, HG_BUF_NOMAX);
+    put_rows(&body, 1000000, 20000);
+    assert_int_equal(http(&r, "POST", "ingress/t?format=json", body.p, NULL), 200);
+    assert_true(hear(fd, &b, "1019999,row 19999"));
+    uint64_t n = 0;
+    for (const char *p = b.p; (p = memmem(p, b.len - (size_t)(p - b.p), ",row ", 5)); p += 5) n++;
+    assert_int_equal(n, 20000);
+    close(fd);
+    hg_buf_release(&b);
+    hg_buf_release(&body);
+    rig_down(&r, true);
+}
+
+/* It reads nothing, so the circuit waits; a graceful stop does not wait for ever. */
+static void test_stuck_subscriber(void **state)
+{
+    (void)state;
+    rig_t r;
+    hg_buf_t b, body;
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    int fd = dial(&r, "POST /egress/v?format=csv&backpressure=true HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    assert_true(hear(fd, &b, "\"sequence_number\":0"));
+    hg_buf_init(&body, HG_BUF_NOMAX);
+    put_rows(&body, 1000000, 50000);
+    for (int i = 0; i < 3; i++) assert_int_equal(http(&r, "POST", "ingress/t?format=json", body.p, NULL), 200);
+    rig_down(&r, true);
+    close(fd);
+    hg_buf_release(&b);
+    hg_buf_release(&body);
+}
+
+/* --- queries --- */
+
+/* A WebSocket with one statement sent, masked with zeros. -1 as dial. */
+static int dial_ws(rig_t *r, const char *json)
+{
+    hg_buf_t b;
+    int fd = dial(r, "GET /query HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+    if (fd < 0) return fd;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    bool up = hear(fd, &b, "\r\n\r\n");
+    hg_buf_release(&b);
+    if (up && json) {
+        size_t n = strlen(json);
+        char head[8] = { (char)0x81, (char)(0x80 | 126), (char)(n >> 8), (char)n, 0, 0, 0, 0 };
+        if (n < 126) memmove(head + 2, head + 4, 4), head[1] = (char)(0x80 | n);
+        say(fd, head, n < 126 ? 6 : 8);
+        say(fd, json, n);
+    }
+    return fd;
+}
+
+static void *ask(void *arg)
+{
+    client_t *c = arg;
+    while (!__atomic_load_n(c->stop, __ATOMIC_ACQUIRE)) {
+        static const char *const q[] = {
+            "query?sql=SELECT%20*%20FROM%20v&format=json",        "query?sql=SELECT%20id%20FROM%20t&format=text",
+            "query?sql=SELECT%20COUNT(*)%20FROM%20v&format=text", "query?sql=SELECT%20nope%20FROM%20v&format=json",
+            "query?sql=INSERT%20INTO%20t%20VALUES%20(1,'x')",     "query?sql=SELECT%201%00&format=json",
+        };
+        hg_buf_t b;
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        uint32_t k = dice(&c->seed, 8);
+        int fd;
+        switch (k) {
+        case 6:
+            fd = dial_ws(c->r, "{\"sql\":\"SELECT * FROM v\",\"format\":\"json\"}");
+            break;
+        case 7:
+            fd = dial_ws(c->r, dice(&c->seed, 2) ? NULL : "{nonsense");
+            break;
+        default:
+            fd = dial(c->r, "GET /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", q[k]);
+        }
+        if (fd < 0) break; /* the pipeline is gone */
+        switch (k == 7 ? 0 : dice(&c->seed, 3)) {
+        case 0:
+            break;
+        case 1:
+            hear(fd, &b, "row 1");
+            break;
+        default:
+            if (k == 4 && hear(fd, &b, "\r\n\r\n") && memmem(b.p, b.len, " 200 ", 5)) c->n++;
+        }
+        close(fd);
+        hg_buf_release(&b);
+    }
+    return NULL;
+}
+
+static void fill(rig_t *r, uint32_t n)
+{
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    put_rows(&b, 0, n);
+    assert_int_equal(http(r, "POST", "ingress/t?format=json", b.p, NULL), 200);
+    hg_buf_release(&b);
+    wait_processed(r, n);
+}
+
+static void test_queries_while_stepping(void **state)
+{
+    (void)state;
+    rig_t r;
+    client_t c[6];
+    int stop = 0;
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    fill(&r, 5000);
+    many(&r, c, 6, ask, &stop);
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(http(&r, "POST", "ingress/t?format=json", "{\"insert\":{\"id\":9}}\n", NULL), 200);
+    __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+    uint64_t inserted = join(c, 6);
+    assert_true(totals(&r).processed_records >= 5060 + inserted);
+    rig_down(&r, true);
+}
+
+/* The stop comes while queries run, wait for slow readers, or have not begun. */
+static void test_stop_while_queries_run(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 6; round++) {
+        rig_t r;
+        client_t c[4];
+        int stop = 0;
+        rig_init(&r);
+        rig_up(&r, TABLE, true);
+        fill(&r, 20000);
+        int idle = dial_ws(&r, NULL), slow_ws = dial_ws(&r, "{\"sql\":\"SELECT * FROM v\",\"format\":\"text\"}");
+        int slow = dial(&r, "GET /query?sql=SELECT%%20*%%20FROM%%20v&format=text HTTP/1.1\r\nHost: x\r\n\r\n");
+        many(&r, c, 4, ask, &stop);
+        assert_int_equal(http(&r, "GET", "status", NULL, NULL), 200);
+        hg_loop_post(r.control, round % 2 ? rig_stop_soft : rig_stop_hard, &r);
+        rig_join(&r);
+        __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+        join(c, 4);
+        close(idle);
+        close(slow);
+        close(slow_ws);
+    }
+}
+
+static void test_query_results(void **state)
+{
+    (void)state;
+    rig_t r;
+    hg_buf_t b;
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    assert_int_equal(http(&r, "GET", "query?sql=INSERT%20INTO%20t%20VALUES%20(7,'seven')&format=json", NULL, &b), 200);
+    assert_non_null(strstr(b.p, "{\"count\":1}"));
+    hg_buf_clear(&b);
+    assert_int_equal(http(&r, "GET", "query?sql=SELECT%20*%20FROM%20v&format=json", NULL, &b), 200);
+    assert_non_null(strstr(b.p, "seven"));
+    assert_int_equal(http(&r, "GET", "query?sql=SELECT%20nope%20FROM%20v&format=json", NULL, NULL), 400);
+    assert_int_equal(http(&r, "GET", "query?format=json", NULL, NULL), 400);
+    assert_int_equal(http(&r, "GET", "query?sql=SELECT%201%00&format=json", NULL, NULL), 400);
+    hg_buf_release(&b);
+    rig_down(&r, true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ingress_cut),
+        cmocka_unit_test(test_ingress_paused),
+        cmocka_unit_test(test_ingress_stop_while_paused),
+        cmocka_unit_test(test_ingress_refusals),
+        cmocka_unit_test(test_drain_delivers_acknowledged),
+        cmocka_unit_test(test_subscribers_come_and_go),
+        cmocka_unit_test(test_subscriber_gets_all),
+        cmocka_unit_test(test_stuck_subscriber),
+        cmocka_unit_test(test_queries_while_stepping),
+        cmocka_unit_test(test_stop_while_queries_run),
+        cmocka_unit_test(test_query_results),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
