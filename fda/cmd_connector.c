@@ -5,7 +5,7 @@
 /* Is it an input or an output? The program knows its connectors by "relation.connector". */
 static int find_connector(fda_t *f, const fda_args_t *a, bool *ret_input)
 {
-    const char *name = fda_arg(a, "NAME"), *relation = fda_arg(a, "RELATION_NAME"),
+    const char *name = fda_arg(a, "NAME"), *relation = fda_relation(f, fda_arg(a, "RELATION_NAME")),
                *conn = fda_arg(a, "CONNECTOR_NAME");
     static const char *const maps[] = { "program_info.input_connectors", "program_info.output_connectors" };
     const char *names[256];
@@ -35,9 +35,9 @@ static int find_connector(fda_t *f, const fda_args_t *a, bool *ret_input)
 
 static const char *connector_path(fda_t *f, const fda_args_t *a, bool input, const char *action)
 {
-    return fda_path(
-        f, input ? "/v0/pipelines/%s/tables/%s/connectors/%s/%s" : "/v0/pipelines/%s/views/%s/connectors/%s/%s",
-        fda_arg(a, "NAME"), fda_arg(a, "RELATION_NAME"), fda_arg(a, "CONNECTOR_NAME"), action);
+    const char *relation = fda_relation_segment(f, fda_relation(f, fda_arg(a, "RELATION_NAME")));
+    return fda_path(f, "/v0/pipelines/%s/%s/%s/connectors/%s/%s", fda_arg(a, "NAME"), input ? "tables" : "views",
+                    relation, fda_arg(a, "CONNECTOR_NAME"), action);
 }
 
 static int act(fda_t *f, const fda_args_t *a, const char *action, const char *done)

@@ -136,7 +136,7 @@ int fda_cmd_wait(fda_t *f, const fda_args_t *a)
     uint64_t began = fda_now_ms(), limit = f->timeout_ms;
     if (relation && !connector)
         return fda_usage(a, "the following required arguments were not provided:\n  <CONNECTOR>");
-    if (connector) w.connector = hg_arena_printf(f->arena, "%s.%s", relation, connector);
+    if (connector) w.connector = hg_arena_printf(f->arena, "%s.%s", fda_relation(f, relation), connector);
     for (uint64_t ms = POLL_FIRST_MS;; ms = HG_MIN(ms * 2, (uint64_t)POLL_LAST_MS)) {
         int rc = fda_once(f, look, &w);
         if (rc != NOT_YET) return rc == REACHED ? 0 : 1;

@@ -45,6 +45,21 @@ int fda_pipeline(fda_t *f, const char *what, const char *name, bool all, const h
     return fda_get(f, what, path, 0, ret);
 }
 
+/* --- names --- */
+
+const char *fda_relation(fda_t *f, const char *word)
+{
+    size_t n = strlen(word);
+    return n > 2 && word[0] == '"' && word[n - 1] == '"' ? hg_arena_strndup(f->arena, word + 1, n - 2) : word;
+}
+
+const char *fda_relation_segment(fda_t *f, const char *relation)
+{
+    for (const char *p = relation; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') return hg_arena_printf(f->arena, "\"%s\"", relation);
+    return relation;
+}
+
 /* --- files --- */
 
 int fda_read_file(const char *path, hg_buf_t *text)

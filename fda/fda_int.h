@@ -140,6 +140,12 @@ const hg_json_t *fda_member(const hg_json_t *v, const char *path); /* "a.b.c"; N
 const char *fda_text(const hg_json_t *v, const char *path, const char *dflt);
 const char *fda_digits(const hg_json_t *v, const char *path, const char *dflt); /* a number as written */
 int fda_pipeline(fda_t *f, const char *what, const char *name, bool all, const hg_json_t **ret);
+
+/* A relation as the pipeline names it, from what the user typed ("Big" with or without its quotes), and as a segment of
+ * a path, where a name that is not all lower case needs them. */
+const char *fda_relation(fda_t *f, const char *word);
+const char *fda_relation_segment(fda_t *f, const char *relation);
+
 int fda_read_file(const char *path, hg_buf_t *text);                        /* "-" = stdin. 1 after a complaint */
 int fda_read_program(const fda_args_t *a, hg_buf_t *text, bool *ret_given); /* PROGRAM_PATH or --stdin */
 int fda_put_file(hg_jw_t *w, const char *key, const char *path);            /* nothing if path is NULL */

@@ -172,10 +172,17 @@ static void read_answer(fda_t *f, call_t *c, fda_answer_t *ret)
                             (int)strcspn(ret->text.p ? ret->text.p : "", "\r\n"), ret->text.p ? ret->text.p : "");
 }
 
+/* A pipeline that is stopped and is to stay so will not come up while we wait. */
+static bool stays_down(const fda_answer_t *ans)
+{
+    return strcmp(ans->code, "PipelineInteractionNotDeployed") == 0 &&
+           strcmp(fda_text(ans->json, "details.desired_status", ""), "Stopped") == 0;
+}
+
 static bool may_repeat(const fda_answer_t *ans, bool arrived, unsigned flags)
 {
     if (flags & FDA_NO_RETRY) return false;
-    if (!(flags & FDA_ONCE)) return !arrived || passing(ans->status);
+    if (!(flags & FDA_ONCE)) return !arrived || (passing(ans->status) && !stays_down(ans));
     return arrived && ans->status == 503 && strcmp(ans->code, "PipelineInteractionUnreachable") == 0 &&
            strstr(ans->message, "Failed to connect to host");
 }

@@ -23,7 +23,9 @@ static const char *blockers(fda_t *f, const hg_json_t *node, bool failed)
     const char *text = "";
     for (const hg_json_t *b = list ? list->child : NULL; b; b = b->next) {
         const char *name = fda_text(b, "connector", "");
-        if (failed && !hg_json_bool(hg_json_get(b, "failed"), false)) continue;
+        const hg_json_t *same = list->child; /* one that carries two of the labels is there twice */
+        while (same != b && strcmp(fda_text(same, "connector", ""), name) != 0) same = same->next;
+        if (same != b || (failed && !hg_json_bool(hg_json_get(b, "failed"), false))) continue;
         text = *text ? hg_arena_printf(f->arena, "%s, %s", text, name) : name;
     }
     return text;

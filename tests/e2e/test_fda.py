@@ -175,6 +175,9 @@ def test_query_of_a_stopped_pipeline_says_so(fda):
     fda("create", "still")
     assert fda.fails(1, "query", "still", "SELECT 1") == (
         "Pipeline 'still' is not running (status: 'Stopped'): start it with `fda start still`\n")
+    for command in ("stats", "graph", "top"):  # nor is it asked again and again
+        r = fda.run(command, "still", timeout=10)
+        assert r.returncode == 1 and "start it first" in r.stderr
     fda("delete", "still")
 
 
@@ -256,6 +259,23 @@ CREATE TABLE t (a INT) WITH ('connectors' = '[
     assert "blocked by t.a (failed)" in fda("graph", "failing")
     fda("stop", "failing")
     fda("delete", "-f", "failing")
+
+
+def test_names_with_upper_case(fda):
+    fda("create", "case", "-s", stdin="""
+CREATE TABLE "Big" ("A" INT) WITH ('connectors' = '[
+  {"name": "X", "labels": ["l", "m"], "transport": {"name": "datagen", "config": {"plan": [{"limit": 100000, "rate": 1}]}}},
+  {"name": "Y", "start_after": ["l", "m"], "transport": {"name": "datagen", "config": {"plan": [{"limit": 1}]}}}]');""")
+    fda("start", "case")
+    for relation in ("Big", '"Big"'):
+        assert fda.json("connector", "case", relation, "X", "stats")["endpoint_name"] == "Big.X"
+        assert fda("connector", "case", relation, "Y", "why").startswith("Big.Y is paused: waiting for label")
+        assert fda("wait", "case", relation, "X", "--for", "running") == ""
+    lines = fda("graph", "case").splitlines()
+    assert sum("waiting for Big.X" in line for line in lines) == 2  # below each label, and Big.X is named once
+    assert not any("Big.X, Big.X" in line for line in lines)
+    fda("stop", "case")
+    fda("delete", "-f", "case")
 
 
 def test_stats_metrics_logs_tokens_tags(price):
