@@ -19,6 +19,7 @@ extern const hg_input_type_t hg_input_url;
 
 #define TRIES      3 /* without one byte of progress in between */
 #define RETRY_BASE 1000
+#define QUIET_MS   20 /* what has come waits for more no longer than this */
 
 typedef struct {
     const char *path;
@@ -44,7 +45,8 @@ typedef struct {
     hg_client_t *client;
     hg_transfer_t *t;
     hg_lane_t *lane;
-    uv_timer_t *timer;
+    uv_timer_t *timer; /* pause_timeout, retries */
+    uv_timer_t *quiet; /* flushes what a slow server has sent so far */
     bool running, ended, closing, head_ok, at_end, stalled, retrying, restored;
     uint64_t off;      /* bytes of the resource delivered to the lane */
     uint64_t start;    /* where the first run began */
@@ -110,15 +112,26 @@ static void on_timer(uv_timer_t *t)
         connect_url(in);
 }
 
+static void start_timer(hg_input_t *in, uv_timer_t **t, uv_timer_cb fn, uint64_t ms)
+{
+    if (!*t) {
+        *t = HG_NEW(uv_timer_t);
+        uv_timer_init(hg_loop_uv(hg_in_loop(in)), *t);
+        (*t)->data = in;
+    }
+    uv_timer_start(*t, fn, ms, 0);
+}
+
 static void arm(hg_input_t *in, uint64_t ms)
 {
     url_t *u = hg_in_inst(in);
-    if (!u->timer) {
-        u->timer = HG_NEW(uv_timer_t);
-        uv_timer_init(hg_loop_uv(hg_in_loop(in)), u->timer);
-        u->timer->data = in;
-    }
-    uv_timer_start(u->timer, on_timer, ms, 0);
+    start_timer(in, &u->timer, on_timer, ms);
+}
+
+static void on_quiet(uv_timer_t *t)
+{
+    url_t *u = hg_in_inst(t->data);
+    if (u->running && u->lane && hg_lane_flush(u->lane) != HG_LANE_OK) u->running = false;
 }
 
 /* The connection broke. Try again from where we are, unless TRIES attempts brought nothing. */
@@ -232,6 +245,7 @@ static void on_head(void *arg, int status, uint64_t length)
     hg_input_t *in = arg;
     url_t *u = hg_in_inst(in);
     hg_err_t err = HG_ERR_INIT;
+    u->skip = 0;
     u->at_end = status == 416; /* nothing behind our offset */
     if (u->at_end) return;
     if (status < 200 || status > 299) {
@@ -277,6 +291,8 @@ static size_t deliver(hg_input_t *in, const char *p, size_t n)
         if (hg_lane_fill(u->lane, k) != HG_LANE_OK) u->running = false;
     }
     hg_in_progress(in, u->off, u->total);
+    if (u->running && !(u->quiet && uv_is_active((uv_handle_t *)u->quiet)))
+        start_timer(in, &u->quiet, on_quiet, QUIET_MS);
     return done;
 }
 
@@ -322,6 +338,14 @@ static void on_done(void *arg, const hg_err_t *why)
     if (why->code && !u->at_end) {
         u->head_ok = false;
         broke(in, why);
+        return;
+    }
+    if (u->skip) { /* all of it was sent again, and that was less than we have read before */
+        hg_err_t err = HG_ERR_INIT;
+        hg_err_set(&err, HG_ENET,
+                   "the resource has changed while it was read: it ends %" PRIu64 " bytes before the place reached",
+                   u->skip);
+        fatal(in, "http", &err);
         return;
     }
     u->at_end = true;
@@ -417,7 +441,8 @@ static void url_close(hg_input_t *in)
     u->closing = true;
     u->running = false;
     if (u->timer) uv_close((uv_handle_t *)u->timer, free_timer);
-    u->timer = NULL;
+    if (u->quiet) uv_close((uv_handle_t *)u->quiet, free_timer);
+    u->timer = u->quiet = NULL;
     if (u->lane) (void)hg_lane_close(u->lane, true);
     u->lane = NULL;
     hg_loop_post(hg_in_loop(in), close_later, in);

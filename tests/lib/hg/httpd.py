@@ -11,6 +11,8 @@ class Resource:
         self.body, self.cut_after, self.statuses = body, list(cut_after), list(statuses)
         self.gate, self.gate_at, self.ranges, self.etag, self.redirect = gate, gate_at, ranges, etag, redirect
         self.requests = []
+        self.lie = 0  # bytes promised on top of what there is
+        self.broken = 0  # answers that the client did not take to their end
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -45,7 +47,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(res.body) - 1}/{len(res.body)}")
         else:
             self.send_response(200)
-        self.send_header("Content-Length", str(len(res.body) - start))
+        self.send_header("Content-Length", str(len(res.body) - start + res.lie))
         self.send_header("ETag", res.etag)
         self.end_headers()
         end = len(res.body)
@@ -59,18 +61,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             try:
                 self.wfile.write(res.body[pos:nxt])
             except OSError:
+                res.broken += 1
                 self.close_connection = True
                 return
             pos = nxt
-        if end < len(res.body):
+        if end < len(res.body) + res.lie:
             self.close_connection = True
             self.connection.shutdown(2)
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Clients that leave are what the tests are about."""
+
+
 class Httpd:
-    def __init__(self, tls=None):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self.server.daemon_threads = True
+    def __init__(self, tls=None, port=0):
+        self.server = _Server(("127.0.0.1", port), _Handler)
         self.server.resources = {}
         if tls:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
