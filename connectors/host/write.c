@@ -220,9 +220,14 @@ static void check_stop(hg_output_t *out)
         }
         return;
     }
-    if (out->stop_called || (!over && (!idle || out->n_acks))) return;
+    if (over) { /* also behind a stop that drains: a sink that is down would make it wait for ever */
+        if (!out->stop_called || !out->close_called) drop_blocks(out);
+        out->stop_called = true;
+        close_instance(out);
+        return;
+    }
+    if (out->stop_called || !idle || out->n_acks) return;
     out->stop_called = true;
-    if (over) drop_blocks(out);
     if (out->type && out->start_called && !out->close_called)
         out->type->stop(out);
     else
