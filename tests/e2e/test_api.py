@@ -502,22 +502,8 @@ def test_logs(daemon, pipeline):
 
 # --- kill -9, ports, disks ---------------------------------------------------------------------------------------------
 
-def pipeline_pid(d, name):
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                args = f.read().split(b"\0")
-        except OSError:
-            continue
-        if len(args) > 2 and args[1] == b"pipeline" and os.fsencode(d.data_dir) in args[2]:
-            with open(os.path.join(os.fsdecode(args[2]), "deployment.json")) as f:
-                if json.load(f)["name"] == name:
-                    return int(pid)
-    return None
-
-
 @pytest.fixture
-def own(request):
+def own():
     d = Daemon()
     yield d
     d.close()
@@ -526,7 +512,7 @@ def own(request):
 def test_killed_pipeline_is_told_and_starts_again(own):
     own.run("p", T)
     own.run("neighbour", T)
-    os.kill(pipeline_pid(own, "p"), signal.SIGKILL)
+    os.kill(own.pid_of("p"), signal.SIGKILL)
     e = until("the error is stored", lambda: own.get("/v0/pipelines/p?selector=status").json()["deployment_error"])
     assert "signal" in e["message"] or "crash" in e["message"] or "killed" in e["message"], e
     own.wait_status("p", "Stopped")
@@ -540,15 +526,15 @@ def test_killed_pipeline_is_told_and_starts_again(own):
 def test_killed_manager_finds_its_pipelines_again(own):
     own.run("p", T)
     own.wait_token("p", own.ingress("p", "t", '{"id": 1}').json()["token"])
-    pid = pipeline_pid(own, "p")
+    pid = own.pid_of("p")
     own.kill()
     own.start()
     assert "1 pipeline" in own.ready_line
     own.wait_status("p", "Running")
-    assert pipeline_pid(own, "p") == pid
+    assert own.pid_of("p") == pid
     assert rows(own, "p") == [{"id": 1, "s": None}]
     own.stop_pipeline("p")
-    assert pipeline_pid(own, "p") is None
+    assert own.pid_of("p") is None
 
 
 def test_stopped_manager_leaves_nothing_open(own):

@@ -11,7 +11,6 @@ import requests
 from hg import HEADGATE, until
 from hg.run import Foreground, RssSampler, run
 from hg.sql import datagen, file_in, file_out, table, view
-from test_api import pipeline_pid
 
 BUDGET = 16 << 20  # default byte budget of a pipeline's queues
 
@@ -40,38 +39,50 @@ def release_only():
 LARGE = 100_000_000
 
 
-def test_100_mb_record_in_a_file(tmp_path):
-    with open(tmp_path / "in.json", "w") as f:
+def write_record(path, size):
+    """A short record, one whose text is `size` long, a short one."""
+    with open(path, "w") as f:
         f.write('{"n": 1, "s": "a"}\n{"n": 2, "s": "')
-        for _ in range(LARGE // 1_000_000):
+        for _ in range(size // 1_000_000):
             f.write("x" * 1_000_000)
         f.write('"}\n{"n": 3, "s": "b"}\n')
-    r = run(tmp_path, table("t", "n BIGINT NOT NULL, s VARCHAR", file_in("f", tmp_path / "in.json")) +
-            view("v", "SELECT n, CHAR_LENGTH(s) AS len FROM t", file_out("o", tmp_path / "out.json")), "--until-complete")
-    # taken whole, or refused by a sentence that says why; its neighbours are there in the first case
-    if r.code == 0 and "bad record" not in r.out:
-        assert [json.loads(x)["insert"] for x in (tmp_path / "out.json").read_text().splitlines()] == [
-            {"n": 1, "len": 1}, {"n": 2, "len": LARGE}, {"n": 3, "len": 1}]
-    else:
-        assert "larger than" in r.out + r.err or "too large" in r.out + r.err, r
 
 
-def test_100_mb_record_over_http(daemon, gone):
-    p = gone("large")
+def lengths(tmp_path):
+    return (table("t", "n BIGINT NOT NULL, s VARCHAR", file_in("f", tmp_path / "in.json")) +
+            view("v", "SELECT n, CHAR_LENGTH(s) AS len FROM t", file_out("o", tmp_path / "out.json")))
+
+
+def test_100_mb_record_in_a_file(tmp_path):
+    write_record(tmp_path / "in.json", LARGE)
+    r = run(tmp_path, lengths(tmp_path), "--until-complete")
+    assert r.code == 0, r
+    assert [json.loads(x)["insert"] for x in (tmp_path / "out.json").read_text().splitlines()] == [
+        {"n": 1, "len": 1}, {"n": 2, "len": LARGE}, {"n": 3, "len": 1}]
+
+
+def test_record_above_the_limit_is_refused_in_a_sentence(tmp_path):
+    write_record(tmp_path / "in.json", 2 * LARGE)
+    r = run(tmp_path, lengths(tmp_path), "--until-complete")
+    assert r.code == 1 and "t.f failed" in r.err and "record" in r.err, r
+
+
+@pytest.mark.parametrize("size, status", [(LARGE, 200), (2 * LARGE, 413)])
+def test_large_record_over_http(daemon, gone, size, status):
+    p = gone(f"large{status}")
     daemon.run(p, table("t", "n BIGINT NOT NULL, s VARCHAR", materialized=True))
 
     def body():
         yield b'{"n": 1, "s": "'
-        for _ in range(LARGE // 1_000_000):
+        for _ in range(size // 1_000_000):
             yield b"x" * 1_000_000
         yield b'"}\n'
     r = daemon.ingress(p, "t", body())
-    assert r.status_code in (200, 400, 413), r.text
-    if r.status_code == 200:
+    assert r.status_code == status, r.text
+    if status == 200:
         daemon.wait_token(p, r.json()["token"])
         assert daemon.query(p, "SELECT n, CHAR_LENGTH(s) AS len FROM t") == [{"n": 1, "len": LARGE}]
-    # it goes on working either way
-    r = daemon.ingress(p, "t", '{"n": 2, "s": "y"}')
+    r = daemon.ingress(p, "t", '{"n": 2, "s": "y"}')  # it goes on working
     daemon.wait_token(p, r.json()["token"])
     assert daemon.query(p, "SELECT COUNT(*) AS n FROM t WHERE n = 2") == [{"n": 1}]
 
@@ -144,7 +155,7 @@ def test_slow_sink_keeps_memory_flat(daemon, gone):
     p = gone("slow")
     daemon.run(p, table("t", "n BIGINT NOT NULL, s VARCHAR", datagen("g", {"fields": {"s": {"strategy": "uniform", "range": [90, 100]}}}, paused=True)) +
                view("v", "SELECT n, s FROM t"))
-    pid = pipeline_pid(daemon, p)
+    pid = daemon.pid_of(p)
     s = slow_reader(daemon, p, "v")
     samplers = [RssSampler(pid), RssSampler(daemon.proc.pid)]
     base = [x.peak for x in samplers]
@@ -168,7 +179,7 @@ def test_slow_pipeline_keeps_the_manager_small(daemon, gone):
     release_only()
     p = gone("blocked")
     daemon.run(p, table("t", "n BIGINT NOT NULL"), "paused")
-    pid = pipeline_pid(daemon, p)
+    pid = daemon.pid_of(p)
     samplers = [RssSampler(pid), RssSampler(daemon.proc.pid)]
     offered = 0
     block = b'{"n": 1}\n' * 10000

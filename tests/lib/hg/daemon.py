@@ -115,6 +115,20 @@ class Daemon:
         self.ok("POST", f"/v0/pipelines/{name}/stop?force={'true' if force else 'false'}")
         self.wait_status(name, "Stopped")
 
+    def pid_of(self, name):
+        """Process of a pipeline of this daemon, or None."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
+                    args = f.read().split(b"\0")
+                if len(args) > 2 and args[1] == b"pipeline" and os.fsencode(self.data_dir) in args[2]:
+                    with open(os.path.join(os.fsdecode(args[2]), "deployment.json")) as f:
+                        if json.load(f)["name"] == name:
+                            return int(pid)
+            except OSError:
+                continue
+        return None
+
     def stats(self, name):
         return self.ok("GET", f"/v0/pipelines/{name}/stats").json()
 
