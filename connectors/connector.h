@@ -53,6 +53,7 @@ enum { /* input capabilities */
     HG_CAP_MARK     = 1 << 2, /* can mark a hand-off position */
     HG_CAP_MESSAGES = 1 << 3, /* delivers whole messages, not a byte stream */
     HG_CAP_BATCHES  = 1 << 4, /* delivers change batches itself: a format is forbidden (datagen) or built in */
+    HG_CAP_RESUME   = 1 << 6, /* save() may also come after close, until fini(): what failed can go on where it was */
     HG_CAP_INTERNAL = 1 << 5, /* made by the engine (HTTP push): refused in SQL */
 };
 
@@ -90,6 +91,9 @@ struct hg_input_type {
      * taken by the circuit. restore comes after open, before mark and run. */
     void (*save)(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w);
     int (*restore)(hg_input_t *in, const hg_json_t *position, hg_err_t *err);
+
+    /* Any thread, after close: the instance's memory goes now. Frees what save() still needed. May be NULL. */
+    void (*fini)(void *inst);
 };
 typedef struct hg_input_type hg_input_type_t;
 

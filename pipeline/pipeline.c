@@ -113,6 +113,7 @@ void hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_e
 /* --- orchestrator --- */
 
 static void reopen(hg_pipeline_t *p, endpoint_t *ep);
+static void maybe_stopped(hg_pipeline_t *p);
 
 static void tell_change(hg_pipeline_t *p, endpoint_t *ep)
 {
@@ -128,7 +129,7 @@ static void obey(hg_pipeline_t *p, hg_orch_cmd_t cmd)
     endpoint_t *ep = p->inputs[cmd.conn];
     switch (cmd.kind) {
     case HG_ORCH_DO_OPEN:
-        if (ep->closed || !ep->in)
+        if (ep->closing || !ep->in)
             reopen(p, ep);
         else
             hg_input_open(ep->in);
@@ -146,6 +147,7 @@ static void obey(hg_pipeline_t *p, hg_orch_cmd_t cmd)
         hg_input_hold(ep->in);
         break;
     case HG_ORCH_DO_CLOSE:
+        ep->closing = true;
         hg_input_close(ep->in);
         break;
     case HG_ORCH_DO_REASON:
@@ -213,7 +215,20 @@ typedef struct {
     hg_input_t *old;
 } retire_t;
 
-static void retire_on_control(void *arg)
+static int restore_position(hg_input_t *in, hg_str_t position, hg_err_t *err)
+{
+    hg_arena_t *a = hg_arena_new();
+    hg_json_t *v;
+    int rc = 0;
+    if (position.n) rc = hg_json_parse(a, position, &v, err);
+    if (position.n && rc == 0) rc = hg_input_restore(in, v, err);
+    hg_arena_free(a);
+    return rc;
+}
+
+/* The new instance goes on where the old one was, as far as the circuit has taken it (a mark is such a position too).
+ */
+static void reopen_at(void *arg, hg_str_t position)
 {
     retire_t *r = arg;
     endpoint_t *ep = r->ep;
@@ -222,7 +237,9 @@ static void retire_on_control(void *arg)
     hg_err_t err = HG_ERR_INIT;
     hg_input_t *in = NULL;
     hg_pipeline_table_env(p, ep->relation, &env);
-    if (p->life == ST_RUNNING && hg_input_new(p->host, ep->spec, ep->id, &env, &in, &err) == 0) {
+    int rc = p->life == ST_RUNNING ? hg_input_new(p->host, ep->spec, ep->id, &env, &in, &err) : HG_ECLOSED;
+    if (rc == 0) rc = restore_position(in, position, &err);
+    if (rc == 0) {
         hg_input_stats_t s = { 0 };
         if (r->old) hg_input_get_stats(r->old, &s);
         pthread_mutex_lock(&p->lock);
@@ -231,13 +248,26 @@ static void retire_on_control(void *arg)
         ep->base_bytes += s.processed_bytes;
         pthread_mutex_unlock(&p->lock);
         hg_input_free(r->old);
-        ep->closed = false;
+        ep->closed = ep->closing = false;
         p->open_inputs++;
         hg_input_open(in);
-    } else if (err.code) {
-        on_failed(p, ep->id, &err);
+    } else {
+        if (in) hg_input_free(in);
+        if (err.code) on_failed(p, ep->id, &err);
     }
     hg_free(r);
+    p->retiring--;
+    maybe_stopped(p);
+}
+
+static void retire_on_control(void *arg)
+{
+    retire_t *r = arg;
+    r->ep->p->retiring++;
+    if (r->old)
+        hg_input_save(r->old, reopen_at, r);
+    else
+        reopen_at(r, (hg_str_t){ 0 });
 }
 
 static void retire_on_circuit(hg_pipeline_t *p, void *arg)
@@ -257,7 +287,6 @@ static void reopen(hg_pipeline_t *p, endpoint_t *ep)
     hg_circuit_post(p, retire_on_circuit, r);
 }
 
-static void maybe_stopped(hg_pipeline_t *p);
 
 static void on_closed(void *arg, uint32_t conn)
 {
@@ -478,7 +507,7 @@ static void timer_closed(uv_handle_t *h)
 
 static void maybe_stopped(hg_pipeline_t *p)
 {
-    if (p->life != ST_CLOSING || p->open_inputs || p->open_outputs || atomic_load(&p->queries)) return;
+    if (p->life != ST_CLOSING || p->open_inputs || p->open_outputs || p->retiring || atomic_load(&p->queries)) return;
     p->life = ST_STOPPED;
     hg_circuit_thread_stop(p);
     uv_close((uv_handle_t *)&p->timer, timer_closed);

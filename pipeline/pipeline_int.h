@@ -29,6 +29,7 @@ typedef struct endpoint {
     hg_arena_t *arena; /* format configuration of endpoints made by a request */
     bool push, tap, backpressure;
     bool closed;   /* host said closed */
+    bool closing;  /* it was told to close */
     bool reopen;   /* DO_OPEN came while closing */
     bool gone;     /* a tap that has been freed: the slot is free */
     bool attached; /* a tap that the circuit feeds: the steps after since_step */
@@ -88,6 +89,7 @@ struct hg_pipeline {
     endpoint_t **inputs, **outputs;
     uint32_t n_inputs, n_outputs;
     hg_strmap_t input_names, output_names; /* endpoint name → index */
+    uint32_t retiring;                     /* inputs being made anew: control loop */
     uint32_t open_inputs, open_outputs;    /* host objects not yet closed: control loop */
     mark_t *marks;                         /* step → processed records, not yet completed steps */
     uint32_t n_marks, cap_marks;

@@ -40,6 +40,7 @@ void hg_input_drop(hg_input_t *in)
     pthread_mutex_destroy(&in->mu);
     hg_free(in->consumed);
     hg_free(in->restore);
+    if (in->inst && in->type && in->type->fini) in->type->fini(in->inst);
     hg_free(in->inst);
     hg_free(in->name);
     hg_free(in);
@@ -516,7 +517,8 @@ static void save_done(void *arg)
 static void save_on_loop(void *arg)
 {
     save_t *s = arg;
-    if (s->in->opened && !s->in->inst_closing && s->in->type->save) {
+    bool keeps = !s->in->inst_closing || (s->in->type->caps & HG_CAP_RESUME);
+    if (s->in->opened && keeps && s->in->type->save) {
         hg_jw_t w;
         hg_jw_init(&w, &s->text);
         s->in->type->save(s->in, s->ranges, s->n, &w);

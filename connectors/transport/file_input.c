@@ -60,7 +60,7 @@ typedef enum { WORK_OPEN, WORK_READ, WORK_MARK } work_kind_t;
 typedef struct {
     char *path;
     int fd;
-    bool regular, running, busy, closing, restored, marked, ended, saw_data;
+    bool regular, running, busy, closing, restored, marked, ended, saw_data, begun;
     uint64_t start, off, size, mark;
     hg_lane_t *lane;
     uv_timer_t *timer;
@@ -223,6 +223,7 @@ static void opened(hg_input_t *in)
         return;
     }
     f->off = f->start = f->restored ? f->off : f->marked ? f->mark : 0;
+    f->begun = true;
     f->lane = hg_lane_open(in, f->off);
     next_step(in);
 }
@@ -383,8 +384,8 @@ static void file_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg
 {
     const file_t *f = hg_in_inst(in);
     bool told = n > 0;
-    uint64_t from = told ? consumed[0].begin : f->restored ? f->off : f->marked ? f->mark : 0;
-    uint64_t to = told ? consumed[0].end : f->fd >= 0 ? f->start : from;
+    uint64_t from = told ? consumed[0].begin : f->begun ? f->start : f->restored ? f->off : f->marked ? f->mark : 0;
+    uint64_t to = told ? consumed[0].end : f->begun ? f->start : from;
     hg_jw_obj(w);
     hg_jw_key(w, "offsets");
     hg_jw_obj(w);
@@ -411,7 +412,7 @@ const hg_input_type_t hg_input_file = {
     .extra = HG_EXTRA_WARN,
     .cfg_size = sizeof(file_cfg_t),
     .inst_size = sizeof(file_t),
-    .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_MARK,
+    .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_MARK | HG_CAP_RESUME,
     .is_finite = file_is_finite,
     .open = file_open,
     .mark = file_mark,

@@ -128,6 +128,7 @@ typedef struct {
     int64_t mark, saved; /* -1 = none */
     bool eof;
     hg_lane_t *lane;
+    uint64_t lane_id; /* also after the lane is gone */
 } part_t;
 
 typedef enum { ASK_MARK, ASK_START } ask_t;
@@ -527,6 +528,7 @@ static void assign(hg_input_t *in)
     for (uint32_t i = 0; i < k->n_parts; i++) {
         rd_kafka_topic_partition_list_add(l, k->topic, k->parts[i].id)->offset = k->parts[i].start;
         k->parts[i].lane = hg_lane_open(in, (uint64_t)k->parts[i].start);
+        k->parts[i].lane_id = hg_lane_id(k->parts[i].lane);
     }
     rd_kafka_resp_err_t e = rd_kafka_assign(k->rk, l);
     rd_kafka_topic_partition_list_destroy(l);
@@ -792,10 +794,7 @@ static void destroy_client(void *arg, unsigned worker)
 
 static void client_destroyed(void *arg)
 {
-    kafka_t *k = hg_in_inst(arg);
-    hg_free(k->parts);
-    k->parts = NULL;
-    hg_in_closed(arg);
+    hg_in_closed(arg); /* parts stay for save() until fini */
 }
 
 static void wake_closed(void *arg)
@@ -847,7 +846,7 @@ static void kafka_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, h
         const part_t *p = &k->parts[i];
         int64_t start = p->start >= 0 ? p->start : p->saved >= 0 ? p->saved : p->mark, end = start;
         for (uint32_t r = 0; r < n; r++)
-            if (p->lane && consumed[r].lane == hg_lane_id(p->lane)) {
+            if (p->lane_id && consumed[r].lane == p->lane_id) {
                 start = (int64_t)consumed[r].begin;
                 end = (int64_t)consumed[r].end;
             }
@@ -882,6 +881,11 @@ static int kafka_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *er
     return 0;
 }
 
+static void kafka_fini(void *inst)
+{
+    hg_free(((kafka_t *)inst)->parts);
+}
+
 const hg_input_type_t hg_input_kafka = {
     .abi = HG_CONNECTOR_ABI,
     .name = "kafka_input",
@@ -890,7 +894,7 @@ const hg_input_type_t hg_input_kafka = {
     .extra = HG_EXTRA_TAKE,
     .cfg_size = sizeof(kafka_cfg_t),
     .inst_size = sizeof(kafka_t),
-    .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_MARK | HG_CAP_MESSAGES,
+    .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_MARK | HG_CAP_MESSAGES | HG_CAP_RESUME,
     .check = kafka_check,
     .is_finite = kafka_is_finite,
     .wants_mark = kafka_wants_mark,
@@ -901,4 +905,5 @@ const hg_input_type_t hg_input_kafka = {
     .close = kafka_close,
     .save = kafka_save,
     .restore = kafka_restore,
+    .fini = kafka_fini,
 };
