@@ -76,10 +76,10 @@ typedef struct hg_format_type {
     int (*parser_new)(const void *cfg, const hg_parse_env_t *env, hg_parser_t **ret, hg_err_t *err);
     void (*parser_free)(hg_parser_t *p);
 
-    /* How many of the n new bytes at p + from (bytes before `from` were seen by earlier calls with the same state) lie up to
-     * and including the last record boundary: returns an offset into p, 0 = none yet. eof: the stream ends after n: returns
-     * n. Lane order, any thread. A state is reset (zeroed) by the host when the lane starts; after a cut the host passes the
-     * rest again with from = what was seen of it. */
+    /* buf holds n bytes, of which the first `from` were seen by earlier calls with the same state. Returns the offset in buf behind
+     * the last record boundary among the new ones, 0 = none yet. eof: the stream ends after n: returns n. Lane order, any thread.
+     * A state is reset (zeroed) by the host when the lane starts; after a cut the host passes the rest again with from = what was
+     * seen of it. */
     size_t (*split)(const hg_parser_t *p, hg_split_state_t *st, const char *buf, size_t from, size_t n, bool eof);
 
     /* Parse bytes: a chunk that ends at a record boundary. buf has 64 readable bytes after n. `first` tells that the chunk

@@ -211,7 +211,7 @@ static int cut_complete(hg_lane_t *l, bool eof)
     size_t upto = j->len;
     if (!eof) {
         if (l->seen == j->len) return 0;
-        upto = l->in->format->split(l->in->parser, &l->split, j->buf, l->seen, j->len - l->seen, false);
+        upto = l->in->format->split(l->in->parser, &l->split, j->buf, l->seen, j->len, false);
         l->seen = j->len;
         if (HG_NEVER(upto > j->len)) upto = j->len;
     }

@@ -165,8 +165,8 @@ static inline size_t lines_split(const hg_parser_t *p, hg_split_state_t *st, con
 {
     (void)p;
     (void)st;
-    if (eof) return from + n;
-    const char *nl = memrchr(buf + from, '\n', n);
+    if (eof) return n;
+    const char *nl = n > from ? memrchr(buf + from, '\n', n - from) : NULL;
     return nl ? (size_t)(nl - buf) + 1 : 0;
 }
 static inline void lines_gate(void)
