@@ -123,7 +123,7 @@ uint64_t hg_output_delivered_step(const hg_output_t *out);
 int hg_push_new(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_table_env_t *env, const hg_format_type_t *format,
                 const void *format_cfg, hg_arena_t *cfg_arena, hg_input_t **ret, hg_err_t *err);
 
-/* One request body on loop `on`. Parse errors of this body are collected (the first 100) for the answer. */
+/* One request body on loop `on`. Parse errors of this body are collected (the first 1000) for the answer. */
 typedef struct hg_push_body hg_push_body_t;
 typedef struct hg_push_ops {
     void (*room)(void *arg);   /* on the body's loop: after HG_LANE_FULL, go on */

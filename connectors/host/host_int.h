@@ -19,8 +19,8 @@
 #define HG_CHUNK_SMALL  ((size_t)4 << 10) /* first buffer of a push body: a thousand clients must be cheap */
 #define HG_MAX_RECORD   ((uint64_t)128 << 20)
 #define HG_SPARE_CHUNKS 4
-#define HG_CHUNK_ERRORS 100 /* refused records kept per chunk: the first so many, and the last so many */
-#define HG_BODY_ERRORS  100 /* refused records reported to the sender of a body */
+#define HG_CHUNK_ERRORS 1000 /* refused records kept per chunk: the first so many, and the last so many */
+#define HG_BODY_ERRORS  1000 /* refused records reported to the sender of a body */
 
 typedef struct hg_job hg_job_t;
 typedef struct hg_waiter hg_waiter_t;
