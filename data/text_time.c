@@ -209,6 +209,9 @@ static int zone(cur_t *c, int64_t *ret_us, bool *have)
     return 0;
 }
 
+#define FIRST_DAY INT64_C(-719162) /* 0001-01-01 */
+#define LAST_DAY  INT64_C(2932896) /* 9999-12-31 */
+
 int hg_ts_parse(hg_str_t s, bool date_only, int64_t *ret_us, bool *have_zone)
 {
     cur_t c = cur_of(s);
@@ -229,9 +232,7 @@ int hg_ts_parse(hg_str_t s, bool date_only, int64_t *ret_us, bool *have_zone)
     if (!valid_date(y, mo, d) || h > 23 || m > 59 || sec > 59) return HG_ERANGE;
     int64_t days = hg_days_from_civil((int32_t)y, (int32_t)mo, (int32_t)d);
     int64_t us = days * US_PER_DAY + ((h * 60 + m) * 60 + sec) * US_PER_SEC + f - off;
-    if (us < hg_days_from_civil(1, 1, 1) * US_PER_DAY ||
-        us >= (hg_days_from_civil(9999, 12, 31) + INT64_C(1)) * US_PER_DAY)
-        return HG_ERANGE;
+    if (us < FIRST_DAY * US_PER_DAY || us >= (LAST_DAY + 1) * US_PER_DAY) return HG_ERANGE; /* by its zone */
     *ret_us = us;
     if (have_zone) *have_zone = have;
     return 0;

@@ -1,6 +1,6 @@
 /* json_row.c: an object or an array in column order → one cell per column.
  *
- * Members are expected in column order, which costs one memcmp each; any other order works through a hash of the
+ * Members are expected in column order, which costs one comparison each; any other order works through a hash of the
  * lower-cased name. A column that has its cell is one row longer than the row being built: that is also how a duplicate
  * member (the last wins) and a missing one are seen, so nothing is kept per record. */
 #include "base/hg.h"
@@ -118,6 +118,24 @@ static const char *in_field(hg_jscan_t *s, const char *member)
     return NULL;
 }
 
+/* memcmp(a, b, n) == 0 without a call for names of usual length: two words that overlap. n >= 2: names are quoted. */
+static inline bool same_name(const char *a, const char *b, size_t n)
+{
+    uint64_t a8, b8, a8_end, b8_end;
+    uint32_t a4, b4, a4_end, b4_end;
+    if (n >= 4 && n <= 8) {
+        memcpy(&a4, a, 4), memcpy(&b4, b, 4);
+        memcpy(&a4_end, a + n - 4, 4), memcpy(&b4_end, b + n - 4, 4);
+        return ((a4 ^ b4) | (a4_end ^ b4_end)) == 0;
+    }
+    if (n > 8 && n <= 16) {
+        memcpy(&a8, a, 8), memcpy(&b8, b, 8);
+        memcpy(&a8_end, a + n - 8, 8), memcpy(&b8_end, b + n - 8, 8);
+        return ((a8 ^ b8) | (a8_end ^ b8_end)) == 0;
+    }
+    return memcmp(a, b, n) == 0;
+}
+
 static const char *read_object(hg_jscan_t *s, const char *p, const hg_jrow_t *r, hg_jrow_mode_t mode, hg_colb_t *cols,
                                uint32_t at, uint64_t *present)
 {
@@ -129,7 +147,7 @@ static const char *read_object(hg_jscan_t *s, const char *p, const hg_jrow_t *r,
         const char *member = p;
         int64_t col = next;
         if (HG_LIKELY(next < r->n && (size_t)(s->end - p) > r->quoted[next].n &&
-                      memcmp(p, r->quoted[next].p, r->quoted[next].n) == 0)) {
+                      same_name(p, r->quoted[next].p, r->quoted[next].n))) {
             p += r->quoted[next].n;
         } else {
             p = find_member(s, p, r, &col);
