@@ -96,6 +96,10 @@ int hg_kafka_wake_open(hg_kafka_wake_t *w, hg_loop_t *loop, rd_kafka_queue_t *q,
     w->poll.data = w;
     uv_poll_start(&w->poll, UV_READABLE, on_readable);
     rd_kafka_queue_io_event_enable(q, w->fd, &one, sizeof one);
+    /* Events come when an empty queue gets something. What is in it already is looked at once: nothing would tell of
+     * it, nor of anything behind it. */
+    if (write(w->fd, &one, sizeof one) != (ssize_t)sizeof one)
+        hg_log(HG_LOG_WARN, "kafka", NULL, "wake", "errno=%d", errno);
     return 0;
 }
 

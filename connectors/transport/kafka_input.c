@@ -22,7 +22,8 @@ extern const hg_input_type_t hg_input_kafka;
 
 #define BATCH      1000
 #define TURN       8000 /* messages delivered before other connectors of the loop get their turn */
-#define ASK_MS     5000 /* one blocking question to the broker */
+#define ASK_MS     5000 /* one blocking question to the broker, */
+#define ASK_SLICE  250  /* in pieces of this, so that a close need not wait for a broker that is gone */
 #define RETRY_BASE 250
 #define RETRY_CAP  10000
 
@@ -142,6 +143,7 @@ typedef struct {
     part_t *parts;
     uint32_t n_parts;
     bool running, busy, assigned, closing, ended, marking, posted, unhealthy;
+    atomic_bool leaving; /* `closing` for the pool: a question under way is given up */
     rd_kafka_message_t *batch[BATCH];
     uint32_t batch_n, batch_i;
     uv_timer_t *timer;
@@ -331,13 +333,23 @@ static int broken(hg_err_t *err, const char *fmt, ...)
     return err->code;
 }
 
+/* Was this no answer yet, and is there time for another slice? */
+static bool ask_on(kafka_t *k, rd_kafka_resp_err_t e, int *left)
+{
+    *left -= ASK_SLICE;
+    return hg_kafka_transient(e) && *left > 0 && !atomic_load(&k->leaving);
+}
+
 /* The partitions to read: configured ones, else what the topic has. A topic that does not exist yet is worth another
  * try. */
 static int ask_partitions(kafka_t *k, const kafka_cfg_t *c)
 {
     const rd_kafka_metadata_t *md;
     rd_kafka_topic_t *t = rd_kafka_topic_new(k->rk, k->topic, NULL);
-    rd_kafka_resp_err_t e = t ? rd_kafka_metadata(k->rk, 0, t, &md, ASK_MS) : rd_kafka_last_error();
+    int left = ASK_MS;
+    rd_kafka_resp_err_t e;
+    do e = t ? rd_kafka_metadata(k->rk, 0, t, &md, ASK_SLICE) : rd_kafka_last_error();
+    while (t && ask_on(k, e, &left));
     if (t) rd_kafka_topic_destroy(t);
     if (e) return refused(&k->err, "error retrieving metadata", e);
     int rc = 0;
@@ -368,7 +380,10 @@ out:
 
 static int ask_watermarks(kafka_t *k, const part_t *p, int64_t *low, int64_t *high)
 {
-    rd_kafka_resp_err_t e = rd_kafka_query_watermark_offsets(k->rk, k->topic, p->id, low, high, ASK_MS);
+    int left = ASK_MS;
+    rd_kafka_resp_err_t e;
+    do e = rd_kafka_query_watermark_offsets(k->rk, k->topic, p->id, low, high, ASK_SLICE);
+    while (ask_on(k, e, &left));
     return e ? refused(&k->err, "error fetching watermarks", e) : 0;
 }
 
@@ -377,7 +392,12 @@ static int ask_timestamp(kafka_t *k, uint64_t ms)
     rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new((int)k->n_answer);
     for (uint32_t i = 0; i < k->n_answer; i++)
         rd_kafka_topic_partition_list_add(l, k->topic, k->answer[i].id)->offset = (int64_t)ms;
-    rd_kafka_resp_err_t e = rd_kafka_offsets_for_times(k->rk, l, ASK_MS);
+    int left = ASK_MS;
+    rd_kafka_resp_err_t e;
+    do {
+        for (int i = 0; i < l->cnt; i++) l->elems[i].offset = (int64_t)ms;
+        e = rd_kafka_offsets_for_times(k->rk, l, ASK_SLICE);
+    } while (ask_on(k, e, &left));
     for (uint32_t i = 0; !e && i < k->n_answer; i++) {
         e = l->elems[i].err;
         k->answer[i].start =
@@ -825,6 +845,7 @@ static void kafka_close(hg_input_t *in)
     kafka_t *k = hg_in_inst(in);
     k->closing = true;
     k->running = false;
+    atomic_store(&k->leaving, true);
     if (k->timer) uv_close((uv_handle_t *)k->timer, free_timer);
     k->timer = NULL;
     for (uint32_t i = 0; i < k->n_parts; i++) {

@@ -104,7 +104,8 @@ static inline void rig_init(rig_t *r)
     snprintf(r->sock, sizeof r->sock, "%s/s", r->dir);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->cond, NULL);
-    hg_log_init((hg_log_opts_t){ .fd = -1, .level = HG_LOG_ERROR });
+    bool talk = getenv("HG_TEST_TALK") != NULL;
+    hg_log_init((hg_log_opts_t){ .fd = talk ? 2 : -1, .level = talk ? HG_LOG_DEBUG : HG_LOG_ERROR });
 }
 
 /* r->dir is there already: programs may name files in it. */
