@@ -80,6 +80,7 @@ typedef struct stuck {
 
 typedef struct {
     rd_kafka_t *rk;
+    rd_kafka_topic_t *topic; /* held: a message by topic name costs a search under locks */
     rd_kafka_queue_t *queue;
     hg_kafka_wake_t wake;
     bool wake_open, told_full, stopping, stopped, closing, unhealthy, client_failed;
@@ -155,7 +156,6 @@ static rd_kafka_resp_err_t put_message(hg_output_t *out, batch_t *b, const char 
                                        const char *p, size_t n, bool has_payload)
 {
     kafka_t *k = hg_out_inst(out);
-    const kafka_cfg_t *c = hg_out_cfg(out);
     rd_kafka_headers_t *hs = k->headers ? rd_kafka_headers_copy(k->headers) : NULL;
     union {
         const char *in;
@@ -163,7 +163,7 @@ static rd_kafka_resp_err_t put_message(hg_output_t *out, batch_t *b, const char 
     } kp = { key }, pp = { p }; /* librdkafka takes void * and copies */
     rd_kafka_vu_t vus[8];
     size_t nv = 0;
-    vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = c->topic };
+    vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = k->topic };
     vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY };
     vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = b };
     if (has_key) vus[nv++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { kp.out, key_len } };
@@ -338,6 +338,9 @@ static int kafka_start(hg_output_t *out, hg_err_t *err)
     int rc =
         hg_kafka_client(RD_KAFKA_PRODUCER, &c->extra, defaults, HG_COUNT(defaults), set_callbacks, out, &k->rk, err);
     if (rc < 0) return rc;
+    k->topic = rd_kafka_topic_new(k->rk, c->topic, NULL);
+    if (!k->topic)
+        return hg_err_set(err, HG_EINVALTRANSPORT, "topic '%s': %s", c->topic, rd_kafka_err2str(rd_kafka_last_error()));
     k->queue = rd_kafka_queue_get_main(k->rk);
     rc = hg_kafka_wake_open(&k->wake, hg_out_loop(out), k->queue, serve, out, err);
     if (rc < 0) return rc;
@@ -403,6 +406,7 @@ static void destroy_client(void *arg, unsigned worker)
     kafka_t *k = hg_out_inst(arg);
     (void)worker;
     if (k->queue) rd_kafka_queue_destroy(k->queue);
+    if (k->topic) rd_kafka_topic_destroy(k->topic);
     if (!k->rk) return;
     rd_kafka_purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     rd_kafka_destroy(k->rk);
