@@ -53,8 +53,23 @@ class Daemon:
                 for p in self.get("/v0/pipelines?selector=status").json():
                     self.wait_status(p["name"], "Stopped")
         self.stop()
-        if self._own:
-            self._own.cleanup()
+        try:
+            assert self.proc.returncode == 0, f"the daemon ended with {self.proc.returncode}: " + open(self.err.name).read()[-3000:]
+            self._no_sanitizer_reports()
+        finally:
+            if self._own:
+                self._own.cleanup()
+
+    def _no_sanitizer_reports(self):
+        """What a sanitizer says goes to the standard error of the daemon and into the logs of the pipelines."""
+        for folder, _, files in os.walk(self.data_dir):
+            for name in files:
+                if name not in ("daemon.err", "log"):
+                    continue
+                with open(os.path.join(folder, name), errors="replace") as f:
+                    text = f.read()
+                m = re.search(r"^.*(Sanitizer|runtime error:)", text, re.M)
+                assert not m, f"{name}: " + text[m.start():m.start() + 6000]
 
     # --- HTTP ---
     def request(self, method, path, **kw):

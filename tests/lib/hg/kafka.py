@@ -93,6 +93,7 @@ def shared():
             with open(path) as f:
                 info = json.load(f)
             os.kill(info["pid"], 0)
+            os.kill(info["run"], 0)  # else it is about to stop
             return info["bootstrap"]
         except (OSError, ValueError, KeyError):
             pass
@@ -102,7 +103,7 @@ def shared():
         assert bootstrap, "the Kafka supervisor did not start a broker"
         _keep.append(sup)
         with open(path, "w") as f:
-            json.dump({"pid": sup.pid, "bootstrap": bootstrap}, f)
+            json.dump({"pid": sup.pid, "run": _run_pid(), "bootstrap": bootstrap}, f)
         return bootstrap
 
 
