@@ -378,26 +378,37 @@ out:
     return rc;
 }
 
-static int ask_watermarks(kafka_t *k, const part_t *p, int64_t *low, int64_t *high)
+/* Fills the offsets of l at a time (or RD_KAFKA_OFFSET_BEGINNING, _END, which brokers take as times). */
+static rd_kafka_resp_err_t ask_offsets(kafka_t *k, rd_kafka_topic_partition_list_t *l, int64_t at)
 {
     int left = ASK_MS;
     rd_kafka_resp_err_t e;
-    do e = rd_kafka_query_watermark_offsets(k->rk, k->topic, p->id, low, high, ASK_SLICE);
-    while (ask_on(k, e, &left));
+    do {
+        for (int i = 0; i < l->cnt; i++) l->elems[i].offset = at;
+        e = rd_kafka_offsets_for_times(k->rk, l, ASK_SLICE);
+        for (int i = 0; !e && i < l->cnt; i++) e = l->elems[i].err;
+    } while (ask_on(k, e, &left));
+    return e;
+}
+
+/* Not by rd_kafka_query_watermark_offsets: with the broker gone it does not keep its time limit. */
+static int ask_watermarks(kafka_t *k, const part_t *p, int64_t *low, int64_t *high)
+{
+    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(l, k->topic, p->id);
+    rd_kafka_resp_err_t e = ask_offsets(k, l, RD_KAFKA_OFFSET_BEGINNING);
+    *low = l->elems[0].offset;
+    if (!e) e = ask_offsets(k, l, RD_KAFKA_OFFSET_END);
+    *high = l->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(l);
     return e ? refused(&k->err, "error fetching watermarks", e) : 0;
 }
 
 static int ask_timestamp(kafka_t *k, uint64_t ms)
 {
     rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new((int)k->n_answer);
-    for (uint32_t i = 0; i < k->n_answer; i++)
-        rd_kafka_topic_partition_list_add(l, k->topic, k->answer[i].id)->offset = (int64_t)ms;
-    int left = ASK_MS;
-    rd_kafka_resp_err_t e;
-    do {
-        for (int i = 0; i < l->cnt; i++) l->elems[i].offset = (int64_t)ms;
-        e = rd_kafka_offsets_for_times(k->rk, l, ASK_SLICE);
-    } while (ask_on(k, e, &left));
+    for (uint32_t i = 0; i < k->n_answer; i++) rd_kafka_topic_partition_list_add(l, k->topic, k->answer[i].id);
+    rd_kafka_resp_err_t e = ask_offsets(k, l, (int64_t)ms);
     for (uint32_t i = 0; !e && i < k->n_answer; i++) {
         e = l->elems[i].err;
         k->answer[i].start =
