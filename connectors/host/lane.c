@@ -141,7 +141,9 @@ static int make_room(hg_lane_t *l, size_t need)
     }
     if (j->cap >= need) return 0;
     if (need - 1 > l->in->host->max_record + HG_CHUNK_BYTES) return too_big(l);
-    size_t cap = j->cap ? HG_MAX(need, j->cap * 2) : first_cap(l, need);
+    /* doubling must not make room for a record that is too long: one large read could then complete it unseen */
+    size_t most = l->in->host->max_record + HG_CHUNK_BYTES + 1;
+    size_t cap = j->cap ? HG_MAX(need, HG_MIN(j->cap * 2, most)) : first_cap(l, need);
     char *p = hg_host_buf_get(l->in->host, cap);
     if (!p) return no_memory(l, cap);
     if (j->len) memcpy(p, j->buf, j->len);

@@ -23,9 +23,12 @@ typedef struct run {
     hg_buf_t out;
 } run_t;
 
+/* The query borrows the snapshot; query() drops it afterwards. */
 static hg_snap_t *snap(void *arg, uint32_t relation)
 {
-    return hg_circuit_snap(((run_t *)arg)->c, relation);
+    run_t *r = arg;
+    assert_true(r->n_snaps < HG_COUNT(r->snaps));
+    return r->snaps[r->n_snaps++] = hg_circuit_snap(r->c, relation);
 }
 
 static int show(void *arg, hg_batch_t *b, hg_err_t *err)
@@ -82,6 +85,7 @@ static const char *query(run_t *r, const char *sql)
     } else if (hg_query_run(q->root, snap, r, show, r, NULL, 1 << 20, 0, &err) < 0) {
         hg_buf_addf(&r->out, "%s\n", err.msg);
     }
+    while (r->n_snaps) hg_snap_drop(r->snaps[--r->n_snaps]);
     hg_arena_free(a);
     return r->out.p;
 }
