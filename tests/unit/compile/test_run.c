@@ -21,6 +21,8 @@ typedef struct run {
     hg_circuit_t *c;
     uint64_t step;
     hg_buf_t out;
+    hg_snap_t *snaps[16];
+    uint32_t n_snaps;
 } run_t;
 
 /* The query borrows the snapshot; query() drops it afterwards. */
