@@ -256,9 +256,13 @@ static void a_file_can_be_held_and_run_again_at_any_moment(void **st)
     hg_input_run(in);
     uint64_t rows = 0;
     int64_t sum = 0;
+    unsigned toggles = 0;
     for (bool eoi = false; !eoi;) {
-        hg_input_hold(in);
-        hg_input_run(in);
+        /* A hold throws a read in flight away: without an end to the holds there need not be any progress. */
+        if (toggles++ < 5000) {
+            hg_input_hold(in);
+            hg_input_run(in);
+        }
         for (hg_chunk_t *c; (c = kit_take()) != NULL; hg_chunk_done(c)) {
             for (uint64_t i = 0; i < c->records; i++) sum += HG_COL(c->change->rows->cols[0], int64_t)[i];
             rows += c->records;
