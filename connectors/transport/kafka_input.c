@@ -15,237 +15,13 @@
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "connectors/connector.h"
-#include "connectors/transport/kafka_int.h"
+#include "connectors/transport/kafka_input_int.h"
 
 extern const hg_input_type_t hg_input_kafka;
 
-#define BATCH      1000
 #define TURN       8000 /* messages delivered before other connectors of the loop get their turn */
-#define ASK_MS     5000 /* one blocking question to the broker, */
-#define ASK_SLICE  250  /* in pieces of this, so that a close need not wait for a broker that is gone */
 #define RETRY_BASE 250
 #define RETRY_CAP  10000
-
-typedef struct {
-    hg_kvlist_t extra; /* librdkafka's options: first member */
-    const char *topic;
-    hg_strlist_t topics;
-    const hg_json_t *start_from, *partitions, *header_filter;
-    int log_level;
-    uint32_t group_join_timeout, pollers;
-    bool resume_earliest, synchronize, headers, include_topic, partition, offset, timestamp;
-    const char *region;
-} kafka_cfg_t;
-
-#define AT(f) .at = offsetof(kafka_cfg_t, f)
-static const hg_opt_t kafka_opts[] = {
-    { .key = "topic", .type = HG_OPT_STR, AT(topic), .doc = "Topic to read." },
-    { .key = "topics", .type = HG_OPT_STRLIST, AT(topics), .doc = "Legacy form of topic: a list of exactly one." },
-    { .key = "start_from",
-      .type = HG_OPT_JSON,
-      AT(start_from),
-      .doc = "Where to begin when there is no saved position: \"earliest\", \"latest\" (default), {\"offsets\": [one "
-             "per partition]} or "
-             "{\"timestamp\": milliseconds}. With the legacy topics, auto.offset.reset decides when it is absent." },
-    { .key = "partitions",
-      .type = HG_OPT_JSON,
-      AT(partitions),
-      .doc = "Read only these partitions; a list of numbers. Default: all." },
-    { .key = "log_level",
-      .type = HG_OPT_ENUM,
-      AT(log_level),
-      .names = "emerg|alert|critical|error|warning|notice|info|debug",
-      .def = "error",
-      .flags = HG_OPT_IGNORED,
-      .doc = "The log level of headgate applies." },
-    { .key = "group_join_timeout_secs",
-      .type = HG_OPT_U32,
-      AT(group_join_timeout),
-      .def = "10",
-      .flags = HG_OPT_IGNORED,
-      .unit = "s",
-      .doc = "Consumer groups are not used." },
-    { .key = "poller_threads",
-      .type = HG_OPT_U32,
-      AT(pollers),
-      .def = "3",
-      .flags = HG_OPT_IGNORED,
-      .doc = "The connector's loop polls." },
-    { .key = "resume_earliest_if_data_expires",
-      .type = HG_OPT_BOOL,
-      AT(resume_earliest),
-      .def = "false",
-      .doc = "If the topic no longer holds the position to go on from, begin at its earliest message instead of "
-             "failing." },
-    { .key = "synchronize_partitions",
-      .type = HG_OPT_BOOL,
-      AT(synchronize),
-      .def = "false",
-      .doc = "Not offered yet: refused when true." },
-    { .key = "header_filter", .type = HG_OPT_JSON, AT(header_filter), .doc = "Not offered yet: refused." },
-    { .key = "include_headers",
-      .type = HG_OPT_BOOL,
-      AT(headers),
-      .def = "false",
-      .flags = HG_OPT_IGNORED,
-      .doc = "For CONNECTOR_METADATA()." },
-    { .key = "include_topic",
-      .type = HG_OPT_BOOL,
-      AT(include_topic),
-      .def = "false",
-      .flags = HG_OPT_IGNORED,
-      .doc = "For CONNECTOR_METADATA()." },
-    { .key = "include_partition",
-      .type = HG_OPT_BOOL,
-      AT(partition),
-      .def = "false",
-      .flags = HG_OPT_IGNORED,
-      .doc = "For CONNECTOR_METADATA()." },
-    { .key = "include_offset",
-      .type = HG_OPT_BOOL,
-      AT(offset),
-      .def = "false",
-      .flags = HG_OPT_IGNORED,
-      .doc = "For CONNECTOR_METADATA()." },
-    { .key = "include_timestamp",
-      .type = HG_OPT_BOOL,
-      AT(timestamp),
-      .def = "false",
-      .flags = HG_OPT_IGNORED,
-      .doc = "For CONNECTOR_METADATA()." },
-    { .key = "region",
-      .type = HG_OPT_STR,
-      AT(region),
-      .flags = HG_OPT_IGNORED,
-      .doc = "Tokens of AWS MSK IAM are not offered." },
-    { .key = NULL },
-};
-
-typedef struct {
-    int32_t id;
-    int64_t start;       /* where reading begins; -1 = not resolved */
-    int64_t next;        /* offset behind the last message delivered */
-    int64_t mark, saved; /* -1 = none */
-    bool eof;
-    hg_lane_t *lane;
-    uint64_t lane_id; /* also after the lane is gone */
-} part_t;
-
-typedef enum { ASK_MARK, ASK_START } ask_t;
-
-typedef struct {
-    const char *topic;
-    rd_kafka_t *rk;
-    rd_kafka_queue_t *queue;
-    hg_kafka_wake_t wake;
-    bool wake_open;
-    part_t *parts;
-    uint32_t n_parts;
-    bool running, busy, assigned, closing, ended, marking, posted, unhealthy;
-    atomic_bool leaving; /* `closing` for the pool: a question under way is given up */
-    rd_kafka_message_t *batch[BATCH];
-    uint32_t batch_n, batch_i;
-    uv_timer_t *timer;
-    unsigned attempts;
-    bool client_failed; /* an error event came while the queue was served; told afterwards */
-    hg_err_t client_err;
-    /* the question under way: written before it is posted to the pool, read after */
-    ask_t ask;
-    part_t *answer;
-    uint32_t n_answer;
-    hg_err_t err;
-} kafka_t;
-
-/* --- configuration --- */
-
-static bool wants_eof(const kafka_cfg_t *c)
-{
-    const char *v = hg_kafka_option(&c->extra, "enable.partition.eof");
-    return v && strcmp(v, "true") == 0;
-}
-
-static bool kafka_is_finite(const void *cfg)
-{
-    return wants_eof(cfg);
-}
-
-typedef enum { FROM_EARLIEST, FROM_LATEST, FROM_OFFSETS, FROM_TIMESTAMP, FROM_BAD } from_t;
-
-static from_t from_reset(const kafka_cfg_t *c)
-{
-    const char *v = c->topics.n ? hg_kafka_option(&c->extra, "auto.offset.reset") : NULL;
-    if (!v) return FROM_LATEST;
-    if (!strcmp(v, "smallest") || !strcmp(v, "earliest") || !strcmp(v, "beginning")) return FROM_EARLIEST;
-    if (!strcmp(v, "largest") || !strcmp(v, "latest") || !strcmp(v, "end")) return FROM_LATEST;
-    return FROM_BAD;
-}
-
-static from_t from_of(const kafka_cfg_t *c)
-{
-    const hg_json_t *f = c->start_from;
-    uint64_t u;
-    if (!f || f->kind == HG_J_NULL) return from_reset(c);
-    if (f->kind == HG_J_STRING)
-        return hg_str_eqz(f->str, "earliest") ? FROM_EARLIEST : hg_str_eqz(f->str, "latest") ? FROM_LATEST : FROM_BAD;
-    if (f->kind != HG_J_OBJECT || f->n != 1) return FROM_BAD;
-    const hg_json_t *list = hg_json_get(f, "offsets");
-    if (list && list->kind == HG_J_ARRAY) {
-        for (const hg_json_t *o = list->child; o; o = o->next)
-            if (hg_json_u64(o, &u) < 0 || u > INT64_MAX) return FROM_BAD;
-        return FROM_OFFSETS;
-    }
-    return hg_json_u64(hg_json_get(f, "timestamp"), &u) == 0 && u <= INT64_MAX ? FROM_TIMESTAMP : FROM_BAD;
-}
-
-static bool kafka_wants_mark(const void *cfg)
-{
-    return from_of(cfg) == FROM_LATEST;
-}
-
-static const char *topic_of(const kafka_cfg_t *c)
-{
-    return c->topic ? c->topic : c->topics.n == 1 ? c->topics.v[0] : NULL;
-}
-
-static void check_partitions(const kafka_cfg_t *c, hg_diag_t *d)
-{
-    const hg_json_t *p = c->partitions;
-    uint64_t u;
-    if (!p || p->kind == HG_J_NULL) return;
-    bool ok = p->kind == HG_J_ARRAY && p->n > 0;
-    for (const hg_json_t *o = ok ? p->child : NULL; o && ok; o = o->next)
-        ok = hg_json_u64(o, &u) == 0 && u <= INT32_MAX;
-    if (!ok) hg_diag(d, false, p, false, "option 'partitions': expected a list of partition numbers");
-    const hg_json_t *offsets = hg_json_get(c->start_from, "offsets");
-    if (ok && offsets && offsets->n != p->n)
-        hg_diag(d, false, offsets, false, "%u offsets are given for %u partitions", offsets->n, p->n);
-}
-
-static void kafka_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
-{
-    const kafka_cfg_t *c = cfg;
-    if (c->topic && c->topics.n)
-        hg_diag(d, false, hg_json_get(obj, "topics"), true, "'topic' and 'topics' exclude each other; use 'topic'");
-    else if (!topic_of(c) && c->topics.n > 1)
-        hg_diag(d, false, hg_json_get(obj, "topics"), false, "'topics' must name exactly one topic");
-    else if (!topic_of(c))
-        hg_diag(d, false, obj, false, "Kafka input adapter is missing required `topic` setting.");
-    if (from_of(c) == FROM_BAD && c->start_from && c->start_from->kind != HG_J_NULL)
-        hg_diag(d, false, c->start_from, false,
-                "option 'start_from': expected \"earliest\", \"latest\", {\"offsets\": [numbers]} or {\"timestamp\": "
-                "milliseconds}");
-    else if (from_of(c) == FROM_BAD)
-        hg_diag(d, false, hg_json_get(obj, "auto.offset.reset"), false,
-                "option 'auto.offset.reset': unknown value; use start_from");
-    if (c->synchronize)
-        hg_diag(d, false, hg_json_get(obj, "synchronize_partitions"), true,
-                "synchronize_partitions is not offered yet");
-    if (c->header_filter && c->header_filter->kind != HG_J_NULL)
-        hg_diag(d, false, c->header_filter, true, "header_filter is not offered yet");
-    check_partitions(c, d);
-    hg_kafka_check(&c->extra, "input", d);
-}
 
 /* --- client --- */
 
@@ -305,196 +81,8 @@ static int kafka_open(hg_input_t *in, hg_err_t *err)
 {
     kafka_t *k = hg_in_inst(in);
     (void)err;
-    k->topic = topic_of(hg_in_cfg(in));
+    k->topic = hg_kin_topic(hg_in_cfg(in));
     return 0;
-}
-
-/* --- questions: pool --- */
-
-static int refused(hg_err_t *err, const char *what, rd_kafka_resp_err_t e)
-{
-    bool again = hg_kafka_transient(e);
-    if (again) return hg_err_retry(err, HG_ENET, "%s: %s", what, rd_kafka_err2str(e));
-    hg_err_set(err, HG_ENET, "%s: %s", what, rd_kafka_err2str(e));
-    err->fatal = 1;
-    return err->code;
-}
-
-static int broken(hg_err_t *err, const char *fmt, ...) HG_PRINTF(2, 3);
-static int broken(hg_err_t *err, const char *fmt, ...)
-{
-    char msg[400];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(msg, sizeof msg, fmt, ap);
-    va_end(ap);
-    hg_err_set(err, HG_EINVALTRANSPORT, "%s", msg);
-    err->fatal = 1;
-    return err->code;
-}
-
-/* Was this no answer yet, and is there time for another slice? */
-static bool ask_on(kafka_t *k, rd_kafka_resp_err_t e, int *left)
-{
-    *left -= ASK_SLICE;
-    return hg_kafka_transient(e) && *left > 0 && !atomic_load(&k->leaving);
-}
-
-/* The partitions to read: configured ones, else what the topic has. A topic that does not exist yet is worth another
- * try. */
-static int ask_partitions(kafka_t *k, const kafka_cfg_t *c)
-{
-    const rd_kafka_metadata_t *md;
-    rd_kafka_topic_t *t = rd_kafka_topic_new(k->rk, k->topic, NULL);
-    int left = ASK_MS;
-    rd_kafka_resp_err_t e;
-    do e = t ? rd_kafka_metadata(k->rk, 0, t, &md, ASK_SLICE) : rd_kafka_last_error();
-    while (t && ask_on(k, e, &left));
-    if (t) rd_kafka_topic_destroy(t);
-    if (e) return refused(&k->err, "error retrieving metadata", e);
-    int rc = 0;
-    const rd_kafka_metadata_topic_t *mt = md->topic_cnt == 1 ? &md->topics[0] : NULL;
-    uint32_t n = mt && !mt->err ? (uint32_t)mt->partition_cnt : 0;
-    if (n == 0) {
-        rc = hg_err_retry(&k->err, HG_ENOTFOUND, "topic '%s' does not exist or has no partitions: %s", k->topic,
-                          rd_kafka_err2str(mt && mt->err ? mt->err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART));
-        goto out;
-    }
-    uint32_t want = c->partitions && c->partitions->kind == HG_J_ARRAY ? c->partitions->n : n;
-    k->answer = HG_NEWN(part_t, want);
-    k->n_answer = want;
-    const hg_json_t *o = want && c->partitions && c->partitions->kind == HG_J_ARRAY ? c->partitions->child : NULL;
-    for (uint32_t i = 0; i < want; i++, o = o ? o->next : NULL) {
-        uint64_t id = i;
-        if (o) hg_json_u64(o, &id);
-        k->answer[i] = (part_t){ .id = (int32_t)id, .start = -1, .mark = -1, .saved = -1 };
-        if (id >= n) {
-            rc = broken(&k->err, "topic '%s' has %u partitions; partition %" PRIu64 " does not exist", k->topic, n, id);
-            break;
-        }
-    }
-out:
-    rd_kafka_metadata_destroy(md);
-    return rc;
-}
-
-/* Fills the offsets of l at a time (or RD_KAFKA_OFFSET_BEGINNING, _END, which brokers take as times). */
-static rd_kafka_resp_err_t ask_offsets(kafka_t *k, rd_kafka_topic_partition_list_t *l, int64_t at)
-{
-    int left = ASK_MS;
-    rd_kafka_resp_err_t e;
-    do {
-        for (int i = 0; i < l->cnt; i++) l->elems[i].offset = at;
-        e = rd_kafka_offsets_for_times(k->rk, l, ASK_SLICE);
-        for (int i = 0; !e && i < l->cnt; i++) e = l->elems[i].err;
-    } while (ask_on(k, e, &left));
-    return e;
-}
-
-/* Not by rd_kafka_query_watermark_offsets: with the broker gone it does not keep its time limit. */
-static int ask_watermarks(kafka_t *k, const part_t *p, int64_t *low, int64_t *high)
-{
-    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(l, k->topic, p->id);
-    rd_kafka_resp_err_t e = ask_offsets(k, l, RD_KAFKA_OFFSET_BEGINNING);
-    *low = l->elems[0].offset;
-    if (!e) e = ask_offsets(k, l, RD_KAFKA_OFFSET_END);
-    *high = l->elems[0].offset;
-    rd_kafka_topic_partition_list_destroy(l);
-    return e ? refused(&k->err, "error fetching watermarks", e) : 0;
-}
-
-static int ask_timestamp(kafka_t *k, uint64_t ms)
-{
-    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new((int)k->n_answer);
-    for (uint32_t i = 0; i < k->n_answer; i++) rd_kafka_topic_partition_list_add(l, k->topic, k->answer[i].id);
-    rd_kafka_resp_err_t e = ask_offsets(k, l, (int64_t)ms);
-    for (uint32_t i = 0; !e && i < k->n_answer; i++) {
-        e = l->elems[i].err;
-        k->answer[i].start =
-            l->elems[i].offset >= 0 ? l->elems[i].offset : -1; /* -1: behind the last message, asked for below */
-    }
-    rd_kafka_topic_partition_list_destroy(l);
-    return e ? refused(&k->err, "error looking up offsets for a timestamp", e) : 0;
-}
-
-/* Where partition i begins, in numbers; and the offset must be there. */
-static int resolve(kafka_t *k, const kafka_cfg_t *c, uint32_t i)
-{
-    part_t *p = &k->answer[i];
-    const part_t *known = i < k->n_parts ? &k->parts[i] : NULL;
-    int64_t low, high;
-    uint64_t u = 0;
-    from_t from = from_of(c);
-    const hg_json_t *offsets = hg_json_get(c->start_from, "offsets");
-    int rc = ask_watermarks(k, p, &low, &high);
-    if (rc < 0) return rc;
-    int64_t at = known && known->saved >= 0 ? known->saved : known && known->mark >= 0 ? known->mark : -1;
-    bool kept = at >= 0;
-    if (!kept && from == FROM_OFFSETS) {
-        hg_json_u64(hg_json_at(offsets, i), &u);
-        at = (int64_t)u;
-        if (at < low || at > high)
-            return broken(&k->err, "configuration error: provided offset '%" PRId64 "' not currently in partition '%d'",
-                          at, p->id);
-    }
-    if (at < 0) at = from == FROM_TIMESTAMP && p->start >= 0 ? p->start : from == FROM_EARLIEST ? low : high;
-    if (at < low || at > high) {
-        if (!c->resume_earliest)
-            return broken(&k->err,
-                          "partition %d of topic '%s' holds offsets %" PRId64 " to %" PRId64
-                          "; the position to go on from, %" PRId64 ", has been %s",
-                          p->id, k->topic, low, high, at,
-                          at < low ? "deleted by its retention" : "lost: the topic was recreated");
-        hg_log(HG_LOG_WARN, "kafka", k->topic, "data_expired", "partition=%d wanted=%" PRId64 " earliest=%" PRId64,
-               p->id, at, low);
-        at = low;
-    }
-    p->start = p->next = at;
-    if (known) p->mark = known->mark;
-    return 0;
-}
-
-static int ask_start(kafka_t *k, const kafka_cfg_t *c)
-{
-    uint64_t ms;
-    const hg_json_t *offsets = hg_json_get(c->start_from, "offsets");
-    if (k->n_parts > k->n_answer)
-        return broken(
-            &k->err,
-            "topic '%s' has %u partitions, fewer than the %u of the saved position: it was deleted and created again",
-            k->topic, k->n_answer, k->n_parts);
-    if (offsets && offsets->n != k->n_answer)
-        return broken(&k->err, "Topic %s has %u partitions but configuration specifies %u offsets.", k->topic,
-                      k->n_answer, offsets->n);
-    int rc = 0;
-    if (from_of(c) == FROM_TIMESTAMP && hg_json_u64(hg_json_get(c->start_from, "timestamp"), &ms) == 0)
-        rc = ask_timestamp(k, ms);
-    for (uint32_t i = 0; i < k->n_answer && rc == 0; i++) rc = resolve(k, c, i);
-    return rc;
-}
-
-static int ask_mark(kafka_t *k)
-{
-    int rc = 0;
-    int64_t low, high;
-    for (uint32_t i = 0; i < k->n_answer && rc == 0; i++) {
-        rc = ask_watermarks(k, &k->answer[i], &low, &high);
-        if (rc == 0) k->answer[i].mark = high;
-    }
-    return rc;
-}
-
-static void ask(void *arg, unsigned worker)
-{
-    hg_input_t *in = arg;
-    kafka_t *k = hg_in_inst(in);
-    const kafka_cfg_t *c = hg_in_cfg(in);
-    (void)worker;
-    k->err = HG_ERR_INIT;
-    k->answer = NULL;
-    k->n_answer = 0;
-    if (ask_partitions(k, c) == 0) (void)(k->ask == ASK_MARK ? ask_mark(k) : ask_start(k, c));
 }
 
 /* --- loop --- */
@@ -565,7 +153,7 @@ static void assign(hg_input_t *in)
     rd_kafka_topic_partition_list_destroy(l);
     k->assigned = true;
     if (e) {
-        refused(&err, "cannot assign partitions", e);
+        hg_kin_refused(&err, "cannot assign partitions", e);
         err.fatal = 1;
         hg_in_error(in, "kafka-assign", &err);
     } else if (hg_kafka_wake_open(&k->wake, hg_in_loop(in), k->queue, on_wake, in, &err) < 0) {
@@ -636,7 +224,7 @@ static void start_reading(hg_input_t *in)
     }
     k->ask = ASK_START;
     k->busy = true;
-    hg_in_work(in, ask, answered, in);
+    hg_in_work(in, hg_kin_ask, answered, in);
 }
 
 static part_t *part_of(kafka_t *k, int32_t id)
@@ -667,12 +255,13 @@ static void on_bad_message(hg_input_t *in, const rd_kafka_message_t *m)
     hg_err_t err = HG_ERR_INIT;
     part_t *p = part_of(k, m->partition);
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        if (p && wants_eof(hg_in_cfg(in))) p->eof = true;
+        if (p && hg_kin_wants_eof(hg_in_cfg(in))) p->eof = true;
         return;
     }
     if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
-        broken(&err, "partition %d of topic '%s' no longer holds offset %" PRId64 ": its retention has deleted it",
-               m->partition, k->topic, p ? p->next : m->offset);
+        hg_kin_broken(&err,
+                      "partition %d of topic '%s' no longer holds offset %" PRId64 ": its retention has deleted it",
+                      m->partition, k->topic, p ? p->next : m->offset);
     else if (hg_kafka_transient(m->err) || m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
              m->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         hg_err_retry(&err, HG_ENET, "%s", rd_kafka_message_errstr(m));
@@ -775,7 +364,7 @@ static void deliver(hg_input_t *in)
     tell_progress(in);
     if (full)
         k->running = false; /* a run will come */
-    else if (wants_eof(hg_in_cfg(in)) && k->batch_i == k->batch_n)
+    else if (hg_kin_wants_eof(hg_in_cfg(in)) && k->batch_i == k->batch_n)
         maybe_ended(in);
     if (more && k->running && !k->ended) {
         k->posted = true;
@@ -809,7 +398,7 @@ static int kafka_mark(hg_input_t *in, hg_err_t *err)
     if (rc < 0) return rc;
     k->ask = ASK_MARK;
     k->busy = k->marking = true;
-    hg_in_work(in, ask, answered, in);
+    hg_in_work(in, hg_kin_ask, answered, in);
     return 0;
 }
 
@@ -922,14 +511,14 @@ const hg_input_type_t hg_input_kafka = {
     .abi = HG_CONNECTOR_ABI,
     .name = "kafka_input",
     .summary = "reads a Kafka topic",
-    .opts = kafka_opts,
+    .opts = hg_kin_opts,
     .extra = HG_EXTRA_TAKE,
     .cfg_size = sizeof(kafka_cfg_t),
     .inst_size = sizeof(kafka_t),
     .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_MARK | HG_CAP_MESSAGES | HG_CAP_RESUME,
-    .check = kafka_check,
-    .is_finite = kafka_is_finite,
-    .wants_mark = kafka_wants_mark,
+    .check = hg_kin_check,
+    .is_finite = hg_kin_is_finite,
+    .wants_mark = hg_kin_wants_mark,
     .open = kafka_open,
     .mark = kafka_mark,
     .run = kafka_run,
