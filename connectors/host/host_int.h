@@ -35,6 +35,7 @@ struct hg_waiter {
     atomic_int where;
     bool exempt;                  /* [k] not stopped by a held push endpoint (force=true) */
     bool token;                   /* [h] may go on above the budget until its next cut: nobody else can free memory */
+    bool unfinished;              /* [h] while it waits for the budget: it holds the beginning of a record */
     void (*wake)(hg_waiter_t *w); /* any thread, no lock held but the host's or the endpoint's: posts and returns */
 };
 
@@ -68,8 +69,9 @@ void hg_host_buf_put(hg_host_t *h, void *p, size_t cap);
 /* pressure.c */
 void hg_budget_charge(hg_host_t *h, uint64_t n);
 void hg_budget_refund(hg_host_t *h, uint64_t n);
-bool hg_budget_wait(hg_host_t *h, hg_waiter_t *w); /* true: w waits. false: there is room, or w got the overdraft */
-void hg_budget_cut(hg_host_t *h, hg_waiter_t *w);  /* a chunk of w was cut: one job more, the overdraft comes back */
+/* true: w waits. false: there is room, or w may go on all the same. unfinished: it holds the beginning of a record. */
+bool hg_budget_wait(hg_host_t *h, hg_waiter_t *w, bool unfinished);
+void hg_budget_cut(hg_host_t *h, hg_waiter_t *w); /* a chunk of w was cut: one job more, the overdraft comes back */
 void hg_budget_job_done(hg_host_t *h, uint64_t refund); /* one job less */
 void hg_waiter_cancel(hg_input_t *in, hg_waiter_t *w);  /* w's loop */
 bool hg_queue_wait(hg_input_t *in, hg_waiter_t *w);     /* true: w waits for the endpoint's queue */

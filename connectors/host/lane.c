@@ -234,7 +234,7 @@ static int pressure(hg_lane_t *l, bool did_cut)
     if (!full && atomic_load(&in->host->in_bytes) >= in->host->in_limit) {
         int rc = cut_complete(l, false); /* whoever waits holds no whole record */
         if (rc < 0) return rc;
-        full = hg_budget_wait(in->host, w);
+        full = hg_budget_wait(in->host, w, l->cur && l->cur->len > 0);
     }
     if (!full) return HG_LANE_OK;
     if (!l->body && !in->full_seen) {

@@ -6,9 +6,10 @@
  * Both are soft: data that is already there is taken, then the producer waits. What keeps the budget free of deadlock:
  *  1. a producer cuts what it has in whole records before it waits, so all it holds is one unfinished record;
  *  2. as long as one cut chunk is not done, its memory will come back and wake the first in the queue;
- *  3. when no chunk is left and memory is still short (unfinished records hold it all), the first in the queue gets the
- *     overdraft: it alone may grow beyond the budget, until its record is complete. So oversize records go one at a
- * time.
+ *  3. when no chunk is left and memory is still short (unfinished records hold it all), the first in the queue that
+ * holds an unfinished record gets the overdraft: it alone may grow beyond the budget, until its record is complete. So
+ *     oversize records go one at a time. Producers that hold nothing are woken without it: one of them may have no more
+ *     data, and would keep the overdraft for ever.
  */
 #include "base/hg.h"
 #include "connectors/host/host_int.h"
@@ -20,17 +21,23 @@ static void waiter_wake(hg_waiter_t *w)
     w->wake(w);
 }
 
-/* host->mu. Wake as many as have room for a chunk each; at least one if nothing else can free memory. */
+/* host->mu. Wake as many as have room for a chunk each; if nothing else can free memory, those of rule 3. */
 static void budget_serve(hg_host_t *h)
 {
     uint64_t held = atomic_load(&h->in_bytes);
     uint64_t room = held < h->in_limit ? h->in_limit - held : 0;
     for (uint64_t n = room ? 1 + room / HG_CHUNK_BYTES : 0; n > 0 && !hg_list_empty(&h->waiters); n--)
         waiter_wake(HG_ENTRY(h->waiters.next, hg_waiter_t, link));
-    if (h->jobs == 0 && !h->token && !hg_list_empty(&h->waiters)) {
-        h->token = HG_ENTRY(h->waiters.next, hg_waiter_t, link);
-        h->token->token = true;
-        waiter_wake(h->token);
+    if (h->jobs > 0) return;
+    HG_LIST_EACH(it, &h->waiters)
+    {
+        hg_waiter_t *w = HG_ENTRY(it, hg_waiter_t, link);
+        if (w->unfinished && h->token) continue;
+        if (w->unfinished) {
+            h->token = w;
+            w->token = true;
+        }
+        waiter_wake(w);
     }
 }
 
@@ -47,16 +54,18 @@ void hg_budget_refund(hg_host_t *h, uint64_t n)
     pthread_mutex_unlock(&h->mu);
 }
 
-bool hg_budget_wait(hg_host_t *h, hg_waiter_t *w)
+bool hg_budget_wait(hg_host_t *h, hg_waiter_t *w, bool unfinished)
 {
     if (atomic_load(&h->in_bytes) < h->in_limit) return false;
     pthread_mutex_lock(&h->mu);
     bool wait = !w->token && atomic_load(&h->in_bytes) >= h->in_limit;
+    if (wait && h->jobs == 0 && !unfinished) wait = false;
     if (wait && h->jobs == 0 && !h->token && hg_list_empty(&h->waiters)) {
         h->token = w;
         w->token = true;
         wait = false;
     }
+    w->unfinished = unfinished;
     if (wait) {
         atomic_store(&w->where, HG_WAIT_BUDGET);
         hg_list_add_tail(&h->waiters, &w->link);

@@ -414,6 +414,16 @@ static inline int src_give(src_t *s, const char *text)
     hg_loop_call(hg_in_loop(s->in), give_on_loop, &g);
     return g.rc;
 }
+static inline void flush_on_loop(void *arg)
+{
+    src_t *s = arg;
+    (void)hg_lane_flush(s->lane);
+}
+/* What a transport does before it waits for data. */
+static inline void src_flush(src_t *s)
+{
+    hg_loop_call(hg_in_loop(s->in), flush_on_loop, s);
+}
 static inline void end_on_loop(void *arg)
 {
     src_t *s = arg;

@@ -303,7 +303,7 @@ static void inputs_share_the_budget_and_all_get_through(void **st)
             pthread_mutex_unlock(&kit->mu);
             if (running && given[i] < ROUNDS) {
                 assert_true(src_give(&s[i], text.p) >= 0);
-                given[i]++;
+                if (++given[i] == ROUNDS) src_flush(&s[i]); /* it has no more data now */
             }
             peak = HG_MAX(peak, hg_host_input_bytes(kit->h));
             more |= given[i] < ROUNDS || got[i] < ROUNDS * rows;
