@@ -229,7 +229,7 @@ bool hg_bind_nullif(hg_bind_t *b)
     bool uncast = (hg_kind_is_numeric(x->kind) && hg_kind_is_numeric(y->kind)) ||
                   (hg_kind_is_string(x->kind) && hg_kind_is_string(y->kind));
     b->ret = hg_type_with_null(b->a, x, true);
-    return uncast || (compare_types(b) && b->arg[0]->kind == x->kind);
+    return uncast || (compare_types(b) && hg_type_same(b->arg[0], x)); /* the result keeps the type of x */
 }
 
 bool hg_bind_common(hg_bind_t *b)
