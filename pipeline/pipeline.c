@@ -647,10 +647,6 @@ const char *hg_pipeline_incarnation(const hg_pipeline_t *p)
 {
     return p->incarnation;
 }
-uint32_t hg_pipeline_inputs(const hg_pipeline_t *p)
-{
-    return p->n_inputs;
-}
 uint32_t hg_pipeline_outputs(const hg_pipeline_t *p)
 {
     return p->n_outputs;

@@ -81,7 +81,6 @@ int hg_pipeline_token_status(hg_pipeline_t *p, hg_str_t token, bool *ret_complet
 void hg_pipeline_orchestration_json(hg_pipeline_t *p, hg_jw_t *w);
 /* {"text": "price.live is paused: waiting for …", "state", "reason", "blockers": […], …} as ux.md words it. */
 int hg_pipeline_why_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err_t *err);
-uint32_t hg_pipeline_inputs(const hg_pipeline_t *p);
 uint32_t hg_pipeline_outputs(const hg_pipeline_t *p);
 
 #endif

@@ -47,7 +47,7 @@ typedef struct {
     hg_lane_t *lane;
     uv_timer_t *timer; /* pause_timeout, retries */
     uv_timer_t *quiet; /* flushes what a slow server has sent so far */
-    bool running, ended, closing, head_ok, at_end, stalled, retrying, restored;
+    bool running, ended, closing, at_end, stalled, retrying;
     uint64_t off;      /* bytes of the resource delivered to the lane */
     uint64_t start;    /* where the first run began */
     uint64_t skip;     /* bytes of this answer that are known already */
@@ -99,7 +99,7 @@ static void drop_transfer(url_t *u)
 {
     if (u->t) hg_transfer_cancel(u->t);
     u->t = NULL;
-    u->head_ok = u->stalled = false;
+    u->stalled = false;
 }
 
 static void on_timer(uv_timer_t *t)
@@ -216,7 +216,6 @@ static int take_head(hg_input_t *in, int status, uint64_t length, hg_err_t *err)
     if (rc < 0) return rc;
     u->skip = want - start;
     if (total) u->total = total;
-    u->head_ok = true;
     return 0;
 }
 
@@ -336,7 +335,6 @@ static void on_done(void *arg, const hg_err_t *why)
     u->stalled = false;
     if (u->closing || u->ended) return;
     if (why->code && !u->at_end) {
-        u->head_ok = false;
         broke(in, why);
         return;
     }
@@ -383,7 +381,7 @@ static void connect_url(hg_input_t *in)
                              .follow_redirects = true };
     hg_transfer_ops_t ops = { on_head, on_data, on_done, in };
     if (o.range_from && u->etag[0]) o.if_range = u->etag;
-    u->head_ok = u->at_end = u->stalled = false;
+    u->at_end = u->stalled = false;
     if (!u->client) u->client = hg_client_new(hg_in_loop(in));
     if (!u->lane) u->lane = hg_lane_open(in, u->off);
     if (hg_transfer_start(u->client, &o, &ops, &u->t, &err) < 0) {
@@ -469,7 +467,6 @@ static int url_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err)
     if (hg_json_u64(hg_json_get(hg_json_get(position, "offsets"), "end"), &u->off) < 0)
         return hg_err_set(err, HG_EPARSE, "a position of a URL needs 'offsets' with a number 'end'");
     u->start = u->off;
-    u->restored = true;
     snprintf(u->etag, sizeof u->etag, "%s", hg_json_str(hg_json_get(position, "validator"), ""));
     return 0;
 }
