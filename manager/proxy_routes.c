@@ -96,7 +96,11 @@ static void forward(hg_call_t *c)
         return;
     }
     hg_proxy_opts_t opts = {
-        .socket_path = hg_arena_printf(a, "%s", socket), .target = f->target, .unreachable = on_unreachable, .arg = f
+        .socket_path = hg_arena_printf(a, "%s", socket),
+        .target = f->target,
+        .headers = hg_reply_cors(c->r, NULL),
+        .unreachable = on_unreachable,
+        .arg = f,
     };
     hg_proxy(c->r, &opts);
 }

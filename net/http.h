@@ -95,6 +95,9 @@ void hg_resp_send(hg_req_t *r, int status, const char *content_type, hg_str_t bo
 void hg_resp_json(hg_req_t *r, int status, const hg_buf_t *json);
 /* {"message": …, "error_code": …, "details": …}: details is JSON text, NULL = {}. */
 void hg_resp_error(hg_req_t *r, int status, const char *error_code, const char *message, const char *details_json);
+/* The same with extra header lines, as hg_resp_send. */
+void hg_resp_error_with(hg_req_t *r, int status, const char *error_code, const char *message, const char *details_json,
+                        const char *headers);
 void hg_resp_err(hg_req_t *r, const hg_err_t *err); /* code and status from the error's code */
 
 /* Chunked. write returns false above the high mark (256 KiB queued): wait for drain. */
@@ -123,6 +126,7 @@ void hg_ws_close(hg_ws_t *ws, uint16_t code, const char *reason);
 typedef struct hg_proxy_opts {
     const char *socket_path;
     const char *target;        /* path and query to send instead */
+    const char *headers;       /* added to whatever is answered: "Name: value\r\n" lines, or NULL. Copied */
     uint64_t    timeout_ms;    /* from the end of the request's body to the answer's head; 0 = none (streams) */
     /* Before a body byte went over: cannot connect. The handler answers (503 …), its on_abort has to be set again. May come from
      * inside hg_proxy. Afterwards the proxy answers 500 PipelineInteractionFailed itself, or cuts an answer that has begun. */

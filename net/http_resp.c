@@ -136,7 +136,8 @@ void hg_resp_json(hg_req_t *r, int status, const hg_buf_t *json)
     hg_resp_send(r, status, "application/json", hg_buf_str(json), NULL);
 }
 
-void hg_resp_error(hg_req_t *r, int status, const char *error_code, const char *message, const char *details_json)
+void hg_resp_error_with(hg_req_t *r, int status, const char *error_code, const char *message, const char *details_json,
+                        const char *headers)
 {
     hg_buf_t b;
     hg_buf_init(&b, HG_BUF_NOMAX);
@@ -145,8 +146,13 @@ void hg_resp_error(hg_req_t *r, int status, const char *error_code, const char *
     hg_buf_adds(&b, ",\"error_code\":");
     hg_json_quote(&b, hg_strz(error_code));
     hg_buf_addf(&b, ",\"details\":%s}", details_json ? details_json : "{}");
-    hg_resp_json(r, status, &b);
+    hg_resp_send(r, status, "application/json", hg_buf_str(&b), headers);
     hg_buf_release(&b);
+}
+
+void hg_resp_error(hg_req_t *r, int status, const char *error_code, const char *message, const char *details_json)
+{
+    hg_resp_error_with(r, status, error_code, message, details_json, NULL);
 }
 
 void hg_resp_err(hg_req_t *r, const hg_err_t *err)

@@ -29,7 +29,7 @@ typedef struct leg {
     hg_conn_t *outer; /* after 101 */
     uv_timer_t timer;
     hg_hub_t *hub;
-    char *path, *target;
+    char *path, *target, *headers;
     uint64_t timeout_ms;
     void (*unreachable)(void *arg, hg_req_t *r, const hg_err_t *err);
     void *arg;
@@ -46,6 +46,7 @@ static void leg_free_one(leg_t *l)
     hg_h1_release(&l->h1);
     hg_free(l->path);
     hg_free(l->target);
+    hg_free(l->headers);
     hg_free(l);
 }
 
@@ -71,7 +72,7 @@ static void leg_fail(leg_t *l, const char *why)
         if (l->began)
             hg_resp_cut(r);
         else
-            hg_resp_error(r, 500, "PipelineInteractionFailed", why, NULL);
+            hg_resp_error_with(r, 500, "PipelineInteractionFailed", why, NULL, l->headers);
     }
     if (l->outer) hg_conn_raw_close(l->outer);
     leg_close(l);
@@ -173,6 +174,7 @@ static void answer_head(void *arg)
     l->began = true;
     hg_buf_init(&h, HG_BUF_NOMAX);
     copy_headers(m, &h, true);
+    if (l->headers) hg_buf_adds(&h, l->headers);
     if (m->status == 101) {
         hg_str_t up = hg_h1_header(m, "upgrade");
         hg_buf_addf(&h, "Connection: Upgrade\r\nUpgrade: " HG_SF "\r\n", HG_SA(up));
@@ -386,6 +388,7 @@ void hg_proxy(hg_req_t *r, const hg_proxy_opts_t *opts)
     l->hub = r->conn->hub;
     l->path = hg_xstrdup(opts->socket_path);
     l->target = hg_xstrdup(opts->target);
+    if (opts->headers) l->headers = hg_xstrdup(opts->headers);
     l->timeout_ms = opts->timeout_ms;
     l->unreachable = opts->unreachable;
     l->arg = opts->arg;

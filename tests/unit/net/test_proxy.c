@@ -114,6 +114,7 @@ static void on_front(void *arg, hg_req_t *r)
     const char *target = hg_arena_printf(hg_req_arena(r), HG_SF, HG_SA(hg_req_target(r)));
     hg_proxy(r, &(hg_proxy_opts_t){ .socket_path = path,
                                     .target = target,
+                                    .headers = "X-Front: 1\r\n",
                                     .timeout_ms = hg_str_eqz(hg_req_path(r), "/silent") ? 50 : 0,
                                     .unreachable = unreachable });
 }
@@ -169,12 +170,13 @@ static void proxy_writes_both_heads_anew(void **state)
     assert_null(strstr(b.p, "X-Private"));
     assert_null(strstr(b.p, "TE="));
     assert_non_null(strstr(b.p, "X-Back: 1\r\n"));
+    assert_non_null(strstr(b.p, "X-Front: 1\r\n"));
     assert_non_null(strstr(b.p, "Content-Type: text/x\r\n"));
     assert_null(strstr(b.p, "X-Hop"));
     hg_buf_release(&b);
     close(fd);
     ask(&Front, "GET /chunks HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 200 OK",
-        "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\na\n\r\n0\r\n\r\n");
+        "X-Front: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\na\n\r\n0\r\n\r\n");
     ask(&Front, "HEAD /show HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 203 ", "Content-Length: ");
     ask(&Front, "GET /nothing HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 404 ", "UnknownInputStream");
 }
@@ -274,6 +276,8 @@ static void proxy_gives_up_on_a_silent_back(void **state)
     (void)state;
     ask(&Front, "GET /silent HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 500 ",
         "did not answer within 50 ms\",\"error_code\":\"PipelineInteractionFailed\"");
+    wait_sem(&P.abort);
+    ask(&Front, "GET /silent HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 500 ", "X-Front: 1\r\n");
     wait_sem(&P.abort);
 }
 
