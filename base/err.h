@@ -54,7 +54,9 @@
     X(HG_EINVALPARSER, -61, "ConfigError.ParserConfigParseError", 400)                                                 \
     X(HG_EINVALENCODER, -62, "ConfigError.EncoderConfigParseError", 400)                                               \
     X(HG_EINVALTRANSPORT, -63, "ConfigError.InvalidTransportConfig", 400)                                              \
-    X(HG_ETERMINATING, -64, "Terminating", 410)
+    X(HG_ETERMINATING, -64, "Terminating", 410)                                                                        \
+    X(HG_EUNKNOWNOUTFORMAT, -65, "ConfigError.UnknownOutputFormat", 400)                                               \
+    X(HG_ETOOMANY, -66, "ApiConnectionLimit", 429)
 
 #define X(code, value, api, http) code = value,
 typedef enum { HG_OK = 0, HG_CODES(X) HG_CODE_END = -1000 } hg_code_t;

@@ -54,7 +54,7 @@ void hg_circuit_attach(hg_pipeline_t *p, uint32_t relation, hg_output_t *out)
         p->cap_sinks = p->cap_sinks ? p->cap_sinks * 2 : 16;
         p->sinks = hg_xgrow(p->sinks, p->cap_sinks * sizeof *p->sinks);
     }
-    p->sinks[p->n_sinks++] = (sink_t){ relation, out };
+    p->sinks[p->n_sinks++] = (sink_t){ .relation = relation, .out = out };
     p->want[relation] = true;
 }
 
@@ -62,7 +62,10 @@ void hg_circuit_detach(hg_pipeline_t *p, hg_output_t *out)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_sinks; i++)
-        if (p->sinks[i].out != out) p->sinks[n++] = p->sinks[i];
+        if (p->sinks[i].out != out)
+            p->sinks[n++] = p->sinks[i];
+        else
+            hg_sink_snapshot_drop(&p->sinks[i]);
     p->n_sinks = n;
     memset(p->want, 0, p->prog->plan.n_relations * sizeof *p->want);
     for (uint32_t i = 0; i < n; i++) p->want[p->sinks[i].relation] = true;
@@ -87,6 +90,8 @@ static int feed_outputs(hg_pipeline_t *p, uint64_t step, hg_err_t *err)
     int rc = 0;
     for (uint32_t i = 0; i < p->n_sinks && rc == 0; i++) {
         hg_delta_t d;
+        rc = hg_sink_snapshot_finish(p, &p->sinks[i], err);
+        if (rc < 0) break;
         rc = share_delta(&p->deltas[p->sinks[i].relation], &d);
         if (rc < 0)
             hg_err_set(err, HG_ENOMEM, "out of memory handing step %" PRIu64 " to its outputs", step);
@@ -173,10 +178,11 @@ static void learn_speed(hg_pipeline_t *p, int64_t us, uint64_t rows)
     p->row_ns = p->row_ns > 0 ? p->row_ns * 0.8 + ns * 0.2 : ns;
 }
 
-static bool outputs_full(hg_pipeline_t *p)
+bool hg_circuit_full(hg_pipeline_t *p)
 {
     bool full = false;
-    for (uint32_t i = 0; i < p->n_sinks && !full; i++) full = hg_output_full(p->sinks[i].out);
+    for (uint32_t i = 0; i < p->n_sinks && !full; i++)
+        full = hg_output_full(p->sinks[i].out) || (p->sinks[i].snap && !p->sinks[i].lossy);
     if (full && atomic_load(&p->stall_since_us) == 0) atomic_store(&p->stall_since_us, (uint64_t)hg_mono_us());
     if (!full) atomic_store(&p->stall_since_us, 0);
     return full;
@@ -210,6 +216,13 @@ static void sleep_until_woken(hg_pipeline_t *p, uint64_t max_us)
         if (pthread_cond_timedwait(&p->cmd_cond, &p->cmd_lock, &t) == ETIMEDOUT) break;
 }
 
+void hg_circuit_later(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void *arg)
+{
+    circuit_cmd_t *c = HG_NEW(circuit_cmd_t);
+    *c = (circuit_cmd_t){ p->later, fn, arg };
+    p->later = c;
+}
+
 static void run_commands(hg_pipeline_t *p, circuit_cmd_t *c)
 {
     while (c) {
@@ -227,7 +240,8 @@ static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_
     hg_chunk_t *chunks[STEP_CHUNKS];
     *wait_us = 0;
     *ret_rc = 0;
-    if (outputs_full(p)) return false; /* the output wakes us */
+    *ret_rc = hg_snapshots_feed(p, err);
+    if (*ret_rc < 0 || hg_circuit_full(p)) return false; /* the output wakes us */
     if (!*step_wanted && (!hg_host_ready(p->host) || wait_for_batch(p, since_us, wait_us))) {
         if (*wait_us == 0) *since_us = 0;
         return hg_circuit_merge(p->circuit, MERGE_US);
@@ -263,6 +277,9 @@ static void *circuit_main(void *arg)
         p->cmd_head = p->cmd_tail = NULL;
         p->woken = p->step_wanted = false;
         pthread_mutex_unlock(&p->cmd_lock);
+        circuit_cmd_t *later = p->later;
+        p->later = NULL;
+        run_commands(p, later);
         run_commands(p, cmds);
         if (quit && !cmds) break;
         if (p->broken) {
@@ -305,4 +322,5 @@ void hg_circuit_thread_stop(hg_pipeline_t *p)
     pthread_mutex_unlock(&p->cmd_lock);
     pthread_join(p->thread, NULL);
     p->thread_started = false;
+    for (uint32_t i = 0; i < p->n_sinks; i++) hg_sink_snapshot_drop(&p->sinks[i]);
 }

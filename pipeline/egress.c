@@ -18,12 +18,13 @@ typedef struct {
     const hg_format_type_t *type;
     const void *cfg;
     uint32_t relation;
-    bool backpressure, json;
+    bool backpressure, snapshot, json;
     char name[300];
+    hg_str_t subject; /* what a refusal is about */
     hg_err_t err;
     endpoint_t *ep;   /* control loop, until begin_stream */
     hg_output_t *out; /* the same */
-    uint64_t sequence;
+    uint64_t sequence, dropped;
     uv_timer_t timer;
     bool begun; /* begin_stream has run: nothing of the beginning is under way any more */
     bool timer_open, tap_closed, wants_more, quiet;
@@ -69,7 +70,9 @@ static bool on_chunk(void *arg, uint64_t step, hg_str_t bytes, uint64_t records,
     egress_t *g = arg;
     (void)step, (void)records;
     if (!g->req || !g->begun || bytes.n == 0) return true;
-    if (g->json) bytes = hg_str_trim(bytes); /* an array; lines of text keep their ends */
+    if (g->json) bytes = hg_str_trim(bytes);            /* an array; lines of text keep their ends */
+    g->sequence += hg_tap_dropped(g->out) - g->dropped; /* a gap for what the client was too slow for */
+    g->dropped = hg_tap_dropped(g->out);
     g->wants_more = !put_line(g, snapshot, bytes);
     return !g->wants_more;
 }
@@ -128,6 +131,7 @@ static void attach(hg_pipeline_t *p, void *arg)
 {
     egress_t *g = arg;
     hg_circuit_attach(p, g->relation, g->out);
+    if (g->snapshot) hg_sink_snapshot_begin(p, g->out, g->backpressure);
     pthread_mutex_lock(&p->lock);
     g->ep->attached = true;
     g->ep->since_step = atomic_load(&p->steps);
@@ -169,7 +173,7 @@ static void begin_stream(void *arg)
     g->begun = true;
     if (g->tap_closed) hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
     if (g->err.code) {
-        if (g->req) hg_resp_err(g->req, &g->err);
+        if (g->req) hg_refuse(g->req, &g->err, g->name, g->subject);
         hg_arena_free(g->arena);
         g->tap_closed = true;
         maybe_free(g);
@@ -196,19 +200,23 @@ static const char *forced(hg_str_t format)
 
 static int parse(egress_t *g, hg_str_t relation)
 {
-    const char *text;
-    bool snapshot;
+    const char *text = "";
     hg_str_t format = hg_req_param(g->req, "format");
     int rel = hg_pipeline_relation(g->s->p, relation);
+    g->subject = relation;
     if (rel < 0) return hg_err_set(&g->err, HG_EUNKNOWNVIEW, "unknown table or view '" HG_SF "'", HG_SA(relation));
     g->relation = (uint32_t)rel;
     g->json = hg_str_eqz(format, "json");
     int rc = hg_req_param_bool(g->req, "backpressure", false, &g->backpressure, &g->err);
-    if (rc == 0) rc = hg_req_param_bool(g->req, "send_snapshot", false, &snapshot, &g->err);
-    if (rc == 0 && snapshot)
-        rc = hg_err_set(&g->err, HG_EUNSUPPORTED, "send_snapshot is not offered by this version of headgate");
-    if (rc == 0)
+    if (rc == 0) rc = hg_req_param_bool(g->req, "send_snapshot", false, &g->snapshot, &g->err);
+    if (rc == 0 && g->snapshot && !g->s->p->prog->plan.relations[rel].materialized)
+        rc = hg_err_set(&g->err, HG_EINVALTRANSPORT,
+                        "'send_snapshot' needs a materialized table or view: '" HG_SF "' keeps no contents",
+                        HG_SA(relation));
+    if (rc == 0) {
         rc = hg_request_format(g->req, g->arena, false, "csv", forced(format), &g->type, &g->cfg, &text, &g->err);
+        g->subject = hg_strz(text);
+    }
     return rc;
 }
 
@@ -218,12 +226,14 @@ void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation)
     char id[37];
     *g = (egress_t){ .s = hg_server_retain(s), .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
     hg_buf_init(&g->line, HG_BUF_NOMAX);
-    if (parse(g, relation) < 0) {
+    int rc = parse(g, relation);
+    if (rc == 0) relation = s->p->prog->plan.relations[g->relation].schema.name;
+    hg_uuid_v7(id);
+    snprintf(g->name, sizeof g->name, HG_SF ".api-%s", HG_SA(relation), id);
+    if (rc < 0) {
         begin_stream(g);
         return;
     }
-    hg_uuid_v7(id);
-    snprintf(g->name, sizeof g->name, HG_SF ".api-%s", HG_SA(s->p->prog->plan.relations[g->relation].schema.name), id);
     hg_req_on_abort(r, peer_left, g);
     hg_loop_post(s->opts.control, make_endpoint, g);
 }

@@ -19,7 +19,8 @@ typedef struct ingress {
     const hg_format_type_t *type;
     const void *cfg;
     uint32_t relation;
-    char name[300]; /* endpoint */
+    const char *text; /* format and its configuration, in the arena */
+    char name[300];   /* endpoint */
     bool force;
     hg_input_t *in;
     hg_err_t err;
@@ -158,7 +159,7 @@ static void begin_body(void *arg)
 {
     ingress_t *g = arg;
     if (!g->req || g->err.code) {
-        if (g->req) hg_resp_err(g->req, &g->err);
+        if (g->req) hg_refuse(g->req, &g->err, g->name, hg_strz(g->text));
         ingress_free(g);
         return;
     }
@@ -249,29 +250,40 @@ static void aborted_early(void *arg)
     atomic_store(&g->left, true);
 }
 
+/* Equal table and configuration, equal endpoint. */
+static void set_name(ingress_t *g, hg_str_t table)
+{
+    uint64_t h = hg_hash_bytes((hg_hashkey_t){ 0, 0 }, g->text, strlen(g->text));
+    snprintf(g->name, sizeof g->name, HG_SF ".api-ingress-%016" PRIx64, HG_SA(table), h);
+}
+
 void hg_serve_ingress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t table)
 {
     hg_err_t err = HG_ERR_INIT;
     bool force = false;
-    const char *text = NULL;
     int rel = hg_pipeline_relation(s->p, table);
     ingress_t *g = HG_NEW(ingress_t);
     *g = (ingress_t){ .s = hg_server_retain(s), .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
+    g->text = "";
+    hg_str_t subject = table;
     int rc = 0;
     if (rel < 0 || s->p->prog->plan.relations[rel].kind != HG_REL_TABLE)
         rc = hg_err_set(&err, HG_EUNKNOWNTABLE, "unknown input table '" HG_SF "'", HG_SA(table));
+    else
+        table = s->p->prog->plan.relations[rel].schema.name;
     if (rc == 0) rc = hg_req_param_bool(r, "force", false, &force, &err);
-    if (rc == 0) rc = hg_request_format(r, g->arena, true, "csv", NULL, &g->type, &g->cfg, &text, &err);
+    if (rc == 0) {
+        rc = hg_request_format(r, g->arena, true, "csv", NULL, &g->type, &g->cfg, &g->text, &err);
+        subject = hg_strz(g->text);
+    }
+    set_name(g, table);
     if (rc < 0) {
-        hg_resp_err(r, &err);
+        hg_refuse(r, &err, g->name, subject);
         ingress_free(g);
         return;
     }
     g->relation = (uint32_t)rel;
     g->force = force;
-    hg_str_t tn = s->p->prog->plan.relations[rel].schema.name;
-    uint64_t h = hg_hash_bytes((hg_hashkey_t){ 0, 0 }, text, strlen(text));
-    snprintf(g->name, sizeof g->name, HG_SF ".api-ingress-%016" PRIx64, HG_SA(tn), h);
     hg_req_on_abort(r, aborted_early, g);
     hg_loop_post(s->opts.control, find_endpoint, g);
 }

@@ -61,6 +61,9 @@ typedef struct circuit_cmd {
 typedef struct sink {
     uint32_t relation;
     hg_output_t *out;
+    hg_snap_t *snap; /* initial content that is still to be pushed, or NULL */
+    uint64_t cursor;
+    bool lossy; /* the subscriber holds up nobody */
 } sink_t;
 
 typedef enum { ST_RUNNING, ST_DRAINING, ST_CLOSING, ST_STOPPED } life_state_t;
@@ -103,6 +106,7 @@ struct hg_pipeline {
     pthread_mutex_t cmd_lock; /* guards the fields down to `quit` */
     pthread_cond_t cmd_cond;
     circuit_cmd_t *cmd_head, *cmd_tail;
+    circuit_cmd_t *later; /* circuit thread */
     bool woken, step_wanted, quit;
     sink_t *sinks;
     uint32_t n_sinks, cap_sinks;
@@ -125,6 +129,18 @@ void hg_circuit_attach(hg_pipeline_t *p, uint32_t relation, hg_output_t *out);  
 void hg_circuit_detach(hg_pipeline_t *p, hg_output_t *out);                             /* circuit thread */
 /* Circuit thread: one step with rows of an ad-hoc INSERT (borrowed). */
 int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, hg_err_t *err);
+
+/* Circuit thread: does an output, or a snapshot on its way to one, hold up the steps? It wakes the circuit when not. */
+bool hg_circuit_full(hg_pipeline_t *p);
+/* Circuit thread, inside a command: run fn when the circuit is woken next. */
+void hg_circuit_later(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void *arg);
+
+/* snapshot.c: circuit thread */
+/* Behind hg_circuit_attach of the same output: it gets the relation's content first. */
+void hg_sink_snapshot_begin(hg_pipeline_t *p, hg_output_t *out, bool backpressure);
+void hg_sink_snapshot_drop(sink_t *s);
+int hg_snapshots_feed(hg_pipeline_t *p, hg_err_t *err); /* as far as the outputs have room */
+int hg_sink_snapshot_finish(hg_pipeline_t *p, sink_t *s, hg_err_t *err);
 
 /* pipeline.c */
 endpoint_t *hg_pipeline_find(hg_pipeline_t *p, hg_str_t name, bool input);                  /* under lock */

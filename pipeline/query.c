@@ -80,6 +80,7 @@ void hg_queries_cancel(hg_pipeline_t *p)
         pthread_mutex_unlock(&q->lock);
     }
     pthread_mutex_unlock(&p->lock);
+    hg_circuit_wake(p); /* an INSERT may wait there for an output */
 }
 
 /* --- request's loop --- */
@@ -271,6 +272,10 @@ static void visit_circuit(hg_pipeline_t *p, void *arg)
 {
     visit_t *v = arg;
     query_t *q = v->q;
+    if (v->insert && !atomic_load(&p->no_queries) && hg_circuit_full(p)) {
+        hg_circuit_later(p, visit_circuit, v); /* as any step, it waits for the slowest sink */
+        return;
+    }
     if (v->insert && atomic_load(&p->no_queries))
         v->rc = hg_err_set(&v->err, HG_ETERMINATING, "the pipeline is stopping");
     else if (v->insert)

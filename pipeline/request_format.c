@@ -34,9 +34,11 @@ int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, 
     if (!name.p) name = hg_strz(dflt);
     const hg_format_type_t *type = hg_format_find(name);
     const hg_opt_t *opts = !type ? NULL : input ? type->in_opts : type->out_opts;
+    *ret_text = hg_arena_strndup(a, name.p, name.n);
     if (!type || (input ? !type->parser_new : !type->encoder_new))
-        return hg_err_set(err, HG_EUNKNOWNFORMAT, "unknown %s format '" HG_SF "'; known here: json, csv",
-                          input ? "input" : "output", HG_SA(name));
+        return hg_err_set(err, input ? HG_EUNKNOWNFORMAT : HG_EUNKNOWNOUTFORMAT,
+                          "unknown %s format '" HG_SF "'; known here: json, csv", input ? "input" : "output",
+                          HG_SA(name));
 
     hg_buf_t b;
     hg_jw_t w;

@@ -24,7 +24,7 @@ static void call_answer(void *arg)
 {
     call_t *c = arg;
     if (c->req && c->err.code)
-        hg_resp_err(c->req, &c->err);
+        hg_refuse(c->req, &c->err, c->arg, hg_strz(c->arg));
     else if (c->req)
         hg_resp_send(c->req, c->status, c->content_type, hg_buf_str(&c->body), NULL);
     call_free(c);

@@ -48,8 +48,13 @@ void hg_ingress_resume(hg_pipeline_server_t *s); /* control loop: the pipeline r
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation);
 void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r);
 
+/* refusal.c: answers an error with Feldera's details. endpoint: the one that was to be made (may be NULL where none is).
+ * subject: what its code is about: a stream, a format, a configuration, an endpoint. */
+void hg_refuse(hg_req_t *r, const hg_err_t *err, const char *endpoint, hg_str_t subject);
+
 /* request_format.c: a format and its configuration from query parameters. cfg lives in the arena. extra options:
- * `force` is a JSON object text that overrides (or NULL). *ret_text: the canonical configuration, in the arena. */
+ * `force` is a JSON object text that overrides (or NULL). *ret_text: the format's name and its canonical configuration
+ * ("json {…}"), or the name alone when it is unknown; in the arena, also on failure. */
 int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, const char *force,
                       const hg_format_type_t **ret_type, const void **ret_cfg, const char **ret_text, hg_err_t *err);
 

@@ -216,7 +216,7 @@ static uint64_t delta_mem(const hg_delta_t *d)
 static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t processed, bool snapshot)
 {
     uint64_t rows = delta ? hg_delta_rows(delta) : 0;
-    bool lossy = !out->type && !out->backpressure;
+    bool lossy = !out->type && !out->backpressure && !snapshot; /* changes without their beginning say nothing */
     hg_delta_t taken = { 0 };
     if (delta) {
         taken = *delta;

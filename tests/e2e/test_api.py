@@ -56,6 +56,20 @@ def test_platform(daemon):
     assert r.status_code == 200 and r.headers["Access-Control-Allow-Origin"] == "http://x"
 
 
+def test_cross_origin(daemon, pipeline):
+    """A page of another origin may read whatever the manager or the pipeline answers, refusals included."""
+    p = pipeline(T)
+    for method, path, status in (("GET", "/v0/pipelines", 200), ("GET", f"/v0/pipelines/{p}/stats", 200), ("GET", f"/v0/pipelines/{p}/logs", 200),
+                                 ("GET", f"/v0/pipelines/{p}/query?sql=SELECT%20*%20FROM%20t", 200), ("POST", f"/v0/pipelines/{p}/ingress/nobody", 404),
+                                 ("POST", f"/v0/pipelines/{p}/egress/t?format=json", 200), ("GET", "/v0/nothing", 404)):
+        r = daemon.request(method, path, headers={"Origin": "http://x"}, stream=True)
+        assert r.status_code == status, (path, r.status_code)
+        allow = {k: v for k, v in r.headers.items() if k.startswith("Access-Control") or k == "Vary"}
+        assert allow == {"Access-Control-Allow-Origin": "http://x", "Access-Control-Allow-Credentials": "true", "Vary": "Origin"}, (path, allow)
+        r.close()
+    assert "Access-Control-Allow-Origin" not in daemon.get(f"/v0/pipelines/{p}/stats").headers
+
+
 def test_api_keys(daemon):
     made = daemon.post("/v0/api_keys", json={"name": "k1", "role": "write"}).json()
     assert made["api_key"].startswith("apikey:") and len(made["api_key"]) == 7 + 128
@@ -180,8 +194,14 @@ def test_ingress_errors_keep_good_neighbours(daemon, pipeline):
 
 def test_ingress_refusals(daemon, pipeline):
     p = pipeline(T)
-    error(daemon.ingress(p, "nobody", "{}"), 404, "ConfigError.UnknownInputStream")
-    error(daemon.ingress(p, "t", "{}", format="xml"), 400, "ConfigError.UnknownInputFormat")
+    def refused(r, status, code):  # Feldera's details: what is wrong with a configuration, one level down
+        details = error(r, status, code)["details"]
+        assert list(details) == ["config_error"] and "t.api-ingress-" in details["config_error"]["endpoint_name"].replace("nobody", "t"), details
+        return details["config_error"]
+    assert refused(daemon.ingress(p, "nobody", "{}"), 404, "ConfigError.UnknownInputStream")["stream_name"] == "nobody"
+    assert refused(daemon.ingress(p, "t", "{}", format="xml"), 400, "ConfigError.UnknownInputFormat")["format_name"] == "xml"
+    d = refused(daemon.ingress(p, "t", "{}", update_format="snowflake"), 400, "ConfigError.ParserConfigParseError")
+    assert "Snowflake" in d["error"] and json.loads(d["config"]) == {"update_format": "snowflake"}
     for params in ({"update_format": "snowflake"}, {"update_format": "weighted"}, {"array": "True"}, {"json_flavor": "vanilla"}):
         assert daemon.ingress(p, "t", "{}", **params).status_code == 400, params
     assert daemon.ingress(p, "t", "{}", force="1").status_code == 400
@@ -301,6 +321,51 @@ def test_egress_frames(daemon, pipeline):
     assert all(b"json_data" not in c for c in chunks)  # the stream ends with the pipeline
 
 
+@pytest.mark.parametrize("initial", ["running", "paused"])
+@pytest.mark.parametrize("backpressure", ["true", "false"])
+def test_egress_snapshot(daemon, pipeline, initial, backpressure):
+    """The whole view first, then its changes; it works while the pipeline is paused, and for bags counts each row."""
+    p = pipeline(T + table("bag", "n BIGINT NOT NULL", materialized=True) + view("v", "SELECT id * 10 AS ten FROM t", materialized=True), initial)
+
+    def put(relation, body):
+        daemon.wait_token(p, daemon.ingress(p, relation, body, force="true").json()["token"])
+    put("t", "".join('{"id": %d}' % i for i in range(100)))
+    put("t", '{"id": 7, "s": "new"}')
+    put("bag", '{"n": 1}{"n": 1}{"n": 2}')
+    e = Egress(daemon, p, "v", send_snapshot="true", backpressure=backpressure)
+    assert sorted(int(r["ten"]) for _, r in e.wait_updates(100)) == [10 * i for i in range(100)]
+    assert all(c["snapshot"] for c in e.all_chunks() if "json_data" in c) and not e.all_chunks()[0]["snapshot"]
+    put("t", '{"id": 500}')
+    assert e.wait_updates(101)[100] == ("insert", {"ten": "5000"}) and not e.all_chunks()[-1]["snapshot"]
+    b = Egress(daemon, p, "bag", "csv", send_snapshot="true", backpressure=backpressure)
+    until("the bag is there", lambda: sorted(b.text().splitlines()) in (["1,1", "1,1", "2,1"], ["1,2", "2,1"]))
+    e.close()
+    b.close()
+
+
+def test_egress_snapshot_needs_contents(daemon, pipeline):
+    p = pipeline(T + table("plain", "id BIGINT") + view("v", "SELECT id FROM t"))
+    for what in ("v", "plain"):
+        body = error(daemon.post(f"/v0/pipelines/{p}/egress/{what}?send_snapshot=true&format=json"), 400, "ConfigError.InvalidTransportConfig")
+        assert "materialized" in body["message"] and "materialized" in body["details"]["config_error"]["error"]
+
+
+def test_egress_snapshot_has_no_gap(daemon, pipeline):
+    """Streams that begin while rows pour in: each sees every row once, whenever it came."""
+    n = 400_000
+    p = pipeline(table("t", "n BIGINT NOT NULL", datagen("g", {"limit": n, "rate": 200_000}), materialized=True))
+    streams = []
+    for at in (0, 50_000, 150_000, 300_000):
+        until(f"{at} rows are in", lambda at=at: daemon.stats(p)["global_metrics"]["total_processed_records"] >= at)
+        streams.append(Egress(daemon, p, "t", send_snapshot="true"))
+    for e in streams:
+        rows = [int(r["n"]) for _, r in e.wait_updates(n)]
+        assert len(rows) == n and len(set(rows)) == n
+        kinds = [c["snapshot"] for c in e.all_chunks() if "json_data" in c]
+        assert kinds == sorted(kinds, reverse=True), "the snapshot comes first"
+        e.close()
+
+
 def test_egress_csv_and_errors(daemon, pipeline):
     p = pipeline(T)
     e = Egress(daemon, p, "t", "csv")
@@ -308,8 +373,12 @@ def test_egress_csv_and_errors(daemon, pipeline):
     until("the row arrives", lambda: e.text() == '1,"a,b",1\n')
     e.close()
     post = lambda what, **kw: daemon.post(f"/v0/pipelines/{p}/egress/{what}", **kw)  # noqa: E731
-    error(post("nobody"), 404, "ConfigError.UnknownOutputStream")
-    assert post("t?format=xml").status_code == 400
+    d = error(post("nobody"), 404, "ConfigError.UnknownOutputStream")["details"]["config_error"]
+    assert d["stream_name"] == "nobody" and d["endpoint_name"].startswith("nobody.api-")
+    d = error(post("t?format=xml"), 400, "ConfigError.UnknownOutputFormat")["details"]["config_error"]
+    assert d["format_name"] == "xml" and d["endpoint_name"].startswith("t.api-")
+    d = error(post("t?format=json&update_format=odd"), 400, "ConfigError.EncoderConfigParseError")["details"]["config_error"]
+    assert d["error"] and json.loads(d["config"])["update_format"] == "odd"
     assert post("t?backpressure=1").status_code == 400
 
 

@@ -1,0 +1,66 @@
+/* snapshot.c: the initial content of a change stream (send_snapshot): the whole relation as it stood between two steps,
+ * then the changes of every later step: no gap, no repetition. Circuit thread.
+ *
+ * The snapshot is read in parts as the subscriber takes them, so memory stays flat. One with back-pressure holds up
+ * the steps until it has the whole of it. One without holds up nobody: if a step comes first, the rest of the
+ * snapshot is queued before that step's changes.
+ */
+#include "base/hg.h"
+#include "pipeline/pipeline_int.h"
+
+#define LOSSY_PARTS 2 /* parts queued for a subscriber that holds up nobody, while no step comes */
+
+void hg_sink_snapshot_drop(sink_t *s)
+{
+    hg_snap_drop(s->snap);
+    s->snap = NULL;
+}
+
+void hg_sink_snapshot_begin(hg_pipeline_t *p, hg_output_t *out, bool backpressure)
+{
+    sink_t *s = &p->sinks[p->n_sinks - 1];
+    HG_ASSERT(s->out == out);
+    s->snap = hg_circuit_snap(p->circuit, s->relation);
+    s->cursor = 0;
+    s->lossy = !backpressure;
+}
+
+/* The next part goes into the output's queue; behind the last one the snapshot is dropped. */
+static int push_part(hg_pipeline_t *p, sink_t *s, hg_err_t *err)
+{
+    hg_part_t *part = NULL;
+    hg_delta_t d = { 0 };
+    int rc = hg_snap_scan(s->snap, &s->cursor, NULL, 0, &part, err);
+    if (rc < 0) return rc;
+    if (!part) {
+        hg_sink_snapshot_drop(s);
+        return 0;
+    }
+    rc = hg_delta_add(&d, part); /* takes the part over, also when it fails */
+    if (rc < 0) return hg_err_set(err, HG_ENOMEM, "out of memory reading a snapshot");
+    hg_output_push_snapshot(s->out, atomic_load(&p->steps), &d, atomic_load(&p->processed_records));
+    return 0;
+}
+
+static bool room(const sink_t *s)
+{
+    hg_output_stats_t st;
+    if (!s->lossy) return !hg_output_full(s->out);
+    hg_output_get_stats(s->out, &st);
+    return st.queued_batches < LOSSY_PARTS;
+}
+
+int hg_snapshots_feed(hg_pipeline_t *p, hg_err_t *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < p->n_sinks && rc == 0; i++)
+        while (rc == 0 && p->sinks[i].snap && room(&p->sinks[i])) rc = push_part(p, &p->sinks[i], err);
+    return rc;
+}
+
+int hg_sink_snapshot_finish(hg_pipeline_t *p, sink_t *s, hg_err_t *err)
+{
+    int rc = 0;
+    while (rc == 0 && s->snap) rc = push_part(p, s, err);
+    return rc;
+}
