@@ -204,7 +204,7 @@ int hg_compile_query(const hg_program_t *p, hg_arena_t *a, hg_str_t sql, hg_quer
     c.text = hg_arena_str(a, sql);
     int rc = hg_sql_parse(a, c.text, &c.stmts, &c.n_stmts, &perr);
     if (rc < 0) {
-        hg_cc_error(&c, perr.pos, rc == HG_EUNSUPPORTED ? "Not yet implemented" : "SQL error", "%s", perr.msg);
+        hg_cc_parse_error(&c, rc, &perr, "SQL error");
         return fail(&c, err);
     }
     if (!statement(&c, q)) return fail(&c, err);

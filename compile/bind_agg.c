@@ -24,8 +24,7 @@ static bool same_call(const hg_agg_call_t *a, const hg_agg_call_t *b)
 
 const hg_expr_t *hg_bind_agg(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 {
-    char upper[8] = { 0 };
-    for (size_t i = 0; i < e->text.n && i < sizeof upper - 1; i++) upper[i] = (char)(e->text.p[i] - 32);
+    const char *upper = hg_upper(c, e->text);
     if (s->in_agg) {
         hg_cc_sem(c, e->pos, "Aggregate expressions cannot be nested");
         return NULL;

@@ -247,33 +247,39 @@ const char *hg_families(hg_cc_t *c, const hg_expr_t **args, uint32_t n)
     return s;
 }
 
+/* Names that a call could mean: words, neither operators nor the engine's own spellings. */
+typedef struct names {
+    hg_cc_t *c;
+    hg_str_t *v;
+    uint32_t n;
+} names_t;
+
 static void add_function_name(void *arg, const char *name, const char *signature, const char *doc)
 {
+    names_t *l = arg;
     (void)signature;
     (void)doc;
-    const char ***list = arg;
-    *(*list)++ = name;
-}
-static void count_function(void *arg, const char *name, const char *signature, const char *doc)
-{
-    (void)name;
-    (void)signature;
-    (void)doc;
-    (*(uint32_t *)arg)++;
+    if (hg_is_builtin(l->c, hg_strz(name))) HG_APUSH(l->c->a, l->v, l->n, hg_strz(name));
 }
 
 static void no_such_function(hg_cc_t *c, hg_pos_t pos, hg_str_t shown, const hg_expr_t **args, uint32_t n)
 {
+    names_t l = { .c = c };
+    for (uint32_t i = 0; i < c->n_stmts; i++)
+        if (c->stmts[i].kind == HG_ST_FUNCTION && hg_str_eq(c->stmts[i].name.name, shown)) {
+            /* refused, and its declaration has said why; or a body that calls what stands further down */
+            if (!c->n_errors)
+                hg_cc_sem(c, pos, "Function '" HG_SF "' is declared after the function that calls it", HG_SA(shown));
+            return;
+        }
     hg_cc_sem(c, pos, "No match found for function signature " HG_SF "(%s)", HG_SA(shown), hg_families(c, args, n));
-    uint32_t count = 0;
-    hg_func_list(count_function, &count);
-    const char **names = HG_ANEWN(c->a, const char *, count + 1), **end = names;
-    hg_func_list(add_function_name, &end);
-    const char *near = hg_nearest(shown, names);
-    if (near && !hg_str_eqz(shown, near))
+    for (uint32_t i = 0; i < c->prog->n_funcs; i++) HG_APUSH(c->a, l.v, l.n, c->prog->funcs[i].st->name.name);
+    hg_func_list(add_function_name, &l);
+    const char *near = hg_nearest_of(c, shown, l.v, l.n);
+    if (near)
         hg_cc_note(c, "did you mean '%s'?", near);
     else
-        hg_cc_note(c, "headgate does not have this function (yet)");
+        hg_cc_note(c, "there is no function of this name");
 }
 
 const hg_expr_t *hg_x_call(hg_cc_t *c, hg_pos_t pos, hg_str_t name, hg_str_t shown, const hg_expr_t **args, uint32_t n)
@@ -324,15 +330,32 @@ static const char *nearest_column(hg_cc_t *c, const hg_scope_t *s, hg_str_t name
     return hg_nearest_of(c, name, names, s->n_cols);
 }
 
+/* Does `a.b` or `t.a.b` name a field of a column? */
+static bool is_field(const hg_scope_t *s, const hg_ast_expr_t *e)
+{
+    uint32_t at = e->n_names > 2 && hg_str_eq(e->names[0].name, s->source) ? 1 : 0;
+    if (e->n_names < at + 2) return false;
+    for (uint32_t i = 0; i < s->n_cols; i++)
+        if (hg_str_eq(s->cols[i].name, e->names[at].name)) return s->cols[i].type->kind == HG_T_ROW;
+    return false;
+}
+
 static const hg_expr_t *column(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 {
     hg_str_t name = e->names[e->n_names - 1].name;
+    bool other = e->n_names > 1 && !hg_str_eq(e->names[0].name, s->source);
+    if (is_field(s, e) && (other || e->n_names > 2)) {
+        hg_cc_nyi(c, e->pos, "A field of a ROW column ('" HG_SF "')", HG_SA(hg_expr_text(c, e)));
+        return NULL;
+    }
     if (e->n_names > 2) {
         hg_cc_nyi(c, e->pos, "A name of %u parts", e->n_names);
         return NULL;
     }
-    if (e->n_names == 2 && !hg_str_eq(e->names[0].name, s->source)) {
+    if (other) {
         hg_cc_sem(c, e->names[0].pos, "Table '" HG_SF "' not found", HG_SA(e->names[0].name));
+        const char *source = hg_nearest_of(c, e->names[0].name, &s->source, s->source.n ? 1 : 0);
+        if (source) hg_cc_note(c, "did you mean '%s'?", source);
         return NULL;
     }
     uint32_t found = UINT32_MAX, hits = 0;
@@ -561,6 +584,12 @@ const hg_expr_t *hg_x_coalesce(hg_cc_t *c, hg_pos_t pos, const hg_expr_t **x, ui
     return hg_x_fold(c, r);
 }
 
+/* Types that have casts in Feldera and none here. */
+static bool casts_later(const hg_type_t *t)
+{
+    return hg_type_contains(t, HG_T_VARIANT) || hg_type_contains(t, HG_T_MAP) || hg_type_contains(t, HG_T_ROW);
+}
+
 static const hg_expr_t *cast(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 {
     const hg_expr_t *x = hg_bind_expr(c, s, e->args[0]);
@@ -570,6 +599,10 @@ static const hg_expr_t *cast(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
     if (hg_expr_is_null(x)) return hg_x_null(c, t, e->pos);
     if (hg_type_same(x->type, t)) return x;
     if (!hg_cast_explicit(x->type, t)) {
+        if (casts_later(x->type) || casts_later(t)) {
+            hg_cc_nyi(c, e->pos, "A cast from %s to %s", hg_type_str(c, x->type), hg_type_str(c, t));
+            return NULL;
+        }
         hg_cc_sem(c, e->pos, "Cast function cannot convert value of type %s to type %s", hg_type_str(c, x->type),
                   hg_type_str(c, t));
         return NULL;

@@ -175,9 +175,7 @@ static void warn_reordered(hg_cc_t *c, hg_pos_t pos, const hg_bq_t *a, const hg_
 static hg_bq_t *bind_union(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q)
 {
     bool all = hg_str_ieq(q->setop, HG_S("union all"));
-    char op[24] = { 0 };
-    for (size_t i = 0; i < q->setop.n && i < sizeof op - 1; i++)
-        op[i] = (char)(q->setop.p[i] >= 'a' && q->setop.p[i] <= 'z' ? q->setop.p[i] - 32 : q->setop.p[i]);
+    const char *op = hg_upper(c, q->setop);
     if (!all && !(c->adhoc && hg_str_ieq(q->setop, HG_S("union")))) {
         hg_cc_nyi(c, q->pos, c->adhoc ? "%s" : "%s in a view", op);
         return NULL;

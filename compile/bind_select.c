@@ -88,7 +88,6 @@ static bool from_item(hg_cc_t *c, const hg_env_t *env, const hg_ast_from_t *f, h
                       uint64_t *weight)
 {
     const hg_bq_t *b = NULL;
-    char kind[16] = { 0 };
     switch (f->kind) {
     case HG_F_TABLE:
         for (; env; env = env->up)
@@ -105,12 +104,10 @@ static bool from_item(hg_cc_t *c, const hg_env_t *env, const hg_ast_from_t *f, h
         s->source = f->alias.name;
         break;
     case HG_F_JOIN:
-        for (size_t i = 0; i < f->join.n && i < sizeof kind - 1; i++)
-            kind[i] = (char)(f->join.p[i] >= 'a' && f->join.p[i] <= 'z' ? f->join.p[i] - 32 : f->join.p[i]);
-        hg_cc_nyi(c, f->pos, "%s JOIN", kind);
+        hg_cc_nyi(c, f->pos, "%s JOIN", hg_upper(c, f->join));
         return false;
     case HG_F_FUNCTION:
-        hg_cc_nyi(c, f->pos, "The table function " HG_SF, HG_SA(f->table.name));
+        hg_cc_nyi(c, f->pos, "The table function %s", hg_upper(c, f->table.name));
         return false;
     }
     if (!b) return false;
@@ -133,7 +130,11 @@ bool hg_bind_from(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q, hg_s
         return true;
     }
     if (q->n_from > 1) {
-        hg_cc_nyi(c, q->from[1]->pos, "A join of several tables in FROM");
+        const hg_ast_from_t *f = q->from[1];
+        if (f->kind == HG_F_FUNCTION)
+            hg_cc_nyi(c, f->pos, "The table function %s", hg_upper(c, f->table.name));
+        else
+            hg_cc_nyi(c, f->pos, "A join of several tables in FROM");
         return false;
     }
     const hg_ast_from_t *f = q->from[0];

@@ -126,8 +126,7 @@ hg_program_t *hg_compile(hg_str_t text, const hg_compile_opts_t *opts)
     udf(&c, opts);
     int rc = hg_sql_parse(a, p->pub.text, &c.stmts, &c.n_stmts, &err);
     if (rc < 0) {
-        const char *type = rc == HG_EUNSUPPORTED ? "Not yet implemented" : "Error parsing SQL";
-        hg_cc_error(&c, err.pos, type, "%s", err.msg);
+        hg_cc_parse_error(&c, rc, &err, "Error parsing SQL");
     } else {
         passes(&c);
     }

@@ -110,12 +110,15 @@ void hg_cc_error(hg_cc_t *c, hg_pos_t pos, const char *type, const char *fmt, ..
 void hg_cc_warn(hg_cc_t *c, hg_pos_t pos, const char *type, const char *fmt, ...) HG_PRINTF(4, 5);
 /* "Compilation error" with Calcite's "At line …: " before the cause. */
 void hg_cc_sem(hg_cc_t *c, hg_pos_t pos, const char *fmt, ...) HG_PRINTF(3, 4);
+/* What the parser refused: its code decides between "Not yet implemented", "Not supported" and `type`. */
+void hg_cc_parse_error(hg_cc_t *c, int rc, const hg_err_t *err, const char *type);
 /* "Not yet implemented"; the text names the construct: "LEFT JOIN in a view". */
 void hg_cc_nyi(hg_cc_t *c, hg_pos_t pos, const char *fmt, ...) HG_PRINTF(3, 4);
 /* A further place for people, added to the message recorded last. */
 void hg_cc_note(hg_cc_t *c, const char *fmt, ...) HG_PRINTF(2, 3);
 /* "price.sql:6:9", or "line 6, column 9" where the file has no name. */
 const char *hg_cc_place(hg_cc_t *c, hg_pos_t pos);
+const char *hg_upper(hg_cc_t *c, hg_str_t word); /* a key word or function as messages show it */
 /* Settings applied, repeated messages dropped: fills the public fields. */
 void hg_cc_messages_finish(hg_cc_t *c);
 /* "At line 2, column 8: " / "From line … to line …: "; the room must be 96 bytes. Empty for an unknown position. */
@@ -267,6 +270,8 @@ const hg_sym_t *hg_cc_find(hg_cc_t *c, hg_str_t name);
 bool hg_cc_plain_create(hg_cc_t *c, const hg_ast_stmt_t *st);
 /* A name for a table, view or type; false: reserved (recorded). */
 bool hg_cc_name_ok(hg_cc_t *c, const hg_name_t *name, const char *what);
+/* Is it a function that a user can call, in any letter case? */
+bool hg_is_builtin(hg_cc_t *c, hg_str_t name);
 void hg_cc_lateness_check(hg_cc_t *c);
 /* An expression without columns, evaluated; NULL: recorded. what: "DEFAULT", "LATENESS". */
 const hg_expr_t *hg_cc_constant(hg_cc_t *c, const hg_ast_expr_t *e, const char *what, const char *error_type);

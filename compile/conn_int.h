@@ -30,6 +30,7 @@ const char *hg_conn_subject(const hg_conn_ctx_t *x); /* "relation 'price': conne
 void hg_conn_error(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const char *fmt, ...) HG_PRINTF(4, 5);
 /* An error in strict mode. */
 void hg_conn_warn(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const char *fmt, ...) HG_PRINTF(4, 5);
+void hg_conn_diag(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg); /* a hg_diag_t's fn */
 
 /* Fill the spec's types and configs; errors are recorded. */
 void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s);

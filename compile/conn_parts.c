@@ -40,16 +40,6 @@ static const hg_opt_t wrapper_opts[] = {
     { .key = NULL },
 };
 
-static void on_diag(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
-{
-    hg_conn_ctx_t *x = arg;
-    if (!node) node = x->node;
-    if (warning)
-        hg_conn_warn(x, node, at_key, "%s", msg);
-    else
-        hg_conn_error(x, node, at_key, "%s", msg);
-}
-
 /* Members that people put one level too deep. */
 static bool belongs_outside(hg_str_t key)
 {
@@ -70,7 +60,7 @@ static bool unwrap(hg_conn_ctx_t *x, const hg_json_t *v, const char *what, wrapp
                          what);
             outside = true;
         }
-    hg_diag_t d = { .fn = on_diag, .arg = x };
+    hg_diag_t d = { .fn = hg_conn_diag, .arg = x };
     if (outside) { /* told above: only the two known members are taken */
         w->name = hg_json_get(v, "name");
         w->config = hg_json_get(v, "config");
@@ -199,7 +189,7 @@ static const void *parse_cfg(hg_conn_ctx_t *x, const hg_opt_t *opts, size_t size
                              const hg_json_t *where, bool *ok)
 {
     static const hg_opt_t none[] = { { .key = NULL } };
-    hg_diag_t d = { .fn = on_diag, .arg = x };
+    hg_diag_t d = { .fn = hg_conn_diag, .arg = x };
     void *cfg = hg_arena_alloc(x->c->a, size ? size : 1);
     *ok = hg_opts_parse(opts ? opts : none, w->config, where, extra, extra == HG_EXTRA_TAKE ? cfg : NULL, x->c->a, cfg,
                         &d) == 0;
@@ -221,7 +211,7 @@ void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
         unknown_transport(x, w.name);
         return;
     }
-    hg_diag_t d = { .fn = on_diag, .arg = x };
+    hg_diag_t d = { .fn = hg_conn_diag, .arg = x };
     bool ok = false;
     const hg_json_t *at = w.config ? w.config : v;
     if (in) {

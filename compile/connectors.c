@@ -44,7 +44,7 @@ void hg_conn_warn(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const ch
     }
 }
 
-static void on_diag(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
+void hg_conn_diag(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
 {
     hg_conn_ctx_t *x = arg;
     if (!node) node = x->node;
@@ -304,7 +304,7 @@ static bool connector(hg_conn_ctx_t *x, uint32_t nr, hg_strmap_t *names, hg_conn
     if (name) x->shown = s->name;
 
     conn_cfg_t cfg = { 0 };
-    hg_diag_t d = { .fn = on_diag, .arg = x };
+    hg_diag_t d = { .fn = hg_conn_diag, .arg = x };
     hg_opts_parse(conn_opts, x->node, x->node, HG_EXTRA_WARN, NULL, c->a, &cfg, &d);
     warn_misplaced(x, x->node);
 

@@ -88,7 +88,7 @@ static bool is_word(hg_str_t s)
 }
 
 /* Names of operators and of the engine's own spellings are no functions that a user could call. */
-static bool is_builtin(hg_cc_t *c, hg_str_t name)
+bool hg_is_builtin(hg_cc_t *c, hg_str_t name)
 {
     static const char *const operators[] = { "neg", "like", "ilike", "rlike", "extract" };
     char *low = hg_arena_strndup(c->a, name.p, name.n);
@@ -111,7 +111,7 @@ bool hg_cc_name_ok(hg_cc_t *c, const hg_name_t *name, const char *what)
                     HG_SA(name->name), what);
         return false;
     }
-    if (is_builtin(c, name->name)) {
+    if (hg_is_builtin(c, name->name)) {
         hg_cc_error(c, name->pos, "Reserved name",
                     "'" HG_SF "' is the name of a built-in function; please choose another name for the %s",
                     HG_SA(name->name), what);
@@ -238,7 +238,7 @@ static void create_function(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
     hg_str_t name = st->name.name;
     if (!hg_cc_plain_create(c, st)) return;
-    if (is_builtin(c, name)) {
+    if (hg_is_builtin(c, name)) {
         hg_cc_error(c, st->name.pos, "Compilation error", "A function named '" HG_SF "' is already predefined",
                     HG_SA(name));
         return;

@@ -78,6 +78,13 @@ void hg_cc_nyi(hg_cc_t *c, hg_pos_t pos, const char *fmt, ...)
            hg_arena_printf(c->a, "%s is not yet implemented; please file an issue if you need it", what));
 }
 
+void hg_cc_parse_error(hg_cc_t *c, int rc, const hg_err_t *err, const char *type)
+{
+    if (rc == HG_EUNSUPPORTED) type = "Not yet implemented";
+    if (rc == HG_EINVAL) type = "Not supported";
+    hg_cc_error(c, err->pos, type, "%s", err->msg);
+}
+
 void hg_cc_note(hg_cc_t *c, const char *fmt, ...)
 {
     va_list ap;
@@ -86,6 +93,14 @@ void hg_cc_note(hg_cc_t *c, const char *fmt, ...)
     va_end(ap);
     hg_msg_t *m = &c->msgs[c->n_msgs - 1];
     m->note = m->note ? hg_arena_printf(c->a, "%s\n%s", m->note, text) : text;
+}
+
+const char *hg_upper(hg_cc_t *c, hg_str_t word)
+{
+    char *s = hg_arena_strndup(c->a, word.p, word.n);
+    for (size_t i = 0; i < word.n; i++)
+        if (s[i] >= 'a' && s[i] <= 'z') s[i] = (char)(s[i] - 32);
+    return s;
 }
 
 const char *hg_cc_place(hg_cc_t *c, hg_pos_t pos)

@@ -322,8 +322,8 @@ static int with_word(hg_rw_t *r)
         return 0;
     }
     if (next_kw(r) == HG_KW_RECURSIVE)
-        return hg_sql_unsupported(r->p, r->i, r->i + 1,
-                                  "WITH RECURSIVE (declare a recursive view with DECLARE RECURSIVE VIEW instead)");
+        return hg_err_at(r->p->err, HG_EINVAL, hg_sql_span(r->p, r->i, r->i + 1),
+                         "WITH RECURSIVE is not supported; use DECLARE RECURSIVE VIEW instead");
     hg_rw_put(r, r->i, "WITH");
     return 0;
 }

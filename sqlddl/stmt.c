@@ -49,7 +49,8 @@ int hg_sql_unsupported(hg_sql_t *p, uint32_t t0, uint32_t t1, const char *fmt, .
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    return hg_err_at(p->err, HG_EUNSUPPORTED, hg_sql_span(p, t0, t1), "%s is not supported yet", what);
+    return hg_err_at(p->err, HG_EUNSUPPORTED, hg_sql_span(p, t0, t1),
+                     "%s is not yet implemented; please file an issue if you need it", what);
 }
 
 int hg_sql_bad(hg_sql_t *p, uint32_t t0, uint32_t t1, const char *fmt, ...)

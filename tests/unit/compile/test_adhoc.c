@@ -163,7 +163,7 @@ static const kit_case_t queries[] = {
     { "SELECT count(*) AS c, i FROM t",
       "error SQL error: Expression 'i' is not being grouped at Line: 1, Column: 23\n" },
     { "SELECT sum(i) OVER () FROM t", "error This feature is not implemented: Window function 'sum' (OVER) is not "
-                                      "supported yet at Line: 1, Column: 8\n" },
+                                      "yet implemented; please file an issue if you need it at Line: 1, Column: 8\n" },
     { "SELECT i FROM t EXCEPT SELECT i FROM mv",
       "error This feature is not implemented: EXCEPT is not yet implemented; please file an issue if you need it at "
       "Line: 1, Column: 1\n" },

@@ -167,7 +167,7 @@ static const kit_case_t views[] = {
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT foo(i, s) AS x FROM t", "E 3:25-33 Compilation error: From line 3, column 25 to line 3, column 33: No "
                                       "match found for function signature foo(<NUMERIC>, <CHARACTER>)\n"
-                                      "  note headgate does not have this function (yet)\n" },
+                                      "  note there is no function of this name\n" },
     { "SELECT uper(s) AS x FROM t", "E 3:25-31 Compilation error: From line 3, column 25 to line 3, column 31: No "
                                     "match found for function signature uper(<CHARACTER>)\n"
                                     "  note did you mean 'upper'?\n" },
@@ -177,7 +177,7 @@ static const kit_case_t views[] = {
       "E 3:25-32 Not yet implemented: COUNT in a view is not yet implemented; please file an issue if you need it\n" },
     { "SELECT i FROM t WHERE sum(i) > 1", "E 3:40-45 Compilation error: From line 3, column 40 to line 3, column 45: "
                                           "Aggregate expression is illegal in WHERE clause\n" },
-    { "SELECT stddev(i) FROM t", "E 3:25-33 Not yet implemented: The aggregate function stddev is not yet implemented; "
+    { "SELECT stddev(i) FROM t", "E 3:25-33 Not yet implemented: The aggregate function STDDEV is not yet implemented; "
                                  "please file an issue if you need it\n" },
     { "SELECT i FROM t GROUP BY i", "E 3:43-43 Not yet implemented: GROUP BY in a view is not yet implemented; please "
                                     "file an issue if you need it\n" },
@@ -190,15 +190,15 @@ static const kit_case_t views[] = {
     { "SELECT i FROM t HAVING i > 1",
       "E 3:41-45 Not yet implemented: HAVING in a view is not yet implemented; please file an issue if you need it\n" },
     { "SELECT NOW() AS n FROM t",
-      "E 3:25-29 Not yet implemented: NOW() in a view is not yet implemented; please file an issue if you need it\n" },
+      "E 3:25-29 Not yet implemented: NOW in a view is not yet implemented; please file an issue if you need it\n" },
     { "SELECT (SELECT 1) AS x FROM t", "E 3:25-34 Not yet implemented: A subquery inside an expression is not yet "
                                        "implemented; please file an issue if you need it\n" },
     { "SELECT i FROM t WHERE EXISTS (SELECT 1 FROM t)",
       "E 3:40-63 Not yet implemented: EXISTS is not yet implemented; please file an issue if you need it\n" },
     { "SELECT i FROM t WHERE i IN (SELECT j FROM t)",
       "E 3:40-61 Not yet implemented: IN (SELECT …) is not yet implemented; please file an issue if you need it\n" },
-    { "SELECT rank() OVER (ORDER BY i) FROM t",
-      "E 3:25-35 Not yet implemented: Window function 'rank' (OVER) is not supported yet\n" },
+    { "SELECT rank() OVER (ORDER BY i) FROM t", "E 3:25-35 Not yet implemented: Window function 'rank' (OVER) is not "
+                                                "yet implemented; please file an issue if you need it\n" },
     { "SELECT t.i FROM t JOIN t AS u ON t.i = u.i",
       "E 3:34-59 Not yet implemented: INNER JOIN is not yet implemented; please file an issue if you need it\n" },
     { "SELECT t.i FROM t LEFT JOIN t AS u ON t.i = u.i",
@@ -206,7 +206,8 @@ static const kit_case_t views[] = {
     { "SELECT t.i FROM t, t AS u", "E 3:37-42 Not yet implemented: A join of several tables in FROM is not yet "
                                    "implemented; please file an issue if you need it\n" },
     { "SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL 1 HOUR))",
-      "E 3:32-43 Not yet implemented: Table function 'tumble' is not supported yet\n" },
+      "E 3:32-43 Not yet implemented: Table function 'tumble' is not yet implemented; please file an issue if you need "
+      "it\n" },
     { "SELECT 1 AS x", "E 3:18-30 Not yet implemented: SELECT without FROM in a view is not yet implemented; please "
                        "file an issue if you need it\n" },
     { "VALUES (1)",
@@ -250,8 +251,7 @@ static const kit_case_t views[] = {
       "        scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, "
       "TIME?, INTEGER ARRAY?, UUID?\n" },
     { "WITH RECURSIVE c AS (SELECT 1) SELECT * FROM c",
-      "E 3:18-31 Not yet implemented: WITH RECURSIVE (declare a recursive view with DECLARE RECURSIVE VIEW instead) is "
-      "not supported yet\n" },
+      "E 3:18-31 Not supported: WITH RECURSIVE is not supported; use DECLARE RECURSIVE VIEW instead\n" },
     { "SELECT q.x, * FROM (SELECT i AS x FROM t) AS q",
       "E 3:30-30 Duplicate column: The view yields two columns named 'x'\n" },
     { "SELECT x FROM (SELECT i AS x FROM t)", "view v(x INTEGER?)\n"
