@@ -19,7 +19,7 @@
 
 struct hg_client {
     hg_loop_t *loop;
-    CURLM *multi;
+    CURLM *multi; /* made for the first transfer */
     uv_timer_t timer;
     uv_idle_t idle;
     hg_list_t wishes; /* transfers with something to do outside of curl */
@@ -277,13 +277,21 @@ hg_client_t *hg_client_new(hg_loop_t *loop)
     uv_idle_init(hg_loop_uv(loop), &c->idle);
     c->timer.data = c->idle.data = c;
     c->open_handles = 2;
+    return c;
+}
+
+static int need_multi(hg_client_t *c, hg_err_t *err)
+{
+    if (c->multi) return 0;
+    int rc = hg_curl_load(err);
+    if (rc < 0) return rc;
     c->multi = curl_multi_init();
     HG_ASSERT(c->multi);
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-    return c;
+    return 0;
 }
 
 static void handle_closed(uv_handle_t *h)
@@ -302,7 +310,7 @@ void hg_client_free(hg_client_t *c)
         HG_ASSERT(t->canceled); /* canceled ones may still wait for their turn */
         transfer_free(t);
     }
-    curl_multi_cleanup(c->multi); /* closes kept connections, and with them our watches */
+    if (c->multi) curl_multi_cleanup(c->multi); /* closes kept connections, and with them our watches */
     uv_close((uv_handle_t *)&c->timer, handle_closed);
     uv_close((uv_handle_t *)&c->idle, handle_closed);
 }
@@ -316,6 +324,8 @@ int hg_transfer_start(hg_client_t *c, const hg_transfer_opts_t *o, const hg_tran
                       hg_err_t *err)
 {
     HG_ON_LOOP(c->loop);
+    int rc = need_multi(c, err);
+    if (rc < 0) return rc;
     CURLU *u = curl_url();
     HG_ASSERT(u);
     CURLUcode bad = curl_url_set(u, CURLUPART_URL, o->url, 0);

@@ -28,6 +28,8 @@ static size_t on_write(char *p, size_t one, size_t n, void *arg)
 int hg_fetch(const hg_fetch_t *f, int *ret_status, hg_buf_t *ret_body, hg_err_t *err)
 {
     hg_net_init();
+    int loaded = hg_curl_load(err);
+    if (loaded < 0) return loaded;
     CURL *e = curl_easy_init();
     struct curl_slist *headers = NULL;
     char detail[CURL_ERROR_SIZE] = "";

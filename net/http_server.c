@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/net_int.h"
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -68,7 +67,6 @@ static void init(void)
         rl.rlim_cur = rl.rlim_max;
         setrlimit(RLIMIT_NOFILE, &rl);
     }
-    curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 void hg_net_init(void)

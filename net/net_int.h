@@ -36,7 +36,7 @@
 #define HG_NET_DROP_MAX  ((uint64_t)64 * 1024) /* an unread body up to this is drained, above it the connection ends */
 #define HG_NET_LINGER_MS 2000u                 /* from our last byte until we no longer wait for the peer's end */
 
-/* Once per process, any thread: SIGPIPE off, libcurl, the file limit. */
+/* Once per process, any thread: SIGPIPE off, the file limit. */
 void hg_net_init(void);
 
 /* --- h1.c ------------------------------------------------------------------------------------------------------- */
@@ -297,6 +297,10 @@ bool hg_wsp_over(const hg_wsp_t *w);    /* closed both ways, or by an error of t
 bool hg_wsp_close_received(const hg_wsp_t *w);
 uint16_t hg_wsp_code(const hg_wsp_t *w); /* peer's close code, 1005 = none given */
 void hg_ws_accept_key(hg_str_t key, char out[29]);
+
+/* --- curl_lib.c --------------------------------------------------------------------------------------------------
+ * Any thread, before the first call of libcurl. It blocks for some milliseconds, once. HG_EIO when there is none. */
+int hg_curl_load(hg_err_t *err);
 
 /* --- curl_util.c ------------------------------------------------------------------------------------------------ */
 int hg_curl_err(hg_err_t *err, int curl_code, const char *detail, const char *url);

@@ -182,6 +182,8 @@ int hg_ws_fetch(const char *url, const char *const *headers, hg_str_t message, c
                 bool (*fn)(void *arg, bool text, hg_str_t data), void *arg, uint16_t *ret_close_code, hg_err_t *err)
 {
     hg_net_init();
+    int loaded = hg_curl_load(err);
+    if (loaded < 0) return loaded;
     char detail[CURL_ERROR_SIZE] = "";
     char *http_url = hg_xstrdup(url), *full = NULL;
     if (strncmp(url, "ws://", 5) == 0 || strncmp(url, "wss://", 6) == 0) {
