@@ -56,7 +56,11 @@
     X(HG_EINVALTRANSPORT, -63, "ConfigError.InvalidTransportConfig", 400)                                              \
     X(HG_ETERMINATING, -64, "Terminating", 410)                                                                        \
     X(HG_EUNKNOWNOUTFORMAT, -65, "ConfigError.UnknownOutputFormat", 400)                                               \
-    X(HG_ETOOMANY, -66, "ApiConnectionLimit", 429)
+    X(HG_ETOOMANY, -66, "ApiConnectionLimit", 429)                                                                     \
+    X(HG_EREPLAY, -67, "ReplayFailure", 500)                                                                           \
+    X(HG_EDAMAGED, -68, "StorageDamaged", 500)                                                                         \
+    X(HG_ENOSTORAGE, -69, "FtRequiresStorage", 400)                                                                    \
+    X(HG_ESUSPEND, -70, "SuspendError", 400)
 
 #define X(code, value, api, http) code = value,
 typedef enum { HG_OK = 0, HG_CODES(X) HG_CODE_END = -1000 } hg_code_t;

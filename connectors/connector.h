@@ -94,8 +94,16 @@ struct hg_input_type {
 
     /* Any thread, after close: the instance's memory goes now. Frees what save() still needed. May be NULL. */
     void (*fini)(void *inst);
+
+    /* Any thread. Is a position that a user gives one that restore would take? Complaints name the member. NULL: only its
+     * JSON shape (an object) is checked and restore has the last word. */
+    int (*check_position)(const void *cfg, const hg_json_t *position, hg_err_t *err);
 };
 typedef struct hg_input_type hg_input_type_t;
+
+/* Replay (exactly once). HG_CAP_REPLAY promises: after restore(position) an instance opens lanes with the same keys and gives
+ * the same bytes (messages, batches) at the same positions as an earlier instance did from there. The host cuts them
+ * where the journal says, and compares hashes; a source that changed meanwhile is found by that at the latest. */
 
 struct hg_output_type {
     uint32_t        abi;
@@ -114,8 +122,21 @@ struct hg_output_type {
     int (*end_batch)(hg_output_t *out, uint64_t step, hg_err_t *err);
     void (*stop)(hg_output_t *out);
     void (*close)(hg_output_t *out);
+
+    /* --- durable progress; all may be NULL ---
+     * How far the sink is after the end_batch just called (a file: bytes in it once all taken so far is written). The host keeps it
+     * per step, stores it in checkpoints, and gives it back: restore(progress) comes after open, before start, and cuts the
+     * sink back to it, so that what comes again after that step is there once (HG_OUT_EXACT). */
+    uint64_t (*position)(hg_output_t *out);
+    int (*restore)(hg_output_t *out, uint64_t position, hg_err_t *err);
+    unsigned caps; /* HG_OUT_… */
 };
 typedef struct hg_output_type hg_output_type_t;
+
+enum { /* output capabilities */
+    HG_OUT_EXACT = 1 << 0,       /* after a restart everything after the restored position can be written again, once */
+    HG_OUT_STORES_STEP = 1 << 1, /* keeps the number of its last whole step with its data: says hg_out_resume() before ready */
+};
 
 /* --- services of the host to an input (loop thread unless said) --- */
 const void *hg_in_cfg(const hg_input_t *in);  /* struct filled from opts */
@@ -131,6 +152,10 @@ typedef enum { HG_LANE_OK = 0, HG_LANE_FULL = 1 } hg_lane_rc_t; /* or a negative
  * within a lane, not between lanes. Lanes are closed before hg_in_eoi(); those open at hg_in_closed() are dropped by the host. A
  * negative answer of hg_lane_* (HG_ECLOSED after a failure or a close) means: stop, the close is coming; nothing to report. */
 hg_lane_t *hg_lane_open(hg_input_t *in, uint64_t origin);
+/* The same with a name that a later instance gives to the same stream again (Kafka: topic number << 32 | partition; datagen: worker;
+ * a followed file: its generation). hg_lane_open has key 0. Two open lanes of one input have different keys unless the
+ * input cannot replay. */
+hg_lane_t *hg_lane_open_key(hg_input_t *in, uint64_t key, uint64_t origin);
 uint64_t   hg_lane_id(const hg_lane_t *l);
 void       hg_lane_user(hg_lane_t *l, void *user);
 void      *hg_lane_get_user(const hg_lane_t *l);
@@ -173,6 +198,13 @@ void       *hg_out_inst(hg_output_t *out);
 hg_loop_t  *hg_out_loop(const hg_output_t *out);
 const char *hg_out_name(const hg_output_t *out);
 void hg_out_ready(hg_output_t *out);
+/* Before hg_out_ready: the sink holds everything up to this step of this pipeline (0 = nothing). The host does not write those
+ * steps again. */
+void hg_out_resume(hg_output_t *out, uint64_t step);
+/* "headgate.<pipeline>.<endpoint>": the same over restarts; for transactional ids and the like. */
+const char *hg_out_durable_id(const hg_output_t *out);
+/* The pipeline wants exactly once: use transactions where the sink has them. */
+bool hg_out_exactly_once(const hg_output_t *out);
 void hg_out_drained(hg_output_t *out);
 void hg_out_delivered(hg_output_t *out, uint64_t step); /* all batches <= step */
 void hg_out_error(hg_output_t *out, const char *tag, const hg_err_t *err);

@@ -26,6 +26,9 @@ typedef struct hg_host_opts {
     uint64_t   budget_bytes; /* 0 = 16 MiB */
     hg_loop_t *control;
     uint64_t   max_record_bytes; /* the longest record that is accepted; 0 = 128 MiB. One above 256 KiB is read alone */
+    const char *durable_name;    /* pipeline's name, for hg_out_durable_id; NULL = "pipeline" */
+    bool       exactly_once;     /* outputs: transactions; nothing of step n is made final in a sink before hg_host_durable(n) */
+    bool       keep_payload;     /* push endpoints: chunks keep their raw bytes for the journal (hg_chunk_t.raw) */
 } hg_host_opts_t;
 
 /* Callbacks, all on the control loop; conn is the tag given at creation. */
@@ -71,11 +74,44 @@ void hg_input_save(hg_input_t *in, void (*done)(void *arg, hg_str_t position), v
 /* Tell the transport that this position (as saved) is durable. */
 void hg_input_commit(hg_input_t *in, hg_str_t position);
 
+/* What kinds of promise this endpoint can keep: REPLAY → exactly once; save and restore → at least once. */
+typedef enum { HG_FT_NONE, HG_FT_AT_LEAST_ONCE, HG_FT_EXACTLY_ONCE } hg_ft_t;
+hg_ft_t hg_input_ft(const hg_input_type_t *type);
+
+/* --- replay: control loop, before hg_input_open ---
+ * The journal's cuts of one input in the order in which they were taken. The lane with that key then cuts exactly there,
+ * ignoring size limits, and stops behind its last cut until hg_input_replay_end. A chunk whose hash or number of records
+ * differs fails the input with HG_EREPLAY: connector, range, what was expected. Lanes without cuts deliver nothing. */
+typedef struct hg_replay_cut {
+    uint64_t lane_key, begin, end, records, raw_hash;
+} hg_replay_cut_t;
+int  hg_input_replay(hg_input_t *in, const hg_replay_cut_t *cuts, uint32_t n, hg_err_t *err);
+void hg_input_replay_end(hg_input_t *in); /* control loop: from here as usual */
+/* Push endpoints: the payload of one chunk again, as one chunk (records and parse errors as then). Control loop. */
+int  hg_push_replay(hg_input_t *in, hg_str_t raw, hg_err_t *err);
+/* Circuit thread: the chunk of this connector with this lane and range, if it is ready (from a push endpoint: the next one).
+ * false: not yet, `wake` will come. */
+bool hg_host_take_exact(hg_host_t *h, uint32_t conn, uint64_t lane_key, uint64_t begin, uint64_t end, hg_chunk_t **ret);
+
+/* Any thread. Steps up to this one are in the journal: outputs may make them final. Only with exactly_once. */
+void hg_host_durable(hg_host_t *h, uint64_t step);
+
 int  hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t out, const hg_schema_t *schema, hg_output_t **ret, hg_err_t *err);
 void hg_output_start(hg_output_t *out);
 /* User pause of an output: while set, its batches are thrown away and count as delivered. */
 void hg_output_pause(hg_output_t *out, bool paused);
 bool hg_output_paused(const hg_output_t *out);
+/* --- durable progress ---
+ * Any thread, after the circuit has pushed `step`. done(arg, state): on the control loop, once every step <= `step` is
+ * delivered; state is a JSON object for hg_output_restore ({"step":…,"position":…,counters}). Empty: the output is
+ * closed or failed for good before that. One at a time per output; a new call replaces the one before (done with empty). */
+void hg_output_save(hg_output_t *out, uint64_t step, void (*done)(void *arg, hg_str_t state), void *arg);
+/* The deltas of steps <= `step` that are not delivered, oldest first: fn(arg, step, delta) with the delta borrowed. Any thread.
+ * What is being written right now counts as not delivered. The answer is the state to restore beneath them. */
+int hg_output_owed(hg_output_t *out, uint64_t step, int (*fn)(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err), void *arg,
+                   hg_jw_t *state, hg_err_t *err);
+/* Control loop, before hg_output_start. */
+int hg_output_restore(hg_output_t *out, const hg_json_t *state, hg_err_t *err);
 /* Drain what is queued, then disconnect and close; now: without draining. → output_closed */
 void hg_output_stop(hg_output_t *out, bool now);
 void hg_output_free(hg_output_t *out);
@@ -91,7 +127,10 @@ typedef struct hg_chunk {
     hg_range_t   ranges[4]; /* lane ranges, n_ranges of them */
     uint32_t     n_ranges;
     bool         barrier, txn_begin, txn_end, eoi;
-    uint64_t     raw_hash; /* XXH3 of its raw bytes; 0 where there are none */
+    uint64_t     raw_hash; /* XXH3 of its raw bytes; of a change batch: of its cells; only with exactly_once */
+    uint64_t     lane_key; /* of the lane it came on (hg_lane_open_key) */
+    hg_str_t     raw;      /* keep_payload, push endpoints: the bytes it was parsed from, until hg_chunk_done */
+    hg_str_t     start;    /* exactly_once, first chunk of a connector's instance: the position before it (JSON), else empty */
     int64_t      ingested_us;
 } hg_chunk_t;
 
