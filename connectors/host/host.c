@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define HG_BUDGET ((uint64_t)16 << 20)
+#define HG_BUDGET ((uint64_t)8 << 20)
 
 static unsigned cores(void)
 {
@@ -117,11 +117,11 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
 {
     hg_list_t satisfied; /* inputs that reached their max_batch_size in this take */
     uint32_t n = 0;
-    uint64_t rows = 0;
+    uint64_t rows = 0, bytes = 0;
     hg_list_init(&satisfied);
     pthread_mutex_lock(&h->mu);
     h->take_no++;
-    while (n < room && (n == 0 || rows < max_rows) && !hg_list_empty(&h->ready)) {
+    while (n < room && (n == 0 || (rows < max_rows && bytes < HG_TAKE_BYTES)) && !hg_list_empty(&h->ready)) {
         hg_input_t *in = HG_ENTRY(hg_list_pop(&h->ready), hg_input_t, ready_link);
         hg_job_t *j = HG_ENTRY(in->ready.next, hg_job_t, link);
         if (in->take_no != h->take_no) {
@@ -135,6 +135,7 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
         hg_list_del(&j->link);
         in->taken_rows += j->pub.records;
         rows += j->pub.records;
+        bytes += j->charge;
         ret[n++] = &j->pub;
         if (hg_list_empty(&in->ready))
             atomic_fetch_sub(&h->n_ready, 1);

@@ -17,6 +17,7 @@
 #define HG_CHUNK_BYTES  ((size_t)256 << 10)
 #define HG_CHUNK_CUT    ((size_t)192 << 10)
 #define HG_CHUNK_SMALL  ((size_t)4 << 10) /* first buffer of a push body: a thousand clients must be cheap */
+#define HG_TAKE_BYTES   ((size_t)2 << 20) /* of a step: the outputs' queues pass their mark by no more */
 #define HG_MAX_RECORD   ((uint64_t)128 << 20)
 #define HG_SPARE_CHUNKS 4
 #define HG_CHUNK_ERRORS 1000 /* refused records kept per chunk: the first so many, and the last so many */
