@@ -54,7 +54,7 @@ static bool fold(uint64_t h, int64_t now, unsigned *ret_folded)
 
 void hg_log(hg_log_level_t level, const char *sub, const char *object, const char *event, const char *fmt, ...)
 {
-    if (!hg_log_on(level)) return;
+    if (!hg_log_on(level) || (g_opts.mute && strcmp(event, g_opts.mute) == 0)) return;
     if (!object) object = "-";
     int64_t now = hg_now_us();
     unsigned folded = 0;

@@ -16,6 +16,7 @@ typedef struct hg_log_opts {
     int fd; /* where lines go; default 2 */
     hg_log_level_t level;
     bool json;
+    const char *mute; /* lines of this event are not written: someone else tells it. NULL: none */
 } hg_log_opts_t;
 
 void hg_log_init(hg_log_opts_t opts); /* once, before threads start; without it: fd 2, level info, text */

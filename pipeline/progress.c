@@ -11,12 +11,13 @@ typedef struct {
     double rate;
     int64_t began_us;
     uint64_t parse_errors; /* reported so far */
+    bool failed;           /* an output's failure is reported */
 } track_t;
 
 struct hg_progress {
     hg_pipeline_t *p;
     const char *name;
-    bool live;
+    bool live, fatal;
     unsigned drawn; /* lines of the table on the screen */
     int64_t start_us;
     track_t *tracks; /* inputs, then outputs */
@@ -24,12 +25,13 @@ struct hg_progress {
     hg_buf_t out;
 };
 
-hg_progress_t *hg_progress_new(hg_pipeline_t *p, const char *name, bool live)
+hg_progress_t *hg_progress_new(hg_pipeline_t *p, const char *name, bool live, bool fatal)
 {
     hg_progress_t *g = HG_NEW(hg_progress_t);
     *g = (hg_progress_t){ .p = p,
                           .name = name,
                           .live = live,
+                          .fatal = fatal,
                           .start_us = hg_mono_us(),
                           .n_in = p->prog->n_inputs,
                           .n_out = p->prog->n_conns - p->prog->n_inputs };
@@ -118,6 +120,25 @@ static void say_waiting(hg_progress_t *g, endpoint_t *ep)
         hg_buf_addf(&g->out, "%s " HG_SF, i ? "," : "", HG_SA(ep->spec->after[i]));
 }
 
+static void put_failed(hg_progress_t *g, const endpoint_t *ep, const char *why)
+{
+    hg_buf_addf(&g->out, "%-18s failed", ep->name);
+    if (!g->fatal) hg_buf_addf(&g->out, "     %s", why);
+}
+
+/* Outputs have no orchestrator that tells of changes. */
+static void look_at_output(hg_progress_t *g, endpoint_t *ep, track_t *t)
+{
+    hg_output_stats_t s;
+    hg_output_get_stats(ep->out, &s);
+    if (s.failed == t->failed) return;
+    t->failed = s.failed;
+    begin_line(g);
+    put_failed(g, ep, s.fatal);
+    hg_buf_addc(&g->out, '\n');
+    flush(g);
+}
+
 void hg_progress_changed(hg_progress_t *g, uint32_t input, hg_orch_reason_t reason)
 {
     endpoint_t *ep = g->p->inputs[input];
@@ -142,7 +163,7 @@ void hg_progress_changed(hg_progress_t *g, uint32_t input, hg_orch_reason_t reas
         hg_buf_addf(&g->out, "%-18s waits for a hand-off mark", ep->name);
         break;
     case HG_REASON_FAILED_:
-        hg_buf_addf(&g->out, "%-18s failed     %s", ep->name, s.fatal);
+        put_failed(g, ep, s.fatal);
         break;
     case HG_REASON_N:
     default:
@@ -263,6 +284,7 @@ void hg_progress_tick(hg_progress_t *g)
         hg_input_get_stats(g->p->inputs[i]->in, &s);
         say_bad_records(g, g->p->inputs[i], &s);
     }
+    for (uint32_t i = 0; i < g->n_out; i++) look_at_output(g, g->p->outputs[i], &g->tracks[g->n_in + i]);
     if (!g->live) return;
     hg_pipeline_totals(g->p, &t);
     if (g->drawn) hg_buf_addf(&g->out, "\033[%uA", g->drawn);
@@ -286,6 +308,7 @@ void hg_progress_end(hg_progress_t *g, const char *how)
     hg_pipeline_totals_t t;
     char a[32], b[32];
     hg_pipeline_totals(g->p, &t);
+    for (uint32_t i = 0; i < g->n_out; i++) look_at_output(g, g->p->outputs[i], &g->tracks[g->n_in + i]);
     for (uint32_t i = 0; i < g->n_in; i++) {
         hg_input_stats_t s;
         hg_input_get_stats(g->p->inputs[i]->in, &s);

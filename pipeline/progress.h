@@ -7,8 +7,9 @@
 
 typedef struct hg_progress hg_progress_t;
 
-/* live: redraw a table on stdout in place; else lines with a time. */
-hg_progress_t *hg_progress_new(hg_pipeline_t *p, const char *name, bool live);
+/* live: redraw a table on stdout in place; else lines with a time. fatal: the command ends when a connector fails and
+ * says why itself, so the reason is not told here. */
+hg_progress_t *hg_progress_new(hg_pipeline_t *p, const char *name, bool live, bool fatal);
 void hg_progress_free(hg_progress_t *g);
 /* A connector's state or reason changed (pipeline's on_change). */
 void hg_progress_changed(hg_progress_t *g, uint32_t input, hg_orch_reason_t reason);

@@ -166,7 +166,7 @@ static int start(run_t *r, hg_program_t *prog)
         hg_program_free(prog);
         return rc;
     }
-    r->progress = hg_progress_new(r->p, r->name, isatty(1) && !r->o.plain);
+    r->progress = hg_progress_new(r->p, r->name, isatty(1) && !r->o.plain, r->o.until_complete);
     watch_signal(r, &r->intr, SIGINT);
     watch_signal(r, &r->term, SIGTERM);
     uv_timer_init(hg_loop_uv(r->loop), &r->tick);
@@ -189,7 +189,8 @@ int hg_run(const hg_run_opts_t *opts)
         lim.rlim_cur = lim.rlim_max;
         setrlimit(RLIMIT_NOFILE, &lim);
     }
-    hg_log_init((hg_log_opts_t){ .fd = 2, .level = HG_LOG_WARN });
+    /* A failure is told by the progress display, or as the reason why this command ends: not by the log as well. */
+    hg_log_init((hg_log_opts_t){ .fd = 2, .level = HG_LOG_WARN, .mute = "failed" });
     set_name(&r);
     hg_program_t *prog = compile(&r);
     if (!prog) {

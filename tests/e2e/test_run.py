@@ -206,6 +206,28 @@ def test_failed_input_makes_until_complete_fail(tmp_path):
     assert r.code == 1 and "nothing.json" in r.out + r.err, r
 
 
+@pytest.mark.parametrize("until_complete", [True, False])
+@pytest.mark.parametrize("what", ["input", "output"])
+def test_a_failure_is_told_once(tmp_path, what, until_complete):
+    """Its reason, that is; as the command's own reason to end, or as the connector's news."""
+    (tmp_path / "in.json").write_text('{"a": 1}\n')
+    source = file_in("i", tmp_path / ("nothing" if what == "input" else "in.json"))
+    program = table("t", "a INT", source) + view("v", "SELECT a FROM t", file_out("o", tmp_path / ("nothing/x" if what == "output" else "out")))
+    with Foreground(tmp_path, program, *(["--until-complete"] if until_complete else [])) as p:
+        if not until_complete:
+            until("it is told", lambda: "No such file" in (tmp_path / "prog.out").read_text())
+            p.signal()
+        assert p.wait().code == (1 if until_complete else 0)
+    assert (p.out + p.err).count("No such file") == 1, p.out + p.err
+    assert ("No such file" in p.err) == until_complete
+
+
+def test_an_evaluation_error_is_told_once(tmp_path):
+    ndjson(tmp_path / "in.json", [{"a": 0}])
+    r = run(tmp_path, table("t", "a INT NOT NULL", file_in("i", tmp_path / "in.json")) + view("v", "SELECT 1 / a AS q FROM t"))
+    assert r.code == 1 and (r.out + r.err).count("ivision by zero") == 1, r
+
+
 def test_vanished_file_is_read_to_its_end(tmp_path):
     """The file is open: removing its name takes nothing away from the reader."""
     src = tmp_path / "in.json"
