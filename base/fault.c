@@ -83,3 +83,9 @@ void hg_kill_point(const char *name)
     pthread_once(&g_once, read_env);
     if (g_kill[0] && strcmp(g_kill, name) == 0) kill(getpid(), SIGKILL);
 }
+
+void hg_kill_arm(const char *name)
+{
+    pthread_once(&g_once, read_env);
+    snprintf(g_kill, sizeof g_kill, "%s", name);
+}

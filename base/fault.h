@@ -27,5 +27,7 @@ bool hg_fault_fired(void);
 
 /* Any thread. Dies by SIGKILL here if HG_FAULT names this point. */
 void hg_kill_point(const char *name);
+/* Test thread: as HG_FAULT=kill:NAME. */
+void hg_kill_arm(const char *name);
 
 #endif

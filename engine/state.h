@@ -38,13 +38,13 @@ typedef struct hg_cut_stats {
 } hg_cut_stats_t;
 void hg_cut_get_stats(const hg_cut_t *k, hg_cut_stats_t *ret);
 
-/* Any thread. fn per file name that the description refers to: whoever removes old files keeps these. HG_EPARSE. */
+/* Any thread. fn per file name that the description refers to: whoever removes old files keeps these. HG_EDAMAGED. */
 int hg_state_files(const hg_json_t *stores, void (*fn)(void *arg, hg_str_t name), void *arg, hg_err_t *err);
 
 /* Before the circuit's first step; the calling thread, with up to `threads` helpers. Reads dir, checks every checksum, fills
  * the stores and rebuilds their indexes. use(arg, relation): false leaves that relation empty (its definition changed). A
  * relation of the circuit that the description does not have stays empty; one whose fingerprint differs although `use`
- * said true is HG_EPARSE. origin(arg, old): the connector number that rows of a bag written by connector number `old`
+ * said true is HG_EDAMAGED. origin(arg, old): the connector number that rows of a bag written by connector number `old`
  * have now (UINT32_MAX: nobody's). HG_EDAMAGED names the file and offset of what is damaged; the circuit is then useless. */
 typedef struct hg_restore_opts {
     const char *dir;

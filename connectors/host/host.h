@@ -19,11 +19,12 @@
 #include "data/hash.h"
 
 typedef struct hg_host hg_host_t;
+typedef struct hg_chunk hg_chunk_t;
 
 typedef struct hg_host_opts {
     unsigned   io_loops;    /* 0 = one per core */
     unsigned   pool_threads; /* 0 = one per core */
-    uint64_t   budget_bytes; /* 0 = 16 MiB */
+    uint64_t   budget_bytes; /* 0 = 8 MiB */
     hg_loop_t *control;
     uint64_t   max_record_bytes; /* the longest record that is accepted; 0 = 128 MiB. One above 256 KiB is read alone */
     const char *durable_name;    /* pipeline's name, for hg_out_durable_id; NULL = "pipeline" */
@@ -119,7 +120,7 @@ void hg_output_free(hg_output_t *out);
 /* --- circuit thread --- */
 
 /* One chunk, parsed. The taker owns it: hg_chunk_done() after the step that consumed it (frees budget and counters). */
-typedef struct hg_chunk {
+struct hg_chunk {
     hg_input_t  *in;
     uint32_t     conn;
     hg_change_t *change;   /* NULL: no rows (only bad records, only a flag) */
@@ -132,7 +133,7 @@ typedef struct hg_chunk {
     hg_str_t     raw;      /* keep_payload, push endpoints: the bytes it was parsed from, until hg_chunk_done */
     hg_str_t     start;    /* exactly_once, first chunk of a connector's instance: the position before it (JSON), else empty */
     int64_t      ingested_us;
-} hg_chunk_t;
+};
 
 /* Take chunks round-robin over ready inputs until max_rows rows are reached (at least one chunk if any is ready), respecting
  * each input's max_batch_size. Returns how many were written to ret (<= room). Never blocks. only_running: skip nothing today
