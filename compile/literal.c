@@ -113,6 +113,34 @@ static const hg_expr_t *illegal(hg_cc_t *c, const hg_ast_expr_t *e, const char *
     return NULL;
 }
 
+/* 'date time zone': the blank before an offset is taken out, so that the offset is read as everywhere. */
+static const hg_expr_t *zoned(hg_cc_t *c, const hg_ast_expr_t *e, hg_colb_t *b)
+{
+    char *text = hg_arena_strndup(c->a, e->text.p, e->text.n);
+    hg_str_t s = { text, e->text.n }, name = { NULL, 0 };
+    for (size_t i = 11; i + 1 < s.n; i++) /* behind the blank between date and time */
+        if (s.p[i] == ' ') {
+            name = (hg_str_t){ s.p + i + 1, s.n - i - 1 };
+            break;
+        }
+    bool offset = name.n && (name.p[0] == '+' || name.p[0] == '-');
+    if (offset) {
+        memmove(text + (name.p - text) - 1, name.p, name.n);
+        s.n--;
+    }
+    int64_t v = 0;
+    bool zone = false;
+    if (hg_time_is_sql(HG_T_TIMESTAMP_TZ, s) && hg_ts_parse(s, false, &v, &zone) == 0 && zone)
+        return seal(c, e->pos, b, hg_colb_i64(b, v));
+    s.n -= name.n + (name.n > 0);
+    if (name.n && !offset && hg_ts_parse(s, false, &v, &zone) == 0 && !zone) {
+        hg_cc_nyi(c, e->pos, "A time zone by name ('" HG_SF "')", HG_SA(name));
+        hg_cc_note(c, "an offset such as +02:00 does what a name would");
+        return NULL;
+    }
+    return illegal(c, e, "TIMESTAMP WITH TIME ZONE", "yyyy-MM-dd HH:mm:ss[.f] {+|-}HH:mm");
+}
+
 /* DATE '…' and its like. */
 static const hg_expr_t *typed(hg_cc_t *c, const hg_ast_expr_t *e)
 {
@@ -123,25 +151,21 @@ static const hg_expr_t *typed(hg_cc_t *c, const hg_ast_expr_t *e)
     int64_t v = 0;
     int32_t d = 0;
     uint8_t id[16];
-    bool zone = false;
+    bool zone = false, form = hg_time_is_sql(t->kind, e->text);
     hg_colb_init(&b, t);
     switch ((int)t->kind) {
     case HG_T_DATE:
-        if (hg_date_parse(e->text, &d) < 0) return illegal(c, e, "DATE", "yyyy-MM-dd");
+        if (!form || hg_date_parse(e->text, &d) < 0) return illegal(c, e, "DATE", "yyyy-MM-dd");
         return seal(c, e->pos, &b, hg_colb_i32(&b, d));
     case HG_T_TIME:
-        if (hg_time_parse(e->text, &v) < 0) return illegal(c, e, "TIME", "HH:mm:ss[.f]");
+        if (!form || hg_time_parse(e->text, &v) < 0) return illegal(c, e, "TIME", "HH:mm:ss[.f]");
         return seal(c, e->pos, &b, hg_colb_i64(&b, v));
     case HG_T_TIMESTAMP:
-        if (hg_ts_parse(e->text, true, &v, &zone) < 0 || zone)
+        if (!form || hg_ts_parse(e->text, true, &v, &zone) < 0 || zone)
             return illegal(c, e, "TIMESTAMP", "yyyy-MM-dd HH:mm:ss[.f]");
         return seal(c, e->pos, &b, hg_colb_i64(&b, v));
     case HG_T_TIMESTAMP_TZ:
-        if (hg_ts_parse(e->text, false, &v, &zone) < 0 || !zone) {
-            hg_cc_nyi(c, e->pos, "A TIMESTAMP WITH TIME ZONE literal without an offset such as +02:00");
-            return NULL;
-        }
-        return seal(c, e->pos, &b, hg_colb_i64(&b, v));
+        return zoned(c, e, &b);
     case HG_T_UUID:
         if (hg_uuid_parse(e->text, id) < 0) return illegal(c, e, "UUID", "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
         return seal(c, e->pos, &b, hg_colb_fixed(&b, id));

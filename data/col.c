@@ -30,7 +30,7 @@ uint32_t hg_bits_zeros(const uint8_t *bits, size_t from, size_t to)
     return n;
 }
 
-static uint32_t n_children(const hg_type_t *t)
+uint32_t hg_n_children(const hg_type_t *t)
 {
     switch ((int)hg_type_phys(t)) {
     case HG_PHYS_LIST:
@@ -53,7 +53,7 @@ hg_col_t *hg_col_bare(const hg_type_t *type, uint32_t len)
     c->data = hg_col_zeros;
     c->offs = (int32_t *)(void *)hg_col_zeros;
     c->bytes = (char *)hg_col_zeros;
-    c->n_child = n_children(type);
+    c->n_child = hg_n_children(type);
     if (c->n_child) c->child = HG_NEWN(hg_col_t *, c->n_child);
     return c;
 }
@@ -83,7 +83,7 @@ void hg_col_drop(hg_col_t *c)
 hg_col_t *hg_col_retype(hg_col_t *c, const hg_type_t *type)
 {
     if (c->type == type) return hg_col_retain(c);
-    HG_ASSERT(hg_type_phys(c->type) == hg_type_phys(type) && n_children(c->type) == n_children(type));
+    HG_ASSERT(hg_type_phys(c->type) == hg_type_phys(type) && hg_n_children(c->type) == hg_n_children(type));
     hg_col_t *r = HG_NEW(hg_col_t);
     atomic_init(&r->refs, 1);
     r->type = type;
@@ -237,34 +237,22 @@ int hg_col_gather(hg_col_t *c, const uint32_t *sel, uint32_t n, hg_col_t **ret, 
     hg_col_t *r = hg_col_bare(c->type, n);
     int rc = gather_validity(c, sel, n, r);
     if (rc == 0) {
-        switch (hg_type_phys(c->type)) {
-        case HG_PHYS_NULL:
+        switch (hg_phys_shape(hg_type_phys(c->type))) {
+        case HG_SHAPE_NULL:
             break; /* the validity bitmap is all there is */
-        case HG_PHYS_BIT:
+        case HG_SHAPE_BIT:
             rc = gather_bits(c, sel, n, r);
             break;
-        case HG_PHYS_VAR:
+        case HG_SHAPE_VAR:
             rc = gather_var(c, sel, n, r);
             break;
-        case HG_PHYS_LIST:
-        case HG_PHYS_MAP:
+        case HG_SHAPE_LIST:
             rc = gather_list(c, sel, n, r, err);
             break;
-        case HG_PHYS_STRUCT:
+        case HG_SHAPE_STRUCT:
             rc = gather_struct(c, sel, n, r, err);
             break;
-        case HG_PHYS_I8:
-        case HG_PHYS_I16:
-        case HG_PHYS_I32:
-        case HG_PHYS_I64:
-        case HG_PHYS_U8:
-        case HG_PHYS_U16:
-        case HG_PHYS_U32:
-        case HG_PHYS_U64:
-        case HG_PHYS_I128:
-        case HG_PHYS_F32:
-        case HG_PHYS_F64:
-        case HG_PHYS_FIX16:
+        case HG_SHAPE_FIXED:
             rc = gather_fixed(c, sel, n, r);
             break;
         }

@@ -20,6 +20,7 @@ void hg_bits_fill(uint8_t *bits, size_t from, size_t to);
 /* Number of 0 bits in [from, to). */
 uint32_t hg_bits_zeros(const uint8_t *bits, size_t from, size_t to);
 
+uint32_t hg_n_children(const hg_type_t *t);
 /* A column of the type without buffers, one reference. Aborts when memory is out. */
 hg_col_t *hg_col_bare(const hg_type_t *type, uint32_t len);
 

@@ -18,9 +18,7 @@ void hg_colb_init(hg_colb_t *b, const hg_type_t *type)
     memset(b, 0, sizeof *b);
     b->type = type;
     b->phys = hg_type_phys(type);
-    if (b->phys == HG_PHYS_LIST) b->n_child = 1;
-    if (b->phys == HG_PHYS_MAP) b->n_child = 2;
-    if (b->phys == HG_PHYS_STRUCT) b->n_child = type->n_fields;
+    b->n_child = hg_n_children(type);
     if (b->n_child == 0) return;
     b->child = HG_NEWN(hg_colb_t, b->n_child);
     if (b->phys == HG_PHYS_STRUCT) {
@@ -146,32 +144,20 @@ static void finish(hg_colb_t *b, bool valid)
 /* The bytes under a null or zero cell: initialised, so that whole-buffer reads are sound. */
 static void blank(hg_colb_t *b)
 {
-    switch (b->phys) {
-    case HG_PHYS_NULL:
-    case HG_PHYS_STRUCT:
+    switch (hg_phys_shape(b->phys)) {
+    case HG_SHAPE_NULL:
+    case HG_SHAPE_STRUCT:
         break;
-    case HG_PHYS_BIT:
+    case HG_SHAPE_BIT:
         hg_bit_clear(b->data, b->len);
         break;
-    case HG_PHYS_VAR:
+    case HG_SHAPE_VAR:
         b->offs[b->len + 1] = (int32_t)b->n_bytes;
         break;
-    case HG_PHYS_LIST:
-    case HG_PHYS_MAP:
+    case HG_SHAPE_LIST:
         b->offs[b->len + 1] = b->offs[b->len];
         break;
-    case HG_PHYS_I8:
-    case HG_PHYS_I16:
-    case HG_PHYS_I32:
-    case HG_PHYS_I64:
-    case HG_PHYS_U8:
-    case HG_PHYS_U16:
-    case HG_PHYS_U32:
-    case HG_PHYS_U64:
-    case HG_PHYS_I128:
-    case HG_PHYS_F32:
-    case HG_PHYS_F64:
-    case HG_PHYS_FIX16: {
+    case HG_SHAPE_FIXED: {
         size_t w = hg_phys_width(b->phys);
         memset((char *)b->data + w * b->len, 0, w);
         break;
@@ -308,34 +294,22 @@ int hg_colb_copy(hg_colb_t *b, const hg_col_t *c, uint32_t row)
 {
     if (hg_col_null(c, row)) return hg_colb_null(b);
     int rc = 0;
-    switch (b->phys) {
-    case HG_PHYS_NULL:
+    switch (hg_phys_shape(b->phys)) {
+    case HG_SHAPE_NULL:
         return hg_colb_null(b);
-    case HG_PHYS_BIT:
+    case HG_SHAPE_BIT:
         return hg_colb_bool(b, hg_bit_get(c->data, row));
-    case HG_PHYS_VAR: {
+    case HG_SHAPE_VAR: {
         hg_str_t s = hg_col_var(c, row);
         return hg_colb_var(b, s.p, s.n);
     }
-    case HG_PHYS_LIST:
-    case HG_PHYS_MAP:
+    case HG_SHAPE_LIST:
         rc = copy_elements(b, c, row);
         break;
-    case HG_PHYS_STRUCT:
+    case HG_SHAPE_STRUCT:
         rc = copy_fields(b, c, row);
         break;
-    case HG_PHYS_I8:
-    case HG_PHYS_I16:
-    case HG_PHYS_I32:
-    case HG_PHYS_I64:
-    case HG_PHYS_U8:
-    case HG_PHYS_U16:
-    case HG_PHYS_U32:
-    case HG_PHYS_U64:
-    case HG_PHYS_I128:
-    case HG_PHYS_F32:
-    case HG_PHYS_F64:
-    case HG_PHYS_FIX16:
+    case HG_SHAPE_FIXED:
         return hg_colb_fixed(b, (const char *)c->data + hg_phys_width(b->phys) * row);
     }
     if (rc < 0) undo_children(b);

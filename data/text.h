@@ -36,6 +36,10 @@ size_t hg_time_print(char *out, int64_t ns);                    /* 0, 3, 6 or 9 
 int    hg_ts_parse(hg_str_t s, bool date_only, int64_t *ret_us, bool *have_zone);
 size_t hg_ts_print(char *out, int64_t us, char sep, const char *suffix); /* 0, 3 or 6 fraction digits */
 
+/* Is s as SQL writes it in a literal and in a CAST: nothing around it, a DATE's year of four digits, a TIME's parts of two?
+ * The parsers above take more, because files hold more. kind: DATE, TIME, TIMESTAMP or TIMESTAMP_TZ. */
+bool   hg_time_is_sql(hg_kind_t kind, hg_str_t s);
+
 int    hg_uuid_parse(hg_str_t s, uint8_t out[16]);              /* 32 hex digits, hyphens after any complete group of four, optional braces */
 size_t hg_uuid_print(char *out, const uint8_t v[16]);           /* 36 */
 

@@ -254,6 +254,15 @@ size_t hg_ts_print(char *out, int64_t us, char sep, const char *suffix)
     return (size_t)(o + n - out);
 }
 
+bool hg_time_is_sql(hg_kind_t kind, hg_str_t s)
+{
+    size_t first = kind == HG_T_TIME ? 2 : 4; /* digits before the first separator */
+    if (s.n <= first || s.p[s.n - 1] == ' ') return false;
+    for (size_t i = 0; i < first; i++)
+        if (!is_digit(s.p[i])) return false;
+    return kind != HG_T_TIME || (s.n >= 8 && s.p[2] == ':' && s.p[5] == ':');
+}
+
 /* --- UUID --- */
 
 static int hex(char c)

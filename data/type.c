@@ -61,6 +61,19 @@ size_t hg_phys_width(hg_phys_t p)
     return 0;
 }
 
+hg_shape_t hg_phys_shape(hg_phys_t p)
+{
+    static const uint8_t shapes[] = {
+        [HG_PHYS_NULL] = HG_SHAPE_NULL, [HG_PHYS_BIT] = HG_SHAPE_BIT,    [HG_PHYS_I8] = HG_SHAPE_FIXED,
+        [HG_PHYS_I16] = HG_SHAPE_FIXED, [HG_PHYS_I32] = HG_SHAPE_FIXED,  [HG_PHYS_I64] = HG_SHAPE_FIXED,
+        [HG_PHYS_U8] = HG_SHAPE_FIXED,  [HG_PHYS_U16] = HG_SHAPE_FIXED,  [HG_PHYS_U32] = HG_SHAPE_FIXED,
+        [HG_PHYS_U64] = HG_SHAPE_FIXED, [HG_PHYS_I128] = HG_SHAPE_FIXED, [HG_PHYS_F32] = HG_SHAPE_FIXED,
+        [HG_PHYS_F64] = HG_SHAPE_FIXED, [HG_PHYS_VAR] = HG_SHAPE_VAR,    [HG_PHYS_FIX16] = HG_SHAPE_FIXED,
+        [HG_PHYS_LIST] = HG_SHAPE_LIST, [HG_PHYS_MAP] = HG_SHAPE_LIST,   [HG_PHYS_STRUCT] = HG_SHAPE_STRUCT,
+    };
+    return (hg_shape_t)shapes[p];
+}
+
 bool hg_kind_is_integer(hg_kind_t k)
 {
     return k >= HG_T_TINYINT && k <= HG_T_UBIGINT;

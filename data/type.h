@@ -55,6 +55,10 @@ typedef enum {
     HG_PHYS_U64, HG_PHYS_I128, HG_PHYS_F32, HG_PHYS_F64, HG_PHYS_VAR, HG_PHYS_FIX16, HG_PHYS_LIST, HG_PHYS_MAP, HG_PHYS_STRUCT
 } hg_phys_t;
 
+/* Layouts by what has to be moved when rows move: the fixed ones differ only in width, a MAP is a LIST with two children. */
+typedef enum { HG_SHAPE_NULL, HG_SHAPE_BIT, HG_SHAPE_FIXED, HG_SHAPE_VAR, HG_SHAPE_LIST, HG_SHAPE_STRUCT } hg_shape_t;
+hg_shape_t hg_phys_shape(hg_phys_t p);
+
 /* JSON names INTERVAL_DAY … INTERVAL_MONTH, in the order of sql §3.1. */
 #define HG_INTERVAL_UNITS(X)                                                                                          \
     X(DAY) X(DAY_HOUR) X(DAY_MINUTE) X(DAY_SECOND) X(HOUR) X(HOUR_MINUTE) X(HOUR_SECOND) X(MINUTE) X(MINUTE_SECOND)   \

@@ -147,8 +147,7 @@ static int store_exact(const hg_cast_t *k, const hg_i128 *buf, int scale, uint32
     case HG_T_UBIGINT:
         STORE_INT(uint64_t);
     case HG_T_REAL:
-        for (uint32_t j = 0; j < m; j++)
-            HG_COL(out, float)[at + j] = scale ? (float)hg_dec_to_f64(buf[j], scale) : (float)buf[j];
+        for (uint32_t j = 0; j < m; j++) HG_COL(out, float)[at + j] = hg_dec_to_f32(buf[j], scale);
         return 0;
     case HG_T_DOUBLE:
         for (uint32_t j = 0; j < m; j++) HG_COL(out, double)[at + j] = hg_dec_to_f64(buf[j], scale);
@@ -341,7 +340,6 @@ static const char *parse_interval(const hg_cast_t *k, hg_str_t s, hg_colb_t *out
 static const char *parse_fixed(const hg_cast_t *k, hg_str_t s, hg_colb_t *out, uint32_t i)
 {
     static const char NOT_NUMBER[] = "not a number";
-    double d;
     int rc = 0;
     bool zone = false;
     switch ((int)k->to->kind) {
@@ -351,22 +349,23 @@ static const char *parse_fixed(const hg_cast_t *k, hg_str_t s, hg_colb_t *out, u
         rc = hg_dec_parse(s, k->to->precision, k->to->scale, true, &HG_COL(out, hg_i128)[i]);
         break;
     case HG_T_REAL:
+        rc = hg_f32_parse(s, &HG_COL(out, float)[i]);
+        break;
     case HG_T_DOUBLE:
-        rc = hg_f64_parse(s, &d);
-        if (rc == 0 && k->to->kind == HG_T_REAL)
-            HG_COL(out, float)[i] = (float)d;
-        else if (rc == 0)
-            HG_COL(out, double)[i] = d;
+        rc = hg_f64_parse(s, &HG_COL(out, double)[i]);
         break;
     case HG_T_DATE:
-        return hg_date_parse(s, &HG_COL(out, int32_t)[i]) < 0 ? "not a date" : NULL;
+        return !hg_time_is_sql(k->to->kind, s) || hg_date_parse(s, &HG_COL(out, int32_t)[i]) < 0 ? "not a date" : NULL;
     case HG_T_TIME:
-        return hg_time_parse(s, &HG_COL(out, int64_t)[i]) < 0 ? "not a time" : NULL;
+        return !hg_time_is_sql(k->to->kind, s) || hg_time_parse(s, &HG_COL(out, int64_t)[i]) < 0 ? "not a time" : NULL;
     case HG_T_TIMESTAMP:
-        if (hg_ts_parse(s, true, &HG_COL(out, int64_t)[i], &zone) < 0) return "not a timestamp";
+        if (!hg_time_is_sql(k->to->kind, s) || hg_ts_parse(s, true, &HG_COL(out, int64_t)[i], &zone) < 0)
+            return "not a timestamp";
         return zone ? "a timestamp without zone has no offset" : NULL;
     case HG_T_TIMESTAMP_TZ:
-        return hg_ts_parse(s, true, &HG_COL(out, int64_t)[i], &zone) < 0 ? "not a timestamp" : NULL;
+        return !hg_time_is_sql(k->to->kind, s) || hg_ts_parse(s, true, &HG_COL(out, int64_t)[i], &zone) < 0
+                   ? "not a timestamp"
+                   : NULL;
     case HG_T_UUID:
         return hg_uuid_parse(s, (uint8_t *)out->data + (size_t)16 * i) < 0 ? "not a UUID" : NULL;
     case HG_T_INTERVAL:

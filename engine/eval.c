@@ -228,17 +228,24 @@ static int ev_cast(ev_t *x, const hg_expr_t *e, const uint32_t *sel, uint32_t n,
 
 /* --- truth ------------------------------------------------------------------------------------------------------- */
 
+/* A result and its validity, all set. */
+static int begin(ev_t *x, const hg_type_t *type, uint32_t n, hg_colb_t *out, uint8_t **valid)
+{
+    int rc = hg_out_begin(out, type, n, x->err);
+    if (rc < 0) return rc;
+    *valid = all_valid(n);
+    if (*valid) return 0;
+    hg_colb_release(out);
+    return no_memory(x);
+}
+
 /* states[i]: 0 false, 1 true, 2 NULL. */
 static int from_states(ev_t *x, const hg_type_t *type, const uint8_t *states, uint32_t n, hg_vec_t *ret)
 {
     hg_colb_t out;
-    int rc = hg_out_begin(&out, type, n, x->err);
+    uint8_t *valid;
+    int rc = begin(x, type, n, &out, &valid);
     if (rc < 0) return rc;
-    uint8_t *valid = all_valid(n);
-    if (!valid) {
-        hg_colb_release(&out);
-        return no_memory(x);
-    }
     for (uint32_t i = 0; i < n; i++) {
         if (states[i] == 1) hg_bit_set(out.data, i);
         if (states[i] == 2) hg_bit_clear(valid, i);
@@ -384,13 +391,9 @@ static int mix_append(const mix_t *m, uint32_t n, hg_colb_t *out)
 static int mix_seal(ev_t *x, const mix_t *m, const hg_type_t *type, uint32_t n, hg_vec_t *ret)
 {
     hg_colb_t out;
-    int rc = hg_out_begin(&out, type, n, x->err);
+    uint8_t *valid;
+    int rc = begin(x, type, n, &out, &valid);
     if (rc < 0) return rc;
-    uint8_t *valid = all_valid(n);
-    if (!valid) {
-        hg_colb_release(&out);
-        return no_memory(x);
-    }
     uint32_t row = 0;
     if (appended(out.phys)) {
         rc = mix_append(m, n, &out);

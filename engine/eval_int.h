@@ -238,6 +238,7 @@ int32_t hg_int_digits(hg_kind_t k);
 /* DECIMAL(p, s) of a number type that is not a float. */
 void hg_exact_digits(const hg_type_t *t, int32_t *p, int32_t *s);
 double hg_dec_to_f64(hg_i128 v, int scale);
+float hg_dec_to_f32(hg_i128 v, int scale); /* rounded once, not by way of double */
 
 /* --- entry points between the files ------------------------------------------------------------------------------ */
 

@@ -222,6 +222,19 @@ double hg_dec_to_f64(hg_i128 v, int scale)
     return d;
 }
 
+float hg_dec_to_f32(hg_i128 v, int scale)
+{
+    static const float pow10[] = { 1e0F, 1e1F, 1e2F, 1e3F, 1e4F, 1e5F, 1e6F, 1e7F, 1e8F, 1e9F, 1e10F };
+    hg_i128 exact = (hg_i128)1 << 24;
+    if (scale == 0) return (float)v;
+    if (within(v, exact) && scale <= 10) return (float)v / pow10[scale];
+    char text[HG_DEC_TEXT];
+    float f = 0;
+    size_t n = hg_dec_print(text, v, scale, false);
+    HG_ASSERT(hg_f32_parse((hg_str_t){ text, n }, &f) == 0);
+    return f;
+}
+
 /* --- the kernel --------------------------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -7,6 +7,18 @@
 #include <wctype.h>
 #include "engine/eval_int.h"
 
+/* One row of a kernel whose result is NULL where an argument is: appends the row to out. */
+typedef int row_fn_t(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out);
+
+/* Inlined into each kernel, so that the row's code stands in its loop. */
+static inline __attribute__((always_inline)) int each_row(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out,
+                                                          row_fn_t *row)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < c->n && rc == 0; i++) rc = hg_call_valid(c, i) ? row(c, args, i, out) : hg_colb_null(out);
+    return rc;
+}
+
 /* --- case --------------------------------------------------------------------------------------------------------- */
 
 static locale_t utf8_locale;
@@ -86,44 +98,40 @@ static size_t change_case(hg_case_t how, hg_str_t s, char *out, locale_t loc)
     return k;
 }
 
-int hg_k_case(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
+static int case_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
 {
     locale_t loc = hg_utf8_locale();
     hg_case_t how = (hg_case_t)c->fn->aux;
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        hg_str_t s = hg_vec_str(&args[0], i);
-        char *p = hg_out_room(out, 2 * s.n, &rc); /* no letter's other case is more than half as long again */
-        if (p) hg_out_close(out, change_case(how, s, p, loc));
-    }
+    hg_str_t s = hg_vec_str(&args[0], i);
+    int rc;
+    char *p = hg_out_room(out, 2 * s.n, &rc); /* no letter's other case is more than half as long again */
+    if (p) hg_out_close(out, change_case(how, s, p, loc));
     return rc;
+}
+int hg_k_case(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
+{
+    return each_row(c, args, out, case_row);
 }
 
 /* --- joining ------------------------------------------------------------------------------------------------------ */
 
+static int concat_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    size_t total = 0, at = 0;
+    for (uint32_t k = 0; k < c->n_args; k++) total += hg_vec_str(&args[k], i).n;
+    int rc;
+    char *p = hg_out_room(out, total, &rc);
+    for (uint32_t k = 0; k < c->n_args && p; k++) {
+        hg_str_t s = hg_vec_str(&args[k], i);
+        if (s.n) memcpy(p + at, s.p, s.n);
+        at += s.n;
+    }
+    if (p) hg_out_close(out, total);
+    return rc;
+}
 int hg_k_concat(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        size_t total = 0, at = 0;
-        for (uint32_t k = 0; k < c->n_args; k++) total += hg_vec_str(&args[k], i).n;
-        char *p = hg_out_room(out, total, &rc);
-        for (uint32_t k = 0; k < c->n_args && p; k++) {
-            hg_str_t s = hg_vec_str(&args[k], i);
-            if (s.n) memcpy(p + at, s.p, s.n);
-            at += s.n;
-        }
-        if (p) hg_out_close(out, total);
-    }
-    return rc;
+    return each_row(c, args, out, concat_row);
 }
 
 int hg_k_concat_ws(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
@@ -154,23 +162,22 @@ int hg_k_concat_ws(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
     return rc;
 }
 
+static int repeat_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    (void)c;
+    hg_str_t s = hg_vec_str(&args[0], i);
+    int64_t n = HG_MAX(hg_vec_i64(&args[1], i), 0);
+    if (s.n == 0) n = 0;
+    if (n > INT32_MAX) return HG_ETOOBIG;
+    int rc;
+    char *p = hg_out_room(out, s.n * (size_t)n, &rc);
+    for (int64_t k = 0; k < n && p; k++) memcpy(p + (size_t)k * s.n, s.p, s.n);
+    if (p) hg_out_close(out, s.n * (size_t)n);
+    return rc;
+}
 int hg_k_repeat(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        hg_str_t s = hg_vec_str(&args[0], i);
-        int64_t n = HG_MAX(hg_vec_i64(&args[1], i), 0);
-        if (s.n == 0) n = 0;
-        if (n > INT32_MAX) return HG_ETOOBIG;
-        char *p = hg_out_room(out, s.n * (size_t)n, &rc);
-        for (int64_t k = 0; k < n && p; k++) memcpy(p + (size_t)k * s.n, s.p, s.n);
-        if (p) hg_out_close(out, s.n * (size_t)n);
-    }
-    return rc;
+    return each_row(c, args, out, repeat_row);
 }
 
 /* --- lengths, places, pieces -------------------------------------------------------------------------------------- */
@@ -221,21 +228,17 @@ static hg_str_t piece(bool bytes, hg_sub_t how, hg_str_t s, int64_t start, int64
     return (hg_str_t){ rest.p, skip(bytes, rest, end - start) };
 }
 
-int hg_k_substring(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
+static int substring_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
 {
     bool bytes = hg_kind_is_bytes(c->types[0]->kind);
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        int64_t length = c->n_args > 2 ? hg_vec_i64(&args[2], i) : INT64_MAX;
-        hg_str_t s =
-            piece(bytes, (hg_sub_t)c->fn->aux, hg_vec_str(&args[0], i), clamp(hg_vec_i64(&args[1], i)), clamp(length));
-        rc = hg_colb_var(out, s.p, s.n);
-    }
-    return rc;
+    int64_t length = c->n_args > 2 ? hg_vec_i64(&args[2], i) : INT64_MAX;
+    hg_str_t s =
+        piece(bytes, (hg_sub_t)c->fn->aux, hg_vec_str(&args[0], i), clamp(hg_vec_i64(&args[1], i)), clamp(length));
+    return hg_colb_var(out, s.p, s.n);
+}
+int hg_k_substring(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
+{
+    return each_row(c, args, out, substring_row);
 }
 
 /* Is the character at s.p (n bytes) one of set's? */
@@ -246,26 +249,22 @@ static bool in_set(const char *p, size_t n, hg_str_t set)
     return false;
 }
 
+static int trim_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    hg_str_t s = hg_vec_str(&args[0], i), set = c->n_args > 1 ? hg_vec_str(&args[1], i) : HG_S(" ");
+    while (c->fn->aux & HG_TRIM_LEFT && s.n && in_set(s.p, hg_utf8_len(s.p[0]), set))
+        s = behind(s, hg_utf8_len(s.p[0]));
+    while (c->fn->aux & HG_TRIM_RIGHT && s.n) {
+        size_t last = s.n - 1;
+        while (last > 0 && ((unsigned char)s.p[last] & 0xc0) == 0x80) last--;
+        if (!in_set(s.p + last, s.n - last, set)) break;
+        s.n = last;
+    }
+    return hg_colb_var(out, s.p, s.n);
+}
 int hg_k_trim(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        hg_str_t s = hg_vec_str(&args[0], i), set = c->n_args > 1 ? hg_vec_str(&args[1], i) : HG_S(" ");
-        while (c->fn->aux & HG_TRIM_LEFT && s.n && in_set(s.p, hg_utf8_len(s.p[0]), set))
-            s = behind(s, hg_utf8_len(s.p[0]));
-        while (c->fn->aux & HG_TRIM_RIGHT && s.n) {
-            size_t last = s.n - 1;
-            while (last > 0 && ((unsigned char)s.p[last] & 0xc0) == 0x80) last--;
-            if (!in_set(s.p + last, s.n - last, set)) break;
-            s.n = last;
-        }
-        rc = hg_colb_var(out, s.p, s.n);
-    }
-    return rc;
+    return each_row(c, args, out, trim_row);
 }
 
 static const char *find(hg_str_t hay, hg_str_t needle)
@@ -294,73 +293,69 @@ static size_t occurrences(hg_str_t s, hg_str_t from)
     return n;
 }
 
+static int replace_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    (void)c;
+    hg_str_t s = hg_vec_str(&args[0], i), from = hg_vec_str(&args[1], i), to = hg_vec_str(&args[2], i);
+    size_t n = occurrences(s, from), total = s.n - n * from.n + n * to.n;
+    int rc;
+    char *p = hg_out_room(out, total, &rc);
+    if (!p) return rc;
+    for (; n > 0; n--) {
+        size_t before = (size_t)(find(s, from) - s.p);
+        if (before) memcpy(p, s.p, before);
+        if (to.n) memcpy(p + before, to.p, to.n);
+        p += before + to.n;
+        s = behind(s, before + from.n);
+    }
+    if (s.n) memcpy(p, s.p, s.n);
+    hg_out_close(out, total);
+    return 0;
+}
 int hg_k_replace(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        hg_str_t s = hg_vec_str(&args[0], i), from = hg_vec_str(&args[1], i), to = hg_vec_str(&args[2], i);
-        size_t n = occurrences(s, from), total = s.n - n * from.n + n * to.n;
-        char *p = hg_out_room(out, total, &rc);
-        if (!p) break;
-        for (; n > 0; n--) {
-            size_t before = (size_t)(find(s, from) - s.p);
-            if (before) memcpy(p, s.p, before);
-            if (to.n) memcpy(p + before, to.p, to.n);
-            p += before + to.n;
-            s = behind(s, before + from.n);
-        }
-        if (s.n) memcpy(p, s.p, s.n);
-        hg_out_close(out, total);
-    }
-    return rc;
+    return each_row(c, args, out, replace_row);
 }
 
+static int reverse_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    (void)c;
+    hg_str_t s = hg_vec_str(&args[0], i);
+    int rc;
+    char *p = hg_out_room(out, s.n, &rc);
+    if (!p) return rc;
+    for (size_t at = 0, end = s.n; at < s.n;) {
+        size_t n = hg_utf8_len(s.p[at]);
+        end -= n;
+        memcpy(p + end, s.p + at, n);
+        at += n;
+    }
+    hg_out_close(out, s.n);
+    return 0;
+}
 int hg_k_reverse(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        hg_str_t s = hg_vec_str(&args[0], i);
-        char *p = hg_out_room(out, s.n, &rc);
-        if (!p) break;
-        for (size_t at = 0, end = s.n; at < s.n;) {
-            size_t n = hg_utf8_len(s.p[at]);
-            end -= n;
-            memcpy(p + end, s.p + at, n);
-            at += n;
-        }
-        hg_out_close(out, s.n);
-    }
-    return rc;
+    return each_row(c, args, out, reverse_row);
 }
 
+static int overlay_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    hg_str_t s = hg_vec_str(&args[0], i), t = hg_vec_str(&args[1], i);
+    int64_t start = clamp(hg_vec_i64(&args[2], i)), length = (int64_t)hg_utf8_chars(t.p, t.n);
+    if (c->n_args > 3) length = clamp(hg_vec_i64(&args[3], i));
+    size_t head = hg_utf8_skip(s, start - 1), tail = hg_utf8_skip(s, start - 1 + length);
+    int rc;
+    char *p = hg_out_room(out, head + t.n + (s.n - tail), &rc);
+    if (!p) return rc;
+    if (head) memcpy(p, s.p, head);
+    if (t.n) memcpy(p + head, t.p, t.n);
+    if (s.n > tail) memcpy(p + head + t.n, s.p + tail, s.n - tail);
+    hg_out_close(out, head + t.n + (s.n - tail));
+    return 0;
+}
 int hg_k_overlay(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        hg_str_t s = hg_vec_str(&args[0], i), t = hg_vec_str(&args[1], i);
-        int64_t start = clamp(hg_vec_i64(&args[2], i)), length = (int64_t)hg_utf8_chars(t.p, t.n);
-        if (c->n_args > 3) length = clamp(hg_vec_i64(&args[3], i));
-        size_t head = hg_utf8_skip(s, start - 1), tail = hg_utf8_skip(s, start - 1 + length);
-        char *p = hg_out_room(out, head + t.n + (s.n - tail), &rc);
-        if (!p) break;
-        if (head) memcpy(p, s.p, head);
-        if (t.n) memcpy(p + head, t.p, t.n);
-        if (s.n > tail) memcpy(p + head + t.n, s.p + tail, s.n - tail);
-        hg_out_close(out, head + t.n + (s.n - tail));
-    }
-    return rc;
+    return each_row(c, args, out, overlay_row);
 }
 
 static hg_str_t part(hg_str_t s, hg_str_t sep, int64_t n)
@@ -373,18 +368,15 @@ static hg_str_t part(hg_str_t s, hg_str_t sep, int64_t n)
     return (hg_str_t){ s.p, end ? (size_t)(end - s.p) : s.n };
 }
 
+static int split_part_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    (void)c;
+    hg_str_t s = part(hg_vec_str(&args[0], i), hg_vec_str(&args[1], i), clamp(hg_vec_i64(&args[2], i)));
+    return hg_colb_var(out, s.p, s.n);
+}
 int hg_k_split_part(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        hg_str_t s = part(hg_vec_str(&args[0], i), hg_vec_str(&args[1], i), clamp(hg_vec_i64(&args[2], i)));
-        rc = hg_colb_var(out, s.p, s.n);
-    }
-    return rc;
+    return each_row(c, args, out, split_part_row);
 }
 
 int hg_k_ascii(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
@@ -397,14 +389,15 @@ int hg_k_ascii(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 }
 
 /* No such character (negative, surrogate, beyond U+10FFFF): ''. */
+static int chr_row(hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    (void)c;
+    char ch[4];
+    int64_t v = hg_vec_i64(&args[0], i);
+    bool there = v >= 0 && v <= 0x10ffff && !(v >= 0xd800 && v < 0xe000);
+    return hg_colb_var(out, ch, there ? encode((uint32_t)v, ch) : 0);
+}
 int hg_k_chr(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        char ch[4];
-        int64_t v = hg_call_valid(c, i) ? hg_vec_i64(&args[0], i) : 0;
-        bool there = v >= 0 && v <= 0x10ffff && !(v >= 0xd800 && v < 0xe000);
-        rc = hg_call_valid(c, i) ? hg_colb_var(out, ch, there ? encode((uint32_t)v, ch) : 0) : hg_colb_null(out);
-    }
-    return rc;
+    return each_row(c, args, out, chr_row);
 }

@@ -149,6 +149,29 @@ static const kit_case_t views[] = {
                                               "41: Illegal DATE literal '2020-13-01': not in format 'yyyy-MM-dd'\n" },
     { "SELECT TIMESTAMP 'x' AS x FROM t", "E 3:25-37 Compilation error: From line 3, column 25 to line 3, column 37: "
                                           "Illegal TIMESTAMP literal 'x': not in format 'yyyy-MM-dd HH:mm:ss[.f]'\n" },
+    { "SELECT DATE ' 2024-02-05' AS x, TIME '1:2:3' AS y FROM t",
+      "E 3:25-42 Compilation error: From line 3, column 25 to line 3, column 42: Illegal DATE literal ' 2024-02-05': "
+      "not "
+      "in format 'yyyy-MM-dd'\n"
+      "E 3:50-61 Compilation error: From line 3, column 50 to line 3, column 61: Illegal TIME literal '1:2:3': not in "
+      "format 'HH:mm:ss[.f]'\n" },
+    { "SELECT i FROM t WHERE TIMESTAMP WITH TIME ZONE '2024-02-05 10:20:30 +02:00' = TIMESTAMP WITH TIME ZONE "
+      "'2024-02-05 08:20:30.0Z'",
+      "view v(i INTEGER?)\n"
+      "  map $0 : INTEGER?\n"
+      "    filter true : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, "
+      "TIME?, INTEGER ARRAY?, UUID?\n"
+      "      scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, "
+      "TIME?, "
+      "INTEGER ARRAY?, UUID?\n" },
+    { "SELECT TIMESTAMP WITH TIME ZONE '2024-02-05 10:20:30 Europe/Paris' AS x FROM t",
+      "E 3:25-83 Not yet implemented: A time zone by name ('Europe/Paris') is not yet implemented; please file an "
+      "issue "
+      "if you need it\n"
+      "  note an offset such as +02:00 does what a name would\n" },
+    { "SELECT TIMESTAMP WITH TIME ZONE '2024-02-05 10:20:30' AS x FROM t",
+      "E 3:25-70 Compilation error: From line 3, column 25 to line 3, column 70: Illegal TIMESTAMP WITH TIME ZONE "
+      "literal '2024-02-05 10:20:30': not in format 'yyyy-MM-dd HH:mm:ss[.f] {+|-}HH:mm'\n" },
     { "SELECT UUID '12' AS x FROM t",
       "E 3:25-33 Compilation error: From line 3, column 25 to line 3, column 33: Illegal UUID literal '12': not in "
       "format 'xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx'\n" },
