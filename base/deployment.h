@@ -24,7 +24,7 @@
  *   GET  /output_endpoints/{e}/stats
  *   GET  /input_endpoints/{e}/start|pause          and the same under /output_endpoints
  *   GET  /input_endpoints/{e}/completion_token     {"token": "…"}
- *   GET  /input_endpoints/{e}/why                  explanation (orchestrator/orch.h)
+ *   GET  /input_endpoints/{e}/why                  explanation (orchestrator/orch.h); also under /output_endpoints
  *   GET  /completion_status?token=…
  *   POST /ingress/{table}?format=…&force=…&…       streamed body
  *   POST /egress/{relation}?format=…               chunked change stream

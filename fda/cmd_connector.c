@@ -80,11 +80,7 @@ int fda_cmd_connector_why(fda_t *f, const fda_args_t *a)
     const hg_json_t *v;
     int rc = find_connector(f, a, &input);
     if (rc) return rc;
-    if (!input)
-        return fda_error("%s.%s is an output: it waits for no label. `fda connector %s %s %s stats` shows its state",
-                         fda_arg(a, "RELATION_NAME"), fda_arg(a, "CONNECTOR_NAME"), fda_arg(a, "NAME"),
-                         fda_arg(a, "RELATION_NAME"), fda_arg(a, "CONNECTOR_NAME"));
-    rc = fda_get(f, "Failed to ask why", connector_path(f, a, true, "why"), 0, &v);
+    rc = fda_get(f, "Failed to ask why", connector_path(f, a, input, "why"), 0, &v);
     if (rc) return rc;
     if (f->format != FDA_TEXT) return fda_print_value(f, v, FDA_ALIGNED, true);
     puts(fda_text(v, "text", ""));

@@ -491,6 +491,7 @@ int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool 
         atomic_store(&ep->paused, hg_orch_paused(p->orch, ep->id));
     } else if (ep->out) {
         hg_output_pause(ep->out, !start);
+        if (atomic_load(&ep->paused) == start) ep->since_us = hg_now_us();
         atomic_store(&ep->paused, !start);
     }
     return 0;

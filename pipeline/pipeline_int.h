@@ -35,6 +35,7 @@ typedef struct endpoint {
     bool attached; /* a tap that the circuit feeds: the steps after since_step */
     uint64_t since_step;
     atomic_bool paused;         /* Feldera's bit */
+    int64_t since_us;           /* outputs: the user's last word, 0 = none yet; control loop */
     _Atomic int reason;         /* hg_orch_reason_t */
     _Atomic uint64_t processed; /* records in finished steps: circuit thread writes */
     /* What instances before this one (a failed connector that was started again) brought; under lock. */

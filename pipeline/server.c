@@ -155,11 +155,12 @@ static void do_connector(call_t *c)
     hg_pipeline_connector(c->s->p, hg_strz(c->arg), c->flag, c->flag2 == 1, &c->err);
 }
 
+/* flag: input */
 static void do_why(call_t *c)
 {
     hg_jw_t w;
     hg_jw_init(&w, &c->body);
-    hg_pipeline_why_json(c->s->p, hg_strz(c->arg), &w, &c->err);
+    (c->flag ? hg_pipeline_why_json : hg_pipeline_why_output_json)(c->s->p, hg_strz(c->arg), &w, &c->err);
 }
 
 static void do_orchestration(call_t *c)
@@ -186,8 +187,8 @@ static void serve_connector(hg_pipeline_server_t *s, hg_req_t *r, bool input, hg
         hg_call_control(s, r, do_connector, name.p, input, 0);
     else if (input && hg_str_eqz(action, "completion_token"))
         hg_call_pool(s, r, do_token, name.p, false, 0);
-    else if (input && hg_str_eqz(action, "why"))
-        hg_call_control(s, r, do_why, name.p, false, 0);
+    else if (hg_str_eqz(action, "why"))
+        hg_call_control(s, r, do_why, name.p, input, 0);
     else
         not_found(r);
 }

@@ -1,4 +1,7 @@
-/* why.c: why is a connector not running? In words (ux.md) and as JSON. Control loop. */
+/* why.c: why is a connector not running? In words (ux.md) and as JSON. Control loop.
+ *
+ * Inputs are explained by the orchestrator. Outputs wait for no label: they write, are paused by the user, or failed.
+ */
 #include "base/hg.h"
 #include "base/log.h"
 #include "pipeline/pipeline_int.h"
@@ -179,6 +182,83 @@ int hg_pipeline_why_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err
     hg_orch_blockers(p->orch, ep->id, put_blocker, arg);
     hg_jw_end_arr(w);
     put_progress(p, ep, w);
+    hg_jw_end_obj(w);
+    hg_buf_release(&text);
+    return 0;
+}
+
+/* --- outputs --- */
+
+/* When the newest error came: a failure is the last one. Falls back to `since`. */
+static void failed_at(endpoint_t *ep, char since[32])
+{
+    hg_arena_t *a = hg_arena_new();
+    for (int which = 0; which < 2; which++) {
+        hg_buf_t list;
+        hg_jw_t w;
+        hg_json_t *v;
+        hg_err_t ignored;
+        hg_buf_init(&list, HG_BUF_NOMAX);
+        hg_jw_init(&w, &list);
+        hg_output_errors_json(ep->out, which, &w);
+        if (hg_json_parse(a, hg_buf_str(&list), &v, &ignored) == 0)
+            for (const hg_json_t *e = v->child; e; e = e->next) {
+                const char *t = hg_json_str(hg_json_get(e, "timestamp"), "");
+                if (strcmp(t, since) > 0) snprintf(since, 32, "%s", t); /* of equal form: the order of text is time's */
+            }
+        hg_buf_release(&list);
+    }
+    hg_arena_free(a);
+}
+
+static void say_output(hg_pipeline_t *p, endpoint_t *ep, const hg_output_stats_t *s, hg_buf_t *text)
+{
+    if (s->failed) {
+        hg_buf_addf(text, "%s failed: %s", ep->name, s->fatal);
+        return;
+    }
+    if (atomic_load(&ep->paused)) {
+        hg_buf_addf(text, "%s is paused by user: what changes meanwhile is not sent, and will not be sent later",
+                    ep->name);
+        return;
+    }
+    hg_buf_addf(text, "%s is running", ep->name);
+    if (s->unhealthy)
+        hg_buf_addf(text, ", but cannot write: %s", s->health);
+    else if (!hg_pipeline_running(p))
+        hg_buf_adds(text, ", but the pipeline is paused");
+    hg_buf_addf(text, "\n  %" PRIu64 " records sent, %" PRIu64 " waiting to be sent", s->transmitted_records,
+                s->queued_records + s->buffered_records);
+}
+
+int hg_pipeline_why_output_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err_t *err)
+{
+    hg_output_stats_t s;
+    hg_buf_t text;
+    char since[32];
+    pthread_mutex_lock(&p->lock);
+    endpoint_t *ep = hg_pipeline_find(p, endpoint, false);
+    pthread_mutex_unlock(&p->lock);
+    if (!ep || !ep->out)
+        return hg_err_set(err, HG_EUNKNOWNOUTPUT, "unknown output endpoint name '" HG_SF "'", HG_SA(endpoint));
+    hg_output_get_stats(ep->out, &s);
+    hg_buf_init(&text, 65536);
+    say_output(p, ep, &s, &text);
+    hg_time_rfc3339(since, ep->since_us ? ep->since_us : p->start_us);
+    if (s.failed) failed_at(ep, since);
+    hg_jw_obj(w);
+    hg_jw_kstr(w, "endpoint_name", ep->name);
+    hg_jw_kstr(w, "reason", s.failed ? "failed" : atomic_load(&ep->paused) ? "user" : "running");
+    hg_jw_kstr(w, "since", since);
+    hg_jw_key(w, "text");
+    hg_jw_str(w, hg_buf_str(&text));
+    hg_jw_key(w, "waiting_for");
+    hg_jw_arr(w);
+    hg_jw_end_arr(w);
+    hg_jw_kstr(w, "transport", ep->spec ? ep->spec->out_type->name : "http_output");
+    hg_jw_ku64(w, "records", s.transmitted_records);
+    hg_jw_ku64(w, "errors", s.num_encode_errors + s.num_transport_errors);
+    if (s.fatal[0]) hg_jw_kstr(w, "error", s.fatal);
     hg_jw_end_obj(w);
     hg_buf_release(&text);
     return 0;

@@ -407,6 +407,22 @@ def test_output_connector_pause_discards(daemon, pipeline, tmp_path):
     assert (tmp_path / "out.json").read_text() == '{"insert":{"id":1}}\n{"insert":{"id":3}}\n'
 
 
+def test_why_of_outputs(daemon, pipeline, tmp_path):
+    p = pipeline(T + view("v", "SELECT id FROM t", file_out("o", tmp_path / "out.json"), file_out("bad", tmp_path / "no" / "folder")))
+
+    def why(c):
+        return daemon.ok("GET", f"/v0/pipelines/{p}/views/v/connectors/{c}/why").json()
+    daemon.wait_token(p, daemon.ingress(p, "t", '{"id": 1}').json()["token"])
+    w = why("o")
+    assert w["reason"] == "running" and w["text"] == "v.o is running\n  1 records sent, 0 waiting to be sent" and w["waiting_for"] == [], w
+    daemon.ok("POST", f"/v0/pipelines/{p}/views/v/connectors/o/pause")
+    paused = why("o")
+    assert paused["reason"] == "user" and paused["text"].startswith("v.o is paused by user") and paused["since"] > w["since"], paused
+    failed = until("it has failed", lambda: (x := why("bad"))["reason"] == "failed" and x)
+    assert failed["text"].startswith("v.bad failed: ") and "No such file" in failed["error"] and failed["since"] > w["since"], failed
+    error(daemon.get(f"/v0/pipelines/{p}/views/v/connectors/zz/why"), 404, "UnknownOutputEndpoint")
+
+
 # --- queries -----------------------------------------------------------------------------------------------------------
 
 def ws_query(daemon, p, sql, fmt="text"):

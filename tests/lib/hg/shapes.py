@@ -158,7 +158,7 @@ ROUTES = [
     ("GET", P + r"/orchestration", {200}, JSON, {"connectors": [{"name": "str", "state": {"Running", "Paused"}, "since": "time",
      "reason": {"running", "user", "waiting", "mark", "failed", "ended"}, "labels": ["str"], "start_after": ["str"]}], "edges": [
          {"from": "str", "to": "str", "label": "str"}]}),
-    ("GET", P + r"/tables/[^/]+/connectors/[^/]+/why", {200}, JSON, {"endpoint_name": "str", "text": "str", "since": "time", "waiting_for": [ANY],
+    ("GET", P + r"/(tables|views)/[^/]+/connectors/[^/]+/why", {200}, JSON, {"endpoint_name": "str", "text": "str", "since": "time", "waiting_for": [ANY],
      "reason": {"running", "user", "waiting", "mark", "failed", "ended"}}),
     ("GET", r"/v0/config", {200}, JSON, CONFIG),
     ("GET", r"/config/authentication", {200}, JSON, "object"),
