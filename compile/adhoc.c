@@ -1,4 +1,4 @@
-/* One ad-hoc statement against a finished program: SELECT, or INSERT INTO a table (sql §6). The same binder and
+/* Ad-hoc statements against a finished program: SELECT, or INSERT INTO a table (sql §6). The same binder and
  * functions as views; grouping, sorting and limits on top. The program is only read: many threads may do this at once.
  */
 #include "base/hg.h"
@@ -171,25 +171,30 @@ static bool insert_query(hg_cc_t *c, const hg_ast_stmt_t *st, hg_query_t *q)
 
 /* --- the statement
  * ------------------------------------------------------------------------------------------------------ */
-static bool statement(hg_cc_t *c, hg_query_t *q)
+/* Statements that people type into a query because other databases, or Feldera's own ad-hoc engine, take them. NULL:
+ * the text begins with none of them. */
+static const char *foreign_statement(hg_str_t text)
 {
-    if (c->n_stmts == 0) {
-        hg_cc_error(c, (hg_pos_t){ 0 }, "SQL error", "no SQL statements were provided");
+    static const char *const words[] = { "EXPLAIN", "PREPARE",  "EXECUTE",  "DEALLOCATE", "DELETE", "UPDATE",
+                                         "SHOW",    "DESCRIBE", "TRUNCATE", "MERGE",      "COPY" };
+    text = hg_str_trim(text);
+    size_t n = 0;
+    while (n < text.n && ((text.p[n] | 0x20) >= 'a' && (text.p[n] | 0x20) <= 'z')) n++;
+    for (size_t i = 0; i < HG_COUNT(words); i++)
+        if (hg_str_ieq((hg_str_t){ text.p, n }, hg_strz(words[i]))) return words[i];
+    return NULL;
+}
+
+static bool statement(hg_cc_t *c, uint32_t i, hg_query_t *q)
+{
+    const hg_ast_stmt_t *st = &c->stmts[i];
+    if (st->kind == HG_ST_SELECT && i + 1 < c->n_stmts) {
+        hg_cc_error(c, st->pos, "SQL error",
+                    "only the final statement in a multi-statement ad-hoc query may return a result set; statement "
+                    "%u is a SELECT",
+                    i + 1);
         return false;
     }
-    for (uint32_t i = 0; i + 1 < c->n_stmts; i++)
-        if (c->stmts[i].kind == HG_ST_SELECT) {
-            hg_cc_error(c, c->stmts[i].pos, "SQL error",
-                        "only the final statement in a multi-statement ad-hoc query may return a result set; statement "
-                        "%u is a SELECT",
-                        i + 1);
-            return false;
-        }
-    if (c->n_stmts > 1) {
-        hg_cc_nyi(c, c->stmts[1].pos, "Several statements in one ad-hoc query");
-        return false;
-    }
-    const hg_ast_stmt_t *st = c->stmts;
     if (st->kind == HG_ST_SELECT) return select_query(c, st, q);
     if (st->kind == HG_ST_INSERT) return insert_query(c, st, q);
     hg_cc_error(c, st->pos, "SQL error", "only SELECT and INSERT are allowed in an ad-hoc query");
@@ -198,17 +203,34 @@ static bool statement(hg_cc_t *c, hg_query_t *q)
 
 int hg_compile_query(const hg_program_t *p, hg_arena_t *a, hg_str_t sql, hg_query_t **ret, hg_err_t *err)
 {
-    hg_cc_t c = { .a = a, .prog = (hg_prog_t *)(uintptr_t)p, .adhoc = true };
-    hg_query_t *q = HG_ANEW(a, hg_query_t);
+    const hg_cc_t fresh = { .a = a, .prog = (hg_prog_t *)(uintptr_t)p, .adhoc = true, .text = hg_arena_str(a, sql) };
+    hg_cc_t c = fresh;
+    const hg_ast_stmt_t *stmts = NULL;
+    uint32_t n = 0;
+    hg_query_t *first = NULL, **tail = &first;
     hg_err_t perr = HG_ERR_INIT;
-    c.text = hg_arena_str(a, sql);
-    int rc = hg_sql_parse(a, c.text, &c.stmts, &c.n_stmts, &perr);
-    if (rc < 0) {
+    int rc = hg_sql_parse(a, c.text, &stmts, &n, &perr);
+    const char *foreign = rc < 0 ? foreign_statement(sql) : NULL;
+    if (foreign)
+        hg_cc_error(&c, (hg_pos_t){ 0 }, "SQL error", "%s is not offered in ad-hoc queries; only SELECT and INSERT are",
+                    foreign);
+    else if (rc < 0)
         hg_cc_parse_error(&c, rc, &perr, "SQL error");
+    if (rc < 0) return fail(&c, err);
+    if (n == 0) {
+        hg_cc_error(&c, (hg_pos_t){ 0 }, "SQL error", "no SQL statements were provided");
         return fail(&c, err);
     }
-    if (!statement(&c, q)) return fail(&c, err);
-    reads(&c, q);
-    *ret = q;
+    for (uint32_t i = 0; i < n; i++) {
+        hg_query_t *q = HG_ANEW(a, hg_query_t);
+        c = fresh; /* each knows only what it reads itself */
+        c.stmts = stmts;
+        c.n_stmts = n;
+        if (!statement(&c, i, q)) return fail(&c, err);
+        reads(&c, q);
+        *tail = q;
+        tail = &q->next;
+    }
+    *ret = first;
     return 0;
 }

@@ -50,10 +50,13 @@ void hg_program_schema_json(const hg_program_t *p, hg_jw_t *w);
 void hg_program_messages_json(const hg_program_t *p, hg_jw_t *w);
 /* For people, as ux.md shows: file:line:col: error: …, excerpt, carets, notes. color: ANSI. */
 void hg_program_messages_text(const hg_program_t *p, const char *file, bool color, hg_buf_t *out);
+/* One number per relation of the plan: what it means, whatever the text looks like; a change upstream changes it too
+ * (definition.c). Checkpoints compare them. ret: n_relations of them. */
+void hg_program_definitions(const hg_program_t *p, uint64_t *ret);
 /* Connector graph: "text", "dot", "mermaid". HG_EINVAL for another word. */
 int hg_program_graph(const hg_program_t *p, const char *how, hg_buf_t *out, hg_err_t *err);
 
-/* One ad-hoc statement against the program's relations. */
+/* An ad-hoc statement against the program's relations; several stand in line. */
 typedef enum { HG_QUERY_SELECT, HG_QUERY_INSERT } hg_query_kind_t;
 typedef struct hg_query {
     hg_query_kind_t  kind;
@@ -62,6 +65,7 @@ typedef struct hg_query {
     uint32_t         table;       /* INSERT */
     const uint32_t  *relations;   /* that it reads: take their snapshots first */
     uint32_t         n_relations;
+    struct hg_query *next; /* the statement after this INSERT; only the last one has a result */
 } hg_query_t;
 /* In the arena; borrows p. HG_EADHOC with Feldera's wording ("SQL error: …", non-materialized source) and position. */
 int hg_compile_query(const hg_program_t *p, hg_arena_t *a, hg_str_t sql, hg_query_t **ret, hg_err_t *err);

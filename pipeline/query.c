@@ -1,9 +1,10 @@
 /* query.c: ad-hoc SQL over HTTP and WebSocket (rest-api §6.3, §6.4).
  *
- * A query has a thread of its own (at most MAX_QUERIES): it binds the statement, asks the circuit for snapshots of what
- * it reads (one consistent moment), runs, and writes the result into a buffer. Full buffers go to the request's loop
- * one at a time; the thread waits until the peer took the last one, so a slow reader holds neither the circuit nor the
- * pool. A peer that takes nothing for SEND_TIMEOUT_S, or that left, cancels the query; so does the end of the pipeline.
+ * A query has a thread of its own (at most MAX_QUERIES): it binds its statements, asks the circuit for snapshots of
+ * what they read (one consistent moment), runs them, and writes the result of the last into a buffer. Full buffers go
+ * to the request's loop one at a time; the thread waits until the peer took the last one, so a slow reader holds
+ * neither the circuit nor the pool. A peer that takes nothing for SEND_TIMEOUT_S, or that left, cancels the query; so
+ * does the end of the pipeline.
  *
  * A piece belongs to the loop from its post until on_piece has run (`posted`), whatever the peer does meanwhile; only
  * the wait for room behind it (`full`) is given up when the query is cancelled. The thread counts in pipeline.queries
@@ -39,8 +40,8 @@ typedef struct {
 
     /* query thread */
     hg_arena_t *arena;
-    hg_query_t *q;
-    hg_snap_t **snaps; /* one per relation that is read */
+    hg_query_t *q;     /* the statement that runs */
+    hg_snap_t **snaps; /* by relation; of those that a statement of the request reads, as they were at its beginning */
     result_writer_t *writer;
     hg_buf_t out;
 
@@ -252,15 +253,13 @@ static int on_batch(void *arg, hg_batch_t *b, hg_err_t *err)
 static hg_snap_t *snap_of(void *arg, uint32_t relation)
 {
     query_t *q = arg;
-    for (uint32_t i = 0; i < q->q->n_relations; i++)
-        if (q->q->relations[i] == relation) return q->snaps[i];
-    return NULL;
+    return q->snaps[relation];
 }
 
 /* What the circuit thread does for a query, and how it wakes it. */
 typedef struct {
     query_t *q;
-    hg_change_t *insert; /* NULL: take snapshots */
+    hg_change_t *insert; /* NULL: take the snapshots of all statements from q->q on */
     hg_err_t err;
     int rc;
     bool done;
@@ -280,8 +279,9 @@ static void visit_circuit(hg_pipeline_t *p, void *arg)
         v->rc = hg_err_set(&v->err, HG_ETERMINATING, "the pipeline is stopping");
     else if (v->insert)
         v->rc = hg_circuit_insert(p, q->q->table, v->insert, &v->err);
-    for (uint32_t i = 0; !v->insert && i < q->q->n_relations; i++)
-        q->snaps[i] = hg_circuit_snap(p->circuit, q->q->relations[i]);
+    for (const hg_query_t *st = v->insert ? NULL : q->q; st; st = st->next)
+        for (uint32_t i = 0; i < st->n_relations; i++)
+            if (!q->snaps[st->relations[i]]) q->snaps[st->relations[i]] = hg_circuit_snap(p->circuit, st->relations[i]);
     pthread_mutex_lock(&v->lock);
     v->done = true;
     pthread_cond_signal(&v->cond);
@@ -303,19 +303,10 @@ static int visit(query_t *q, hg_change_t *insert, hg_err_t *err)
 
 static int run_select(query_t *q, hg_err_t *err)
 {
-    uint32_t n = q->q->n_relations;
-    q->snaps = HG_NEWN(hg_snap_t *, n + 1);
-    int rc = n ? visit(q, NULL, err) : 0;
-    for (uint32_t i = 0; i < n && rc == 0; i++)
-        if (!q->snaps[i]) rc = hg_err_set(err, HG_EADHOC, "relation %u keeps no contents", q->q->relations[i]);
     q->writer = hg_result_new(q->format, &q->q->schema, &q->out);
-    if (rc == 0)
-        rc = hg_query_run(q->q->root, snap_of, q, on_batch, q, &q->cancel, (size_t)q->s->p->cfg.query_mem_mib << 20,
+    int rc = hg_query_run(q->q->root, snap_of, q, on_batch, q, &q->cancel, (size_t)q->s->p->cfg.query_mem_mib << 20,
                           hg_now_us(), err);
-    if (rc == 0) rc = hg_result_end(q->writer, err);
-    for (uint32_t i = 0; i < n; i++) hg_snap_drop(q->snaps[i]);
-    hg_free(q->snaps);
-    return rc;
+    return rc < 0 ? rc : hg_result_end(q->writer, err);
 }
 
 /* --- INSERT: rows are collected, then go in as one step --- */
@@ -378,7 +369,27 @@ static int run_insert(query_t *q, hg_err_t *err)
     }
     if (c && rc == 0) rc = visit(q, c, err);
     if (c) hg_change_drop(c);
-    return rc < 0 ? rc : put_count(q, n, err);
+    return rc < 0 || q->q->next ? rc : put_count(q, n, err); /* only the last statement has a result */
+}
+
+/* One moment for all statements: the last one does not see what those before it insert. */
+static int take_snapshots(query_t *q, hg_err_t *err)
+{
+    bool reads = false;
+    q->snaps = HG_NEWN(hg_snap_t *, q->s->p->prog->plan.n_relations + 1);
+    for (const hg_query_t *st = q->q; st; st = st->next) reads |= st->n_relations > 0;
+    int rc = reads ? visit(q, NULL, err) : 0;
+    for (const hg_query_t *st = q->q; st && rc == 0; st = st->next)
+        for (uint32_t i = 0; i < st->n_relations && rc == 0; i++)
+            if (!q->snaps[st->relations[i]])
+                rc = hg_err_set(err, HG_EADHOC, "relation %u keeps no contents", st->relations[i]);
+    return rc;
+}
+
+static void drop_snapshots(query_t *q)
+{
+    for (uint32_t i = 0; q->snaps && i < q->s->p->prog->plan.n_relations; i++) hg_snap_drop(q->snaps[i]);
+    hg_free(q->snaps);
 }
 
 /* Binding happens on the pool: libpg_query keeps a thread-specific key for every thread it has ever run on, and keys
@@ -425,7 +436,10 @@ static void *query_main(void *arg)
     hg_buf_init(&q->out, HG_BUF_NOMAX);
     int rc = hg_result_format(hg_strz(q->format_name), &q->format, &err);
     if (rc == 0) rc = bind_statement(q, &err);
-    if (rc == 0) rc = q->q->kind == HG_QUERY_INSERT ? run_insert(q, &err) : run_select(q, &err);
+    if (rc == 0) rc = take_snapshots(q, &err);
+    for (; rc == 0 && q->q; q->q = q->q->next)
+        rc = q->q->kind == HG_QUERY_INSERT ? run_insert(q, &err) : run_select(q, &err);
+    drop_snapshots(q);
     if (rc < 0 && err.code == HG_OK) hg_err_set(&err, HG_EBUG, "the query failed");
     hg_result_free(q->writer);
     hg_arena_free(q->arena);

@@ -477,6 +477,35 @@ def test_large_result(daemon, pipeline):
     assert code == 1000 and len(text.splitlines()) == 100000
 
 
+def test_several_statements(daemon, pipeline):
+    """They run in order, the last one answers, and reads what was there before the first."""
+    p = pipeline(T + table("u", "n BIGINT NOT NULL", materialized=True))
+    assert http_query(daemon, p, "INSERT INTO t VALUES (1, 'a'), (2, 'b');\n INSERT INTO u VALUES (7);", "json").text == '{"count":1}\n'
+    assert http_query(daemon, p, "INSERT INTO u SELECT id * 10 FROM t; INSERT INTO u VALUES (8); SELECT n FROM u", "json").text == '{"n":7}\n'
+    assert ws_query(daemon, p, "INSERT INTO u SELECT n FROM u; SELECT COUNT(*) AS n FROM u", "json") == ('{"n":4}\n', 1000)
+    assert sorted(r["n"] for r in daemon.query(p, "SELECT n FROM u")) == [7, 7, 8, 8, 10, 10, 20, 20]
+    # what is wrong is found before the first one runs; what fails later keeps what is done
+    for sql in ("INSERT INTO u VALUES (1); SELECT nope FROM u", "INSERT INTO u VALUES (1); CREATE TABLE x (a INT)", "SELECT 1; SELECT 2",
+                "EXPLAIN SELECT 1"):
+        error(http_query(daemon, p, sql), 400, "AdHocQueryError")
+    assert "error" in http_query(daemon, p, "INSERT INTO u VALUES (9); INSERT INTO u SELECT 1 / (n - n) FROM u; SELECT 1", "json").json()
+    assert daemon.query(p, "SELECT COUNT(*) AS n FROM u") == [{"n": 9}]
+
+
+def test_insert_waits_for_a_slow_sink(daemon, pipeline):
+    """As any input does: the queues of outputs are bounded."""
+    p = pipeline(table("src", "id BIGINT NOT NULL, s VARCHAR", datagen("g", {"limit": 20, "fields": {"s": {"values": ["x" * 100000]}}}), materialized=True) +
+                 table("t", "id BIGINT NOT NULL, s VARCHAR"))
+    daemon.wait_complete(p)
+    stuck = requests.post(f"{daemon.url}/v0/pipelines/{p}/egress/t?format=json&backpressure=true", stream=True, timeout=60)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        inserts = [pool.submit(http_query, daemon, p, "INSERT INTO t SELECT * FROM src", "json") for _ in range(20)]  # 40 MB
+        until("the sink stalls", lambda: daemon.stats(p)["global_metrics"]["output_stall_msecs"] > 300)
+        assert not all(i.done() for i in inserts)
+        stuck.close()  # a reader that leaves holds up nobody
+        assert [i.result(timeout=60).text for i in inserts] == ['{"count":20}\n'] * 20
+
+
 def test_insert_by_query(daemon, pipeline):
     p = pipeline(T)
     r = http_query(daemon, p, "INSERT INTO t VALUES (1, 'a'), (2, 'b')", "json")

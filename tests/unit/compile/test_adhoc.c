@@ -102,9 +102,19 @@ static const kit_case_t queries[] = {
     { "", "error SQL error: no SQL statements were provided\n" },
     { "SELECT 1; SELECT 2", "error SQL error: only the final statement in a multi-statement ad-hoc query may return a "
                             "result set; statement 1 is a SELECT at Line: 1, Column: 1\n" },
-    { "INSERT INTO t VALUES (1,2,'x',1.5,'2020-01-01'); SELECT 1",
-      "error This feature is not implemented: Several statements in one ad-hoc query is not yet implemented; please "
-      "file an issue if you need it at Line: 1, Column: 50\n" },
+    { "INSERT INTO plain VALUES (5); SELECT 1 AS one;", "insert into plain x reads\n"
+                                                        "  map $0 : INTEGER\n"
+                                                        "    values (5) : INTEGER\n"
+                                                        "select one reads\n"
+                                                        "  map 1 : INTEGER\n"
+                                                        "    values (true) : BOOLEAN\n" },
+    { "INSERT INTO plain VALUES (5); SELECT nope FROM t",
+      "error SQL error: Column 'nope' not found in any table at Line: 1, Column: 38\n" },
+    { "INSERT INTO plain VALUES (5); DROP TABLE t",
+      "error SQL error: only SELECT and INSERT are allowed in an ad-hoc query at Line: 1, Column: 31\n" },
+    { " explain SELECT 1", "error SQL error: EXPLAIN is not offered in ad-hoc queries; only SELECT and INSERT are\n" },
+    { "PREPARE p AS SELECT $1; EXECUTE p(1)",
+      "error SQL error: PREPARE is not offered in ad-hoc queries; only SELECT and INSERT are\n" },
     { "INSERT INTO t VALUES (1, 2, 'x', 1.5, DATE '2020-01-01')",
       "insert into t i, j, s, d, dt reads\n"
       "  map $0, $1, $2, $3, $4 : INTEGER, INTEGER, VARCHAR, DECIMAL(8, 2), DATE\n"
@@ -199,7 +209,7 @@ static void queries_become_plans_or_say_why_not(void **state)
         hg_buf_init(&b, HG_BUF_NOMAX);
         int rc = hg_compile_query(p, a, hg_strz(queries[i].sql), &query, &err);
         if (rc == 0) {
-            plan_query(p, query, &b);
+            for (const hg_query_t *q = query; q; q = q->next) plan_query(p, q, &b);
         } else {
             bad += rc != HG_EADHOC;
             hg_buf_addf(&b, "error %s\n", err.msg);
