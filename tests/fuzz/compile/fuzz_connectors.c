@@ -1,6 +1,6 @@
-/* The whole compiler. Input that begins with '[' or '{' is taken as the text of a connectors property, everything else
- * as a program. Each result is written in every shape; every error must have a place (or be about no place at all: Rust
- * code). */
+/* The whole compiler. Input that begins with '[' or '{' is taken as the text of a connectors property, with '!' as a
+ * program that has Rust code and is compiled strictly, everything else as a program and as an ad-hoc query. Each result
+ * is written in every shape; every error must have a place (or be about no place at all: Rust code). */
 #include "base/hg.h"
 #include "base/mem.h"
 #include "compile/compile.h"
@@ -23,7 +23,8 @@ static void touch(const hg_program_t *p)
     for (size_t i = 0; i < HG_COUNT(how); i++) HG_ASSERT(hg_program_graph(p, how[i], &b, &err) == 0);
     hg_buf_release(&b);
     for (uint32_t i = 0; i < p->n_msgs; i++)
-        HG_ASSERT(p->msgs[i].message[0] && (p->msgs[i].pos.line || p->msgs[i].warning));
+        HG_ASSERT(p->msgs[i].message[0] &&
+                  (p->msgs[i].pos.line || p->msgs[i].warning || strstr(p->msgs[i].message, "Rust")));
     HG_ASSERT(p->ok == (p->n_errors == 0));
     if (!p->ok) return;
     for (uint32_t i = 0; i < p->n_conns; i++) HG_ASSERT(p->conns[i].in_type || p->conns[i].out_type);
@@ -31,9 +32,15 @@ static void touch(const hg_program_t *p)
         HG_ASSERT(p->plan.relations[i].kind == HG_REL_TABLE || p->plan.relations[i].node);
 }
 
-static void compile(hg_str_t text)
+static void compile(hg_str_t text, bool strict)
 {
-    hg_program_t *p = hg_compile(text, NULL);
+    const hg_compile_opts_t opts = { .strict = strict, .udf_rust = strict ? "fn f() {}" : " ", .udf_toml = "\n" };
+    const hg_compile_opts_t both = { .strict = strict, .udf_rust = "", .udf_toml = "[dependencies]" };
+    hg_program_t *p = hg_compile(text, &opts);
+    touch(p);
+    hg_program_free(p);
+    if (!strict) return;
+    p = hg_compile(text, &both);
     touch(p);
     hg_program_free(p);
 }
@@ -54,7 +61,7 @@ static void connectors(hg_str_t json)
             hg_buf_addc(&b, json.p[i]);
         }
         hg_buf_adds(&b, hole + 2);
-        compile(hg_buf_str(&b));
+        compile(hg_buf_str(&b), false);
         hg_buf_release(&b);
     }
 }
@@ -63,7 +70,8 @@ static void query(hg_str_t sql)
 {
     static const char *const prog =
         "CREATE TABLE t(i INT, j BIGINT NOT NULL, s VARCHAR, d DECIMAL(8, 2), ts TIMESTAMP, a INT ARRAY) "
-        "WITH ('materialized' = 'true');";
+        "WITH ('materialized' = 'true'); CREATE TABLE plain(x INT); CREATE MATERIALIZED VIEW v AS SELECT i FROM t; "
+        "CREATE LOCAL VIEW hidden AS SELECT x FROM plain; CREATE VIEW w AS SELECT x FROM hidden;";
     hg_program_t *p = hg_compile(hg_strz(prog), NULL);
     hg_arena_t *a = hg_arena_new();
     hg_query_t *q = NULL;
@@ -81,8 +89,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     hg_str_t s = { (const char *)data, n };
     if (n && (s.p[0] == '[' || s.p[0] == '{'))
         connectors(s);
+    else if (n && s.p[0] == '!')
+        compile((hg_str_t){ s.p + 1, n - 1 }, true);
     else
-        compile(s);
+        compile(s, false);
     query(s);
     return 0;
 }

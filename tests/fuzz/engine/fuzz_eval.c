@@ -1,5 +1,9 @@
 /* fuzz_eval.c: any function of the list, or any cast, over arguments of any type.
  *
+ * Input: a byte (bit 7: a cast, bit 6: a safe one; else modulo 5 the number of arguments, divided by 5 the row among
+ * those of the same name), the function's name and a line feed (a name that is not in the list picks one by its sum:
+ * new functions do not shift the corpus), then the bytes from which types and values are picked.
+ *
  * Properties: a refusal at compile time has a message; an evaluation error has the position; what a batch gives is what
  * its rows give one by one, and a batch fails exactly if one of its rows does. */
 #include "base/hg.h"
@@ -19,6 +23,20 @@ static uint8_t next(in_t *in)
     if (in->n == 0) return 0;
     in->n--;
     return *in->p++;
+}
+
+static const hg_func_t *pick_func(in_t *in, uint32_t row)
+{
+    const uint8_t *p = in->p, *nl = in->n ? memchr(p, '\n', in->n) : NULL;
+    hg_str_t name = { (const char *)p, nl ? (size_t)(nl - p) : in->n };
+    uint32_t sum = 0, rows = 0;
+    in->n -= name.n + (nl ? 1 : 0);
+    in->p += name.n + (nl ? 1 : 0);
+    for (uint32_t i = 0; i < hg_n_funcs; i++) rows += hg_str_eqz(name, hg_funcs[i].name);
+    for (uint32_t i = 0, k = 0; i < hg_n_funcs && rows; i++)
+        if (hg_str_eqz(name, hg_funcs[i].name) && k++ == row % rows) return &hg_funcs[i];
+    for (size_t i = 0; i < name.n; i++) sum = sum * 31 + (uint8_t)name.p[i];
+    return &hg_funcs[sum % hg_n_funcs];
 }
 
 static hg_kind_t pick_scalar(in_t *in)
@@ -321,8 +339,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t size)
     hg_arena_t *a = hg_arena_new();
     uint8_t what = next(&in);
     bool casts = what & 0x80;
-    uint32_t which = next(&in);
-    const hg_func_t *f = &hg_funcs[(which << 8 | next(&in)) % hg_n_funcs];
+    const hg_func_t *f = pick_func(&in, (what & 127) / 5);
     uint32_t n = casts ? 1 : what % 5;
     hg_batch_t *batch = hg_batch_new(ROWS, n);
     const hg_expr_t *args[5], *e = NULL;

@@ -2,6 +2,7 @@
  * with a hold after every event: all three must see the same message and give the same verdict. */
 #include "base/hg.h"
 #include "base/buf.h"
+#include "base/mem.h"
 #include "net/net_int.h"
 
 typedef struct seen {
@@ -9,6 +10,26 @@ typedef struct seen {
     hg_buf_t log;
     bool hold;
 } seen_t;
+
+/* What handlers ask of a path and a query. */
+static void read_target(const hg_h1_msg_t *m)
+{
+    const char *q = m->target.n ? memchr(m->target.p, '?', m->target.n) : NULL;
+    size_t path = q ? (size_t)(q - m->target.p) : m->target.n;
+    hg_h1_msg_t msg = { .arena = hg_arena_new() };
+    hg_req_t r = { .msg = &msg, .path = { m->target.p, path } };
+    const hg_str_t *segments = NULL;
+    uint32_t n = 0;
+    bool flag = true;
+    uint64_t number = 7;
+    hg_err_t err = HG_ERR_INIT;
+    if (q) r.query = (hg_str_t){ q + 1, m->target.n - path - 1 };
+    if (hg_req_segments(&r, &segments, &n, &err) < 0) HG_ASSERT(err.msg[0]);
+    for (uint32_t i = 0; i < n; i++) HG_ASSERT(hg_utf8_valid(segments[i].p, segments[i].n));
+    if (hg_req_param_bool(&r, "flag", true, &flag, &err) < 0) HG_ASSERT(flag && err.msg[0]);
+    if (hg_req_param_u64(&r, "n", 7, &number, &err) < 0) HG_ASSERT(number == 7 && err.msg[0]);
+    hg_arena_free(msg.arena);
+}
 
 static void on_head(void *arg)
 {
@@ -23,6 +44,7 @@ static void on_head(void *arg)
         HG_ASSERT(!memmem(m->headers[i].value.p, m->headers[i].value.n, "\n", 1));
         hg_h1_hop_by_hop(m, m->headers[i].name);
     }
+    if (!s->h.response) read_target(m);
     s->h.hold = s->hold;
 }
 

@@ -32,6 +32,36 @@ static bool on_write(void *arg, const char *p, size_t n)
     return true;
 }
 
+/* Why the server closed, as its last frame says; each answer must be one that a client may see. */
+static const char *verdict(const hg_buf_t *out)
+{
+    const uint8_t *p = (const uint8_t *)out->p, *end = p + out->len;
+    int code = -1;
+    while (end - p >= 2) {
+        size_t len = p[1] & 127, head = len == 126 ? 4 : 2;
+        HG_ASSERT(len < 127 && !(p[1] & 128)); /* answers are short and not masked */
+        if (len == 126) len = (size_t)p[2] << 8 | p[3];
+        HG_ASSERT((size_t)(end - p) >= head + len);
+        if ((p[0] & 15) == 8) code = len >= 2 ? p[head] << 8 | p[head + 1] : 0;
+        p += head + len;
+    }
+    switch (code) {
+    case -1:
+        return NULL;
+    case 0:
+        return "closed without a code";
+    case 1002:
+        return "protocol error: a frame that RFC 6455 forbids";
+    case 1007:
+        return "text that is not UTF-8";
+    case 1009:
+        return "a message above the limit";
+    default:
+        HG_ASSERT(code >= 1000 && code < 5000);
+        return "closed by the peer: its code comes back";
+    }
+}
+
 static void read_as(const char *p, size_t n, size_t step, bool client, seen_t *s)
 {
     hg_wsp_ops_t ops = { .message = on_message, .write = on_write, .arg = s };
@@ -42,6 +72,7 @@ static void read_as(const char *p, size_t n, size_t step, bool client, seen_t *s
     for (size_t off = 0; off < n && rc == 0 && !hg_wsp_over(s->w); off += step)
         rc = hg_wsp_input(s->w, p + off, HG_MIN(step, n - off));
     HG_ASSERT(hg_wsp_code(s->w) >= 1000);
+    HG_ASSERT(client || (rc == 0 && !hg_wsp_over(s->w)) || verdict(&s->out));
     hg_wsp_free(s->w);
 }
 
