@@ -150,24 +150,36 @@ static const char *saved_mark(const conn_t *c)
     return c->mark == MARK_DONE || c->mark == MARK_PERSISTING ? "done" : "wanted";
 }
 
-void hg_orch_save(const hg_orch_t *o, hg_jw_t *w)
+static void save_conn(const conn_t *c, hg_jw_t *w)
+{
+    hg_jw_key(w, c->name.p);
+    hg_jw_obj(w);
+    hg_jw_kstr(w, "user", g_word_names[c->word]);
+    hg_jw_kbool(w, "activated", c->activated);
+    hg_jw_kbool(w, "ended", c->finished);
+    hg_jw_kstr(w, "mark", saved_mark(c));
+    hg_jw_end_obj(w);
+}
+
+static void save_range(const hg_orch_t *o, uint32_t from, uint32_t to, hg_jw_t *w)
 {
     hg_jw_obj(w);
     hg_jw_ku64(w, "format", SAVE_FORMAT);
     hg_jw_key(w, "connectors");
     hg_jw_obj(w);
-    for (uint32_t i = 0; i < o->n; i++) {
-        const conn_t *c = &o->conns[i];
-        hg_jw_key(w, c->name.p);
-        hg_jw_obj(w);
-        hg_jw_kstr(w, "user", g_word_names[c->word]);
-        hg_jw_kbool(w, "activated", c->activated);
-        hg_jw_kbool(w, "ended", c->finished);
-        hg_jw_kstr(w, "mark", saved_mark(c));
-        hg_jw_end_obj(w);
-    }
+    for (uint32_t i = from; i < to; i++) save_conn(&o->conns[i], w);
     hg_jw_end_obj(w);
     hg_jw_end_obj(w);
+}
+
+void hg_orch_save(const hg_orch_t *o, hg_jw_t *w)
+{
+    save_range(o, 0, o->n, w);
+}
+
+void hg_orch_save_one(const hg_orch_t *o, uint32_t conn, hg_jw_t *w)
+{
+    save_range(o, conn, conn + 1, w);
 }
 
 static int find_name(const hg_json_t *v, const char *const *names)
