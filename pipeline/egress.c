@@ -146,7 +146,7 @@ static void make_endpoint(void *arg)
     hg_tap_ops_t ops = { .chunk = on_chunk, .closed = on_tap_closed, .arg = g };
     if (p->life != ST_RUNNING)
         hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
-    else
+    else if (hg_api_endpoint_room(p, &g->err) == 0)
         hg_tap_new(p->host, g->name, hg_pipeline_tap_slot(p), &p->prog->plan.relations[g->relation].schema, g->type,
                    g->cfg, g->arena, g->backpressure, g->loop, &ops, &g->out, &g->err);
     if (g->err.code) {

@@ -179,7 +179,8 @@ static int make_endpoint(ingress_t *g)
     hg_table_env_t env;
     hg_pipeline_table_env(p, g->relation, &env);
     uint32_t id = p->n_inputs;
-    int rc = hg_push_new(p->host, g->name, id, &env, g->type, g->cfg, g->arena, &g->in, &g->err);
+    int rc = hg_api_endpoint_room(p, &g->err);
+    if (rc == 0) rc = hg_push_new(p->host, g->name, id, &env, g->type, g->cfg, g->arena, &g->in, &g->err);
     if (rc < 0) return rc;
     endpoint_t *ep = hg_pipeline_add_endpoint(p, true, g->name, g->relation);
     HG_ASSERT(ep->id == id);

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "pipeline/server_int.h"
 
+#define MAX_API_ENDPOINTS 100 /* as Feldera */
+
 /* --- calls: there and back --- */
 
 static void call_free(call_t *c)
@@ -170,6 +172,25 @@ static void do_orchestration(call_t *c)
     hg_pipeline_orchestration_json(c->s->p, &w);
 }
 
+static void do_series(call_t *c)
+{
+    hg_jw_t w;
+    hg_jw_init(&w, &c->body);
+    hg_series_json(c->s->series, &w);
+}
+
+int hg_api_endpoint_room(const hg_pipeline_t *p, hg_err_t *err)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->n_inputs; i++) n += p->inputs[i]->push;
+    for (uint32_t i = 0; i < p->n_outputs; i++) n += p->outputs[i]->tap && !p->outputs[i]->gone;
+    if (n < MAX_API_ENDPOINTS) return 0;
+    return hg_err_set(err, HG_ETOOMANY,
+                      "the pipeline has %u ingress endpoints and change streams, which is the limit; an ingress "
+                      "endpoint serves any number of clients that send with the same parameters",
+                      n);
+}
+
 /* --- routes --- */
 
 static void not_found(hg_req_t *r)
@@ -241,6 +262,10 @@ static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         serve_stats(s, r);
     else if (hg_str_eqz(what, "metrics"))
         serve_metrics(s, r);
+    else if (hg_str_eqz(what, "time_series"))
+        hg_call_control(s, r, do_series, NULL, false, 0);
+    else if (hg_str_eqz(what, "time_series_stream"))
+        hg_serve_series_stream(s, r);
     else if (hg_str_eqz(what, "orchestration"))
         hg_call_control(s, r, do_orchestration, NULL, false, 0);
     else if (hg_str_eqz(what, "completion_status"))
@@ -371,6 +396,7 @@ int hg_pipeline_server_new(const hg_pipeline_server_opts_t *opts, const char *pa
         hg_free(s);
         return o.rc;
     }
+    s->series = hg_series_new(s);
     *ret = s;
     return 0;
 }
@@ -391,6 +417,8 @@ void hg_pipeline_server_close(hg_pipeline_server_t *s, void (*done)(void *), voi
     s->done = done;
     s->done_arg = arg;
     s->closing = true;
+    hg_series_close(s->series);
+    s->series = NULL;
     hg_ingress_resume(s);
     hg_loop_post(hg_host_io_loop(hg_pipeline_host(s->p), 0), close_on_loop, s);
 }

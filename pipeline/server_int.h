@@ -5,12 +5,15 @@
 #include "pipeline/pipeline_int.h"
 #include "pipeline/server.h"
 
+typedef struct hg_series hg_series_t;
+
 struct hg_pipeline_server {
     hg_pipeline_t *p;
     hg_pipeline_server_opts_t opts;
     hg_http_server_t *http;
     char deployment_id[64];
     struct ingress *waiting; /* ingress requests of a paused pipeline: control loop */
+    hg_series_t *series;     /* control loop; NULL: closing */
     bool closing;            /* control loop */
     _Atomic uint32_t refs;   /* the listener's, and one per question, body, stream and query under way */
     void (*done)(void *);
@@ -47,6 +50,15 @@ void hg_serve_ingress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t table);
 void hg_ingress_resume(hg_pipeline_server_t *s); /* control loop: the pipeline runs, or stops */
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation);
 void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r);
+
+/* series.c: control loop, but for the request of a stream. */
+hg_series_t *hg_series_new(hg_pipeline_server_t *s); /* holds a reference until it is closed */
+void hg_series_close(hg_series_t *x);                /* ends the streams; x is gone */
+void hg_series_json(const hg_series_t *x, hg_jw_t *w);
+void hg_serve_series_stream(hg_pipeline_server_t *s, hg_req_t *r);
+
+/* Control loop: is there room for one more endpoint of a request? Feldera's limit. */
+int hg_api_endpoint_room(const hg_pipeline_t *p, hg_err_t *err);
 
 /* refusal.c: answers an error with Feldera's details. endpoint: the one that was to be made (may be NULL where none is).
  * subject: what its code is about: a stream, a format, a configuration, an endpoint. */

@@ -607,6 +607,38 @@ def test_metrics(daemon, pipeline):
     assert "records_processed_total" in daemon.get("/v0/metrics").text
 
 
+def test_time_series(daemon, pipeline):
+    p = pipeline(T)
+    daemon.wait_token(p, daemon.ingress(p, "t", '{"id": 1}{"id": 2}').json()["token"])
+    path = f"/v0/pipelines/{p}/time_series"
+    series = until("a sample shows them", lambda: (x := daemon.get(path).json())["samples"][-1]["r"] == 2 and x)
+    times = [s["t"] for s in series["samples"]]
+    assert times == sorted(times) and abs(series["now"] - times[-1]) < 60_000 and series["samples"][-1]["m"] > 1 << 20
+    streams = [daemon.get(path + "_stream", stream=True) for _ in range(3)]
+    streams[1].close()  # one leaves: nobody minds
+    lines = streams[0].iter_lines()
+    n = len(series["samples"])
+    got = [json.loads(next(lines)) for _ in range(n + 2)]  # what was there, then what comes
+    assert got[:n] == series["samples"] and got[n]["t"] > got[n - 1]["t"]
+    daemon.stop_pipeline(p)
+    for s in (streams[0], streams[2]):
+        assert all(json.loads(line)["r"] == 2 for line in list(s.iter_lines())[-1:])  # they end with the pipeline
+
+
+def test_limit_of_api_endpoints(daemon, pipeline):
+    p = pipeline(T)
+    assert daemon.ingress(p, "t", '{"id": 1}').status_code == 200
+    streams = [Egress(daemon, p, "t") for _ in range(99)]
+    for _ in range(2):
+        assert "100" in error(daemon.post(f"/v0/pipelines/{p}/egress/t"), 429, "ApiConnectionLimit")["message"]
+        error(daemon.ingress(p, "t", "2,", format="csv"), 429, "ApiConnectionLimit")
+    assert daemon.ingress(p, "t", '{"id": 3}').status_code == 200  # an endpoint that is there serves on
+    streams[0].close()
+    until("there is room again", lambda: daemon.ingress(p, "t", "4,", format="csv").status_code == 200)
+    for s in streams[1:]:
+        s.close()
+
+
 def test_logs(daemon, pipeline):
     p = pipeline(T)
     r = daemon.get(f"/v0/pipelines/{p}/logs", stream=True)

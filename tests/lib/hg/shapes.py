@@ -111,6 +111,7 @@ OUTPUT = {
     "encode_errors?": opt([CONNECTOR_ERROR]), "transport_errors?": opt([CONNECTOR_ERROR])}
 STATS = {"global_metrics": GLOBAL_METRICS, "inputs": [INPUT], "outputs": [OUTPUT],
          "checkpoint_activity": {"status": {"idle", "delayed", "in_progress"}}, "suspend_error": ANY, "permanent_checkpoint_errors": opt([ANY])}
+SAMPLE = {"t": "int", "r": "count", "m": "count", "s": "count"}
 EVENT = {"event_id": "uuid", "recorded_at": "time", "deployment_resources_status": RESOURCES, "deployment_has_error": "bool",
          "deployment_resources_desired_status": {"Stopped", "Provisioned"}, "program_status": PROGRAM, "storage_status": STORAGE}
 CONFIG = {**{k: "str" for k in "posthog conceptualhq product_fruits version revision runtime_revision changelog_url build_source".split()},
@@ -152,6 +153,8 @@ ROUTES = [
     ("POST", P + r"/egress/[^/]+", {200}, "egress", None),
     ("GET", P + r"/query", {200}, "query", None),
     ("GET", P + r"/metrics", {200}, "metrics", None),
+    ("GET", P + r"/time_series", {200}, JSON, {"now": "int", "samples": [SAMPLE]}),
+    ("GET", P + r"/time_series_stream", {200}, "application/x-ndjson", None),
     ("GET", P + r"/logs", {200}, "text/plain; charset=utf-8", None),
     ("GET", P + r"/events", {200}, JSON, [EVENT]),
     ("GET", P + r"/events/[^/]+", {200}, JSON, EVENT),
