@@ -253,11 +253,16 @@ static hg_xexpr_t *a_expr(hg_body_t *b, hg_pb_t m)
         hg_str_t text = b->p->tok[at].text;
         if (!add(b, &args, right, NULL)) return NULL;
         e = operands(b, HG_E_OP, &args, at, at);
-        if (args.n == 1 && hg_str_eqz(text, "+")) { /* unary plus says nothing */
-            hg_xexpr_t *plain = HG_ANEW(b->p->a, hg_xexpr_t);
-            *plain = *x(args.v[0]);
-            set_range(b->p, plain, e->t0, e->t1);
-            return plain;
+        if (args.n == 1 && hg_str_eqz(text, "+")) {
+            hg_ast_ekind_t k = x(args.v[0])->e.kind;
+            if (k == HG_E_INT || k == HG_E_DECIMAL || k == HG_E_FLOAT) { /* a sign that says nothing */
+                hg_xexpr_t *plain = HG_ANEW(b->p->a, hg_xexpr_t);
+                *plain = *x(args.v[0]);
+                set_range(b->p, plain, e->t0, e->t1);
+                return plain;
+            }
+            e->e.text = text;
+            return e;
         }
         e->e.text = args.n == 1 ? HG_S("neg") : hg_str_eqz(text, "!=") ? HG_S("<>") : text;
         return e;

@@ -21,6 +21,7 @@ static void touch(const hg_program_t *p)
     hg_program_schema_json(p, &w);
     hg_program_info_json(p, &w);
     for (size_t i = 0; i < HG_COUNT(how); i++) HG_ASSERT(hg_program_graph(p, how[i], &b, &err) == 0);
+    HG_ASSERT(hg_program_graph(p, "svg", &b, &err) == HG_EINVAL && err.msg[0]);
     hg_buf_release(&b);
     for (uint32_t i = 0; i < p->n_msgs; i++)
         HG_ASSERT(p->msgs[i].message[0] &&

@@ -316,8 +316,9 @@ static const hg_expr_t *pick_call(hg_arena_t *a, in_t *in, const hg_func_t *f, c
     hg_err_t err = HG_ERR_INIT;
     char name[64];
     if (strcmp(f->name, "repeat") == 0) return NULL; /* may rightly ask for gigabytes */
+    uint8_t unit = next(in);
     snprintf(name, sizeof name, f->flags & HG_F_UNIT ? "%s:%s" : "%s", f->name,
-             hg_unit_name((hg_unit_t)(next(in) % HG_UNIT_N)));
+             unit == 255 ? "fortnight" : hg_unit_name((hg_unit_t)(unit % HG_UNIT_N)));
     for (uint32_t i = 0; i < n; i++) types[i] = args[i]->type;
     if (hg_func_resolve(a, hg_strz(name), types, NULL, n, &m, &err) < 0) {
         HG_ASSERT(err.msg[0]);
