@@ -377,8 +377,32 @@ static const hg_expr_t *column(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e
     else
         hg_cc_sem(c, e->pos, "Column '" HG_SF "' not found in any table", HG_SA(name));
     const char *near = nearest_column(c, s, name);
-    if (near) hg_cc_note(c, "did you mean '%s'?", near);
+    if (near)
+        hg_cc_note(c, "did you mean '%s'?", near);
+    else if (e->n_names == 1 && e->names[0].quoted)
+        hg_cc_note(c, "\"...\" is a name; a string is written '" HG_SF "'", HG_SA(name));
     return NULL;
+}
+
+static bool is_point(hg_kind_t k)
+{
+    return k == HG_T_DATE || k == HG_T_TIME || k == HG_T_TIMESTAMP || k == HG_T_TIMESTAMP_TZ;
+}
+
+/* What would be right where an operator does not take its operands. */
+static void note_operands(hg_cc_t *c, hg_str_t op, const hg_expr_t *const *x)
+{
+    hg_kind_t l = x[0]->type->kind, r = x[1]->type->kind;
+    bool sum = hg_str_eqz(op, "+") || hg_str_eqz(op, "-");
+    if (sum && is_point(l) && is_point(r))
+        hg_cc_note(c, "the difference of two points in time needs a unit: (x - y) DAYS");
+    else if (sum && is_point(l) && hg_kind_is_numeric(r))
+        hg_cc_note(c, "a number of days is an interval: INTERVAL 1 DAY, or INTERVAL 1 DAY * n");
+    else if (hg_kind_is_string(l) != hg_kind_is_string(r)) {
+        bool to_text = hg_str_eqz(op, "||") || hg_str_starts(op, HG_S("like"));
+        hg_cc_note(c, "nothing is converted silently here; write CAST(... AS %s)",
+                   to_text ? "VARCHAR" : hg_type_str(c, x[hg_kind_is_string(l) ? 1 : 0]->type));
+    }
 }
 
 /* --- the forms --------------------------------------------------------------------------------------------------- */
@@ -459,7 +483,9 @@ static const hg_expr_t *operator(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t 
         return NULL;
     }
     if (is_comparison(e->text) && !hg_adopt_literals(c, x, e->n_args)) return NULL;
-    return hg_x_call(c, e->pos, e->text, e->text, x, e->n_args);
+    const hg_expr_t *call = hg_x_call(c, e->pos, e->text, e->text, x, e->n_args);
+    if (!call && e->n_args == 2) note_operands(c, e->text, x);
+    return call;
 }
 
 static const hg_expr_t *is_null(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)

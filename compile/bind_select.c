@@ -57,6 +57,19 @@ static hg_node_t *scan(hg_cc_t *c, hg_scope_t *s, const hg_crel_t *r, hg_pos_t p
     return n;
 }
 
+/* The program declares it, but not before the view that reads it. */
+static bool note_declared_later(hg_cc_t *c, hg_str_t name)
+{
+    for (uint32_t i = 0; i < c->n_stmts && !c->adhoc; i++) {
+        const hg_ast_stmt_t *st = &c->stmts[i];
+        if ((st->kind != HG_ST_TABLE && st->kind != HG_ST_VIEW) || !hg_str_eq(st->name.name, name)) continue;
+        hg_cc_note(c, "it is declared at %s; a view reads what is declared before it (DECLARE RECURSIVE VIEW apart)",
+                   hg_cc_place(c, st->name.pos));
+        return true;
+    }
+    return false;
+}
+
 static bool from_relation(hg_cc_t *c, const hg_ast_from_t *f, hg_scope_t *s, const hg_node_t **ret)
 {
     hg_crel_t *r = hg_cc_find_rel(c, f->table.name);
@@ -65,8 +78,10 @@ static bool from_relation(hg_cc_t *c, const hg_ast_from_t *f, hg_scope_t *s, con
             hg_cc_error(c, f->table.pos, "SQL error", "table '" HG_SF "' not found", HG_SA(f->table.name));
         else
             hg_cc_sem(c, f->table.pos, "Object '" HG_SF "' not found", HG_SA(f->table.name));
-        const char *near = hg_nearest_rel(c, f->table.name);
-        if (near) hg_cc_note(c, "did you mean '%s'?", near);
+        if (!note_declared_later(c, f->table.name)) {
+            const char *near = hg_nearest_rel(c, f->table.name);
+            if (near) hg_cc_note(c, "did you mean '%s'?", near);
+        }
         return false;
     }
     if (r->broken) return false; /* its own errors have been told */

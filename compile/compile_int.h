@@ -276,6 +276,7 @@ void hg_cc_lateness_check(hg_cc_t *c);
 /* An expression without columns, evaluated; NULL: recorded. what: "DEFAULT", "LATENESS". */
 const hg_expr_t *hg_cc_constant(hg_cc_t *c, const hg_ast_expr_t *e, const char *what, const char *error_type);
 const char *hg_nearest_rel(hg_cc_t *c, hg_str_t name);
+void hg_note_nearest_column(hg_cc_t *c, const hg_schema_t *s, hg_str_t name); /* a note, if one is near */
 const char *hg_nearest_of(hg_cc_t *c, hg_str_t name, const hg_str_t *names, uint32_t n);
 
 /* --- connectors.c, conn_labels.c --- */

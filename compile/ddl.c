@@ -42,6 +42,14 @@ const char *hg_nearest_of(hg_cc_t *c, hg_str_t name, const hg_str_t *names, uint
     return hg_nearest(name, z);
 }
 
+void hg_note_nearest_column(hg_cc_t *c, const hg_schema_t *s, hg_str_t name)
+{
+    hg_str_t *names = HG_ANEWN(c->a, hg_str_t, s->n_cols + 1);
+    for (uint32_t i = 0; i < s->n_cols; i++) names[i] = s->cols[i].name;
+    const char *near = hg_nearest_of(c, name, names, s->n_cols);
+    if (near) hg_cc_note(c, "did you mean '%s'?", near);
+}
+
 const char *hg_nearest_rel(hg_cc_t *c, hg_str_t name)
 {
     hg_prog_t *p = c->prog;
@@ -322,6 +330,7 @@ void hg_cc_index(hg_cc_t *c, const hg_ast_stmt_t *st)
         if (at < 0) {
             hg_cc_error(c, n->pos, "Column not found", "Column '" HG_SF "' not found in '" HG_SF "'", HG_SA(n->name),
                         HG_SA(st->object.name));
+            hg_note_nearest_column(c, &r->rel.schema, n->name);
             return;
         }
         cols[i] = (uint32_t)at;
@@ -398,6 +407,7 @@ void hg_cc_lateness_check(hg_cc_t *c)
         if (hg_schema_find(&r->rel.schema, st->column.name, true) < 0) {
             hg_cc_error(c, st->column.pos, "Column not found", "Column '" HG_SF "' not found in view '" HG_SF "'",
                         HG_SA(st->column.name), HG_SA(st->object.name));
+            hg_note_nearest_column(c, &r->rel.schema, st->column.name);
             continue;
         }
         if (!hg_cc_constant(c, st->expr, "LATENESS", "Illegal expression")) continue;

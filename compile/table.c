@@ -57,6 +57,7 @@ static bool emit_final(hg_cc_t *c, const hg_crel_t *r, const hg_cprop_t *p)
         if (i == s->n_cols) {
             hg_cc_error(c, p->value->pos, "Illegal column name", "View '" HG_SF "' has no column '" HG_SF "'",
                         HG_SA(s->name), HG_SA(v));
+            hg_note_nearest_column(c, s, v);
             return false;
         }
     }
@@ -281,6 +282,7 @@ static bool primary_key(hg_cc_t *c, hg_crel_t *r)
             hg_cc_error(c, st->pk[i].pos, "No such column",
                         "PRIMARY KEY names column '" HG_SF "', which table '" HG_SF "' does not have",
                         HG_SA(st->pk[i].name), HG_SA(st->name.name));
+            hg_note_nearest_column(c, &r->rel.schema, st->pk[i].name);
             ok = false;
         } else if (in[at]) {
             hg_cc_error(c, st->pk[i].pos, "Duplicate key column",
@@ -356,6 +358,7 @@ static void foreign_key(hg_cc_t *c, const hg_crel_t *r, const hg_ast_fk_t *fk)
             const hg_name_t *n = from < 0 ? &fk->cols[i] : &fk->ref_cols[i];
             hg_cc_error(c, n->pos, "Column not found", "Table '" HG_SF "' does not have a column named '" HG_SF "'",
                         HG_SA(from < 0 ? s->name : t->name), HG_SA(n->name));
+            hg_note_nearest_column(c, from < 0 ? s : t, n->name);
             return;
         }
         if (!is_key_column(t, (uint32_t)at)) {

@@ -72,11 +72,27 @@ static const hg_type_t *row_type(hg_cc_t *c, const hg_ast_type_t *t, hg_type_t *
     return r;
 }
 
+static const char *nearest_type(hg_cc_t *c, hg_str_t name)
+{
+    static const char *const sql[] = { "BOOLEAN",  "TINYINT", "SMALLINT", "INT",       "INTEGER",  "BIGINT",
+                                       "DECIMAL",  "NUMERIC", "REAL",     "DOUBLE",    "CHAR",     "VARCHAR",
+                                       "STRING",   "TEXT",    "BINARY",   "BYTEA",     "DATE",     "TIME",
+                                       "DATETIME", "UUID",    "VARIANT",  "TIMESTAMP", "VARBINARY" };
+    hg_str_t *names = HG_ANEWN(c->a, hg_str_t, c->prog->n_syms + HG_COUNT(sql));
+    uint32_t n = 0;
+    for (size_t i = 0; i < HG_COUNT(sql); i++) names[n++] = hg_strz(sql[i]);
+    for (uint32_t i = 0; i < c->prog->n_syms; i++)
+        if (c->prog->syms[i].kind == HG_SYM_TYPE) names[n++] = c->prog->syms[i].name;
+    return hg_nearest_of(c, name, names, n);
+}
+
 static const hg_type_t *user_type(hg_cc_t *c, const hg_ast_type_t *t, bool nullable)
 {
     const hg_sym_t *s = hg_cc_find(c, t->user.name);
     if (!s || s->kind != HG_SYM_TYPE) {
         hg_cc_sem(c, t->pos, "Unknown identifier '" HG_SF "'", HG_SA(t->user.name));
+        const char *near = nearest_type(c, t->user.name);
+        if (near) hg_cc_note(c, "did you mean the type %s?", near);
         return NULL;
     }
     if (!s->type) return NULL; /* its own declaration has said why */

@@ -101,7 +101,12 @@ static bool name_at(const hg_sql_t *p, uint32_t i)
 
 static int name(hg_sql_t *p, const char *want, hg_name_t *ret)
 {
-    if (!name_at(p, p->i)) return hg_sql_encountered(p, p->i, want);
+    if (!name_at(p, p->i)) {
+        const hg_tok_t *t = &p->tok[p->i];
+        if (t->kind == HG_TOK_IDENT) /* a reserved word */
+            want = hg_arena_printf(p->a, "%s; \"" HG_SF "\" in double quotes would be one", want, HG_SA(t->text));
+        return hg_sql_encountered(p, p->i, want);
+    }
     *ret = hg_sql_name(p, p->i++);
     return 0;
 }

@@ -178,6 +178,7 @@ static int base_type(hg_sql_t *p, uint32_t *i, hg_ast_type_t *t)
     } else if (tok->kind != HG_TOK_QIDENT) {
         return hg_sql_encountered(p, *i, "a type");
     }
+    if (hg_is_op(p, *i + 1, "(")) return hg_sql_encountered(p, *i, "a type that takes digits, such as VARCHAR(10)");
     t->kind = HG_T_N;
     t->user = hg_sql_name(p, (*i)++);
     if (hg_is_op(p, *i, "."))

@@ -129,7 +129,9 @@ static const kit_case_t ddl[] = {
       "W 2:43-43 ORDER BY is ignored: ORDER BY without LIMIT has no effect in a view\n" },
     { "CREATE TABLE t(x INT);\n"
       "CREATE VIEW v AS SELECT x FROM v;",
-      "E 2:32-32 Compilation error: At line 2, column 32: Object 'v' not found\n" },
+      "E 2:32-32 Compilation error: At line 2, column 32: Object 'v' not found\n"
+      "  note it is declared at line 2, column 13; a view reads what is declared before it (DECLARE RECURSIVE VIEW "
+      "apart)\n" },
     { "CREATE VIEW v AS SELECT x FROM tt; CREATE TABLE t(x INT);",
       "E 1:32-33 Compilation error: From line 1, column 32 to line 1, column 33: Object 'tt' not found\n" },
     { "SELECT 1;",

@@ -1,5 +1,5 @@
-/* What Feldera has and headgate does not yet is refused by name and place: never as if it did not exist, never run
- * half-understood. */
+/* Refusals. What Feldera has and headgate does not yet is named with its place: never as if it did not exist, never run
+ * half-understood. What is wrong is told with what would be right. */
 #include "base/hg.h"
 #include "base/mem.h"
 #include "engine/func.h"
@@ -108,6 +108,51 @@ static const kit_case_t near[] = {
       "  note there is no function of this name\n" },
 };
 
+/* Errors that say what would be right. */
+static const kit_case_t hints[] = {
+    { "CREATE TABLE t(a INTT, b VARCHR);",
+      "E 1:18-21 Compilation error: From line 1, column 18 to line 1, column 21: Unknown identifier 'intt'\n"
+      "  note did you mean the type INT?\n"
+      "E 1:26-31 Compilation error: From line 1, column 26 to line 1, column 31: Unknown identifier 'varchr'\n"
+      "  note did you mean the type VARCHAR?\n" },
+    { "CREATE TABLE t(b VARCHR(10));", "E 1:18-23 Error parsing SQL: Encountered \"VARCHR\" at line 1, column 18. Was "
+                                       "expecting a type that takes digits, "
+                                       "such as VARCHAR(10).\n" },
+    { "CREATE TABLE t(order INT);", "E 1:16-20 Error parsing SQL: Encountered \"order\" at line 1, column 16. Was "
+                                    "expecting a column name, PRIMARY KEY "
+                                    "or FOREIGN KEY; \"order\" in double quotes would be one.\n" },
+    { "CREATE TABLE t(value INT NOT NULL, PRIMARY KEY (valeu));",
+      "E 1:49-53 No such column: PRIMARY KEY names column 'valeu', which table 't' does not have\n"
+      "  note did you mean 'value'?\n" },
+    { "CREATE VIEW v AS SELECT x FROM t;\n"
+      "CREATE TABLE t(x INT);",
+      "E 1:32-32 Compilation error: At line 1, column 32: Object 't' not found\n"
+      "  note it is declared at line 2, column 14; a view reads what is declared before it (DECLARE RECURSIVE VIEW "
+      "apart)\n" },
+    { "CREATE FUNCTION f(d DATE, e DATE) RETURNS INT AS d - e;",
+      "E 1:50-54 Compilation error: From line 1, column 50 to line 1, column 54: Cannot apply '-' to arguments of type "
+      "'<DATE> - <DATE>'\n"
+      "  note the difference of two points in time needs a unit: (x - y) DAYS\n" },
+    { "CREATE FUNCTION f(d DATE) RETURNS DATE AS d + 1;",
+      "E 1:43-47 Compilation error: From line 1, column 43 to line 1, column 47: Cannot apply '+' to arguments of type "
+      "'<DATE> + <INTEGER>'\n"
+      "  note a number of days is an interval: INTERVAL 1 DAY, or INTERVAL 1 DAY * n\n" },
+    { "CREATE FUNCTION f(i INT, s VARCHAR) RETURNS VARCHAR AS s || i;",
+      "E 1:56-61 Compilation error: From line 1, column 56 to line 1, column 61: Cannot apply '||' to arguments of "
+      "type "
+      "'<VARCHAR> || <INTEGER>'\n"
+      "  note nothing is converted silently here; write CAST(... AS VARCHAR)\n" },
+    { "CREATE FUNCTION f(s VARCHAR) RETURNS BOOLEAN AS s = \"abc\";",
+      "E 1:53-57 Compilation error: From line 1, column 53 to line 1, column 57: Column 'abc' not found in any table\n"
+      "  note \"...\" is a name; a string is written 'abc'\n" },
+};
+
+static void errors_say_what_would_be_right(void **state)
+{
+    (void)state;
+    kit_check_messages(hints, HG_COUNT(hints), NULL);
+}
+
 static void unknown_functions_name_the_nearest(void **state)
 {
     (void)state;
@@ -120,6 +165,7 @@ int main(void)
         cmocka_unit_test(later_constructs_are_named_with_their_place),
         cmocka_unit_test(no_function_that_exists_is_refused),
         cmocka_unit_test(unknown_functions_name_the_nearest),
+        cmocka_unit_test(errors_say_what_would_be_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

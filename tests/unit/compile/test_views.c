@@ -24,7 +24,8 @@ static const kit_case_t views[] = {
       "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT i + s FROM t", "E 3:25-29 Compilation error: From line 3, column 25 to line 3, column 29: Cannot apply "
-                             "'+' to arguments of type '<INTEGER> + <VARCHAR>'\n" },
+                             "'+' to arguments of type '<INTEGER> + <VARCHAR>'\n"
+                             "  note nothing is converted silently here; write CAST(... AS INTEGER)\n" },
     { "SELECT nosuch FROM t", "E 3:25-30 Compilation error: From line 3, column 25 to line 3, column 30: Column "
                               "'nosuch' not found in any table\n" },
     { "SELECT t.nosuch FROM t", "E 3:25-32 Compilation error: From line 3, column 25 to line 3, column 32: Column "

@@ -220,7 +220,9 @@ static const struct {
       1, 23 },
     { "CREATE TABLE s.t (a INT)", HG_EUNSUPPORTED, "A name with a dot" LATER, 1, 14, 1, 16 },
     { "CREATE TABLE select (a INT)", HG_EPARSE,
-      "Encountered \"select\" at line 1, column 14. Was expecting a table name.", 1, 14, 1, 19 },
+      "Encountered \"select\" at line 1, column 14. Was expecting a table name; \"select\" in double quotes would be "
+      "one.",
+      1, 14, 1, 19 },
     { "CREATE TABLE t (a INT) WITH", HG_EPARSE, "Encountered \"<EOF>\" at line 1, column 27. Was expecting \"(\".", 1,
       27, 1, 27 },
     { "CREATE TABLE t (a INT) WITH (connectors = 'x')", HG_EPARSE,
