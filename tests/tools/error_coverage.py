@@ -134,7 +134,7 @@ def counts(where, section, files):
     objects = [exe[0], *(f"-object={e}" for e in exe[1:])]
     out = subprocess.run(
         ["llvm-cov", "export", f"-instr-profile={prof}", *objects, *(str(ROOT / f) for f in files)],
-        stdout=subprocess.PIPE, check=True).stdout
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout  # it warns of main-like functions
     seen = {}
     for f in json.loads(out)["data"][0]["files"]:
         seen[str(pathlib.Path(f["filename"]).relative_to(ROOT))] = [
