@@ -185,6 +185,14 @@ static const char *foreign_statement(hg_str_t text)
     return NULL;
 }
 
+/* The parser names the statements of programs; here there are two. */
+static void parse_error(hg_cc_t *c, int rc, hg_err_t *perr)
+{
+    char *at = strstr(perr->msg, "Was expecting CREATE,");
+    if (at) snprintf(at, sizeof perr->msg - (size_t)(at - perr->msg), "Was expecting INSERT or SELECT.");
+    hg_cc_parse_error(c, rc, perr, "SQL error");
+}
+
 static bool statement(hg_cc_t *c, uint32_t i, hg_query_t *q)
 {
     const hg_ast_stmt_t *st = &c->stmts[i];
@@ -215,7 +223,7 @@ int hg_compile_query(const hg_program_t *p, hg_arena_t *a, hg_str_t sql, hg_quer
         hg_cc_error(&c, (hg_pos_t){ 0 }, "SQL error", "%s is not offered in ad-hoc queries; only SELECT and INSERT are",
                     foreign);
     else if (rc < 0)
-        hg_cc_parse_error(&c, rc, &perr, "SQL error");
+        parse_error(&c, rc, &perr);
     if (rc < 0) return fail(&c, err);
     if (n == 0) {
         hg_cc_error(&c, (hg_pos_t){ 0 }, "SQL error", "no SQL statements were provided");

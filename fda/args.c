@@ -193,6 +193,12 @@ static bool listed(const char *list, const char *word)
     return false;
 }
 
+/* Commands that people know from Feldera's client. */
+#define FELDERAS_OWN                                                                                                   \
+    "shell|events|event|bench|approve|checkpoint|start-transaction|commit-transaction|commit|clock-advance|rebalance|" \
+    "start-compaction|circuit-profile|heap-profile|support-bundle|diff|validate-program|update-runtime|set-tags|"      \
+    "apikey|cluster|tenant|member|oidc-trust|debug"
+
 static int unknown_command(const fda_args_t *a, const char *word)
 {
     const char *names[64];
@@ -200,6 +206,12 @@ static int unknown_command(const fda_args_t *a, const char *word)
     for (const fda_cmd_t *s = last(a)->subs; s->name && n < HG_COUNT(names) - 1; s++) names[n++] = s->name;
     names[n] = NULL;
     const char *near = hg_nearest(hg_strz(word), names);
+    if (a->depth == 1 && listed(FELDERAS_OWN, word))
+        return fda_usage(
+            a,
+            "unrecognized subcommand '%s'\n\n  tip: Feldera's fda has it, this one does not; Feldera's works "
+            "with headgate, too",
+            word);
     if (near)
         return fda_usage(a, "unrecognized subcommand '%s'\n\n  tip: a similar subcommand exists: '%s'", word, near);
     return fda_usage(a, "unrecognized subcommand '%s'", word);

@@ -2,6 +2,8 @@
 #include "base/hg.h"
 #include "fda/fda_int.h"
 
+#define LISTED 8u /* connectors named in a refusal */
+
 /* Is it an input or an output? The program knows its connectors by "relation.connector". */
 static int find_connector(fda_t *f, const fda_args_t *a, bool *ret_input)
 {
@@ -29,8 +31,17 @@ static int find_connector(fda_t *f, const fda_args_t *a, bool *ret_input)
     }
     names[n] = NULL;
     const char *near = hg_nearest(key, names);
-    return fda_error("No connector named %s found for relation %s in pipeline %s%s%s%s", conn, relation, name,
-                     near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    if (near)
+        return fda_error("No connector named %s found for relation %s in pipeline %s; did you mean '%s'?", conn,
+                         relation, name, near);
+    hg_buf_t list;
+    hg_buf_init(&list, HG_BUF_NOMAX);
+    for (unsigned i = 0; i < n && i < LISTED; i++) hg_buf_addf(&list, "%s%s", i ? ", " : "; it has ", names[i]);
+    if (n > LISTED) hg_buf_addf(&list, " and %u more", n - LISTED);
+    rc = fda_error("No connector named %s found for relation %s in pipeline %s%s", conn, relation, name,
+                   n ? list.p : "; its program has no connectors");
+    hg_buf_release(&list);
+    return rc;
 }
 
 static const char *connector_path(fda_t *f, const fda_args_t *a, bool input, const char *action)

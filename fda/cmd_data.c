@@ -121,7 +121,9 @@ int fda_cmd_query(fda_t *f, const fda_args_t *a)
     hg_err_t err = HG_ERR_INIT;
     uint16_t code = 0;
     result_t r = { .binary = false };
-    if (f->format != FDA_TEXT && f->format != FDA_JSON && f->format != FDA_HASH) return fda_unsupported(f);
+    if (f->format != FDA_TEXT && f->format != FDA_JSON && f->format != FDA_HASH)
+        return fda_error("Unsupported output format: %s; a query's result comes as text, json or hash",
+                         fda_format_name(f->format));
     int rc = read_sql(f, a, &sql);
     if (rc) return rc;
     for (const char *const *h = f->headers; *h; h++)

@@ -261,6 +261,27 @@ static int parse_value(hg_arena_t *arena, key_type_t type, hg_str_t s, hg_buf_t 
     }
 }
 
+static const char *expected(key_type_t type)
+{
+    switch (type) {
+    case KEY_U64:
+    case KEY_ZERO_IS_NULL:
+        return "a whole number";
+    case KEY_F64:
+        return "a number";
+    case KEY_BOOL:
+    case KEY_STORAGE:
+        return "true or false";
+    case KEY_MODEL:
+        return "none, at_least_once or exactly_once";
+    case KEY_STR:
+        return "a text";
+    case KEY_OBJECT:
+    default:
+        return "a JSON object";
+    }
+}
+
 /* obj (may be NULL) with one member set to the given JSON. */
 static void put_with(hg_jw_t *w, const hg_json_t *obj, const char *member, hg_str_t json)
 {
@@ -312,7 +333,8 @@ int fda_cmd_set_config(fda_t *f, const fda_args_t *a)
     hg_buf_init(&body, HG_BUF_NOMAX);
     int rc = fda_pipeline(f, "Failed to get pipeline config", name, true, &p);
     if (rc == 0 && parse_value(f->arena, k->type, hg_strz(value), &json) < 0)
-        rc = fda_error("Failed to parse value '%s' for updating key %s", value, k->title);
+        rc = fda_error("Failed to parse value '%s' for updating key %s: expected %s", value, k->title,
+                       expected(k->type));
     if (rc == 0) {
         hg_jw_init(&w, &body);
         put_changed(&w, fda_member(p, "runtime_config"), k, hg_buf_str(&json));

@@ -139,10 +139,11 @@ hg_verdict_t hg_lc_clear(const hg_lc_t *lc)
     if (!hg_lc_fully_stopped(lc)) {
         /* A running pipeline always has its storage in use; one that waits for its program may still be Cleared, and
          * what it is about to use must not be declared empty behind its back. */
-        hg_verdict_t v =
-            refuse(400, "StorageStatusImmutableUnlessStopped",
-                   "The storage can be cleared only while the pipeline is stopped (status: '%s', desired: '%s')",
-                   hg_res_names[lc->res], hg_res_names[lc->res_desired]);
+        hg_verdict_t v = refuse(
+            400, "StorageStatusImmutableUnlessStopped",
+            "The storage can be cleared only while the pipeline is stopped (status: '%s', desired: '%s'); stop it "
+            "first",
+            hg_res_names[lc->res], hg_res_names[lc->res_desired]);
         set_details(&v,
                     "{\"resources_status\":\"%s\",\"resources_desired_status\":\"%s\",\"current_status\":\"%s\","
                     "\"new_status\":\"Clearing\"}",
@@ -174,7 +175,8 @@ hg_verdict_t hg_lc_edit(const hg_lc_t *lc)
 hg_verdict_t hg_lc_delete(const hg_lc_t *lc)
 {
     if (!hg_lc_fully_stopped(lc))
-        return refuse(400, "DeleteRestrictedToFullyStopped", "The pipeline can be deleted only once it is stopped");
+        return refuse(400, "DeleteRestrictedToFullyStopped",
+                      "The pipeline can be deleted only once it is stopped; stop it first");
     if (lc->storage != HG_STORAGE_CLEARED)
         return refuse(400, "DeleteRestrictedToClearedStorage",
                       "The pipeline can be deleted only once its storage is cleared (storage status: '%s')",

@@ -137,7 +137,7 @@ static void put_error_json(hg_buf_t *b, const hg_err_t *err)
 /* A query that fails after its first bytes says so in the body. */
 static void append_error(query_t *q)
 {
-    if (q->format == RESULT_TEXT)
+    if (q->format != RESULT_JSON)
         hg_buf_addf(&q->piece, "ERROR: %s", q->err.msg);
     else
         put_error_json(&q->piece, &q->err);

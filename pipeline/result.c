@@ -1,9 +1,11 @@
-/* result.c: rows of an ad-hoc query as text (a box table) or as JSON lines, as Feldera prints them (rest-api §6.3). */
+/* result.c: rows of an ad-hoc query as text (a box table) or as JSON lines, as Feldera prints them (rest-api §6.3), or
+ * as one hash of all of them, whatever their order. */
 #include "base/hg.h"
 #include "base/mem.h"
 #include "data/text.h"
 #include "pipeline/server_int.h"
 #include <math.h>
+#include <openssl/evp.h>
 
 #define CELL_MAX 64 /* bytes of a text cell before it is cut */
 #define TEXT_MAX ((size_t)256 << 20)
@@ -15,7 +17,8 @@ struct result_writer {
     hg_buf_t cells; /* text: all cells one after the other */
     uint32_t *ends; /* text: end of each cell in `cells` */
     size_t n_ends, cap_ends;
-    size_t *widths; /* text: characters */
+    size_t *widths;  /* text: characters */
+    uint64_t sum[4]; /* hash: of the rows' SHA-256, as 256-bit numbers; the same in any order, and counts repeats */
 };
 
 int hg_result_format(hg_str_t name, result_format_t *ret, hg_err_t *err)
@@ -24,12 +27,15 @@ int hg_result_format(hg_str_t name, result_format_t *ret, hg_err_t *err)
         *ret = RESULT_TEXT;
     else if (hg_str_eqz(name, "json"))
         *ret = RESULT_JSON;
-    else if (hg_str_eqz(name, "arrow_ipc") || hg_str_eqz(name, "parquet") || hg_str_eqz(name, "hash"))
+    else if (hg_str_eqz(name, "hash"))
+        *ret = RESULT_HASH;
+    else if (hg_str_eqz(name, "arrow_ipc") || hg_str_eqz(name, "parquet"))
         return hg_err_set(err, HG_EADHOC,
-                          "result format '" HG_SF "' is not offered by this version of headgate; use text or json",
+                          "result format '" HG_SF
+                          "' is not offered by this version of headgate; use text, json or hash",
                           HG_SA(name));
     else
-        return hg_err_set(err, HG_EINVAL, "unknown result format '" HG_SF "'; known: text, json", HG_SA(name));
+        return hg_err_set(err, HG_EINVAL, "unknown result format '" HG_SF "'; known: text, json, hash", HG_SA(name));
     return 0;
 }
 
@@ -171,16 +177,55 @@ static int fail(int rc, hg_err_t *err)
                                        : "out of memory writing the result");
 }
 
-static int json_row(result_writer_t *w, const hg_batch_t *b, uint32_t i)
+static int json_row(result_writer_t *w, const hg_batch_t *b, uint32_t i, hg_buf_t *out)
 {
-    int rc = hg_buf_addc(w->out, '{');
+    int rc = hg_buf_addc(out, '{');
     for (uint32_t c = 0; rc == 0 && c < b->n_cols; c++) {
-        if (c) rc = hg_buf_addc(w->out, ',');
-        if (rc == 0) rc = hg_json_quote(w->out, w->schema->cols[c].name);
-        if (rc == 0) rc = hg_buf_addc(w->out, ':');
-        if (rc == 0) rc = put_value(w->out, b->cols[c], i, true);
+        if (c) rc = hg_buf_addc(out, ',');
+        if (rc == 0) rc = hg_json_quote(out, w->schema->cols[c].name);
+        if (rc == 0) rc = hg_buf_addc(out, ':');
+        if (rc == 0) rc = put_value(out, b->cols[c], i, true);
     }
-    return rc < 0 ? rc : hg_buf_adds(w->out, "}\n");
+    return rc < 0 ? rc : hg_buf_adds(out, "}\n");
+}
+
+static void sha256(const void *p, size_t n, unsigned char ret[32])
+{
+    unsigned len = 32;
+    HG_ASSERT(EVP_Digest(p, n, ret, &len, EVP_sha256(), NULL) == 1);
+}
+
+static int hash_row(result_writer_t *w, const hg_batch_t *b, uint32_t i)
+{
+    unsigned char digest[32];
+    uint64_t carry = 0;
+    hg_buf_clear(&w->cells);
+    int rc = json_row(w, b, i, &w->cells);
+    if (rc < 0) return rc;
+    sha256(w->cells.p, w->cells.len, digest);
+    for (int k = 0; k < 4; k++) {
+        uint64_t v = 0;
+        for (int j = 7; j >= 0; j--) v = v << 8 | digest[8 * k + j];
+        w->sum[k] += carry;
+        carry = w->sum[k] < carry;
+        w->sum[k] += v;
+        carry += w->sum[k] < v;
+    }
+    return 0;
+}
+
+/* Upper-case digits of the hash of the sum and the columns' names, without a line end. */
+static int hash_end(result_writer_t *w)
+{
+    unsigned char digest[32];
+    int rc = 0;
+    hg_buf_clear(&w->cells);
+    for (uint32_t c = 0; rc == 0 && c < w->schema->n_cols; c++) rc = hg_json_quote(&w->cells, w->schema->cols[c].name);
+    for (int k = 0; rc == 0 && k < 4; k++) rc = hg_buf_addf(&w->cells, " %016" PRIx64, w->sum[k]);
+    if (rc < 0) return rc;
+    sha256(w->cells.p, w->cells.len, digest);
+    for (int k = 0; rc == 0 && k < 32; k++) rc = hg_buf_addf(w->out, "%02X", digest[k]);
+    return rc;
 }
 
 /* Cut after CELL_MAX bytes, not inside a character; line breaks would break the box. */
@@ -215,7 +260,8 @@ int hg_result_batch(result_writer_t *w, const hg_batch_t *b, hg_err_t *err)
 {
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < b->n_rows; i++) {
-        if (w->format == RESULT_JSON) rc = json_row(w, b, i);
+        if (w->format == RESULT_JSON) rc = json_row(w, b, i, w->out);
+        if (w->format == RESULT_HASH) rc = hash_row(w, b, i);
         for (uint32_t c = 0; w->format == RESULT_TEXT && rc == 0 && c < b->n_cols; c++)
             rc = text_cell(w, b->cols[c], i, c);
     }
@@ -244,6 +290,7 @@ static int cell(result_writer_t *w, uint32_t c, hg_str_t s)
 int hg_result_end(result_writer_t *w, hg_err_t *err)
 {
     if (w->format == RESULT_JSON) return 0;
+    if (w->format == RESULT_HASH) return hash_end(w) < 0 ? fail(HG_ENOMEM, err) : 0;
     uint32_t n = w->schema->n_cols;
     int rc = rule(w);
     if (rc == 0) rc = hg_buf_addc(w->out, '\n');

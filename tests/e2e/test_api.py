@@ -467,6 +467,22 @@ def test_queries(daemon, pipeline):
     assert http_query(daemon, p, "SELECT 1", "arrow").status_code == 400
 
 
+def test_hash(daemon, pipeline):
+    """One number for the rows in any order, as text without a line end."""
+    p = pipeline(T)
+    daemon.wait_token(p, daemon.ingress(p, "t", '{"id": 1, "s": "a"}{"id": 2, "s": null}{"id": 3, "s": "a"}').json()["token"])
+
+    def h(sql):
+        text = http_query(daemon, p, sql, "hash").text
+        assert re.fullmatch("[0-9A-F]{64}", text) and ws_query(daemon, p, sql, "hash") == (text, 1000)
+        return text
+    assert h("SELECT * FROM t ORDER BY id") == h("SELECT * FROM t ORDER BY id DESC") == h("SELECT id, s FROM t")
+    others = [h(q) for q in ("SELECT * FROM t", "SELECT id FROM t", "SELECT id AS n FROM t", "SELECT s FROM t", "SELECT s FROM t WHERE id < 3",
+                             "SELECT id FROM t WHERE id > 9", "SELECT s FROM t UNION ALL SELECT s FROM t")]
+    assert len(set(others)) == len(others)
+    assert http_query(daemon, p, "SELECT 1 / (id - id) FROM t", "hash").text.startswith("ERROR: ")
+
+
 def test_large_result(daemon, pipeline):
     p = pipeline(table("t", "id BIGINT NOT NULL, s VARCHAR", datagen("g", {"limit": 100000}), materialized=True))
     daemon.wait_complete(p)

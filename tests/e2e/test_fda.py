@@ -149,7 +149,8 @@ def test_runtime_config(fda):
     table = fda("config", "conf").splitlines()
     assert len({len(line) for line in table}) == 1
     assert any(re.fullmatch(r"\| dev_tweaks +\| a \| b \| 1 +\|", line) for line in table)
-    assert fda.fails(1, "set-config", "conf", "workers", "x") == "Failed to parse value 'x' for updating key Workers\n"
+    assert fda.fails(1, "set-config", "conf", "workers", "x") == (
+        "Failed to parse value 'x' for updating key Workers: expected a whole number\n")
     assert "invalid value 'wrokers' for '<KEY>'" in fda.fails(2, "set-config", "conf", "wrokers", "3")
     fda("delete", "conf")
 
@@ -167,7 +168,9 @@ def test_query(price):
     error = price.run("query", "price", "SELECT nope FROM price", "--format", "json")
     assert error.returncode == 1 and "nope" in json.loads(error.stdout)["error"]
     assert price.fails(1, "query", "nope", "SELECT 1") == "Unknown pipeline name 'nope'\n"
-    assert price.fails(1, "query", "price", "SELECT 1", "--format", "arrow_ipc") == "Unsupported output format: arrow_ipc\n"
+    assert price.fails(1, "query", "price", "SELECT 1", "--format", "arrow_ipc") == (
+        "Unsupported output format: arrow_ipc; a query's result comes as text, json or hash\n")
+    assert re.fullmatch("[0-9A-F]{64}\n?", price("query", "price", "SELECT 1", "--format", "hash"))
     assert price.fails(1, "query", "price", stdin=" \n") == "The SQL query is empty\n"
 
 
@@ -195,6 +198,7 @@ def test_connector(price):
     assert price("connector", "price", "out_view", "sink", "start") == "View out_view connector sink started successfully.\n"
     assert price.fails(1, "connector", "price", "price", "slwo", "start") == (
         "No connector named slwo found for relation price in pipeline price; did you mean 'price.slow'?\n")
+    assert "; it has price.hist" in price.fails(1, "connector", "price", "elsewhere", "zzzzzzzz", "why")
 
 
 def test_why(price):
@@ -320,6 +324,7 @@ def test_logs_are_watched_until_interrupted(price):
     (["connector", "p", "t", "c", "wyh"], ["unrecognized subcommand 'wyh'", "'why'"]),
     (["program"], ["Commands:", "set-config"]),
     ([], ["Usage: fda [OPTIONS] <COMMAND>", "pipelines"]),
+    (["shell", "p"], ["unrecognized subcommand 'shell'", "Feldera's fda has it"]),
     (["create", "p", "x.sql", "-s"], ["cannot be used with"]),
     (["create", "p", "x.sql", "fast"], ["invalid value 'fast' for '[PROFILE]'"]),
 ])

@@ -97,8 +97,8 @@ static const kit_case_t queries[] = {
     { "SELECT 1/0", "select EXPR$0 reads\n"
                     "  map /(1, 0) : INTEGER\n"
                     "    values (true) : BOOLEAN\n" },
-    { "SELEC 1", "error SQL error: Encountered \"SELEC\" at line 1, column 1. Was expecting CREATE, DECLARE, SET, "
-                 "LATENESS, DROP, INSERT, REMOVE or SELECT. at Line: 1, Column: 1\n" },
+    { "SELEC 1", "error SQL error: Encountered \"SELEC\" at line 1, column 1. Was expecting INSERT or SELECT. at Line: "
+                 "1, Column: 1\n" },
     { "", "error SQL error: no SQL statements were provided\n" },
     { "SELECT 1; SELECT 2", "error SQL error: only the final statement in a multi-statement ad-hoc query may return a "
                             "result set; statement 1 is a SELECT at Line: 1, Column: 1\n" },
