@@ -170,6 +170,7 @@ const hg_expr_t *hg_bind_expr(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 /* A condition: BOOLEAN. what: "WHERE", "HAVING", "FILTER". */
 const hg_expr_t *hg_bind_cond(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e, const char *what);
 /* x as a value of type t (nullability stays x's). No check whether that is allowed. */
+bool hg_any_nullable(const hg_expr_t *const *x, uint32_t n);
 const hg_expr_t *hg_coerce(hg_cc_t *c, const hg_expr_t *x, const hg_type_t *t);
 /* x for a column of type t: INSERT, DEFAULT, a function's argument. false: not allowed (nothing recorded). */
 bool hg_assignable(const hg_expr_t *x, const hg_type_t *t);
@@ -270,6 +271,8 @@ const hg_sym_t *hg_cc_find(hg_cc_t *c, hg_str_t name);
 bool hg_cc_plain_create(hg_cc_t *c, const hg_ast_stmt_t *st);
 /* A name for a table, view or type; false: reserved (recorded). */
 bool hg_cc_name_ok(hg_cc_t *c, const hg_name_t *name, const char *what);
+/* LATENESS and WATERMARK: column - e must make sense. */
+bool hg_cc_late(hg_cc_t *c, hg_str_t column, const hg_type_t *t, const hg_ast_expr_t *e, const char *what);
 /* Is it a function that a user can call, in any letter case? */
 bool hg_is_builtin(hg_cc_t *c, hg_str_t name);
 void hg_cc_lateness_check(hg_cc_t *c);

@@ -166,7 +166,11 @@ static void setting(hg_cc_t *c, const hg_ast_stmt_t *st)
     name.p = low;
     if (hg_str_starts(name, ignore)) {
         hg_str_t type = { name.p + ignore.n, name.n - ignore.n };
-        if (truthy(st->set_value)) HG_APUSH(c->a, c->ignored, c->n_ignored, type);
+        uint32_t i = 0;
+        while (i < c->n_ignored && !hg_str_eq(c->ignored[i], type)) i++;
+        if (truthy(st->set_value) && i == c->n_ignored) HG_APUSH(c->a, c->ignored, c->n_ignored, type);
+        if (!truthy(st->set_value) && i < c->n_ignored)
+            c->ignored[i] = c->ignored[--c->n_ignored]; /* the last SET wins */
         return;
     }
     if (hg_str_eqz(name, "feldera_warnings_are_errors")) {
@@ -404,14 +408,14 @@ void hg_cc_lateness_check(hg_cc_t *c)
             continue;
         }
         if (r->broken) continue;
-        if (hg_schema_find(&r->rel.schema, st->column.name, true) < 0) {
+        int at = hg_schema_find(&r->rel.schema, st->column.name, true);
+        if (at < 0) {
             hg_cc_error(c, st->column.pos, "Column not found", "Column '" HG_SF "' not found in view '" HG_SF "'",
                         HG_SA(st->column.name), HG_SA(st->object.name));
             hg_note_nearest_column(c, &r->rel.schema, st->column.name);
             continue;
         }
-        if (!hg_cc_constant(c, st->expr, "LATENESS", "Illegal expression")) continue;
-        hg_cc_warn(c, st->pos, "Not yet implemented", "LATENESS is checked, but late rows are not dropped yet");
+        hg_cc_late(c, st->column.name, r->rel.schema.cols[at].type, st->expr, "LATENESS");
     }
     hg_strmap_release(&seen);
 }

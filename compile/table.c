@@ -167,7 +167,7 @@ static bool default_value(hg_cc_t *c, const hg_ast_column_t *col, const hg_type_
 }
 
 /* LATENESS and WATERMARK: column - e must make sense. */
-static bool late(hg_cc_t *c, const hg_ast_column_t *col, const hg_ast_expr_t *e, const hg_type_t *t, const char *what)
+bool hg_cc_late(hg_cc_t *c, hg_str_t column, const hg_type_t *t, const hg_ast_expr_t *e, const char *what)
 {
     const hg_expr_t *x = hg_cc_constant(c, e, what, "Illegal expression");
     if (!x) return false;
@@ -177,7 +177,7 @@ static bool late(hg_cc_t *c, const hg_ast_column_t *col, const hg_ast_expr_t *e,
     hg_err_t err = HG_ERR_INIT;
     if (hg_func_resolve(c->a, HG_S("-"), types, lits, 2, &m, &err) < 0 || hg_type_is_interval(m.result)) {
         hg_cc_error(c, e->pos, "Compilation error", "Cannot subtract %s value %s from column '" HG_SF "' of type %s",
-                    what, hg_type_str(c, x->type), HG_SA(col->name.name), hg_type_str(c, t));
+                    what, hg_type_str(c, x->type), HG_SA(column), hg_type_str(c, t));
         return false;
     }
     hg_cc_warn(c, e->pos, "Not yet implemented", "%s is checked, but late rows are not dropped yet", what);
@@ -216,13 +216,13 @@ static bool columns(hg_cc_t *c, hg_crel_t *r)
         }
         if (col->lateness) {
             r->cols[i].lateness = hg_expr_text(c, col->lateness);
-            ok = late(c, col, col->lateness, t, "LATENESS") && ok;
+            ok = hg_cc_late(c, col->name.name, t, col->lateness, "LATENESS") && ok;
         }
         if (col->watermark) {
             if (watermark)
                 hg_cc_error(c, col->watermark->pos, "Not supported", "A table can have at most one WATERMARK");
             r->cols[i].watermark = hg_expr_text(c, col->watermark);
-            ok = !watermark && late(c, col, col->watermark, t, "WATERMARK") && ok;
+            ok = !watermark && hg_cc_late(c, col->name.name, t, col->watermark, "WATERMARK") && ok;
             watermark = true;
         }
         if (col->interned && !hg_kind_is_string(t->kind))

@@ -66,6 +66,13 @@ static const kit_case_t ddl[] = {
       "E 1:39-42 Illegal value: The default value of the NOT NULL column 'x' is NULL\n" },
     { "CREATE TABLE t(x INT DEFAULT DATE '2020-01-01');", "E 1:30-46 Illegal value: The default value of column 'x' "
                                                           "has type DATE, which cannot be converted to INTEGER\n" },
+    { "LATENESS v.x INTERVAL 1 HOUR; CREATE TABLE t(x INT); CREATE VIEW v AS SELECT x FROM t;",
+      "E 1:14-28 Compilation error: Cannot subtract LATENESS value INTERVAL HOUR from column 'x' of type INTEGER\n" },
+    { "SET FELDERA_IGNORE_WARNING_UNUSED = 1; SET FELDERA_IGNORE_WARNING_OVERWRITING_VALUE = 1; CREATE TABLE t(x INT);",
+      "" },
+    { "SET FELDERA_IGNORE_WARNING_OVERWRITING_VALUE = 1; SET FELDERA_IGNORE_WARNING_UNUSED = 1;\n"
+      "SET FELDERA_IGNORE_WARNING_UNUSED = OFF; CREATE TABLE t(x INT);",
+      "W 2:55-55 Unused: Table 't' is not used\n" },
     { "CREATE TABLE t(x INT LATENESS INTERVAL 1 HOUR);",
       "E 1:31-45 Compilation error: Cannot subtract LATENESS value INTERVAL HOUR from column 'x' of type INTEGER\n" },
     { "CREATE TABLE t(x TIMESTAMP LATENESS INTERVAL 90 MINUTES); CREATE VIEW v AS SELECT * FROM t;",
@@ -198,7 +205,7 @@ static const kit_case_t ddl[] = {
       "E 1:71-71 Duplicate declaration: 't' already defined\n"
       "E 1:14-14 Duplicate declaration: 't' was first defined here\n" },
     { "LATENESS v.x 1; CREATE TABLE t(x INT); CREATE VIEW v AS SELECT x FROM t; LATENESS v.x 2; LATENESS w.x 1;",
-      "W 1:1-14 Not yet implemented: LATENESS is checked, but late rows are not dropped yet\n"
+      "W 1:14-14 Not yet implemented: LATENESS is checked, but late rows are not dropped yet\n"
       "E 1:74-87 Duplicate: LATENESS of 'v.x' is declared twice\n"
       "W 1:99-99 No such view: LATENESS names a view 'w' that is never declared\n" },
     { "CREATE TABLE t(x INT", "E 1:20-20 Error parsing SQL: Encountered \"<EOF>\" at line 1, column 20. Was expecting "
