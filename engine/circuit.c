@@ -118,6 +118,17 @@ void hg_circuit_free(hg_circuit_t *c)
     hg_free(c);
 }
 
+void hg_circuit_pool(hg_circuit_t *c, hg_pool_t *pool, void (*wake)(void *arg), void *arg)
+{
+    for (uint32_t i = 0; i < c->n; i++) {
+        hg_store_t *st = c->rels[i].store;
+        if (!st) continue;
+        st->pool = pool;
+        st->wake = wake;
+        st->wake_arg = arg;
+    }
+}
+
 /* --- eval -------------------------------------------------------------------------------------------------------- */
 
 static int room_for_srcs(hg_circuit_t *c, uint32_t n, hg_err_t *err)
@@ -301,16 +312,14 @@ int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_
 bool hg_circuit_merge(hg_circuit_t *c, uint64_t budget_us)
 {
     int64_t until = hg_mono_us() + (int64_t)budget_us;
-    bool more = false;
     for (uint32_t k = 0; k < c->n; k++) {
         hg_store_t *st = c->rels[c->next_merge].store;
         int64_t left = until - hg_mono_us();
         if (left <= 0 && k > 0) return true;
-        if (st) more = hg_store_merge(st, left > 0 ? (uint64_t)left : 0) || more;
-        if (st && st->merge) break; /* this one goes on next time */
+        if (st && hg_store_merge(st, left > 0 ? (uint64_t)left : 0)) return true; /* this one goes on next time */
         c->next_merge = (c->next_merge + 1) % c->n;
     }
-    return more;
+    return false;
 }
 
 hg_snap_t *hg_circuit_snap(hg_circuit_t *c, uint32_t relation)

@@ -13,6 +13,7 @@
 #include "engine/plan.h"
 
 typedef struct hg_circuit hg_circuit_t;
+typedef struct hg_pool    hg_pool_t; /* base/loop.h */
 typedef struct hg_snap    hg_snap_t;
 
 typedef struct hg_circuit_opts {
@@ -22,6 +23,10 @@ typedef struct hg_circuit_opts {
 /* plan is borrowed for the circuit's life. */
 int  hg_circuit_new(const hg_plan_t *plan, const hg_circuit_opts_t *opts, hg_circuit_t **ret, hg_err_t *err);
 void hg_circuit_free(hg_circuit_t *c); /* snapshots may outlive it */
+/* Before the first step. From now on large segments are made ahead on a pool thread, so that no step waits for the kernel to
+ * zero them. wake(arg): any thread, when a merge that waited for one can go on: call hg_circuit_merge. The pool may go before the
+ * circuit, once there are no more steps. */
+void hg_circuit_pool(hg_circuit_t *c, hg_pool_t *pool, void (*wake)(void *arg), void *arg);
 
 typedef enum { HG_MODE_INCREMENTAL, HG_MODE_ONCE } hg_mode_t;
 typedef struct hg_step {
@@ -49,7 +54,7 @@ typedef struct hg_step_output {
 int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_t *in, uint32_t n_in, const bool *want,
                     hg_step_output_t *out, hg_err_t *err);
 
-/* Between steps, circuit thread: background merge work up to about budget_us. Returns true if more is waiting. */
+/* Between steps, circuit thread: background merge work up to about budget_us. Returns true if more can be done now. */
 bool hg_circuit_merge(hg_circuit_t *c, uint64_t budget_us);
 
 /* Circuit thread; O(1). NULL if the relation is not stored. */

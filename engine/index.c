@@ -32,11 +32,81 @@ static uint32_t limit_of(uint32_t cap, uint64_t prefix)
     return (uint32_t)(cap * (uint64_t)(640 + spread / 4) / 1024);
 }
 
+/* --- memory of slots --------------------------------------------------------------------------------------------
+ * Sub-tables of the size at which they split come from slabs, which a pool thread makes ahead (store_make.c), and go
+ * back to a list: a split gives one and takes two. All others are blocks of their own. */
+
+#define SLAB_SUBS 16u /* 2 MiB: a huge page */
+#define SUB_BYTES (sizeof(uint64_t) * HG_SUB_SLOTS)
+
+static bool slab_add(hg_index_t *x, uint64_t *slots, uint32_t n)
+{
+    hg_slab_t *b = hg_trynew(sizeof *b);
+    if (!b) {
+        hg_block_free(slots, SUB_BYTES * n);
+        return false;
+    }
+    *b = (hg_slab_t){ x->slabs, slots, n, 0 };
+    x->slabs = b;
+    x->bytes += sizeof *b + SUB_BYTES * n;
+    return true;
+}
+
+static bool slab_new(hg_index_t *x)
+{
+    if (x->ahead && hg_make_ready(x->ahead)) {
+        uint64_t *slots = hg_make_take(x->ahead).block;
+        x->ahead = NULL;
+        return slots && slab_add(x, slots, x->n_ahead);
+    }
+    uint64_t *slots = hg_block_new(SUB_BYTES); /* the pool is late: no more than what is needed now */
+    return slots && slab_add(x, slots, 1);
+}
+
+static void look_ahead(hg_index_t *x)
+{
+    uint32_t n = HG_MIN(x->n_subs, SLAB_SUBS);
+    if (!x->store->pool || x->ahead || n < 2 || x->slabs->n - x->slabs->used > n / 2) return;
+    x->n_ahead = n;
+    x->ahead = hg_make_block(x->store, SUB_BYTES * n);
+}
+
+/* Zeroed. */
+static uint64_t *slots_new(hg_index_t *x, uint32_t cap)
+{
+    if (cap != HG_SUB_SLOTS) {
+        uint64_t *slots = hg_block_new(sizeof *slots * cap);
+        if (slots) x->bytes += sizeof *slots * cap;
+        return slots;
+    }
+    if (x->idle) {
+        uint64_t *slots = x->idle;
+        x->idle = (uint64_t *)(uintptr_t)slots[0];
+        memset(slots, 0, SUB_BYTES);
+        return slots;
+    }
+    if ((!x->slabs || x->slabs->used == x->slabs->n) && !slab_new(x)) return NULL;
+    uint64_t *slots = x->slabs->slots + (size_t)HG_SUB_SLOTS * x->slabs->used++;
+    look_ahead(x);
+    return slots;
+}
+
+static void slots_old(hg_index_t *x, uint64_t *slots, uint32_t cap)
+{
+    if (cap == HG_SUB_SLOTS) {
+        slots[0] = (uint64_t)(uintptr_t)x->idle;
+        x->idle = slots;
+        return;
+    }
+    x->bytes -= sizeof *slots * cap;
+    hg_block_free(slots, sizeof *slots * cap);
+}
+
 static hg_sub_t *sub_new(hg_index_t *x, uint32_t cap, uint8_t depth, uint64_t prefix)
 {
     hg_sub_t *s = hg_tryzero(sizeof *s);
     if (!s) return NULL;
-    s->slots = hg_block_new(sizeof *s->slots * cap);
+    s->slots = slots_new(x, cap);
     if (!s->slots) {
         hg_free(s);
         return NULL;
@@ -45,15 +115,14 @@ static hg_sub_t *sub_new(hg_index_t *x, uint32_t cap, uint8_t depth, uint64_t pr
     s->limit = limit_of(cap, prefix);
     s->depth = depth;
     s->pend_head = HG_NONE;
-    x->bytes += sizeof *s + sizeof *s->slots * cap;
+    x->bytes += sizeof *s;
     return s;
 }
 
 static void slots_free(hg_index_t *x, hg_sub_t *s)
 {
     if (!s->slots) return;
-    x->bytes -= sizeof *s->slots * ((size_t)s->mask + 1);
-    hg_block_free(s->slots, sizeof *s->slots * ((size_t)s->mask + 1));
+    slots_old(x, s->slots, s->mask + 1);
     s->slots = NULL;
 }
 
@@ -96,6 +165,12 @@ void hg_index_release(hg_index_t *x)
     }
     hg_free(x->dir);
     x->dir = NULL;
+    hg_make_drop(x->ahead);
+    for (hg_slab_t *b = x->slabs, *next; b; b = next) {
+        next = b->next;
+        hg_block_free(b->slots, SUB_BYTES * b->n);
+        hg_free(b);
+    }
 }
 
 /* --- slots ------------------------------------------------------------------------------------------------------- */
@@ -249,7 +324,7 @@ static bool grow(hg_index_t *x, hg_sub_t *s, uint64_t prefix)
 {
     uint32_t cap = (s->mask + 1) * 2;
     if (cap > SUB_MAX) return false;
-    uint64_t *slots = hg_block_new(sizeof *slots * cap), *old = s->slots;
+    uint64_t *slots = slots_new(x, cap), *old = s->slots;
     if (!slots) return false;
     uint32_t n_old = s->mask + 1;
     s->slots = slots;
@@ -258,8 +333,7 @@ static bool grow(hg_index_t *x, hg_sub_t *s, uint64_t prefix)
     s->used = 0;
     for (uint32_t i = 0; i < n_old; i++)
         if (old[i]) slots_put(s, old[i]);
-    x->bytes += sizeof *slots * cap - sizeof *slots * n_old;
-    hg_block_free(old, sizeof *slots * n_old);
+    slots_old(x, old, n_old);
     return true;
 }
 

@@ -2,6 +2,7 @@
  * of a Log-Structured File System", 1992), in slices between steps. Circuit thread only.
  *
  *   pick     the deadest segments while more than a third of all rows are dead, or many small ones
+ *   make     a pool thread makes the new segment (store_make.c)
  *   copy     live rows go to one new segment; fwd[] remembers where. A row that dies after it was copied dies in both
  * (hg_seg_kill) swap     one moment: the manifest lists the new segment instead of the old ones; older snapshots keep
  * the old manifest repoint  index entries move over, one by one; until then a ref into an old segment is as good as the
@@ -19,12 +20,14 @@
 #define SMALL_BYTES (HG_SEG_BYTES / 4)
 #define SMALL_MANY  8u
 
-typedef enum { MERGE_COPY, MERGE_SWAP, MERGE_REPOINT, MERGE_RETIRE } phase_t;
+typedef enum { MERGE_MAKE, MERGE_COPY, MERGE_SWAP, MERGE_REPOINT, MERGE_RETIRE } phase_t;
 
 struct hg_merge {
     phase_t phase;
     hg_seg_t **victims;
     uint32_t n, at, row; /* victim and row that are next */
+    hg_make_t *make;     /* while it is being made */
+    hg_made_t made;      /* forwarding tables of the first victims, taken one by one; seg has become out */
     hg_seg_t *out;       /* NULL: all rows are dead */
 };
 
@@ -38,6 +41,8 @@ static void unforward(hg_seg_t *s)
 void hg_merge_free(hg_merge_t *m)
 {
     if (!m) return;
+    hg_make_drop(m->make);
+    hg_made_release(&m->made);
     hg_free(m->victims);
     hg_free(m);
 }
@@ -103,11 +108,8 @@ static hg_merge_t *pick(hg_store_t *st)
     m->n = keep;
     if (m->n == 0 || (gone == 0 && m->n == 1 && m->victims[0]->dead == 0)) goto none;
     if (live > 0) {
-        if (hg_seg_new(st->acct, st->types, st->n_cols, st->bag, (uint32_t)live, room, &m->out) < 0) goto none;
-        if (hg_store_add_seg(st, m->out) < 0) {
-            hg_seg_drop(m->out);
-            goto none;
-        }
+        m->make = hg_make_start(st, (uint32_t)live, room, m->victims, m->n);
+        if (!m->make) goto none;
     }
     hg_free(room);
     return m;
@@ -119,6 +121,18 @@ none:
 
 /* --- slices ------------------------------------------------------------------------------------------------------ */
 
+static int take_made(hg_store_t *st, hg_merge_t *m)
+{
+    m->phase = MERGE_COPY;
+    if (!m->make) return 0; /* all rows are dead */
+    m->made = hg_make_take(m->make);
+    m->make = NULL;
+    if (!m->made.seg || hg_store_add_seg(st, m->made.seg) < 0) return HG_ENOMEM;
+    m->out = m->made.seg;
+    m->made.seg = NULL;
+    return 0;
+}
+
 static int copy_slice(hg_merge_t *m)
 {
     if (m->at == m->n) {
@@ -127,9 +141,8 @@ static int copy_slice(hg_merge_t *m)
     }
     hg_seg_t *s = m->victims[m->at];
     if (!s->fwd_to && s->dead < s->rows) {
-        s->fwd = hg_block_new(sizeof *s->fwd * s->cap);
-        if (!s->fwd) return HG_ENOMEM;
-        memset(s->fwd, 0xff, sizeof *s->fwd * s->rows);
+        s->fwd = m->made.fwd[m->at];
+        m->made.fwd[m->at] = NULL;
         s->fwd_to = m->out;
     }
     uint32_t rows[SLICE_ROWS], n = 0, end = HG_MIN(s->rows, m->row + SLICE_ROWS);
@@ -217,6 +230,9 @@ static bool slice(hg_store_t *st, hg_merge_t *m)
 {
     int rc = 0;
     switch (m->phase) {
+    case MERGE_MAKE:
+        rc = take_made(st, m);
+        break;
     case MERGE_COPY:
         rc = copy_slice(m);
         break;
@@ -236,12 +252,18 @@ static bool slice(hg_store_t *st, hg_merge_t *m)
     return rc == 0;
 }
 
+/* Nothing to do, or nothing before the pool is done. */
+static bool at_rest(const hg_store_t *st)
+{
+    return !st->merge || (st->merge->make && !hg_make_ready(st->merge->make));
+}
+
 bool hg_store_merge(hg_store_t *st, uint64_t budget_us)
 {
     int64_t until = hg_mono_us() + (int64_t)budget_us;
     for (;;) {
         if (!st->merge) st->merge = pick(st);
-        if (!st->merge) break;
+        if (at_rest(st)) break;
         do {
             if (slice(st, st->merge)) continue;
             hg_merge_free(st->merge);
@@ -250,5 +272,5 @@ bool hg_store_merge(hg_store_t *st, uint64_t budget_us)
         if (hg_mono_us() >= until) break;
     }
     hg_store_publish(st);
-    return st->merge != NULL;
+    return !at_rest(st);
 }

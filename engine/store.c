@@ -66,6 +66,7 @@ void hg_store_free(hg_store_t *st)
 {
     if (!st) return;
     hg_store_discard(st);
+    hg_make_drop(st->spare);
     hg_merge_free(st->merge);
     hg_index_release(&st->index);
     for (uint32_t i = 1; i < st->n_segs; i++)

@@ -33,6 +33,18 @@ void *hg_block_new(size_t n)
     return at;
 }
 
+void hg_block_touch(void *p, size_t n)
+{
+    /* Whole pages inside the block; a kernel that cannot do it serves them at their first use, as ever. Piece by piece:
+     * the address space is locked for readers meanwhile. */
+    uintptr_t a = ((uintptr_t)p + 4095) & ~(uintptr_t)4095, end = ((uintptr_t)p + n) & ~(uintptr_t)4095;
+    while (a < end) {
+        size_t len = HG_MIN((size_t)(end - a), HUGE - (a & (HUGE - 1)));
+        if (madvise((void *)a, len, MADV_POPULATE_WRITE) < 0) return;
+        a += len;
+    }
+}
+
 void hg_block_free(void *p, size_t n)
 {
     if (!p) return;

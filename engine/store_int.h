@@ -49,6 +49,7 @@ static inline uint32_t hg_ref_row(hg_ref_t r)
 /* --- blocks (store_block.c) ----------------------------------------------------------------------------------------
  * Zeroed memory for columns and slots, on huge pages where it is large. Any thread. NULL when memory is out. */
 void *hg_block_new(size_t n);
+void hg_block_touch(void *p, size_t n); /* its pages are there from now on; others may write to it meanwhile */
 void hg_block_free(void *p, size_t n);
 
 /* What outlives a store as long as a snapshot or a segment does: bytes held, column types (which themselves are the
@@ -96,6 +97,7 @@ void hg_seg_drop(hg_seg_t *s); /* any thread */
 void hg_seg_used(const hg_seg_t *s, uint64_t *used);
 /* Circuit thread. Rows row[0..n) of cols, behind the rows there are; there is room. */
 void hg_seg_append(hg_seg_t *s, hg_col_t *const *cols, const uint32_t *row, uint32_t n);
+void hg_seg_touch(hg_seg_t *s);                       /* any thread: all its pages are there from now on */
 int hg_seg_need_dead(hg_seg_t *s);                    /* make sure that dead_at is there */
 int hg_seg_need_origin(hg_seg_t *s, uint32_t origin); /* make sure that a row of this origin can be added */
 static inline uint32_t hg_seg_origin(const hg_seg_t *s, uint32_t row)
@@ -133,11 +135,23 @@ typedef struct hg_sub {
     hg_flood_t *flood;        /* ordered by identity instead: slots is NULL */
 } hg_sub_t;
 
+/* Memory of sub-tables' slots: several of HG_SUB_SLOTS side by side. */
+typedef struct hg_slab {
+    struct hg_slab *next;
+    uint64_t *slots;
+    uint32_t n, used; /* sub-tables it has room for; given out */
+} hg_slab_t;
+typedef struct hg_make hg_make_t;
+
 typedef struct hg_index {
     const hg_store_t *store; /* to ask for the hash and the identity of a ref */
     hg_sub_t **dir;          /* by the top `bits` bits of the hash */
     uint32_t bits, n_subs;
     size_t bytes;
+    hg_slab_t *slabs; /* the first one is in use */
+    uint64_t *idle;   /* slots of sub-tables that were split: a list through their first word */
+    hg_make_t *ahead; /* the next slab, or NULL */
+    uint32_t n_ahead; /* sub-tables it will have room for */
 } hg_index_t;
 
 typedef struct hg_ident { /* an identity to look for */
@@ -248,6 +262,10 @@ struct hg_store {
     uint32_t n_origins;
     hg_acct_t *acct;
     hg_stage_t stage;
+    hg_pool_t *pool;      /* makes large segments ahead (store_make.c); NULL: they are made on the spot */
+    void (*wake)(void *); /* any thread: what the pool was asked for is there */
+    void *wake_arg;
+    hg_make_t *spare;       /* the next tail, being made or made; or NULL */
     hg_merge_t *merge;      /* going on, or NULL */
     const hg_seg_t *moving; /* listed already, but the index may still know its rows by their old refs (merge.c) */
     _Atomic uint64_t stat_rows, stat_dead, stat_segs, stat_index;
@@ -289,7 +307,31 @@ void hg_store_publish(hg_store_t *st); /* counters for other threads */
 hg_manifest_t *hg_manifest_new(uint32_t n);
 void hg_seg_kill(hg_store_t *st, hg_seg_t *s, uint32_t row);
 
-/* merge.c: up to about budget_us of work; true if more is waiting. */
+/* Rows of a segment for `rows` rows: a power of two. */
+uint32_t hg_seg_rows_for(uint64_t rows);
+/* In: a capacity wanted, and what `rows` rows take of each dimension. Out: the capacity that HG_SEG_BYTES allows, and
+ * the room for as many such rows. */
+void hg_seg_plan_room(const hg_store_t *st, uint64_t *need, uint32_t rows, uint32_t *cap);
+
+/* store_make.c: segments made ahead. What a request gives; seg NULL: memory was out. */
+typedef struct hg_made {
+    hg_seg_t *seg;
+    void *block; /* or a block alone */
+    size_t block_bytes;
+    uint32_t **fwd, *fwd_caps, n_fwd; /* one table per segment that is forwarded, all HG_NONE; blocks */
+} hg_made_t;
+void hg_made_release(hg_made_t *m);
+/* NULL when memory is out. Each request is taken or dropped; both wait for the pool. */
+hg_make_t *hg_make_start(hg_store_t *st, uint32_t cap, const uint64_t *room, hg_seg_t *const *forwarded, uint32_t n);
+hg_make_t *hg_make_block(const hg_store_t *st, size_t bytes);
+bool hg_make_ready(const hg_make_t *k);
+hg_made_t hg_make_take(hg_make_t *k);
+void hg_make_drop(hg_make_t *k);
+void hg_store_look_ahead(hg_store_t *st); /* asks for the next tail when it is time */
+/* The next tail, or NULL: not there yet, or too narrow for a row that takes first[]. */
+hg_seg_t *hg_store_take_spare(hg_store_t *st, const uint64_t *first);
+
+/* merge.c: up to about budget_us of work; true if more can be done now. */
 bool hg_store_merge(hg_store_t *st, uint64_t budget_us);
 void hg_merge_free(hg_merge_t *m);
 /* snap.c */

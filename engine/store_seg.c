@@ -119,6 +119,28 @@ static bool segcol_new(hg_col_t **ret, const hg_type_t *t, uint64_t cap, const u
     return ok;
 }
 
+static void segcol_touch(hg_col_t *c, uint64_t cap, const uint64_t **room)
+{
+    hg_phys_t p = hg_type_phys(c->type);
+    uint64_t inner = cap;
+    if (c->validity) hg_block_touch(c->validity, bitmap_size(cap));
+    if (c->data) hg_block_touch(c->data, data_size(c->type, cap));
+    if (c->offs) hg_block_touch(c->offs, sizeof(int32_t) * (size_t)(cap + 1));
+    if (p == HG_PHYS_VAR || p == HG_PHYS_LIST || p == HG_PHYS_MAP) inner = *(*room)++;
+    if (c->bytes) hg_block_touch(c->bytes, (size_t)inner);
+    for (uint32_t k = 0; k < c->n_child; k++) segcol_touch(c->child[k], inner, room);
+}
+
+void hg_seg_touch(hg_seg_t *s)
+{
+    const uint64_t *room = s->room;
+    for (uint32_t i = 0; i < s->n_cols; i++) segcol_touch(s->cols[i], s->cap, &room);
+    hg_dead_t *dead = atomic_load_explicit(&s->dead_at, memory_order_relaxed);
+    if (dead) hg_block_touch((void *)(uintptr_t)dead, sizeof *dead * s->cap);
+    hg_block_touch(s->hash, sizeof *s->hash * s->cap);
+    if (s->weight) hg_block_touch(s->weight, sizeof *s->weight * s->cap);
+}
+
 static void seg_free(hg_seg_t *s)
 {
     const uint64_t *room = s->room;

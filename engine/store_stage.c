@@ -8,6 +8,8 @@
 #include "base/hg.h"
 #include "engine/store_int.h"
 
+#define LATE_ROWS 16384u /* of a segment made within a step because the pool is late: a merge joins it with others */
+
 static int no_mem(hg_err_t *err)
 {
     return hg_err_set(err, HG_ENOMEM, "out of memory for a table's rows");
@@ -73,42 +75,50 @@ static void measure(const hg_store_t *st, const hg_put_t *p, uint32_t i, uint64_
         d += hg_col_measure(p->batch->cols[c], p->row[i], p->row[i] + 1, need + d);
 }
 
-static uint32_t pow2_at_least(uint64_t n)
+uint32_t hg_seg_rows_for(uint64_t n)
 {
     uint32_t p = HG_SEG_ROWS_MIN;
     while (p < n && p < HG_SEG_ROWS) p *= 2;
     return p;
 }
 
+void hg_seg_plan_room(const hg_store_t *st, uint64_t *need, uint32_t rows, uint32_t *cap)
+{
+    uint64_t total = 0;
+    for (uint32_t d = 0; d < st->n_dims; d++) {
+        /* as many as the rows at hand take, and a little more, for each row that fits */
+        need[d] = need[d] * (*cap + *cap / 8) / rows + 64;
+        total += need[d];
+    }
+    for (; total > HG_SEG_BYTES && *cap > HG_SEG_ROWS_MIN; *cap /= 2, total /= 2)
+        for (uint32_t d = 0; d < st->n_dims; d++) need[d] /= 2;
+    for (uint32_t d = 0; d < st->n_dims; d++) {
+        if (total > HG_SEG_BYTES) need[d] = need[d] * HG_SEG_BYTES / total;
+        if (need[d] > INT32_MAX) need[d] = INT32_MAX;
+    }
+}
+
 /* A segment for rows from..n of the put and what may follow. */
 static int open_seg(layout_t *l, const hg_put_t *p, uint32_t from)
 {
     hg_store_t *st = l->st;
-    uint32_t left = p->n - from, cap = pow2_at_least(HG_MAX((uint64_t)left, st->live / 2));
-    uint64_t total = 0;
-    memset(l->need, 0, sizeof *l->need * st->n_dims);
-    for (uint32_t i = from; st->n_dims && i < p->n; i++) measure(st, p, i, l->need);
-    for (uint32_t d = 0; d < st->n_dims; d++) {
-        /* as many as the rows at hand take, and a little more, for each row that fits */
-        l->need[d] = l->need[d] * (cap + cap / 8) / left + 64;
-        total += l->need[d];
-    }
-    for (; total > HG_SEG_BYTES && cap > HG_SEG_ROWS_MIN; cap /= 2, total /= 2)
-        for (uint32_t d = 0; d < st->n_dims; d++) l->need[d] /= 2;
+    uint32_t left = p->n - from, cap = hg_seg_rows_for(HG_MAX((uint64_t)left, st->live / 2));
     memset(l->more, 0, sizeof *l->more * st->n_dims);
     if (st->n_dims) measure(st, p, from, l->more); /* one large record must fit, even if it stands alone */
-    for (uint32_t d = 0; d < st->n_dims; d++) {
-        if (total > HG_SEG_BYTES) l->need[d] = l->need[d] * HG_SEG_BYTES / total;
-        l->need[d] = HG_MAX(l->need[d], l->more[d]);
-        if (l->need[d] > INT32_MAX) l->need[d] = INT32_MAX;
-    }
 
     hg_stage_t *g = &st->stage;
     void *arr = g->segs;
     if (!grow(&arr, &g->cap_segs, g->n_segs + 1, sizeof(hg_seg_t *))) return HG_ENOMEM;
     g->segs = arr;
-    hg_seg_t *s;
-    if (hg_seg_new(st->acct, st->types, st->n_cols, st->bag, cap, l->need, &s) < 0) return HG_ENOMEM;
+    hg_seg_t *s = hg_store_take_spare(st, l->more);
+    if (!s) {
+        if (st->spare) cap = HG_MIN(cap, HG_MAX(hg_seg_rows_for(left), LATE_ROWS));
+        memset(l->need, 0, sizeof *l->need * st->n_dims);
+        for (uint32_t i = from; st->n_dims && i < p->n; i++) measure(st, p, i, l->need);
+        hg_seg_plan_room(st, l->need, left, &cap);
+        for (uint32_t d = 0; d < st->n_dims; d++) l->need[d] = HG_MAX(l->need[d], l->more[d]);
+        if (hg_seg_new(st->acct, st->types, st->n_cols, st->bag, cap, l->need, &s) < 0) return HG_ENOMEM;
+    }
     if (hg_store_add_seg(st, s) < 0) {
         hg_seg_drop(s);
         return HG_ENOMEM;
@@ -340,6 +350,7 @@ void hg_store_apply(hg_store_t *st)
     }
     for (uint32_t i = 0; i < g->n_runs; i++) apply_run(st, &g->runs[i]);
     stage_clear(st);
+    hg_store_look_ahead(st);
     hg_store_publish(st);
 }
 

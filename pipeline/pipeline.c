@@ -447,6 +447,7 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
     if (rc < 0) goto undo;
     p->orch = hg_orch_new(p->prog->orch, p->prog->n_inputs);
     p->host = hg_host_new(&ho, &ev);
+    hg_circuit_pool(p->circuit, hg_host_pool(p->host), hg_circuit_wake, p);
     rc = make_inputs(p, err);
     if (rc == 0) rc = make_outputs(p, err);
     if (rc == 0) rc = hg_circuit_thread_start(p, err);

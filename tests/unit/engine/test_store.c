@@ -1,6 +1,7 @@
 /* Stores under stress: allocations that fail anywhere, hashes that all collide, merges between steps, readers on other
  * threads. test-labels: threads */
 #include "base/hg.h"
+#include "base/loop.h"
 #include <pthread.h>
 #include "tests/unit/engine/circuit_fixture.h"
 
@@ -396,6 +397,115 @@ static void readers_see_whole_steps_while_the_circuit_goes_on(void **state)
     prog_release(&o.p);
 }
 
+/* --- segments made ahead --- */
+
+typedef struct {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool open;
+    unsigned woken;
+} gate_t;
+
+static void gate_hold(void *arg, unsigned worker)
+{
+    gate_t *g = arg;
+    (void)worker;
+    pthread_mutex_lock(&g->lock);
+    while (!g->open) pthread_cond_wait(&g->cond, &g->lock);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void gate_open(gate_t *g)
+{
+    pthread_mutex_lock(&g->lock);
+    g->open = true;
+    pthread_cond_broadcast(&g->cond);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void gate_woken(void *arg)
+{
+    gate_t *g = arg;
+    pthread_mutex_lock(&g->lock);
+    g->woken++;
+    pthread_cond_broadcast(&g->cond);
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* Keys first, first + stride … below end. */
+static void upsert_some(one_t *o, int64_t first, int64_t stride, int64_t end, int value)
+{
+    enum { CHUNK = 10000 };
+    for (int64_t k = first; k < end; k += CHUNK * stride) {
+        hg_changeb_t b;
+        hg_changeb_init(&b, &o->p.rels[0].schema);
+        for (int64_t i = k; i < HG_MIN(k + CHUNK * stride, end); i += stride) {
+            row_t row = { .k = i, .s = value, .d = -1, .n = -1, .l = -1 };
+            put_row(&b, &row);
+            hg_changeb_row(&b, HG_OP_UPSERT, NULL);
+        }
+        hg_change_t *c = hg_changeb_seal(&b);
+        hg_changeb_release(&b);
+        assert_int_equal(one_run(o, c, 0), 0);
+        hg_change_drop(c);
+        hg_circuit_merge(o->c, 200);
+    }
+}
+
+static int64_t sum_of_keys(one_t *o)
+{
+    hg_snap_t *snap = hg_circuit_snap(o->c, 0);
+    uint64_t cursor = 0;
+    int64_t sum = 0;
+    hg_part_t *part;
+    while (hg_snap_scan(snap, &cursor, (uint32_t[]){ COL_K }, 1, &part, &o->err) == 0 && part) {
+        for (uint32_t i = 0; i < part->n; i++) sum += HG_COL(part->batch->cols[0], int64_t)[i];
+        hg_part_drop(part);
+    }
+    hg_snap_drop(snap);
+    return sum;
+}
+
+/* A pool that is busy holds up neither steps nor the end; one that answers lets the merge go on. */
+static void segments_are_made_ahead_on_the_pool(void **state)
+{
+    enum { KEYS = 150000 };
+    (void)state;
+    for (int early = 0; early < 2; early++) {
+        one_t o;
+        hg_store_stats_t st;
+        gate_t g = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+        hg_pool_t *pool = hg_pool_new(1);
+        one_open(&o, "0", false);
+        hg_circuit_pool(o.c, pool, gate_woken, &g);
+        hg_pool_submit(pool, gate_hold, NULL, NULL, &g);
+        upsert_some(&o, 0, 1, KEYS, 1);
+        upsert_some(&o, 0, 3, KEYS, 2);
+        upsert_some(&o, 1, 3, KEYS, 3);
+        assert_int_equal(sum_of_keys(&o), (int64_t)KEYS * (KEYS - 1) / 2);
+        hg_circuit_stats(o.c, 0, &st);
+        assert_true(st.dead_rows == KEYS / 3 * 2); /* a merge waits for its segment */
+        assert_false(hg_circuit_merge(o.c, 1000));
+        gate_open(&g);
+        if (!early) {
+            unsigned seen = 0;
+            while (st.dead_rows > (st.rows + st.dead_rows) / 3) {
+                pthread_mutex_lock(&g.lock);
+                while (g.woken == seen) pthread_cond_wait(&g.cond, &g.lock);
+                seen = g.woken;
+                pthread_mutex_unlock(&g.lock);
+                while (hg_circuit_merge(o.c, 1000)) {
+                }
+                hg_circuit_stats(o.c, 0, &st);
+            }
+            upsert_some(&o, 0, 1, KEYS, 4); /* with the spare that is there by now */
+            assert_int_equal(sum_of_keys(&o), (int64_t)KEYS * (KEYS - 1) / 2);
+        }
+        one_close(&o);
+        hg_pool_free(pool);
+    }
+}
+
 /* --- allocations --- */
 
 static void upserts_allocate_per_chunk_not_per_row(void **state)
@@ -438,6 +548,7 @@ int main(void)
         cmocka_unit_test(merge_bounds_the_dead),
         cmocka_unit_test(snapshot_pins_memory_until_dropped),
         cmocka_unit_test(readers_see_whole_steps_while_the_circuit_goes_on),
+        cmocka_unit_test(segments_are_made_ahead_on_the_pool),
         cmocka_unit_test(upserts_allocate_per_chunk_not_per_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
