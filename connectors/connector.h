@@ -157,6 +157,8 @@ hg_lane_t *hg_lane_open(hg_input_t *in, uint64_t origin);
  * input cannot replay. */
 hg_lane_t *hg_lane_open_key(hg_input_t *in, uint64_t key, uint64_t origin);
 uint64_t   hg_lane_id(const hg_lane_t *l);
+/* The position before which the circuit has taken everything; 0 while nothing was taken. */
+uint64_t   hg_lane_taken(const hg_lane_t *l);
 void       hg_lane_user(hg_lane_t *l, void *user);
 void      *hg_lane_get_user(const hg_lane_t *l);
 /* Byte streams: ask where to read into, then tell how many bytes came. *room >= want unless memory is out (NULL). The bytes

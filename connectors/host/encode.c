@@ -15,13 +15,16 @@ static bool must_flush(const hg_output_t *out)
 {
     if (!out->buffer) return false;
     if (out->flush_due || out->stopping) return true;
-    return !hg_list_empty(&out->queue) && HG_ENTRY(out->queue.next, hg_outitem_t, link)->snapshot;
+    if (hg_list_empty(&out->queue)) return out->buffer->step == out->flush_at;
+    const hg_outitem_t *next = HG_ENTRY(out->queue.next, hg_outitem_t, link);
+    return next->snapshot || (out->buffer->step <= out->flush_at && next->step > out->flush_at);
 }
 
 /* [m] */
 static bool has_work(const hg_output_t *out)
 {
     if (out->failed || out->now) return out->item || out->buffer;
+    if (out->gated) return false;
     return out->pending < HG_OUT_PENDING && (out->item || !hg_list_empty(&out->queue) || must_flush(out));
 }
 
@@ -120,6 +123,8 @@ static void end_item(hg_output_t *out)
     hg_outblock_t *b = block_new(out);
     b->end = true;
     b->wrote = out->wrote;
+    b->first = it->first;
+    b->seq = it->seq;
     b->processed = it->processed;
     b->steps = it->steps;
     out->wrote = false;
@@ -183,13 +188,17 @@ static bool merge(hg_output_t *out, hg_outitem_t *it)
     hg_outitem_t *b = out->buffer;
     uint64_t mem = it->mem;
     hg_output_uncharge(out, it);
+    hg_output_kept_buffered(out, it);
     if (!b) {
         b = out->buffer = HG_NEW(hg_outitem_t);
         hg_list_init(&b->link);
+        b->first = it->first;
+        b->first_seq = it->first_seq;
         out->consolidate_at = out->buffer_records;
         if (out->buffer_ms != UINT64_MAX) hg_output_arm_timer(out);
     }
     b->step = it->step;
+    b->seq = it->seq;
     b->processed = it->processed;
     b->steps += it->steps;
     b->records += it->records;
@@ -214,13 +223,13 @@ static void flush(hg_output_t *out)
     pthread_mutex_lock(&out->mu);
     out->flush_due = false;
     if (out->paused) {
+        hg_output_unkeep(out, b->first_seq, b->seq);
         hg_delta_release(&b->delta);
         b->records = 0;
     }
     pthread_mutex_unlock(&out->mu);
     set_buffered(out);
     begin_item(out, b);
-    b->mem = 0; /* the queue's charge ended when it was merged */
 }
 
 /* --- the task --- */
@@ -233,6 +242,11 @@ static hg_outitem_t *dequeue(hg_output_t *out, bool *wake)
     hg_outitem_t *it = HG_ENTRY(n, hg_outitem_t, link);
     out->queued_records -= it->records;
     if (it->delta.n) out->queued_batches--;
+    if (it->step <= out->resume) { /* the sink has it from an earlier run */
+        hg_output_uncharge(out, it);
+        hg_delta_release(&it->delta);
+        it->records = 0;
+    }
     *wake = out->full_told;
     out->full_told = false;
     return it;
@@ -269,6 +283,7 @@ static void encode_task(void *arg, unsigned worker)
         if (out->failed || out->now) drop_all(out);
         if (!has_work(out)) {
             out->encoding = false;
+            hg_output_write_notify(out); /* inside the lock: without `encoding` the loop may be gone at any time */
             pthread_mutex_unlock(&out->mu);
             break;
         }
@@ -288,7 +303,6 @@ static void encode_task(void *arg, unsigned worker)
         }
         if (!hg_slicer_more(&out->slicer)) end_item(out);
     }
-    hg_output_write_post(out);
     hg_output_drop(out);
 }
 

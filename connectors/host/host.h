@@ -29,6 +29,7 @@ typedef struct hg_host_opts {
     uint64_t   max_record_bytes; /* the longest record that is accepted; 0 = 128 MiB. One above 256 KiB is read alone */
     const char *durable_name;    /* pipeline's name, for hg_out_durable_id; NULL = "pipeline" */
     bool       exactly_once;     /* outputs: transactions; nothing of step n is made final in a sink before hg_host_durable(n) */
+    bool       keep_owed;        /* outputs keep each delta until the sink has it: hg_output_owed(). Implied by exactly_once */
     bool       keep_payload;     /* push endpoints: chunks keep their raw bytes for the journal (hg_chunk_t.raw) */
 } hg_host_opts_t;
 
@@ -94,7 +95,8 @@ int  hg_push_replay(hg_input_t *in, hg_str_t raw, hg_err_t *err);
  * false: not yet, `wake` will come. */
 bool hg_host_take_exact(hg_host_t *h, uint32_t conn, uint64_t lane_key, uint64_t begin, uint64_t end, hg_chunk_t **ret);
 
-/* Any thread. Steps up to this one are in the journal: outputs may make them final. Only with exactly_once. */
+/* Any thread. Steps up to this one are in the journal: outputs may make them final. Only with exactly_once; also after a
+ * restore, for the steps that came from the checkpoint and the journal. Does not go back. */
 void hg_host_durable(hg_host_t *h, uint64_t step);
 
 int  hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t out, const hg_schema_t *schema, hg_output_t **ret, hg_err_t *err);
@@ -105,13 +107,16 @@ bool hg_output_paused(const hg_output_t *out);
 /* --- durable progress ---
  * Any thread, after the circuit has pushed `step`. done(arg, state): on the control loop, once every step <= `step` is
  * delivered; state is a JSON object for hg_output_restore ({"step":…,"position":…,counters}). Empty: the output is
- * closed or failed for good before that. One at a time per output; a new call replaces the one before (done with empty). */
+ * closed or failed for good before that. One at a time per output; a new call replaces the one before (done with empty).
+ * Where the sink took later steps in one batch with this one, or went past it long ago, the state is that of the later
+ * step and has it as "through": exactly once then leaves the steps up to it out, at least once repeats them. */
 void hg_output_save(hg_output_t *out, uint64_t step, void (*done)(void *arg, hg_str_t state), void *arg);
 /* The deltas of steps <= `step` that are not delivered, oldest first: fn(arg, step, delta) with the delta borrowed. Any thread.
- * What is being written right now counts as not delivered. The answer is the state to restore beneath them. */
+ * What is being written right now counts as not delivered. The answer is the state to restore beneath them. A failed
+ * output owes nothing: its state is where it failed. HG_EUNSUPPORTED without keep_owed, unless all is delivered. */
 int hg_output_owed(hg_output_t *out, uint64_t step, int (*fn)(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err), void *arg,
                    hg_jw_t *state, hg_err_t *err);
-/* Control loop, before hg_output_start. */
+/* Control loop, before hg_output_start. Counters go on from there; the sink is cut back when it starts. HG_EPARSE. */
 int hg_output_restore(hg_output_t *out, const hg_json_t *state, hg_err_t *err);
 /* Drain what is queued, then disconnect and close; now: without draining. → output_closed */
 void hg_output_stop(hg_output_t *out, bool now);

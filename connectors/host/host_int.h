@@ -47,6 +47,9 @@ struct hg_host {
     unsigned n_io;
     hg_pool_t *pool;
     uint64_t in_limit, out_limit, max_record;
+    char *durable_name;
+    bool exactly_once, keep_payload, keep_owed;
+    _Atomic uint64_t durable; /* steps that are in the journal (exactly_once) */
     atomic_uint next_loop;
     _Atomic uint64_t next_lane;
     _Atomic uint64_t in_bytes, out_bytes; /* held by inputs (chunk buffers, parsed rows), by output queues */
@@ -57,6 +60,7 @@ struct hg_host {
     atomic_uint n_ready;          /* written under mu */
     uint64_t take_no;             /* [h] */
     hg_list_t waiters;            /* [h] for the byte budget, first come first served */
+    hg_list_t outputs;            /* [h] exactly_once: all of them */
     hg_waiter_t *token;           /* [h] who holds the overdraft */
     uint64_t jobs;                /* [h] chunks cut and not yet done: as long as there is one, memory will come back */
     void *spare[HG_SPARE_CHUNKS]; /* [h] chunk buffers of HG_CHUNK_BYTES */

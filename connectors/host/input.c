@@ -507,10 +507,10 @@ typedef struct {
 static void save_done(void *arg)
 {
     save_t *s = arg;
+    hg_input_drop(s->in); /* first, as in run_event */
     s->done(s->arg, hg_buf_str(&s->text));
     hg_buf_release(&s->text);
     hg_free(s->ranges);
-    hg_input_drop(s->in);
     hg_free(s);
 }
 
@@ -699,6 +699,17 @@ static void consume(hg_input_t *in, const hg_range_t *r)
         in->consumed = hg_xgrow(in->consumed, sizeof(hg_range_t) * in->cap_consumed);
     }
     in->consumed[in->n_consumed++] = *r;
+}
+
+uint64_t hg_lane_taken(const hg_lane_t *l)
+{
+    hg_input_t *in = l->in;
+    uint64_t taken = 0;
+    pthread_mutex_lock(&in->mu);
+    for (uint32_t i = 0; i < in->n_consumed; i++)
+        if (in->consumed[i].lane == l->id) taken = in->consumed[i].end;
+    pthread_mutex_unlock(&in->mu);
+    return taken;
 }
 
 void hg_chunk_done(hg_chunk_t *c)

@@ -39,6 +39,9 @@ void hg_output_drop(hg_output_t *out)
 {
     if (atomic_fetch_sub(&out->refs, 1) != 1) return;
     hg_host_t *h = out->host;
+    pthread_mutex_lock(&h->mu);
+    if (hg_list_linked(&out->host_link)) hg_list_del(&out->host_link);
+    pthread_mutex_unlock(&h->mu);
     for (hg_list_t *it; (it = hg_list_pop(&out->queue)) != NULL;) {
         hg_outitem_t *item = HG_ENTRY(it, hg_outitem_t, link);
         hg_output_uncharge(out, item);
@@ -50,6 +53,7 @@ void hg_output_drop(hg_output_t *out)
     hg_outitem_free(out->item);
     hg_outitem_free(out->buffer);
     hg_outblock_free(out->fill);
+    hg_output_owed_release(out);
     if (out->encoder) out->format->encoder_free(out->encoder);
     hg_buf_release(&out->out_buf);
     hg_buf_release(&out->key_buf);
@@ -60,8 +64,17 @@ void hg_output_drop(hg_output_t *out)
     hg_free(out->acks);
     hg_free(out->inst);
     hg_free(out->name);
+    hg_free(out->durable_id);
     hg_free(out);
     atomic_fetch_sub(&h->endpoints, 1);
+}
+
+static char *durable_id(const hg_host_t *h, const char *endpoint)
+{
+    size_t n = sizeof "headgate.." + strlen(h->durable_name) + strlen(endpoint);
+    char *id = hg_xnew(n);
+    snprintf(id, n, "headgate.%s.%s", h->durable_name, endpoint);
+    return id;
 }
 
 static int output_make(hg_host_t *h, const char *endpoint, uint32_t id, const hg_schema_t *schema,
@@ -77,6 +90,7 @@ static int output_make(hg_host_t *h, const char *endpoint, uint32_t id, const hg
     atomic_fetch_add(&h->endpoints, 1);
     out->host = h;
     out->name = hg_xstrdup(endpoint);
+    out->durable_id = durable_id(h, endpoint);
     out->id = id;
     out->schema = schema;
     out->format = format;
@@ -89,6 +103,13 @@ static int output_make(hg_host_t *h, const char *endpoint, uint32_t id, const hg
     pthread_mutex_init(&out->mu, NULL);
     hg_list_init(&out->queue);
     hg_list_init(&out->blocks);
+    hg_list_init(&out->kept);
+    hg_list_init(&out->host_link);
+    if (h->exactly_once) {
+        pthread_mutex_lock(&h->mu);
+        hg_list_add_tail(&h->outputs, &out->host_link);
+        pthread_mutex_unlock(&h->mu);
+    }
     hg_buf_init(&out->out_buf, HG_BUF_NOMAX);
     hg_buf_init(&out->key_buf, HG_BUF_NOMAX);
     *ret = out;
@@ -121,6 +142,8 @@ int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t id, const h
     out->buffer_ms = spec->max_output_buffer_time_millis ? spec->max_output_buffer_time_millis : UINT64_MAX;
     out->buffer_records = spec->max_output_buffer_size_records ? spec->max_output_buffer_size_records : 10000000;
     out->inst = hg_xzero(out->type->inst_size);
+    out->keeps = h->keep_owed;
+    out->gated = h->exactly_once && (out->type->caps & HG_OUT_STORES_STEP);
     *ret = out;
     return 0;
 }
@@ -167,8 +190,8 @@ void hg_output_free(hg_output_t *out)
 
 void hg_output_uncharge(hg_output_t *out, hg_outitem_t *it)
 {
-    atomic_fetch_sub(&out->host->out_bytes, it->mem);
-    it->mem = 0;
+    atomic_fetch_sub(&out->host->out_bytes, it->charge);
+    it->charge = 0;
 }
 
 /* [m] Rows thrown away; the item stays in line for the progress. */
@@ -177,6 +200,7 @@ static void discard(hg_output_t *out, hg_outitem_t *it)
     out->queued_records -= it->records;
     if (it->delta.n) out->queued_batches--;
     it->records = 0;
+    it->kept = NULL;
     hg_delta_release(&it->delta);
     hg_output_uncharge(out, it);
 }
@@ -185,7 +209,10 @@ void hg_output_pause(hg_output_t *out, bool paused)
 {
     pthread_mutex_lock(&out->mu);
     out->paused = paused;
-    if (paused) HG_LIST_EACH(n, &out->queue) discard(out, HG_ENTRY(n, hg_outitem_t, link));
+    if (paused && !hg_list_empty(&out->queue)) {
+        hg_output_unkeep(out, HG_ENTRY(out->queue.next, hg_outitem_t, link)->first_seq, UINT64_MAX);
+        HG_LIST_EACH(n, &out->queue) discard(out, HG_ENTRY(n, hg_outitem_t, link));
+    }
     pthread_mutex_unlock(&out->mu);
     hg_output_pump(out);
     hg_host_wake(out->host);
@@ -232,14 +259,17 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
         hg_delta_release(&taken);
         rows = 0;
     }
+    uint64_t seq = ++out->seq;
     hg_outitem_t *last = hg_list_empty(&out->queue) ? NULL : HG_ENTRY(out->queue.prev, hg_outitem_t, link);
     if (rows == 0 && last && last->delta.n == 0) { /* progress only: one item for any number of steps */
         last->step = step;
+        last->seq = seq;
         last->processed = processed;
         last->steps++;
     } else {
         hg_outitem_t *it = HG_NEW(hg_outitem_t);
-        it->step = step;
+        it->first = it->step = step;
+        it->first_seq = it->seq = seq;
         it->processed = processed;
         it->steps = 1;
         it->records = rows;
@@ -248,7 +278,9 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
         it->dropped = out->dropped;
         if (rows) {
             it->mem = delta_mem(&it->delta) + ITEM_COST;
-            atomic_fetch_add(&out->host->out_bytes, it->mem);
+            it->charge = it->mem;
+            atomic_fetch_add(&out->host->out_bytes, it->charge);
+            if (out->keeps) hg_output_keep(out, it);
             out->queued_records += rows;
             out->queued_batches++;
         }
@@ -277,7 +309,7 @@ bool hg_output_full(const hg_output_t *cout)
     bool full = false;
     if (!out->type && !out->backpressure) return false;
     pthread_mutex_lock(&out->mu);
-    if (!out->failed && !out->paused && !out->now && out->queued_batches)
+    if (!out->failed && !out->paused && !out->now && (out->queued_batches || !hg_list_empty(&out->kept)))
         full = out->queued_records >= out->max_queued_records ||
                atomic_load(&out->host->out_bytes) >= out->host->out_limit;
     if (full) out->full_told = true;
@@ -294,13 +326,20 @@ uint64_t hg_tap_dropped(const hg_output_t *out)
     return out->tap_dropped;
 }
 
-void hg_output_advance(hg_output_t *out, uint64_t step, uint64_t processed, uint64_t steps)
+void hg_output_advance(hg_output_t *out, const hg_outpos_t *to, uint32_t n, bool data)
 {
+    hg_list_t gone;
+    hg_list_init(&gone);
     pthread_mutex_lock(&out->mu);
-    out->processed_input = processed;
-    out->processed_steps += steps;
-    if (!out->failed && step > atomic_load(&out->delivered)) atomic_store(&out->delivered, step);
+    for (uint32_t i = 0; i < n; i++) {
+        out->processed_input = to[i].processed;
+        out->processed_steps += to[i].steps;
+        if (out->failed) continue;
+        hg_output_confirmed(out, &to[i], data, &gone);
+        if (to[i].through > atomic_load(&out->delivered)) atomic_store(&out->delivered, to[i].through);
+    }
     pthread_mutex_unlock(&out->mu);
+    hg_outkept_free(out, &gone);
     hg_host_wake(out->host);
 }
 

@@ -19,8 +19,12 @@
 
 /* A step in the queue. No delta: it only moves the progress on. */
 typedef struct hg_outitem {
-    hg_list_t link; /* on out->queue [m] */
-    uint64_t step, records, mem, processed, steps;
+    hg_list_t link;                                /* on out->queue [m] */
+    uint64_t first, step; /* the output buffer merges steps: from first to step */
+    uint64_t first_seq, seq; /* numbers of the pushes */
+    uint64_t records, mem, processed, steps;
+    uint64_t charge;                               /* bytes charged to the budget, unless `kept` is */
+    struct hg_outkept *kept;                       /* [m] until the sink confirms: the same delta */
     hg_delta_t delta;
     bool snapshot;
     uint64_t dropped; /* taps: batches dropped before this one */
@@ -39,7 +43,7 @@ typedef struct hg_outblock {
     hg_outmsg_t *msgs; /* NULL: one write of all data */
     uint32_t n_msgs, cap_msgs;
     uint32_t next; /* [L] messages written so far */
-    uint64_t step, records;
+    uint64_t first, step, seq, records;
     bool end, wrote; /* end: the step is complete; wrote: it had data, so the sink must confirm it */
     bool snapshot;
     uint64_t processed, steps, dropped;
@@ -55,19 +59,39 @@ void hg_slicer_init(hg_slicer_t *s, const hg_delta_t *d, bool whole);
 bool hg_slicer_more(const hg_slicer_t *s);
 int hg_slicer_next(hg_slicer_t *s, uint32_t max_rows, hg_delta_t *ret, hg_err_t *err);
 
-typedef struct hg_outack {
-    uint64_t step;    /* the sink must confirm this */
-    uint64_t through; /* then all steps up to here are delivered */
-    uint64_t processed, steps;
-} hg_outack_t;
+/* How far a sink is: after a batch that it must confirm, or has confirmed. */
+typedef struct hg_outpos {
+    uint64_t first, step; /* steps of the batch: the sink confirms `step` */
+    uint64_t through;     /* then all steps up to here are delivered; what is between had no data */
+    uint64_t seq;         /* and all pushes up to this one */
+    uint64_t position;    /* the transport's */
+    uint64_t records, bytes; /* sent so far, this batch included */
+    uint64_t processed, steps; /* total; of this batch */
+} hg_outpos_t;
+
+/* A delta that is owed: kept until the sink has confirmed it (hg_host_opts_t.keep_owed). */
+typedef struct hg_outkept {
+    hg_list_t link; /* on out->kept [m], in the order of pushes */
+    uint64_t seq, step, charge;
+    hg_delta_t delta;
+} hg_outkept_t;
+
+#define HG_OUT_HISTORY 1024u /* confirmed batches whose position is remembered */
+
+typedef struct hg_outsave {
+    void (*done)(void *arg, hg_str_t state); /* NULL: none is asked for */
+    void *arg;
+    uint64_t step, seq;
+} hg_outsave_t;
 
 struct hg_output {
     hg_host_t *host; /* [k] down to backpressure */
     hg_loop_t *loop;
     const hg_output_type_t *type; /* NULL: tap */
     const void *cfg;
-    char *name;
+    char *name, *durable_id;
     uint32_t id;
+    bool keeps; /* keeps deltas until they are delivered, and the history */
     const hg_schema_t *schema;
     const hg_type_t **types; /* of the columns, for consolidation */
     const hg_format_type_t *format;
@@ -79,13 +103,19 @@ struct hg_output {
     bool backpressure;
     atomic_uint refs;
     _Atomic uint64_t delivered;
+    atomic_bool waits_durable; /* the writer stopped before a step that the journal does not have yet */
+    hg_list_t host_link;       /* [h] on host->outputs, if the host works exactly once */
 
     /* [L] */
     void *inst;
     bool open_called, start_called, ready, eagain, writing, stop_called, close_called, closed, closed_sent;
     hg_outblock_t *cur; /* being written: not in blocks any more, still in pending */
-    hg_outack_t *acks;
+    hg_outpos_t *acks;
     uint32_t n_acks, cap_acks;
+    bool ending, confirmed; /* inside end_batch; the sink answered from inside it, for confirmed_step */
+    uint64_t confirmed_step;
+    bool restored; /* [C] before start */
+    uint64_t restore_position;
     uint64_t tap_dropped;
     uv_timer_t *timer; /* the output buffer's age; heap */
 
@@ -96,6 +126,16 @@ struct hg_output {
     size_t pending;
     uint64_t queued_records, queued_batches, buffered_records, buffered_batches, transmitted_records, transmitted_bytes;
     uint64_t n_encode_errors, n_transport_errors, processed_input, processed_steps, dropped, buffer_mem;
+    uint64_t seq;    /* pushes so far */
+    uint64_t resume; /* steps up to here are with the sink already */
+    bool gated;      /* nothing is encoded before the sink has said where it resumes */
+    hg_list_t kept;
+    hg_outpos_t at;         /* the last one confirmed */
+    hg_outpos_t *history;   /* ring: confirmed ones, at[n - 1] is the last */
+    uint32_t n_history, history_at;
+    hg_outsave_t save;
+    bool gone;         /* closed: what is asked now gets no answer */
+    uint64_t flush_at; /* the output buffer is flushed when it has this step: a checkpoint wants its position */
     char fatal[512];
     hg_health_t health;
     hg_errlist_t transport_errors, encode_errors;
@@ -115,7 +155,9 @@ hg_output_t *hg_output_retain(hg_output_t *out);
 void hg_output_drop(hg_output_t *out);
 void hg_output_pump(hg_output_t *out);       /* any thread, no lock: starts the encode task if there is work */
 void hg_output_write_post(hg_output_t *out); /* any thread, no lock */
-void hg_output_advance(hg_output_t *out, uint64_t step, uint64_t processed, uint64_t steps); /* delivered */
+void hg_output_write_notify(hg_output_t *out); /* [m] the same */
+/* Delivered, in order. data: batches that the sink has confirmed, not only steps without any. */
+void hg_output_advance(hg_output_t *out, const hg_outpos_t *to, uint32_t n, bool data);
 void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *err);
 void hg_output_arm_timer(hg_output_t *out); /* any thread: the buffer got its first rows */
 void hg_outitem_free(hg_outitem_t *it);
@@ -123,5 +165,16 @@ void hg_outblock_free(hg_outblock_t *b);
 void hg_output_cmd_start(void *out); /* write.c, loop */
 void hg_output_cmd_stop(void *out);
 void hg_output_uncharge(hg_output_t *out, hg_outitem_t *it); /* leaves the queue */
+
+/* owed.c */
+void hg_output_keep(hg_output_t *out, hg_outitem_t *it);                     /* [m] it has rows and a charge */
+void hg_output_unkeep(hg_output_t *out, uint64_t first, uint64_t last); /* [m] pushes thrown away, by number */
+void hg_output_kept_buffered(hg_output_t *out, hg_outitem_t *it);            /* no lock: not the queue's any more */
+/* [m] One batch more; what is owed no longer goes to `gone`, for hg_outkept_free without the lock. */
+void hg_output_confirmed(hg_output_t *out, const hg_outpos_t *to, bool data, hg_list_t *gone);
+void hg_outkept_free(hg_output_t *out, hg_list_t *gone);
+void hg_output_give_up(hg_output_t *out); /* no lock: failed or closed; nothing is owed, nobody waits */
+void hg_output_owed_release(hg_output_t *out);
+bool hg_output_may_end(hg_output_t *out, uint64_t step); /* [L] false: not durable yet, a write will be posted */
 
 #endif

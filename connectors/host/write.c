@@ -24,13 +24,18 @@ static void run_write(void *arg)
     hg_output_drop(out);
 }
 
+void hg_output_write_notify(hg_output_t *out)
+{
+    if (out->write_posted) return;
+    out->write_posted = true;
+    hg_loop_post(out->loop, run_write, hg_output_retain(out));
+}
+
 void hg_output_write_post(hg_output_t *out)
 {
     pthread_mutex_lock(&out->mu);
-    bool post = !out->write_posted;
-    out->write_posted = true;
+    hg_output_write_notify(out);
     pthread_mutex_unlock(&out->mu);
-    if (post) hg_loop_post(out->loop, run_write, hg_output_retain(out));
 }
 
 static void count_sent(hg_output_t *out, uint64_t records, uint64_t bytes)
@@ -78,9 +83,19 @@ static void push_ack(hg_output_t *out, const hg_outblock_t *b)
 {
     if (out->n_acks == out->cap_acks) {
         out->cap_acks = out->cap_acks ? out->cap_acks * 2 : 16;
-        out->acks = hg_xgrow(out->acks, sizeof(hg_outack_t) * out->cap_acks);
+        out->acks = hg_xgrow(out->acks, sizeof(hg_outpos_t) * out->cap_acks);
     }
-    out->acks[out->n_acks++] = (hg_outack_t){ b->step, b->step, b->processed, b->steps };
+    hg_outpos_t *ack = &out->acks[out->n_acks++];
+    *ack = (hg_outpos_t){ .first = b->first,
+                          .step = b->step,
+                          .through = b->step,
+                          .seq = b->seq,
+                          .processed = b->processed,
+                          .steps = b->steps };
+    pthread_mutex_lock(&out->mu);
+    ack->records = out->transmitted_records;
+    ack->bytes = out->transmitted_bytes;
+    pthread_mutex_unlock(&out->mu);
 }
 
 static void end_step(hg_output_t *out, const hg_outblock_t *b)
@@ -88,17 +103,25 @@ static void end_step(hg_output_t *out, const hg_outblock_t *b)
     if (b->wrote && out->type) {
         hg_err_t err = HG_ERR_INIT;
         push_ack(out, b);
+        out->ending = true; /* a sink that confirms at once is heard when its position is known */
         int rc = out->type->end_batch(out, b->step, &err);
-        if (rc >= 0) return;
-        hg_out_error(out, "end_batch", &err);
-        hg_out_delivered(out, b->step); /* the sink will not confirm it any more; the error tells of the loss */
+        out->ending = false;
+        if (out->type->position) out->acks[out->n_acks - 1].position = out->type->position(out);
+        bool confirmed = out->confirmed || rc < 0;
+        uint64_t upto = rc < 0 ? b->step : out->confirmed_step;
+        out->confirmed = false;
+        if (rc < 0) hg_out_error(out, "end_batch", &err);
+        if (confirmed)
+            hg_out_delivered(out, upto); /* after an error: it will not confirm; the error tells of the loss */
     } else if (out->n_acks) {
-        hg_outack_t *last = &out->acks[out->n_acks - 1];
+        hg_outpos_t *last = &out->acks[out->n_acks - 1];
         last->through = b->step;
+        last->seq = b->seq;
         last->processed = b->processed;
         last->steps += b->steps;
     } else {
-        hg_output_advance(out, b->step, b->processed, b->steps);
+        hg_outpos_t to = { .through = b->step, .seq = b->seq, .processed = b->processed, .steps = b->steps };
+        hg_output_advance(out, &to, 1, false);
     }
 }
 
@@ -119,6 +142,13 @@ static void cur_done(hg_output_t *out)
     hg_output_pump(out);
 }
 
+/* Exactly once: what cannot be taken back waits until the journal has the step. */
+static bool may_finish(hg_output_t *out, const hg_outblock_t *b)
+{
+    bool final = out->type ? b->end && b->wrote : !b->end;
+    return !final || hg_output_may_end(out, b->step);
+}
+
 static void write_some(hg_output_t *out)
 {
     if (out->writing) return;
@@ -130,6 +160,7 @@ static void write_some(hg_output_t *out)
             out->cur = HG_ENTRY(hg_list_pop(&out->blocks), hg_outblock_t, link);
         pthread_mutex_unlock(&out->mu);
         if (over || !out->cur) break;
+        if (!may_finish(out, out->cur)) break;
         if (out->cur->end)
             end_step(out, out->cur);
         else if (!write_block(out, out->cur))
@@ -163,6 +194,7 @@ static void drop_blocks(hg_output_t *out)
         hg_output_uncharge(out, item);
         hg_outitem_free(item);
     }
+    hg_output_give_up(out);
     hg_output_pump(out); /* the encode task drops what it holds */
     hg_host_wake(out->host);
 }
@@ -200,6 +232,7 @@ void hg_out_closed(hg_output_t *out)
     HG_ON_LOOP(out->loop);
     if (HG_NEVER(out->closed)) return;
     out->closed = true;
+    hg_output_give_up(out);
     if (!out->type && out->tap.closed) out->tap.closed(out->tap.arg);
     check_stop(out);
 }
@@ -208,13 +241,13 @@ void hg_out_closed(hg_output_t *out)
 static void check_stop(hg_output_t *out)
 {
     pthread_mutex_lock(&out->mu);
-    bool stopping = out->stopping, over = out->failed || out->now;
-    bool idle = !out->encoding && !out->item && !out->buffer && !out->cur && hg_list_empty(&out->queue) &&
+    bool stopping = out->stopping, over = out->failed || out->now, encoding = out->encoding;
+    bool idle = !encoding && !out->item && !out->buffer && !out->cur && hg_list_empty(&out->queue) &&
                 hg_list_empty(&out->blocks);
     pthread_mutex_unlock(&out->mu);
     if (!stopping) return;
     if (out->closed) {
-        if (!out->closed_sent) {
+        if (!out->closed_sent && !encoding) { /* the encode task still posts to this loop; its post brings us back */
             out->closed_sent = true;
             hg_loop_post(out->host->control, run_closed, hg_output_retain(out));
         }
@@ -285,6 +318,11 @@ void hg_output_cmd_start(void *arg)
         hg_output_fail(out, "open", &err);
     } else {
         out->start_called = true;
+        if (out->restored && out->type->restore && (rc = out->type->restore(out, out->restore_position, &err)) < 0) {
+            hg_output_fail(out, "restore", &err);
+            hg_output_drop(out);
+            return;
+        }
         rc = out->type->start(out, &err);
         if (rc < 0) hg_output_fail(out, "start", &err);
     }
@@ -345,12 +383,32 @@ const char *hg_out_name(const hg_output_t *out)
 {
     return out->name;
 }
+const char *hg_out_durable_id(const hg_output_t *out)
+{
+    return out->durable_id;
+}
+bool hg_out_exactly_once(const hg_output_t *out)
+{
+    return out->host->exactly_once;
+}
+
+void hg_out_resume(hg_output_t *out, uint64_t step)
+{
+    HG_ON_LOOP(out->loop);
+    pthread_mutex_lock(&out->mu);
+    if (step > out->resume) out->resume = step;
+    pthread_mutex_unlock(&out->mu);
+}
 
 void hg_out_ready(hg_output_t *out)
 {
     HG_ON_LOOP(out->loop);
     out->ready = true;
+    pthread_mutex_lock(&out->mu);
+    out->gated = false;
+    pthread_mutex_unlock(&out->mu);
     hg_out_healthy(out);
+    hg_output_pump(out);
     hg_output_write_post(out); /* not from inside the transport's call */
 }
 
@@ -370,17 +428,16 @@ void hg_out_delivered(hg_output_t *out, uint64_t step)
 {
     HG_ON_LOOP(out->loop);
     uint32_t n = 0;
-    uint64_t through = 0, processed = 0, steps = 0;
-    while (n < out->n_acks && out->acks[n].step <= step) {
-        through = out->acks[n].through;
-        processed = out->acks[n].processed;
-        steps += out->acks[n].steps;
-        n++;
+    if (out->ending) {
+        out->confirmed = true;
+        out->confirmed_step = step;
+        return;
     }
+    while (n < out->n_acks && out->acks[n].step <= step) n++;
     if (!n) return;
+    hg_output_advance(out, out->acks, n, true);
     out->n_acks -= n;
-    memmove(out->acks, out->acks + n, sizeof(hg_outack_t) * out->n_acks);
-    hg_output_advance(out, through, processed, steps);
+    memmove(out->acks, out->acks + n, sizeof(hg_outpos_t) * out->n_acks);
     if (!out->n_acks) hg_output_write_post(out); /* a stop may wait for this */
 }
 
