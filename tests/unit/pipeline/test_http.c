@@ -183,9 +183,11 @@ static void *subscribe(void *arg)
         hg_buf_t b;
         static const char *const fmt[] = { "json", "csv" };
         hg_buf_init(&b, HG_BUF_NOMAX);
-        int fd =
-            dial(c->r, "POST /egress/%s?format=%s&backpressure=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
-                 dice(&c->seed, 2) ? "v" : "t", fmt[dice(&c->seed, 2)], dice(&c->seed, 2) ? "true" : "false");
+        int fd = dial(c->r,
+                      "POST /egress/%s?format=%s&backpressure=%s&send_snapshot=%s HTTP/1.1\r\nHost: x\r\n"
+                      "Content-Length: 0\r\n\r\n",
+                      dice(&c->seed, 2) ? "v" : "t", fmt[dice(&c->seed, 2)], dice(&c->seed, 2) ? "true" : "false",
+                      dice(&c->seed, 2) ? "true" : "false");
         assert_true(fd >= 0);
         switch (dice(&c->seed, 4)) {
         case 0:
@@ -238,6 +240,86 @@ static void test_subscribers_come_and_go(void **state)
     hg_loop_post(r.control, rig_stop_soft, &r);
     assert_true(join(subs, 6) > 0);
     rig_join(&r);
+}
+
+/* Streams of samples: some are left, the others end with the pipeline. */
+static void *watch_series(void *arg)
+{
+    client_t *c = arg;
+    while (!__atomic_load_n(c->stop, __ATOMIC_ACQUIRE)) {
+        hg_buf_t b;
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        int fd = dial(c->r, "GET /time_series_stream HTTP/1.1\r\nHost: x\r\n\r\n");
+        if (fd < 0) break;
+        switch (dice(&c->seed, 8)) {
+        case 0:
+            hear(fd, &b, "never said"); /* until it ends */
+            c->n += b.len > 5 && memcmp(b.p + b.len - 5, "0\r\n\r\n", 5) == 0;
+            break;
+        case 1:
+            hear(fd, &b, "\"m\":");
+            break;
+        default:
+            break;
+        }
+        close(fd);
+        hg_buf_release(&b);
+    }
+    return NULL;
+}
+
+static void test_series_streams(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        rig_t r;
+        client_t c[6];
+        int stop = 0;
+        rig_init(&r);
+        rig_up(&r, TABLE, true);
+        int fd = dial(&r, "GET /time_series_stream HTTP/1.1\r\nHost: x\r\n\r\n");
+        many(&r, c, 6, watch_series, &stop);
+        for (int i = 0; i < 50; i++) assert_int_equal(http(&r, "GET", "time_series", NULL, NULL), 200);
+        rig_down(&r, round % 2);
+        __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+        join(c, 6);
+        hg_buf_t b;
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        hear(fd, &b, "never said");
+        assert_non_null(strstr(b.p, "\"r\":0"));
+        assert_string_equal(b.p + b.len - 5, "0\r\n\r\n");
+        hg_buf_release(&b);
+        close(fd);
+    }
+}
+
+/* A subscriber with a snapshot sees every row once, those that came before and those that come while it begins. */
+static void test_snapshot_has_no_gap(void **state)
+{
+    (void)state;
+    rig_t r;
+    hg_buf_t b, body;
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    for (int k = 0; k < 4; k++) {
+        hg_buf_init(&body, HG_BUF_NOMAX);
+        put_rows(&body, (uint32_t)(1000000 + k * 20000), 20000);
+        int fd = -1;
+        if (k == 3)
+            fd = dial(&r, "POST /egress/v?format=csv&backpressure=true&send_snapshot=true HTTP/1.1\r\nHost: x\r\n"
+                          "Content-Length: 0\r\n\r\n");
+        assert_int_equal(http(&r, "POST", "ingress/t?format=json", body.p, NULL), 200);
+        hg_buf_release(&body);
+        if (k < 3) continue;
+        uint64_t n = 0;
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        assert_true(hear(fd, &b, "1079999,row 19999"));
+        for (const char *p = b.p; (p = memmem(p, b.len - (size_t)(p - b.p), ",row ", 5)); p += 5) n++;
+        assert_int_equal(n, 80000);
+        hg_buf_release(&b);
+        close(fd);
+    }
+    rig_down(&r, true);
 }
 
 /* A subscriber with backpressure that reads everything gets every record, whatever the others do. */
@@ -432,6 +514,8 @@ int main(void)
         cmocka_unit_test(test_drain_delivers_acknowledged),
         cmocka_unit_test(test_subscribers_come_and_go),
         cmocka_unit_test(test_subscriber_gets_all),
+        cmocka_unit_test(test_snapshot_has_no_gap),
+        cmocka_unit_test(test_series_streams),
         cmocka_unit_test(test_stuck_subscriber),
         cmocka_unit_test(test_queries_while_stepping),
         cmocka_unit_test(test_stop_while_queries_run),
