@@ -98,7 +98,7 @@ static const char *expectation(const hg_body_t *b, uint32_t i)
     case HG_KW_BETWEEN:
         return "an expression";
     case HG_KW_AS:
-        return i >= b->from + 3 && hg_kw_at(p, i - 3) == HG_KW_WITH ? "\"(\"" : "a name";
+        return "a name";
     case HG_KW_GROUP:
     case HG_KW_ORDER:
         return "BY";

@@ -226,6 +226,8 @@ static int as_word(hg_rw_t *r)
     hg_rw_put(r, r->i, "AS");
     if (top(r)->call == CALL_CAST) return hg_rw_type(r, r->i + 1);
     if (next_op(r, "(")) return 0; /* WITH x AS ( */
+    if (r->i >= r->b->from + 2 && kw(r, r->i - 2) == HG_KW_WITH && kw(r, r->i - 1) != HG_KW_ORDINALITY)
+        return hg_rw_encountered(r, HG_MIN(r->i + 1, r->b->to), "\"(\"");
     if (!nameish(r, r->i + 1) && kind(r, r->i + 1) != HG_TOK_STRING)
         return hg_rw_encountered(r, HG_MIN(r->i + 1, r->b->to), "a name");
     hg_rw_name(r, ++r->i); /* AS 'alias' too */

@@ -137,6 +137,9 @@ static const kit_case_t hints[] = {
       "E 1:43-47 Compilation error: From line 1, column 43 to line 1, column 47: Cannot apply '+' to arguments of type "
       "'<DATE> + <INTEGER>'\n"
       "  note a number of days is an interval: INTERVAL 1 DAY, or INTERVAL 1 DAY * n\n" },
+    { "CREATE FUNCTION f(s VARCHAR) RETURNS VARCHAR AS +s;",
+      "E 1:49-50 Compilation error: From line 1, column 49 to line 1, column 50: Cannot apply '+' to arguments of type "
+      "'+<VARCHAR>'\n" },
     { "CREATE FUNCTION f(i INT, s VARCHAR) RETURNS VARCHAR AS s || i;",
       "E 1:56-61 Compilation error: From line 1, column 56 to line 1, column 61: Cannot apply '||' to arguments of "
       "type "

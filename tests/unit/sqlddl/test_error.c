@@ -27,6 +27,8 @@ static const struct {
     { "SELECT a) FROM t", HG_EPARSE, "Encountered \")\" at line 1, column 9.", 1, 9, 1, 9 },
     { "SELECT a AS FROM t", HG_EPARSE, "Encountered \"FROM\" at line 1, column 13. Was expecting a name.", 1, 13, 1,
       16 },
+    { "WITH a AS SELECT 1 SELECT 2", HG_EPARSE, "Encountered \"SELECT\" at line 1, column 11. Was expecting \"(\".", 1,
+      11, 1, 16 },
     { "SELECT a all FROM t", HG_EPARSE, "Encountered \"all\" at line 1, column 10.", 1, 10, 1, 12 },
     { "SELECT a end FROM t", HG_EPARSE, "Encountered \"end\" at line 1, column 10.", 1, 10, 1, 12 },
     { "SELECT 1 +", HG_EPARSE, "Encountered \"<EOF>\" at line 1, column 10. Was expecting an expression.", 1, 10, 1,
