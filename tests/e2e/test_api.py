@@ -343,6 +343,20 @@ def test_egress_snapshot(daemon, pipeline, initial, backpressure):
     b.close()
 
 
+def test_output_with_snapshot(daemon, pipeline, tmp_path):
+    """A connector with send_snapshot sends the whole view: it is there from the pipeline's first step on."""
+    src = table("t", "n BIGINT NOT NULL", datagen("g", {"limit": 1000}), materialized=True)
+    p = pipeline(src + view("v", "SELECT n FROM t UNION ALL SELECT -1 - n AS n FROM t",
+                            file_out("o", tmp_path / "o.csv", "csv", send_snapshot=True), materialized=True))
+    daemon.wait_complete(p)
+    daemon.stop_pipeline(p, force=False)
+    assert sorted((tmp_path / "o.csv").read_text().splitlines()) == sorted(f"{n},1" for n in range(-1000, 1000))
+    r = daemon.request("PUT", "/v0/pipelines/refused", json={"name": "refused", "program_code": src + view(
+        "v", "SELECT n FROM t", file_out("o", tmp_path / "x.csv", "csv", send_snapshot=True))})
+    assert r.status_code == 201
+    until("it is refused", lambda: "requires a materialized output view" in json.dumps(daemon.get("/v0/pipelines/refused").json()["program_error"]))
+
+
 def test_egress_snapshot_needs_contents(daemon, pipeline):
     p = pipeline(T + table("plain", "id BIGINT") + view("v", "SELECT id FROM t"))
     for what in ("v", "plain"):
