@@ -323,10 +323,6 @@ void hg_cc_index(hg_cc_t *c, const hg_ast_stmt_t *st)
             c, (hg_sym_t){ .kind = HG_SYM_INDEX, .name = st->name.name, .pos = st->name.pos, .rel = r->index }) ||
         r->broken)
         return;
-    if (st->n_view_cols == 0) {
-        hg_cc_error(c, st->pos, "Invalid statement", "Index '" HG_SF "' has no columns", HG_SA(st->name.name));
-        return;
-    }
     uint32_t *cols = HG_ANEWN(c->a, uint32_t, st->n_view_cols);
     for (uint32_t i = 0; i < st->n_view_cols; i++) {
         const hg_name_t *n = &st->view_cols[i];

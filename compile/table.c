@@ -91,12 +91,6 @@ bool hg_cc_props(hg_cc_t *c, hg_crel_t *r, bool view)
     r->props = HG_ANEWN(c->a, hg_cprop_t, st->n_props + 1);
     for (uint32_t i = 0; i < st->n_props; i++) {
         hg_cprop_t p = { st->props[i].key, st->props[i].value };
-        if (p.key->kind != HG_TOK_STRING || p.value->kind != HG_TOK_STRING) {
-            hg_cc_error(c, p.key->kind != HG_TOK_STRING ? p.key->pos : p.value->pos, "Expected a simple string",
-                        "Expected a simple string");
-            ok = false;
-            continue;
-        }
         const hg_cprop_t *before = NULL;
         for (uint32_t k = 0; k < r->n_props && !before; k++)
             if (hg_str_eq(r->props[k].key->text, p.key->text)) before = &r->props[k];
@@ -117,10 +111,6 @@ bool hg_cc_props(hg_cc_t *c, hg_crel_t *r, bool view)
  * -------------------------------------------------------------------------------------------------------------- */
 static bool column_type(hg_cc_t *c, const hg_ast_column_t *col, const hg_type_t **ret)
 {
-    if (!col->type) {
-        hg_cc_nyi(c, col->pos, "A column without a type");
-        return false;
-    }
     *ret = hg_bind_type(c, col->type, true);
     if (!*ret) return false;
     if (hg_type_contains(*ret, HG_T_INTERVAL) || hg_type_contains(*ret, HG_T_INTERVAL_YM)) {
