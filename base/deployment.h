@@ -31,6 +31,7 @@
  *   POST /egress/{relation}?format=…               chunked change stream
  *   GET  /query?sql=…&format=…                     also as WebSocket upgrade
  *   POST /start_transaction /commit_transaction
+ *   POST /start_compaction                         merge what can be merged now
  *   GET  /orchestration
  *   GET  /dataflow_graph /lir …                    as they come
  */

@@ -225,7 +225,7 @@ const hg_route_t hg_proxy_routes[] = {
     { "GET", P "checkpoint/sync_status", LIVE, not_offered, "Synchronising checkpoints" },
     { "POST", P "clock/advance", LIVE, not_offered, "Steering the clock" },
     { "POST", P "rebalance", LIVE, not_offered, "Rebalancing" },
-    { "POST", P "start_compaction", LIVE, not_offered, "Compaction on demand" },
+    { "POST", P "start_compaction", LIVE, forward, "/start_compaction" },
     { "GET", P "circuit_profile", LIVE, not_offered, "A circuit profile" },
     { "GET", P "circuit_json_profile", LIVE, not_offered, "A circuit profile" },
     { "GET", P "heap_profile", LIVE, not_offered, "A heap profile" },

@@ -286,7 +286,10 @@ static void serve_post(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         hg_call_control(s, r, do_run, NULL, false, 0);
     else if (hg_str_eqz(what, "stop"))
         serve_stop(s, r);
-    else if (hg_str_eqz(what, "start_transaction") || hg_str_eqz(what, "commit_transaction"))
+    else if (hg_str_eqz(what, "start_compaction")) {
+        hg_circuit_wake(s->p); /* it merges until there is nothing left to merge */
+        hg_resp_send(r, 200, NULL, HG_S(""), NULL);
+    } else if (hg_str_eqz(what, "start_transaction") || hg_str_eqz(what, "commit_transaction"))
         hg_resp_error(r, 501, "NotSupported", "transactions are not offered by this version of headgate", NULL);
     else
         not_found(r);

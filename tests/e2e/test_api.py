@@ -637,6 +637,14 @@ def test_metrics(daemon, pipeline):
     assert "records_processed_total" in daemon.get("/v0/metrics").text
 
 
+def test_start_compaction(daemon, pipeline):
+    p = pipeline(T)
+    for i in range(3):
+        daemon.wait_token(p, daemon.ingress(p, "t", "".join('{"id": %d}' % n for n in range(1000))).json()["token"])
+    daemon.ok("POST", f"/v0/pipelines/{p}/start_compaction")
+    assert daemon.query(p, "SELECT COUNT(*) AS n FROM t") == [{"n": 1000}]
+
+
 def test_time_series(daemon, pipeline):
     p = pipeline(T)
     daemon.wait_token(p, daemon.ingress(p, "t", '{"id": 1}{"id": 2}').json()["token"])

@@ -153,6 +153,7 @@ ROUTES = [
     ("POST", P + r"/egress/[^/]+", {200}, "egress", None),
     ("GET", P + r"/query", {200}, "query", None),
     ("GET", P + r"/metrics", {200}, "metrics", None),
+    ("POST", P + r"/start_compaction", {200}, NONE, None),
     ("GET", P + r"/time_series", {200}, JSON, {"now": "int", "samples": [SAMPLE]}),
     ("GET", P + r"/time_series_stream", {200}, "application/x-ndjson", None),
     ("GET", P + r"/logs", {200}, "text/plain; charset=utf-8", None),
