@@ -36,6 +36,7 @@ hg_host_t *hg_host_new(const hg_host_opts_t *opts, const hg_host_events_t *event
     hg_list_init(&h->ready);
     hg_list_init(&h->waiters);
     hg_list_init(&h->outputs);
+    hg_list_init(&h->inputs);
     h->pool = hg_pool_new(opts->pool_threads ? opts->pool_threads : cores());
     for (unsigned i = 0; i < h->n_io; i++) {
         char name[16];

@@ -89,7 +89,8 @@ typedef struct hg_replay_cut {
 } hg_replay_cut_t;
 int  hg_input_replay(hg_input_t *in, const hg_replay_cut_t *cuts, uint32_t n, hg_err_t *err);
 void hg_input_replay_end(hg_input_t *in); /* control loop: from here as usual */
-/* Push endpoints: the payload of one chunk again, as one chunk (records and parse errors as then). Control loop. */
+/* Push endpoints: hg_chunk_t.raw of one chunk again, as one chunk (the same records and parse errors; errors are numbered
+ * from its beginning). Control loop. */
 int  hg_push_replay(hg_input_t *in, hg_str_t raw, hg_err_t *err);
 /* Circuit thread: the chunk of this connector with this lane and range, if it is ready (from a push endpoint: the next one).
  * false: not yet, `wake` will come. */
@@ -135,7 +136,7 @@ struct hg_chunk {
     bool         barrier, txn_begin, txn_end, eoi;
     uint64_t     raw_hash; /* XXH3 of its raw bytes; of a change batch: of its cells; only with exactly_once */
     uint64_t     lane_key; /* of the lane it came on (hg_lane_open_key) */
-    hg_str_t     raw;      /* keep_payload, push endpoints: the bytes it was parsed from, until hg_chunk_done */
+    hg_str_t     raw;      /* keep_payload, push endpoints: for hg_push_replay: the bytes it was parsed from and a mark, until hg_chunk_done */
     hg_str_t     start;    /* exactly_once, first chunk of a connector's instance: the position before it (JSON), else empty */
     int64_t      ingested_us;
 };

@@ -18,6 +18,8 @@
 #define HG_CHUNK_CUT    ((size_t)192 << 10)
 #define HG_CHUNK_SMALL  ((size_t)4 << 10) /* first buffer of a push body: a thousand clients must be cheap */
 #define HG_TAKE_BYTES   ((size_t)2 << 20) /* of a step: the outputs' queues pass their mark by no more */
+#define HG_PAYLOAD_FIRST 'F' /* behind the kept payload of a chunk: it begins its body */
+#define HG_PAYLOAD_LATER 'L'
 #define HG_MAX_RECORD   ((uint64_t)128 << 20)
 #define HG_SPARE_CHUNKS 4
 #define HG_CHUNK_ERRORS 1000 /* refused records kept per chunk: the first so many, and the last so many */
@@ -61,6 +63,7 @@ struct hg_host {
     uint64_t take_no;             /* [h] */
     hg_list_t waiters;            /* [h] for the byte budget, first come first served */
     hg_list_t outputs;            /* [h] exactly_once: all of them */
+    hg_list_t inputs;             /* [h] */
     hg_waiter_t *token;           /* [h] who holds the overdraft */
     uint64_t jobs;                /* [h] chunks cut and not yet done: as long as there is one, memory will come back */
     void *spare[HG_SPARE_CHUNKS]; /* [h] chunk buffers of HG_CHUNK_BYTES */
@@ -136,6 +139,9 @@ struct hg_job {
     uint64_t charge;    /* bytes of parsed rows charged to the budget */
     uint64_t cut_bytes; /* what in->inflight_bytes counts */
     bool first, parsed;
+    bool supersedes;                /* its lane took the place of earlier ones with the same key */
+    bool replayed;                  /* it has to be as expected */
+    hg_replay_cut_t expect;
     int rc;
     char *fail; /* message when rc < 0 */
     uint64_t events, n_errors;
@@ -150,7 +156,9 @@ struct hg_lane {
     hg_input_t *in;       /* [k] */
     hg_loop_t *loop;      /* [k] */
     hg_push_body_t *body; /* [k] NULL for transports */
-    uint64_t id;          /* [k] */
+    uint64_t id, key;     /* [k] */
+    bool supersedes;      /* [k] no other lane with this key was open */
+    uint32_t cut_at;      /* [L] replay: where to look for its next cut */
     void *user;           /* [L] */
     hg_list_t link;       /* [L] on in->lanes; transports only */
     hg_job_t *cur;        /* [L] being filled */
@@ -166,9 +174,29 @@ struct hg_lane {
 
 hg_lane_t *hg_lane_make(hg_input_t *in, hg_loop_t *loop, hg_push_body_t *body, uint64_t origin);
 int hg_lane_append(hg_lane_t *l, const char *p, size_t n); /* reserve + copy + fill, in pieces */
+/* One chunk of its own, whole: a lane that is opened and closed for it. Any thread. */
+int hg_lane_single(hg_input_t *in, const char *p, size_t n, bool first, hg_err_t *err);
 void hg_lane_abandon(hg_lane_t *l);                        /* [L] close without a last chunk, whatever state it is in */
 bool hg_lane_idle(hg_lane_t *l);                           /* nothing of it is being parsed */
 hg_waiter_t *hg_lane_waiter(hg_lane_t *l);
+
+/* --- replay.c --- */
+typedef struct hg_replay {
+    hg_replay_cut_t *cuts;
+    bool *made;
+    uint32_t n, left;
+} hg_replay_t;
+/* [L] The cut that comes next on this lane; NULL: none is left, or no replay. */
+const hg_replay_cut_t *hg_replay_next(hg_lane_t *l);
+/* [L] j is that cut. */
+void hg_replay_made(hg_lane_t *l, hg_job_t *j, const hg_replay_cut_t *c);
+/* [L] The source cannot give the cut: the input fails. Returns HG_EREPLAY. */
+int hg_replay_fail(hg_input_t *in, const hg_replay_cut_t *c, const char *fmt, ...) HG_PRINTF(3, 4);
+bool hg_replay_stopped(const hg_input_t *in); /* [L] all is cut: nothing more before hg_input_replay_end */
+bool hg_replay_starving(hg_input_t *in);      /* any thread: the circuit waits for this input, limits or not */
+void hg_replay_check(hg_job_t *j, hg_err_t *err);   /* pool: sets err when j is not what it was */
+int hg_replay_eoi(hg_input_t *in);            /* [L] the source has ended: HG_EREPLAY if cuts are left */
+void hg_replay_release(hg_input_t *in);
 
 struct hg_input {
     hg_host_t *host; /* [k] down to `limits` */
@@ -187,12 +215,15 @@ struct hg_input {
     _Atomic uint32_t row_hint;   /* rows of the last chunk: the next builder starts with that room */
     _Atomic uint32_t avg_record; /* bytes per record seen, 0 = unknown */
     atomic_bool dead;            /* failed or closing: what is in flight is dropped */
+    atomic_bool starving;        /* replay: the circuit waits for a chunk that is not there */
 
     /* [L] */
     void *inst;
     bool open_called, opened, running, want_run, full_seen, closing, inst_closing, inst_closed, marking;
     bool eoi_called;
     unsigned mark_attempts;
+    bool told_start;   /* a chunk with the position before it has been cut */
+    hg_replay_t *replay; /* until hg_input_replay_end; set before open */
     uv_timer_t *timer; /* retry of mark; heap, freed by its close call-back */
     char *restore;     /* position to restore after open, or NULL */
     hg_list_t lanes;
@@ -212,12 +243,14 @@ struct hg_input {
     hg_latency_t latency;
     hg_errlist_t transport_errors, parse_errors;
     hg_range_t *consumed; /* per lane what the circuit has taken and stepped */
+    uint64_t *consumed_key;
     uint32_t n_consumed, cap_consumed;
     void **scratch; /* one slot per pool thread, touched by that thread only */
 
     /* [h] */
     hg_list_t ready;      /* jobs to take */
     hg_list_t ready_link; /* on host->ready */
+    hg_list_t host_link;  /* on host->inputs */
     uint64_t take_no, taken_rows;
 
     /* [C] */

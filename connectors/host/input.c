@@ -31,6 +31,9 @@ void hg_input_drop(hg_input_t *in)
 {
     if (atomic_fetch_sub(&in->refs, 1) != 1) return;
     hg_host_t *h = in->host;
+    pthread_mutex_lock(&h->mu);
+    hg_list_del(&in->host_link);
+    pthread_mutex_unlock(&h->mu);
     for (unsigned i = 0; i < hg_pool_size(h->pool); i++)
         if (in->scratch[i] && in->format->scratch_free) in->format->scratch_free(in->scratch[i]);
     hg_free(in->scratch);
@@ -39,6 +42,8 @@ void hg_input_drop(hg_input_t *in)
     hg_errlist_release(&in->parse_errors);
     pthread_mutex_destroy(&in->mu);
     hg_free(in->consumed);
+    hg_free(in->consumed_key);
+    hg_replay_release(in);
     hg_free(in->restore);
     if (in->inst && in->type && in->type->fini) in->type->fini(in->inst);
     hg_free(in->inst);
@@ -82,6 +87,10 @@ int hg_input_make(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_ta
     hg_list_init(&in->waiters);
     hg_list_init(&in->ready);
     hg_list_init(&in->ready_link);
+    hg_list_init(&in->host_link);
+    pthread_mutex_lock(&h->mu);
+    hg_list_add_tail(&h->inputs, &in->host_link);
+    pthread_mutex_unlock(&h->mu);
     *ret = in;
     return 0;
 }
@@ -200,7 +209,7 @@ static void evaluate(hg_input_t *in)
         if (in->running) do_hold(in);
     }
     bool blocked = atomic_load(&in->waiter.where) != HG_WAIT_NONE;
-    bool should = in->want_run && !blocked && !atomic_load(&in->dead);
+    bool should = in->want_run && !blocked && !hg_replay_stopped(in) && !atomic_load(&in->dead);
     if (should && !in->running) {
         hg_err_t err = HG_ERR_INIT;
         in->running = true;
@@ -606,7 +615,7 @@ uint64_t hg_in_max_batch(const hg_input_t *in)
 void hg_in_eoi(hg_input_t *in)
 {
     HG_ON_LOOP(in->loop);
-    if (in->eoi_called || atomic_load(&in->dead)) return;
+    if (in->eoi_called || atomic_load(&in->dead) || hg_replay_eoi(in) < 0) return;
     in->eoi_called = true;
     in->running = false;
     hg_waiter_cancel(in, &in->waiter);
@@ -684,10 +693,29 @@ void hg_in_work(hg_input_t *in, void (*work)(void *arg, unsigned worker), void (
     hg_pool_submit(in->host->pool, work, done, in->loop, arg);
 }
 
+hg_ft_t hg_input_ft(const hg_input_type_t *type)
+{
+    if (!type || !type->save || !type->restore) return HG_FT_NONE;
+    return type->caps & HG_CAP_REPLAY ? HG_FT_EXACTLY_ONCE : HG_FT_AT_LEAST_ONCE;
+}
+
 /* --- the circuit's side --- */
 
+/* [m] A lane that was opened when its predecessor of the same key was closed goes on where that one ended: so there are
+ * no more ranges than keys, however often lanes come and go. */
+static void forget_earlier(hg_input_t *in, uint64_t key, uint64_t lane)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < in->n_consumed; i++) {
+        if (in->consumed_key[i] == key && in->consumed[i].lane < lane) continue;
+        in->consumed[n] = in->consumed[i];
+        in->consumed_key[n++] = in->consumed_key[i];
+    }
+    in->n_consumed = n;
+}
+
 /* [m] Grows the lane's consumed range; chunks of one lane come in order. */
-static void consume(hg_input_t *in, const hg_range_t *r)
+static void consume(hg_input_t *in, const hg_job_t *j, const hg_range_t *r)
 {
     for (uint32_t i = 0; i < in->n_consumed; i++) {
         if (in->consumed[i].lane != r->lane) continue;
@@ -697,7 +725,10 @@ static void consume(hg_input_t *in, const hg_range_t *r)
     if (in->n_consumed == in->cap_consumed) {
         in->cap_consumed = in->cap_consumed ? in->cap_consumed * 2 : 4;
         in->consumed = hg_xgrow(in->consumed, sizeof(hg_range_t) * in->cap_consumed);
+        in->consumed_key = hg_xgrow(in->consumed_key, sizeof(uint64_t) * in->cap_consumed);
     }
+    if (j->supersedes) forget_earlier(in, j->pub.lane_key, r->lane);
+    in->consumed_key[in->n_consumed] = j->pub.lane_key;
     in->consumed[in->n_consumed++] = *r;
 }
 
@@ -725,7 +756,7 @@ void hg_chunk_done(hg_chunk_t *c)
     in->processed_bytes += c->bytes;
     in->barrier = c->barrier;
     if (c->records) hg_latency_add(&in->latency, took > 0 ? (uint64_t)took : 0);
-    for (uint32_t i = 0; in->type && i < c->n_ranges; i++) consume(in, &c->ranges[i]);
+    for (uint32_t i = 0; in->type && i < c->n_ranges; i++) consume(in, j, &c->ranges[i]);
     if (--in->n_buffered == 0) hg_input_notify(in);
     hg_queue_release(in);
     pthread_mutex_unlock(&in->mu);

@@ -23,6 +23,8 @@ hg_job_t *hg_job_new(hg_input_t *in, hg_lane_t *lane)
     j->pub.in = hg_input_retain(in);
     j->pub.conn = in->conn;
     j->lane = lane;
+    j->pub.lane_key = lane ? lane->key : 0;
+    j->supersedes = lane && lane->supersedes;
     return j;
 }
 
@@ -35,6 +37,7 @@ void hg_job_free(hg_job_t *j)
         hg_free(j->errors[i]);
     hg_free(j->errors);
     hg_free(j->msgs);
+    hg_free((void *)(uintptr_t)j->pub.start.p);
     hg_free(j->fail);
     hg_free(j);
     hg_input_drop(in);
@@ -64,12 +67,23 @@ hg_lane_t *hg_lane_make(hg_input_t *in, hg_loop_t *loop, hg_push_body_t *body, u
     return l;
 }
 
-hg_lane_t *hg_lane_open(hg_input_t *in, uint64_t origin)
+hg_lane_t *hg_lane_open_key(hg_input_t *in, uint64_t key, uint64_t origin)
 {
     HG_ON_LOOP(in->loop);
     hg_lane_t *l = hg_lane_make(in, in->loop, NULL, origin);
+    l->key = key;
+    l->supersedes = true;
+    HG_LIST_EACH(it, &in->lanes)
+    {
+        if (HG_ENTRY(it, hg_lane_t, link)->key == key) l->supersedes = false;
+    }
     hg_list_add_tail(&in->lanes, &l->link);
     return l;
+}
+
+hg_lane_t *hg_lane_open(hg_input_t *in, uint64_t origin)
+{
+    return hg_lane_open_key(in, 0, origin);
 }
 
 uint64_t hg_lane_id(const hg_lane_t *l)
@@ -133,6 +147,7 @@ static size_t first_cap(const hg_lane_t *l, size_t need)
 static int make_room(hg_lane_t *l, size_t need)
 {
     hg_job_t *j = l->cur;
+    need += l->body ? 1 : 0; /* for the mark behind the payload */
     if (!j) {
         j = l->cur = hg_job_new(l->in, l);
         j->pub.ingested_us = hg_now_us();
@@ -156,10 +171,26 @@ static int make_room(hg_lane_t *l, size_t need)
 
 static void parse_job(void *arg, unsigned worker);
 
+/* The journal begins with the position before the first chunk. */
+static void tell_start(hg_input_t *in, hg_job_t *j)
+{
+    hg_buf_t text;
+    hg_jw_t w;
+    in->told_start = true;
+    hg_buf_init(&text, 1 << 20);
+    hg_jw_init(&w, &text);
+    in->type->save(in, NULL, 0, &w);
+    if (w.rc < 0) hg_buf_clear(&text);
+    j->pub.start.n = text.len;
+    j->pub.start.p = hg_buf_take(&text, NULL);
+}
+
 static void submit(hg_lane_t *l, hg_job_t *j)
 {
     hg_input_t *in = l->in;
     j->cut_bytes = j->len;
+    if (in->host->exactly_once && in->type && !in->told_start && in->type->save) tell_start(in, j);
+    atomic_store(&in->starving, false);
     pthread_mutex_lock(&in->mu);
     hg_list_add_tail(&l->fifo, &j->link);
     l->inflight++;
@@ -177,7 +208,7 @@ static int cut(hg_lane_t *l, size_t upto)
     size_t rest = j->len - upto;
     if (rest) {
         next = hg_job_new(l->in, l);
-        next->cap = first_cap(l, rest);
+        next->cap = first_cap(l, rest + (l->body ? 1 : 0));
         next->buf = hg_host_buf_get(l->in->host, next->cap);
         if (!next->buf) {
             size_t cap = next->cap;
@@ -200,10 +231,32 @@ static int cut(hg_lane_t *l, size_t upto)
     return 0;
 }
 
+/* Replay: cuts where the journal says. The splitter sees the bytes all the same, for what comes behind the last cut. */
+static int cut_forced(hg_lane_t *l)
+{
+    const hg_replay_cut_t *c;
+    int did = 0;
+    while (l->cur && (c = hg_replay_next(l)) != NULL) {
+        if (c->begin != l->pos || c->end < c->begin)
+            return hg_replay_fail(l->in, c, "the source goes on at %" PRIu64, l->pos);
+        if (l->cur->len < c->end - c->begin) break;
+        size_t upto = (size_t)(c->end - c->begin);
+        (void)l->in->format->split(l->in->parser, &l->split, l->cur->buf, l->seen, upto, false);
+        hg_replay_made(l, l->cur, c);
+        int rc = cut(l, upto);
+        if (rc < 0) return rc;
+        l->seen = 0;
+        did = 1;
+    }
+    return did;
+}
+
 /* Cut what is complete. 0 = nothing was, 1 = a chunk left. */
 static int cut_complete(hg_lane_t *l, bool eof)
 {
     hg_job_t *j = l->cur;
+    const hg_replay_cut_t *c = hg_replay_next(l);
+    if (c) return eof ? hg_replay_fail(l->in, c, "the source has ended before it") : 0;
     if (!j || !j->len) return 0;
     if (j->msgs) {
         l->cur = NULL;
@@ -227,6 +280,12 @@ static int pressure(hg_lane_t *l, bool did_cut)
 {
     hg_input_t *in = l->in;
     hg_waiter_t *w = hg_lane_waiter(l);
+    if (hg_replay_stopped(in)) {
+        in->full_seen = true;
+        hg_input_evaluate_post(in);
+        return HG_LANE_FULL;
+    }
+    if (hg_replay_starving(in)) return HG_LANE_OK;
     if (atomic_load(&w->where) != HG_WAIT_NONE) return HG_LANE_FULL;
     if (!did_cut && !l->grew) return HG_LANE_OK;
     l->grew = false;
@@ -265,6 +324,10 @@ int hg_lane_fill(hg_lane_t *l, size_t n)
     HG_ASSERT(n <= j->cap - j->len);
     if (atomic_load(&l->in->dead)) return HG_ECLOSED;
     j->len += n;
+    if (hg_replay_next(l)) {
+        rc = cut_forced(l);
+        return rc < 0 ? rc : pressure(l, rc > 0);
+    }
     if (j->len >= cut_target(l->in)) {
         rc = cut_complete(l, false);
         if (rc == 0 && l->cur->len > l->in->host->max_record) rc = too_big(l);
@@ -293,6 +356,9 @@ int hg_lane_message(hg_lane_t *l, const hg_message_t *m)
 {
     HG_ON_LOOP(l->loop);
     if (atomic_load(&l->in->dead)) return HG_ECLOSED;
+    const hg_replay_cut_t *c = hg_replay_next(l);
+    if (c && (m->pos < c->begin || m->pos >= c->end))
+        return hg_replay_fail(l->in, c, "the source goes on at %" PRIu64, m->pos);
     if (m->payload.n > l->in->host->max_record) return too_big(l);
     size_t len = l->cur ? l->cur->len : 0;
     int rc = make_room(l, len + m->payload.n + 1);
@@ -311,8 +377,12 @@ int hg_lane_message(hg_lane_t *l, const hg_message_t *m)
     j->buf[j->len + m->payload.n] = '\n'; /* keeps the bytes between two messages defined */
     if (m->payload.p) j->msgs[j->n_msgs++] = (hg_msgref_t){ j->len, m->payload.n };
     j->len += m->payload.n + 1;
-    bool did_cut = j->len >= cut_target(l->in);
-    if (did_cut) cut_complete(l, false);
+    bool did_cut = c ? m->pos + 1 == c->end : j->len >= cut_target(l->in);
+    if (did_cut && c) hg_replay_made(l, j, c);
+    if (did_cut) {
+        l->cur = NULL;
+        submit(l, j);
+    }
     return pressure(l, did_cut);
 }
 
@@ -331,7 +401,13 @@ int hg_lane_change(hg_lane_t *l, hg_change_t *c, uint64_t begin, uint64_t end, u
         hg_change_drop(c);
         return HG_ECLOSED;
     }
+    const hg_replay_cut_t *forced = hg_replay_next(l);
+    if (forced && (forced->begin != begin || forced->end != end)) {
+        hg_change_drop(c);
+        return hg_replay_fail(l->in, forced, "the source gives %" PRIu64 " to %" PRIu64, begin, end);
+    }
     hg_job_t *j = hg_job_new(l->in, l);
+    if (forced) hg_replay_made(l, j, forced);
     j->pub.ingested_us = hg_now_us();
     j->pub.change = c;
     j->pub.bytes = bytes;
@@ -341,6 +417,17 @@ int hg_lane_change(hg_lane_t *l, hg_change_t *c, uint64_t begin, uint64_t end, u
     hg_budget_charge(l->in->host, j->charge);
     submit(l, j);
     return pressure(l, true);
+}
+
+uint64_t hg_lane_batch_end(const hg_lane_t *cl, uint64_t begin)
+{
+    hg_lane_t *l = (hg_lane_t *)(uintptr_t)cl; /* only remembers where it looked */
+    HG_ON_LOOP(l->loop);
+    for (uint32_t i = l->cut_at; l->in->replay && i < l->in->replay->n; i++) {
+        const hg_replay_cut_t *c = &l->in->replay->cuts[i];
+        if (c->lane_key == l->key && c->begin == begin) return c->end;
+    }
+    return UINT64_MAX;
 }
 
 /* Nothing more comes: the lane goes with its last chunk. */
@@ -373,6 +460,30 @@ int hg_lane_close(hg_lane_t *l, bool aborted)
     int full = rc > 0 ? pressure(l, true) : HG_LANE_OK;
     finish(l);
     return rc < 0 ? rc : full;
+}
+
+int hg_lane_single(hg_input_t *in, const char *p, size_t n, bool first, hg_err_t *err)
+{
+    hg_lane_t *l = hg_lane_make(in, in->loop, NULL, 0);
+    hg_job_t *j = hg_job_new(in, l);
+    j->cap = HG_MAX(n + 1, HG_CHUNK_SMALL);
+    j->buf = hg_host_buf_get(in->host, j->cap);
+    if (!j->buf) {
+        size_t cap = j->cap;
+        j->cap = 0;
+        hg_job_free(j);
+        hg_free(l);
+        return hg_err_set(err, HG_ENOMEM, "no memory for a buffer of %zu bytes", cap);
+    }
+    if (n) memcpy(j->buf, p, n);
+    j->len = n;
+    j->first = first;
+    j->pub.ingested_us = hg_now_us();
+    j->pub.ranges[0] = (hg_range_t){ l->id, 0, n };
+    j->pub.n_ranges = 1;
+    submit(l, j);
+    finish(l);
+    return 0;
 }
 
 void hg_lane_abandon(hg_lane_t *l)
@@ -449,15 +560,20 @@ static void parse_raw(hg_job_t *j, unsigned worker)
         hg_changeb_release(&out.changes);
         return;
     }
-    j->pub.raw_hash = XXH3_64bits(j->buf, j->len);
+    if (h->exactly_once) j->pub.raw_hash = XXH3_64bits(j->buf, j->len);
     j->pub.bytes = out.bytes;
     j->pub.change = hg_changeb_seal(&out.changes);
     hg_changeb_release(&out.changes);
     if (j->events)
         atomic_store_explicit(&in->avg_record, (uint32_t)HG_MIN(j->len / j->events + 1, (size_t)UINT32_MAX),
                               memory_order_relaxed);
-    hg_host_buf_put(h, j->buf, j->cap);
-    j->buf = NULL;
+    if (h->keep_payload && !in->type) {
+        j->buf[j->len] = j->first ? HG_PAYLOAD_FIRST : HG_PAYLOAD_LATER;
+        j->pub.raw = (hg_str_t){ j->buf, j->len + 1 };
+    } else {
+        hg_host_buf_put(h, j->buf, j->cap);
+        j->buf = NULL;
+    }
     if (!j->pub.change) return;
     atomic_store_explicit(&in->row_hint, HG_MIN(j->pub.change->rows->n_rows, 1u << 16), memory_order_relaxed);
     j->charge = hg_batch_mem(j->pub.change->rows);
@@ -466,15 +582,39 @@ static void parse_raw(hg_job_t *j, unsigned worker)
 
 static void release(hg_job_t *j);
 
+/* Of a batch that came as rows: its cells, its operations and which cells were present. */
+static int hash_change(hg_job_t *j)
+{
+    const hg_change_t *c = j->pub.change;
+    uint32_t n = c->rows->n_rows, n_cols = c->rows->n_cols;
+    uint64_t *rows = hg_trynew(sizeof *rows * HG_MAX(n, 1u));
+    if (!rows) return HG_ENOMEM;
+    hg_hash_rows((hg_hashkey_t){ 0 }, c->rows->cols, n_cols, NULL, n, rows);
+    uint64_t h = XXH3_64bits(rows, sizeof *rows * n);
+    if (c->ops) h = XXH3_64bits_withSeed(c->ops, n, h);
+    for (uint32_t i = 0; c->present && i < n_cols; i++) {
+        for (uint32_t k = 0; k < n; k++) rows[k] = hg_bit_get(c->present[i], k);
+        h = XXH3_64bits_withSeed(rows, sizeof *rows * n, h);
+    }
+    hg_free(rows);
+    j->pub.raw_hash = h;
+    return 0;
+}
+
 static void parse_job(void *arg, unsigned worker)
 {
     hg_job_t *j = arg;
     hg_input_t *in = j->pub.in;
     if (!atomic_load(&in->dead)) {
+        bool given = !j->buf && j->pub.change; /* came as rows */
+        hg_err_t err = HG_ERR_INIT;
         if (j->buf) parse_raw(j, worker);
+        if (given && in->host->exactly_once && hash_change(j) < 0) set_fail(j, HG_ENOMEM, "no memory for a hash");
         if (j->rc == 0 && j->pub.change && fill_hash(in, j->pub.change) < 0)
             set_fail(j, HG_ENOMEM, "no memory for key hashes");
         if (j->pub.change) j->pub.records = j->pub.change->rows->n_rows;
+        if (j->rc == 0 && j->replayed) hg_replay_check(j, &err);
+        if (err.code) set_fail(j, err.code, err.msg);
     }
     release(j);
 }
@@ -559,7 +699,7 @@ static void release(hg_job_t *done)
     pthread_mutex_unlock(&in->mu);
 
     for (hg_list_t *it; (it = hg_list_pop(&dropped)) != NULL;) hg_job_drop(HG_ENTRY(it, hg_job_t, link));
-    if (err.code && !body) hg_input_fail(in, "parser", &err);
+    if (err.code && !body) hg_input_fail(in, err.code == HG_EREPLAY ? "replay" : "parser", &err);
     if (gone && body) hg_push_drained(body);
     hg_input_settle(in);
     if (ready) hg_host_wake(in->host);
