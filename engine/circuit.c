@@ -327,6 +327,16 @@ hg_snap_t *hg_circuit_snap(hg_circuit_t *c, uint32_t relation)
     return relation < c->n && c->rels[relation].store ? hg_store_snap(c->rels[relation].store) : NULL;
 }
 
+const hg_plan_t *hg_circuit_plan(const hg_circuit_t *c)
+{
+    return c->plan;
+}
+
+hg_store_t *hg_circuit_store(hg_circuit_t *c, uint32_t relation)
+{
+    return c->rels[relation].store;
+}
+
 void hg_circuit_stats(const hg_circuit_t *c, uint32_t relation, hg_store_stats_t *ret)
 {
     *ret = (hg_store_stats_t){ 0 };

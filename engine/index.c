@@ -155,6 +155,16 @@ static uint64_t dir_size(const hg_index_t *x)
     return UINT64_C(1) << x->bits;
 }
 
+static void slabs_free(hg_index_t *x)
+{
+    hg_make_drop(x->ahead);
+    for (hg_slab_t *b = x->slabs, *next; b; b = next) {
+        next = b->next;
+        hg_block_free(b->slots, SUB_BYTES * b->n);
+        hg_free(b);
+    }
+}
+
 void hg_index_release(hg_index_t *x)
 {
     if (!x->dir) return;
@@ -165,12 +175,7 @@ void hg_index_release(hg_index_t *x)
     }
     hg_free(x->dir);
     x->dir = NULL;
-    hg_make_drop(x->ahead);
-    for (hg_slab_t *b = x->slabs, *next; b; b = next) {
-        next = b->next;
-        hg_block_free(b->slots, SUB_BYTES * b->n);
-        hg_free(b);
-    }
+    slabs_free(x);
 }
 
 /* --- slots ------------------------------------------------------------------------------------------------------- */
@@ -381,6 +386,47 @@ static bool split(hg_index_t *x, hg_sub_t *s, uint64_t prefix, const uint64_t *h
     for (uint64_t i = 0; i < 2 * span; i++) x->dir[at + i] = two[i >= span];
     x->n_subs++;
     sub_free(x, s);
+    return true;
+}
+
+#define LOAD 9000u /* rows of a sub-table that is made for a known number of rows: below every limit */
+
+int hg_index_size_for(hg_index_t *x, uint64_t n)
+{
+    uint32_t bits = 0, cap = SUB_MIN;
+    while (bits < 30 && n >> bits > LOAD) bits++;
+    while (cap < HG_SUB_SLOTS && limit_of(cap, 0) < n) cap *= 2;
+    uint64_t size = UINT64_C(1) << bits;
+    hg_index_t y = { .store = x->store, .bits = bits, .bytes = sizeof *y.dir * size };
+    y.dir = hg_tryzero(sizeof *y.dir * size);
+    bool ok = y.dir != NULL;
+    for (uint64_t i = 0; i < size && ok; i++) {
+        if (cap == HG_SUB_SLOTS && i % SLAB_SUBS == 0) {
+            uint32_t subs = (uint32_t)HG_MIN(size - i, SLAB_SUBS);
+            uint64_t *slots = hg_block_new(SUB_BYTES * subs);
+            ok = slots && slab_add(&y, slots, subs);
+            if (!ok) break;
+        }
+        y.dir[i] = sub_new(&y, cap, (uint8_t)bits, bits ? i << (64 - bits) : 0);
+        ok = y.dir[i] != NULL;
+        y.n_subs += ok;
+    }
+    if (ok) {
+        hg_index_release(x);
+        *x = y;
+        return 0;
+    }
+    for (uint32_t i = 0; i < y.n_subs; i++) sub_free(&y, y.dir[i]);
+    hg_free(y.dir);
+    slabs_free(&y);
+    return HG_ENOMEM;
+}
+
+bool hg_index_add(hg_index_t *x, uint64_t hash, hg_ref_t ref)
+{
+    hg_sub_t *s = hg_index_sub(x, hash);
+    if (s->used >= s->limit || s->long_probe) return false;
+    slots_put(s, slot_of(hash, ref));
     return true;
 }
 

@@ -133,7 +133,7 @@ void hg_store_hash(const hg_store_t *st, const hg_batch_t *batch, const uint32_t
     for (uint32_t i = 0; i < st->n_ident; i++) cols[i] = batch->cols[st->ident[i]];
     hg_hash_rows(st->hashkey, cols, st->n_ident, sel, n, hash);
     if (st->bag && origin)
-        for (uint32_t i = 0; i < n; i++) hash[i] += origin * UINT64_C(0x9E3779B97F4A7C15);
+        for (uint32_t i = 0; i < n; i++) hash[i] += hg_origin_hash(origin);
     if (cols != few) hg_free(cols);
 }
 

@@ -65,6 +65,9 @@ void hg_acct_drop(hg_acct_t *a);
  */
 typedef _Atomic uint32_t hg_dead_t;
 
+typedef struct hg_saved hg_saved_t; /* state_int.h */
+void hg_saved_free(hg_saved_t *s);
+
 typedef struct hg_seg hg_seg_t;
 struct hg_seg {
     atomic_uint refs; /* manifests, and the store's table of ids */
@@ -79,6 +82,7 @@ struct hg_seg {
     uint32_t *origin; /* … unless there is one per row. Circuit thread only */
     hg_seg_t *fwd_to; /* being merged: live row r now also is row fwd[r] of fwd_to (HG_NONE: not copied) */
     uint32_t *fwd;
+    hg_saved_t *saved; /* where the rows are on disk; NULL = nowhere yet (state_int.h) */
     uint64_t *room; /* per dimension (hg_type_dims): bytes or elements the buffers have room for */
     size_t bytes;   /* all of the above */
     uint32_t n_cols;
@@ -182,6 +186,16 @@ static inline void hg_index_prefetch(const hg_index_t *x, uint64_t hash)
     if (s->slots) __builtin_prefetch(&s->slots[hash & s->mask]);
 }
 
+/* For a restore: an empty index gets the sub-tables that n rows need. Then, on any number of threads that share no hash
+ * range (hg_index_range), rows are added while their sub-table takes them; false: insert it later, on one thread. */
+int hg_index_size_for(hg_index_t *x, uint64_t n);
+bool hg_index_add(hg_index_t *x, uint64_t hash, hg_ref_t ref);
+/* Which of `of` ranges (at most 2^32) a hash belongs to; each sub-table is in one. */
+static inline uint32_t hg_index_range(const hg_index_t *x, uint64_t hash, uint32_t of)
+{
+    return x->bits ? (uint32_t)((hash >> (64 - x->bits)) * of >> x->bits) : 0;
+}
+
 /* Ordered set of refs by identity: the way out for a sub-table whose hashes collide. */
 hg_flood_t *hg_flood_new(const hg_store_t *st, const uint64_t *slots, uint32_t n_slots, uint32_t used);
 void hg_flood_free(hg_flood_t *f);
@@ -271,6 +285,12 @@ struct hg_store {
     _Atomic uint64_t stat_rows, stat_dead, stat_segs, stat_index;
 };
 
+/* What the origin of a row of a bag adds to its hash. */
+static inline uint64_t hg_origin_hash(uint32_t origin)
+{
+    return origin * UINT64_C(0x9E3779B97F4A7C15);
+}
+
 /* ident NULL: a bag. */
 int hg_store_new(const hg_type_t *const *types, uint32_t n_cols, const uint32_t *ident, uint32_t n_ident,
                  hg_hashkey_t hashkey, hg_store_t **ret, hg_err_t *err);
@@ -337,5 +357,8 @@ void hg_merge_free(hg_merge_t *m);
 /* snap.c */
 hg_snap_t *hg_store_snap(hg_store_t *st);
 bool hg_snap_is_bag(const hg_snap_t *s);
+/* circuit.c; the store is NULL if the relation keeps no rows */
+const hg_plan_t *hg_circuit_plan(const hg_circuit_t *c);
+hg_store_t *hg_circuit_store(hg_circuit_t *c, uint32_t relation);
 
 #endif

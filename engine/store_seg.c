@@ -152,6 +152,7 @@ static void seg_free(hg_seg_t *s)
     hg_block_free(s->origin, sizeof *s->origin * s->cap);
     hg_block_free(s->fwd, sizeof *s->fwd * s->cap);
     hg_free(s->room);
+    hg_saved_free(s->saved);
     if (s->acct) {
         atomic_fetch_sub_explicit(&s->acct->bytes, s->bytes, memory_order_relaxed);
         hg_acct_drop(s->acct);
