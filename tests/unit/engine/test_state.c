@@ -122,11 +122,240 @@ static void an_empty_circuit(void **state)
     prog_release(&p);
 }
 
+/* --- connectors --- */
+
+static hg_change_t *one_row(const prog_t *p, uint32_t relation, hg_op_t op, int64_t k)
+{
+    hg_changeb_t b;
+    row_t row = { .k = k, .s = 1 };
+    hg_changeb_init(&b, &p->rels[relation].schema);
+    put_row(&b, &row);
+    assert_int_equal(hg_changeb_row(&b, op, NULL), 0);
+    hg_change_t *c = hg_changeb_seal(&b);
+    hg_changeb_release(&b);
+    return c;
+}
+
+static void put_one(hg_circuit_t *c, const prog_t *p, uint32_t relation, hg_op_t op, int64_t k, uint32_t origin)
+{
+    hg_change_t *change = one_row(p, relation, op, k);
+    hg_step_input_t in = { .relation = relation, .origin = origin, .change = change };
+    hg_delta_t deltas[N_RELS];
+    hg_step_output_t out = { .deltas = deltas };
+    hg_err_t err = HG_ERR_INIT;
+    if (step_now(c, p, &in, 1, &out, &err) < 0) fail_msg("%s", err.msg);
+    for (uint32_t i = 0; i < N_RELS; i++) hg_delta_release(&deltas[i]);
+    hg_change_drop(change);
+}
+
+static int64_t copies(hg_circuit_t *c, uint32_t relation)
+{
+    zset_t z = circuit_zset(c, relation);
+    int64_t n = 0;
+    for (size_t i = 0; i < z.n; i++) n += z.v[i].w;
+    zset_release(&z);
+    return n;
+}
+
+static uint32_t moved(void *arg, uint32_t old)
+{
+    return ((const uint32_t *)arg)[old];
+}
+
+static hg_circuit_t *restarted(disk_t *d, hg_circuit_t *c, prog_t *p, uint32_t *map)
+{
+    hg_err_t err = HG_ERR_INIT;
+    hg_restore_opts_t o = { .threads = 2, .origin = moved, .arg = map };
+    checkpoint(d, c);
+    hg_circuit_free(c);
+    c = prog_circuit(p);
+    if (restore(d, c, &o, &err) < 0) fail_msg("%s", err.msg);
+    return c;
+}
+
+/* TRUNCATE removes what a connector wrote, whatever its number is today; rows of connectors that are gone stay, also
+ * when two of them wrote the same one; deletes take them too. */
+static void connectors_with_other_numbers(void **state)
+{
+    prog_t p;
+    disk_t d;
+    (void)state;
+    program(&p);
+    disk_open(&d);
+    hg_circuit_t *c = prog_circuit(&p);
+    for (uint32_t origin = 0; origin < 4; origin++) {
+        put_one(c, &p, BAG, HG_OP_INSERT, 1, origin); /* the same row by each of them */
+        put_one(c, &p, KEYED, HG_OP_UPSERT, origin, origin);
+    }
+    c = restarted(&d, c, &p,
+                  (uint32_t[]){ 3, UINT32_MAX, UINT32_MAX, 0 }); /* 0 and 3 change places; 1 and 2 are gone */
+    assert_int_equal(copies(c, BAG), 4);
+    put_one(c, &p, BAG, HG_OP_TRUNCATE, 0, 3); /* what was 0 */
+    put_one(c, &p, KEYED, HG_OP_TRUNCATE, 0, 3);
+    assert_int_equal(copies(c, BAG), 3);
+    zset_t z = circuit_zset(c, KEYED);
+    assert_int_equal(z.n, 3);
+    for (size_t i = 0; i < z.n; i++) assert_true(z.v[i].row[0] != '0');
+    zset_release(&z);
+
+    /* pieces written under the old numbers are not written again, and still mean what they meant */
+    c = restarted(&d, c, &p, (uint32_t[]){ 1, 2, 0, 3 });
+    assert_int_equal(copies(c, BAG), 3);
+    put_one(c, &p, BAG, HG_OP_TRUNCATE, 0, 1); /* what was 3, then 0 */
+    assert_int_equal(copies(c, BAG), 2);
+    put_one(c, &p, BAG, HG_OP_TRUNCATE, 0, 0);
+    put_one(c, &p, BAG, HG_OP_TRUNCATE, 0, 2);
+    assert_int_equal(copies(c, BAG), 2);
+    put_one(c, &p, BAG, HG_OP_DELETE, 1, 0);
+    put_one(c, &p, BAG, HG_OP_DELETE, 1, 0);
+    assert_int_equal(copies(c, BAG), 0);
+    hg_circuit_free(c);
+
+    hg_err_t err = HG_ERR_INIT;
+    hg_restore_opts_t o = { .threads = 1, .origin = moved, .arg = (uint32_t[]){ 5, 5, 5, 5 } };
+    c = prog_circuit(&p);
+    assert_int_equal(restore(&d, c, &o, &err), HG_EINVAL);
+    hg_circuit_free(c);
+    disk_close(&d);
+    prog_release(&p);
+}
+
+/* --- programs that changed --- */
+
+static bool all_but_the_bag(void *arg, uint32_t relation)
+{
+    (void)arg;
+    return relation != BAG;
+}
+
+static void relations_that_changed(void **state)
+{
+    prog_t p, q;
+    disk_t d;
+    hg_err_t err = HG_ERR_INIT;
+    (void)state;
+    program(&p);
+    disk_open(&d);
+    hg_circuit_t *c = prog_circuit(&p);
+    put_one(c, &p, KEYED, HG_OP_UPSERT, 1, 0);
+    put_one(c, &p, BAG, HG_OP_INSERT, 1, 0);
+    checkpoint(&d, c);
+
+    hg_restore_opts_t o = { .threads = 1, .use = all_but_the_bag };
+    hg_circuit_t *b = prog_circuit(&p);
+    assert_int_equal(restore(&d, b, &o, &err), 0);
+    same_contents(c, b, KEYED);
+    assert_int_equal(copies(b, BAG), 0);
+    hg_circuit_free(b);
+
+    prog_init(&q, 2); /* the same table under its name, and another one */
+    prog_table(&q, 0, "new", "0", true);
+    prog_table(&q, 1, "keyed", "0", true);
+    b = prog_circuit(&q);
+    assert_int_equal(restore(&d, b, NULL, &err), 0);
+    assert_int_equal(copies(b, 0), 0);
+    assert_int_equal(copies(b, 1), 1);
+    hg_circuit_free(b);
+
+    prog_table(&q, 1, "keyed", "01", true);
+    b = prog_circuit(&q);
+    assert_int_equal(restore(&d, b, NULL, &err), HG_EDAMAGED);
+    assert_non_null(strstr(err.msg, "'keyed'"));
+    hg_circuit_free(b);
+    prog_release(&q);
+
+    hg_circuit_free(c);
+    disk_close(&d);
+    prog_release(&p);
+}
+
+static void fingerprints(void **state)
+{
+    prog_t p;
+    (void)state;
+    program(&p);
+    hg_relation_t r = p.rels[KEYED];
+    uint64_t was = hg_relation_fingerprint(&r);
+    r.schema.name = HG_S("other");
+    r.materialized = !r.materialized;
+    assert_int_equal(hg_relation_fingerprint(&r), was);
+    r.schema.n_cols--;
+    assert_int_not_equal(hg_relation_fingerprint(&r), was);
+    r = p.rels[KEYED];
+    r.schema.n_key = 0;
+    assert_int_not_equal(hg_relation_fingerprint(&r), was);
+    hg_field_t f[N_COLS];
+    memcpy(f, r.schema.cols, sizeof f);
+    r = p.rels[KEYED];
+    r.schema.cols = f;
+    assert_int_equal(hg_relation_fingerprint(&r), was);
+    f[COL_N].type = hg_type_with_null(p.a, f[COL_N].type, false);
+    assert_int_not_equal(hg_relation_fingerprint(&r), was);
+    memcpy(f, p.fields, sizeof f);
+    f[COL_L].type = hg_type_array(p.a, hg_type_make(p.a, HG_T_VARCHAR, false, -1, 0), true);
+    assert_int_not_equal(hg_relation_fingerprint(&r), was);
+    prog_release(&p);
+}
+
+/* --- what is written --- */
+
+/* A tail that grows by one row per checkpoint: pieces, files and bytes stay few. */
+static void many_small_checkpoints(void **state)
+{
+    prog_t p;
+    disk_t d;
+    uint64_t bytes = 0;
+    (void)state;
+    program(&p);
+    disk_open(&d);
+    hg_circuit_t *c = prog_circuit(&p);
+    for (uint32_t i = 0; i < 1000; i++) {
+        put_one(c, &p, KEYED, HG_OP_UPSERT, i, 0);
+        checkpoint(&d, c);
+        bytes += d.stats.bytes_written;
+        assert_true(disk_each(&d, NULL, NULL) <= 33);
+    }
+    assert_true(bytes < UINT64_C(12) * 1000 * 100); /* about log2(1000) times what the rows take */
+    hg_circuit_free(c);
+    disk_close(&d);
+    prog_release(&p);
+}
+
+static void only_what_is_new(void **state)
+{
+    prog_t p;
+    disk_t d;
+    gen_t g = { { 5 }, 1000000, 4 };
+    hg_circuit_t *c;
+    (void)state;
+    program(&p);
+    disk_open(&d);
+    c = prog_circuit(&p);
+    for (uint32_t i = 0; i < 10; i++) step_all(&p, &c, 1, &g, 4000);
+    checkpoint(&d, c);
+    uint64_t all = d.stats.bytes_written;
+    assert_int_equal(d.stats.bytes_written, d.stats.bytes_total);
+    checkpoint(&d, c);
+    assert_int_equal(d.stats.bytes_written, 0);
+    put_one(c, &p, BAG, HG_OP_INSERT, 1, 0);
+    checkpoint(&d, c);
+    assert_int_equal(d.stats.files_written, 1);
+    assert_true(d.stats.bytes_written < all / 10);
+    hg_circuit_free(c);
+    disk_close(&d);
+    prog_release(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_circuit),
         cmocka_unit_test(histories),
+        cmocka_unit_test(connectors_with_other_numbers),
+        cmocka_unit_test(relations_that_changed),
+        cmocka_unit_test(fingerprints),
+        cmocka_unit_test(many_small_checkpoints),
+        cmocka_unit_test(only_what_is_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
