@@ -40,7 +40,7 @@ static size_t padded(size_t n)
     return (n + 7) & ~(size_t)7;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 /* Rows to write: row[0..n), or from..from + n. */
 typedef struct {
@@ -241,7 +241,7 @@ int hg_block_write(hg_buf_t *out, const hg_batch_t *b, const hg_type_t *const *t
     return hg_err_set(err, HG_ENOMEM, "out of memory for a block of %u rows", n);
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     const char *p, *start;
@@ -277,7 +277,7 @@ static int take(in_t *in, uint64_t n, const char **ret)
 /* A copy with room behind it; for no bytes the shared zeros stay. */
 static int take_copy(in_t *in, uint64_t n, hg_col_t *c, void **ret)
 {
-    const char *p;
+    const char *p = NULL;
     int rc = take(in, n, &p);
     if (rc < 0 || n == 0) return rc;
     void *q = hg_tryalign((size_t)n);
@@ -368,7 +368,7 @@ static int take_values(in_t *in, hg_col_t *c, uint64_t inside)
 
 static int take_col(in_t *in, const hg_type_t *t, uint64_t n, hg_col_t **ret)
 {
-    const char *p;
+    const char *p = NULL;
     col_head_t h;
     int rc = take(in, sizeof h, &p);
     if (rc < 0) return rc;
@@ -389,7 +389,7 @@ static int take_col(in_t *in, const hg_type_t *t, uint64_t n, hg_col_t **ret)
 
 static int take_weights(in_t *in, uint32_t n, int64_t **ret)
 {
-    const char *p;
+    const char *p = NULL;
     int rc = take(in, sizeof(int64_t) * (uint64_t)n, &p);
     if (rc < 0) return rc;
     int64_t *w = hg_trynew(sizeof *w * ((size_t)n + 1));

@@ -9,8 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* --- files, pieces, lists of them ----------------------------------------------------------------------------------
- */
+/* --- files, pieces, lists of them --------------------------------------------------------------------------------- */
 
 hg_sfile_t *hg_sfile_new(hg_str_t name, bool pack, uint64_t size)
 {
@@ -57,7 +56,7 @@ void hg_saved_free(hg_saved_t *s)
     hg_free(s);
 }
 
-/* --- cuts -------------------------------------------------------------------------------------------------------- */
+/* --- cuts --------------------------------------------------------------------------------------------------------- */
 
 static void cut_store(hg_cut_store_t *cs, const hg_relation_t *rel, hg_store_t *st)
 {
@@ -93,18 +92,24 @@ hg_cut_t *hg_circuit_cut(hg_circuit_t *c)
     return k;
 }
 
+void hg_cut_settle(hg_cut_store_t *cs, bool durable)
+{
+    for (uint32_t s = 0; cs->now && s < cs->manifest->n; s++) {
+        hg_seg_t *seg = cs->manifest->segs[s];
+        if (cs->now[s] == seg->saved) continue;
+        hg_saved_free(durable ? seg->saved : cs->now[s]);
+        if (durable) seg->saved = cs->now[s];
+    }
+    hg_free(cs->now);
+    cs->now = NULL;
+}
+
 void hg_cut_done(hg_circuit_t *c, hg_cut_t *k, bool durable)
 {
     (void)c; /* named for the thread: the lists belong to its segments */
     for (uint32_t i = 0; i < k->n; i++) {
         hg_cut_store_t *cs = &k->stores[i];
-        for (uint32_t s = 0; cs->now && s < cs->manifest->n; s++) {
-            hg_seg_t *seg = cs->manifest->segs[s];
-            if (cs->now[s] == seg->saved) continue;
-            hg_saved_free(durable ? seg->saved : cs->now[s]);
-            if (durable) seg->saved = cs->now[s];
-        }
-        hg_free(cs->now);
+        hg_cut_settle(cs, durable);
         hg_free(cs->origins);
         hg_manifest_drop(cs->manifest);
         hg_acct_drop(cs->acct);
@@ -118,7 +123,7 @@ void hg_cut_get_stats(const hg_cut_t *k, hg_cut_stats_t *ret)
     *ret = k->stats;
 }
 
-/* --- descriptions ------------------------------------------------------------------------------------------------ */
+/* --- descriptions ------------------------------------------------------------------------------------------------- */
 
 int hg_state_files(const hg_json_t *stores, void (*fn)(void *arg, hg_str_t name), void *arg, hg_err_t *err)
 {

@@ -88,11 +88,42 @@ typedef struct hg_cut_store {
     hg_saved_t **now; /* per segment, once written: seg->saved or what takes its place; NULL = nothing */
 } hg_cut_store_t;
 
+/* What was written becomes what the segments remember, or is forgotten. */
+void hg_cut_settle(hg_cut_store_t *cs, bool durable);
+
 struct hg_cut {
     hg_cut_store_t *stores;
     uint32_t n;
     hg_cut_stats_t stats;
 };
+
+/* --- restoring --- */
+typedef struct hg_load_origin {
+    uint32_t old, now; /* numbers of a connector */
+} hg_load_origin_t;
+
+typedef struct hg_load_table {
+    const hg_relation_t *rel;
+    hg_store_t *st;
+    const hg_json_t *segments;
+    uint64_t rows;
+    hg_load_origin_t *origins;
+    uint32_t n_origins;
+    uint32_t first, n; /* its tasks */
+} hg_load_table_t;
+
+typedef struct hg_load {
+    const char *dir;
+    hg_sfile_t **files;
+    uint32_t n_files;
+} hg_load_t;
+
+/* state_load.c, any thread. One segment with its rows, hashes, dead rows and pieces; not in the store yet. */
+int hg_load_seg(const hg_load_t *l, const hg_load_table_t *t, const hg_json_t *pieces, hg_seg_t **ret, hg_err_t *err);
+
+/* state_restore.c: HG_EDAMAGED with the place in the description. */
+int hg_desc_bad(const hg_json_t *at, hg_err_t *err, const char *what);
+int hg_desc_u64(const hg_json_t *obj, const char *key, uint64_t max, uint64_t *ret, hg_err_t *err);
 
 /* --- parallel work (state_par.c): fn(arg, task) for tasks 0..n on up to `threads` threads, the caller among them. A
  * negative return ends it: the error of the lowest such task is the result. */

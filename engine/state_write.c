@@ -1,9 +1,10 @@
 /* state_write.c: the files of a checkpoint: what of a cut is not on disk yet.
  *
- *   per segment   keep the pieces it has; rows behind the last one become a piece; where rows of a kept piece have died
- *                 since, a bitmap
- *   a piece       rows alive at the cut, gathered in chunks, as blocks: below LARGE in the pack, else a file of its own
- *   description   a list of files and, per relation and segment, the pieces
+ * - A segment keeps the pieces it has; rows behind the last one become a piece; where rows of a kept piece have died
+ *   since, a bitmap is written.
+ * - A piece is the rows alive at the cut, gathered in chunks, as blocks; from LARGE on it has a file of its own,
+ *   else it goes into the pack.
+ * - The description is a list of files and, per relation and segment, of pieces.
  *
  * A tail that grows by a little with each checkpoint would end in a thousand little pieces: new rows take the pieces
  * before them along while those are small, so a segment has a number of pieces that is logarithmic in its rows. In the
@@ -50,7 +51,7 @@ static int no_mem(writer_t *w)
     return hg_err_set(w->err, HG_ENOMEM, "out of memory while writing a checkpoint");
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static char *path_of(const writer_t *w, const hg_sfile_t *f)
 {
@@ -424,8 +425,7 @@ static int save_store(writer_t *w, hg_cut_store_t *cs)
     return 0;
 }
 
-/* --- packs that are mostly garbage ---------------------------------------------------------------------------------
- */
+/* --- packs that are mostly garbage -------------------------------------------------------------------------------- */
 
 typedef struct {
     hg_sfile_t **v;
@@ -496,8 +496,7 @@ static int choose_packs(writer_t *w)
     return rc;
 }
 
-/* --- description ---------------------------------------------------------------------------------------------------
- */
+/* --- description -------------------------------------------------------------------------------------------------- */
 
 static void put_region(hg_jw_t *w, const hg_region_t *r)
 {
@@ -582,8 +581,7 @@ done:
     return rc;
 }
 
-/* --- all of it -----------------------------------------------------------------------------------------------------
- */
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static int save_all(writer_t *w, hg_jw_t *jw)
 {
@@ -606,7 +604,9 @@ int hg_cut_write(hg_cut_t *k, const char *dir, uint64_t number, const atomic_boo
 {
     writer_t w = { .k = k, .dir = dir, .number = number, .cancel = cancel, .err = err, .pack = HG_NONE };
     hg_buf_init(&w.buf, HG_BUF_NOMAX);
+    k->stats = (hg_cut_stats_t){ 0 };
     int rc = save_all(&w, jw);
+    for (uint32_t i = 0; i < k->n && rc < 0; i++) hg_cut_settle(&k->stores[i], false);
     files_forget(&w, rc < 0);
     hg_buf_release(&w.buf);
     hg_free(w.rows);
