@@ -98,6 +98,7 @@ struct hg_input_type {
     /* Any thread. Is a position that a user gives one that restore would take? Complaints name the member. NULL: only its
      * JSON shape (an object) is checked and restore has the last word. */
     int (*check_position)(const void *cfg, const hg_json_t *position, hg_err_t *err);
+    const char *position_doc; /* for people: what the members of a position mean; NULL: it has none */
 };
 typedef struct hg_input_type hg_input_type_t;
 

@@ -28,6 +28,7 @@ static bool print_one(hg_str_t name)
     hg_buf_t b;
     hg_buf_init(&b, HG_BUF_NOMAX);
     if (in) hg_buf_addf(&b, "# %s\n\n%s\n\n", in->name, in->summary), hg_opts_doc(in->opts, &b);
+    if (in && in->position_doc) hg_buf_addf(&b, "\nPosition: %s\n", in->position_doc);
     if (out) hg_buf_addf(&b, "# %s\n\n%s\n\n", out->name, out->summary), hg_opts_doc(out->opts, &b);
     if (f) hg_buf_addf(&b, "# %s\n\n%s\n", f->name, f->summary);
     if (f && f->in_opts) hg_buf_adds(&b, "\n## Input\n\n"), hg_opts_doc(f->in_opts, &b);

@@ -6,12 +6,16 @@
  * for the next run.
  *
  * Rate: a plan may hand out 1 + elapsed × rate rows since it last began to run, never more than a second's worth at
- * once; a timer hands out the next ones. Each plan is a lane; positions are row numbers. (Several jobs at a time per
- * instance are safe: they share only the immutable plan.)
+ * once; a timer hands out the next ones. (Several jobs at a time per instance are safe: they share only the immutable
+ * plan.)
+ *
+ * One lane; positions count the rows of all plans, from the first row ever made. In a replay batches end where they
+ * ended then, whatever chunk sizes and rates say now.
  */
 #include "base/hg.h"
 #include "connectors/transport/datagen_int.h"
 #include "connectors/connector.h"
+#include "connectors/transport/position.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -68,7 +72,6 @@ typedef struct {
 
 typedef struct {
     uint64_t next, end; /* rows [next, end) are not handed out yet */
-    uint64_t start;     /* first row of this run */
     int64_t since_us;   /* rate: rows are counted from here */
     uint64_t since_row;
 } cursor_t;
@@ -78,10 +81,11 @@ typedef struct {
     dg_plan_t *plans;
     uint32_t n_plans, at; /* plan that is handed out now */
     cursor_t *cursors;
-    uint64_t seed, made;
-    uint64_t total; /* rows in all, 0 = no end */
+    uint64_t seed;
+    uint64_t start;         /* rows made by earlier instances */
+    uint64_t handed, given; /* rows up to here are in flight, are delivered: the lane's position */
+    uint64_t total;         /* rows in all, 0 = no end */
     hg_lane_t *lane;
-    uint64_t given; /* rows delivered in this run: the lane's position */
     hg_list_t flights;
     uint32_t n_flights;
     bool running, closing, ended;
@@ -92,8 +96,10 @@ static void proceed(hg_input_t *in);
 
 static void datagen_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
 {
-    (void)obj;
+    const hg_json_t *txn = hg_json_get(obj, "transaction_size");
     dg_plans_check(((const datagen_cfg_t *)cfg)->plan, d);
+    if (txn)
+        hg_diag(d, true, txn, true, "option 'transaction_size' has no effect: every step is a transaction of its own");
 }
 
 static bool datagen_is_finite(const void *cfg)
@@ -194,13 +200,11 @@ static void deliver(hg_input_t *in)
             hg_in_error(in, "generate", &f->err);
             return;
         }
-        if (!g->lane) g->lane = hg_lane_open(in, 0);
         hg_change_t *change = f->change;
         uint64_t from = g->given;
         f->change = NULL;
         g->given += f->n;
-        g->made += f->n;
-        hg_in_progress(in, g->made, g->total);
+        hg_in_progress(in, g->given, g->total);
         if (hg_lane_change(g->lane, change, from, g->given, f->bytes) != HG_LANE_OK) g->running = false;
         drop_flight(g, f);
     }
@@ -244,6 +248,7 @@ static void hand_out(hg_input_t *in)
 {
     datagen_t *g = hg_in_inst(in);
     const datagen_cfg_t *cfg = hg_in_cfg(in);
+    if (!g->lane) g->lane = hg_lane_open(in, g->start);
     while (g->running && g->at < g->n_plans && g->n_flights < 2 * cfg->workers) {
         const dg_plan_t *p = &g->plans[g->at];
         cursor_t *c = &g->cursors[g->at];
@@ -251,7 +256,9 @@ static void hand_out(hg_input_t *in)
             g->at++;
             continue;
         }
-        uint64_t n = HG_MIN(HG_MIN(p->chunk, hg_in_max_batch(in)), HG_MIN(allowed(p, c), c->end - c->next));
+        uint64_t end = hg_lane_batch_end(g->lane, g->handed), n = end - g->handed;
+        if (end == UINT64_MAX) n = HG_MIN(HG_MIN(p->chunk, hg_in_max_batch(in)), allowed(p, c));
+        n = HG_MIN(n, c->end - c->next);
         if (n == 0) {
             wait_tick(in);
             return;
@@ -262,6 +269,7 @@ static void hand_out(hg_input_t *in)
         hg_list_add_tail(&g->flights, &f->link);
         g->n_flights++;
         c->next += n;
+        g->handed += n;
         hg_in_work(in, make_batch, batch_done, f);
     }
 }
@@ -318,63 +326,45 @@ static void datagen_close(hg_input_t *in)
     if (hg_list_empty(&g->flights)) finish_close(in);
 }
 
-/* {"rows":[[{"start","end"}…]…],"todo":[[{"start","end"}…]…],"seed"}: per plan what was taken, and what is left
- * (inclusive). */
-static void write_ranges(hg_jw_t *w, const char *key, const datagen_t *g, uint64_t taken, bool todo)
-{
-    hg_jw_key(w, key);
-    hg_jw_arr(w);
-    for (uint32_t p = 0; p < g->n_plans; p++) {
-        const cursor_t *c = &g->cursors[p];
-        uint64_t mine = HG_MIN(taken, c->end - c->start);
-        uint64_t from = todo ? c->start + mine : c->start, to = todo ? c->end : c->start + mine;
-        taken -= mine;
-        hg_jw_arr(w);
-        if (from < to) {
-            hg_jw_obj(w);
-            hg_jw_ku64(w, "start", from);
-            hg_jw_ku64(w, "end", to - 1);
-            hg_jw_end_obj(w);
-        }
-        hg_jw_end_arr(w);
-    }
-    hg_jw_end_arr(w);
-}
-
 static void datagen_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w)
 {
-    datagen_t *g = hg_in_inst(in);
-    uint64_t taken = n ? consumed[0].end : 0;
+    const datagen_t *g = hg_in_inst(in);
     hg_jw_obj(w);
-    write_ranges(w, "rows", g, taken, false);
-    write_ranges(w, "todo", g, taken, true);
+    hg_jw_ku64(w, "rows", n ? consumed[0].end : g->start);
     hg_jw_ku64(w, "seed", g->seed);
     hg_jw_end_obj(w);
+}
+
+static int read_position(const hg_json_t *position, uint64_t *rows, uint64_t *seed, hg_err_t *err)
+{
+    static const char *const names[] = { "rows", "seed", NULL };
+    static const char what[] = "a position of datagen";
+    int rc = hg_position_members(position, what, names, err);
+    if (rc == 0) rc = hg_position_u64(position, what, "rows", true, rows, err);
+    if (rc == 0) rc = hg_position_u64(position, what, "seed", false, seed, err);
+    return rc;
+}
+
+static int datagen_check_position(const void *cfg, const hg_json_t *position, hg_err_t *err)
+{
+    uint64_t rows, seed;
+    (void)cfg;
+    return read_position(position, &rows, &seed, err);
 }
 
 static int datagen_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err)
 {
     datagen_t *g = hg_in_inst(in);
-    const hg_json_t *todo = hg_json_get(position, "todo");
-    if (hg_json_u64(hg_json_get(position, "seed"), &g->seed) < 0 || !todo || todo->kind != HG_J_ARRAY)
-        return hg_err_set(err, HG_EPARSE, "a datagen position needs 'seed' and 'todo'");
+    uint64_t rows;
+    int rc = read_position(position, &rows, &g->seed, err);
+    if (rc < 0) return rc;
     for (uint32_t p = 0; p < g->n_plans; p++) {
-        const hg_json_t *left = hg_json_at(hg_json_at(todo, p), 0);
         cursor_t *c = &g->cursors[p];
-        uint64_t from, to;
-        if (p >= todo->n) continue; /* a plan that is new since then */
-        if (!left) {
-            g->made += c->end;
-            c->next = c->start = c->end;
-            continue;
-        }
-        if (hg_json_u64(hg_json_get(left, "start"), &from) < 0 || hg_json_u64(hg_json_get(left, "end"), &to) < 0 ||
-            to < from)
-            return hg_err_set(err, HG_EPARSE, "a datagen position has a bad range in 'todo'");
-        c->next = c->start = from;
-        g->made += from;
-        if (c->end == UINT64_MAX && to != UINT64_MAX - 1) c->end = to + 1;
+        c->next = HG_MIN(rows, c->end);
+        g->start += c->next;
+        rows -= c->next;
     }
+    g->handed = g->given = g->start;
     return 0;
 }
 
@@ -395,4 +385,8 @@ const hg_input_type_t hg_input_datagen = {
     .close = datagen_close,
     .save = datagen_save,
     .restore = datagen_restore,
+    .check_position = datagen_check_position,
+    .position_doc =
+        "`{\"rows\": n, \"seed\": s}`: the next row is number n, counted from 0 over all plans. Without `seed`: the "
+        "configured one, or another one at every start.",
 };

@@ -1,6 +1,7 @@
 /* empty_input.c: an input without data: it ends as soon as it runs. Carries labels, and serves tests. */
 #include "base/hg.h"
 #include "connectors/connector.h"
+#include "connectors/transport/position.h"
 
 extern const hg_input_type_t hg_input_empty;
 
@@ -50,6 +51,13 @@ static int empty_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *er
     return 0;
 }
 
+static int empty_check_position(const void *cfg, const hg_json_t *position, hg_err_t *err)
+{
+    static const char *const none[] = { NULL };
+    (void)cfg;
+    return hg_position_members(position, "a position of empty_input", none, err);
+}
+
 const hg_input_type_t hg_input_empty = {
     .abi = HG_CONNECTOR_ABI,
     .name = "empty_input",
@@ -62,4 +70,6 @@ const hg_input_type_t hg_input_empty = {
     .close = empty_close,
     .save = empty_save,
     .restore = empty_restore,
+    .check_position = empty_check_position,
+    .position_doc = "`{}`.",
 };

@@ -8,17 +8,20 @@
  * read twice).
  *
  * A followed file is looked at every 200 ms. A file that has become shorter than what was read is a clear error: it was
- * truncated or replaced, and what is in it now has no known relation to what was read.
+ * truncated or replaced, and what is in it now has no known relation to what was read. After a restart the same is told
+ * by the first bytes of the file, whose hash is part of the position.
  */
 #include "base/hg.h"
 #include "connectors/transport/file_path.h"
 #include "connectors/connector.h"
+#include "connectors/transport/position.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 extern const hg_input_type_t hg_input_file;
 
@@ -26,6 +29,7 @@ extern const hg_input_type_t hg_input_file;
 #define PIPE_MS  20
 #define TAIL     65536 /* how far back from the end a mark looks for the end of a line */
 #define MIN_READ 8192u
+#define HEAD     512u /* first bytes of a file, by which it is known again */
 
 typedef struct {
     const char *path;
@@ -64,11 +68,16 @@ typedef struct {
     uint64_t start, off, size, mark;
     hg_lane_t *lane;
     uv_timer_t *timer;
+    char head[HEAD]; /* the first head_len bytes do not change any more: the job only adds behind them */
+    uint32_t head_len;
+    uint64_t want_hash; /* restored: of the first want_len bytes; 0 = not known */
+    uint32_t want_len;
     /* the job under way: written before it starts, read after it ended */
     work_kind_t kind;
     char *to;
     size_t room;
     ssize_t got;
+    uint32_t head_got;
     int sys; /* errno */
 } file_t;
 
@@ -109,6 +118,14 @@ static int open_fd(const char *path)
     return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
+static void read_head(file_t *f)
+{
+    f->head_got = f->head_len;
+    if (!f->regular || f->head_len == HEAD) return;
+    ssize_t n = pread(f->fd, f->head + f->head_len, HEAD - f->head_len, f->head_len);
+    if (n > 0) f->head_got = f->head_len + (uint32_t)n;
+}
+
 static void work_open(file_t *f)
 {
     struct stat st;
@@ -120,6 +137,7 @@ static void work_open(file_t *f)
     } else {
         f->regular = S_ISREG(st.st_mode);
         f->size = f->regular ? (uint64_t)st.st_size : 0;
+        read_head(f);
     }
 }
 
@@ -130,6 +148,7 @@ static void work_read(file_t *f)
         f->got = f->regular ? pread(f->fd, f->to, f->room, (off_t)f->off) : read(f->fd, f->to, f->room);
     } while (f->got < 0 && errno == EINTR);
     if (f->got < 0) f->sys = errno;
+    read_head(f);
     if (f->regular && fstat(f->fd, &st) == 0) f->size = (uint64_t)st.st_size;
 }
 
@@ -215,11 +234,36 @@ static void fail(hg_input_t *in, const char *tag, const char *what)
     hg_in_error(in, tag, &err);
 }
 
+/* A restored position belongs to one file. */
+static bool is_same_file(hg_input_t *in)
+{
+    const file_t *f = hg_in_inst(in);
+    hg_err_t err = HG_ERR_INIT;
+    if (!f->restored || !f->regular) return true;
+    if (f->size < f->off)
+        hg_err_set(&err, HG_EIO,
+                   "file '%s' has %" PRIu64 " bytes, fewer than the %" PRIu64
+                   " that were read before the restart: it was truncated or replaced",
+                   f->path, f->size, f->off);
+    else if (f->want_len && (f->head_len < f->want_len || XXH3_64bits(f->head, f->want_len) != f->want_hash))
+        hg_err_set(&err, HG_EIO,
+                   "file '%s' is not the one that was read before the restart: its first %u bytes are others", f->path,
+                   f->want_len);
+    if (!err.code) return true;
+    err.fatal = 1;
+    hg_in_error(in, "replaced", &err);
+    return false;
+}
+
 static void opened(hg_input_t *in)
 {
     file_t *f = hg_in_inst(in);
     if (f->sys) {
         fail(in, "open", "Failed to open input file");
+        return;
+    }
+    if (!is_same_file(in)) {
+        f->running = false;
         return;
     }
     f->off = f->start = f->restored ? f->off : f->marked ? f->mark : 0;
@@ -277,6 +321,7 @@ static void work_done(void *arg)
     hg_input_t *in = arg;
     file_t *f = hg_in_inst(in);
     f->busy = false;
+    if (f->kind != WORK_MARK && f->head_got > f->head_len) f->head_len = f->head_got;
     if (f->closing) {
         finish_close(in);
     } else if (f->kind == WORK_MARK) {
@@ -379,27 +424,57 @@ static void file_close(hg_input_t *in)
     if (!f->busy) finish_close(in);
 }
 
-/* {"offsets":{"start":s,"end":e}}: bytes of the last stretch that was consumed; reading goes on at e. */
+/* The ranges tell what was taken; f->off is what was read and says nothing about that. */
 static void file_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w)
 {
     const file_t *f = hg_in_inst(in);
-    bool told = n > 0;
-    uint64_t from = told ? consumed[0].begin : f->begun ? f->start : f->restored ? f->off : f->marked ? f->mark : 0;
-    uint64_t to = told ? consumed[0].end : f->begun ? f->start : from;
+    uint64_t at = n ? consumed[0].end : f->begun ? f->start : f->restored ? f->off : f->marked ? f->mark : 0;
+    uint32_t len = (uint32_t)HG_MIN(at, (uint64_t)f->head_len);
+    char hash[20];
     hg_jw_obj(w);
-    hg_jw_key(w, "offsets");
-    hg_jw_obj(w);
-    hg_jw_ku64(w, "start", told ? from : to);
-    hg_jw_ku64(w, "end", to);
+    hg_jw_ku64(w, "offset", at);
+    if (len || f->want_len) {
+        snprintf(hash, sizeof hash, "%016" PRIx64, len ? XXH3_64bits(f->head, len) : f->want_hash);
+        hg_jw_ku64(w, "head_bytes", len ? len : f->want_len);
+        hg_jw_kstr(w, "head_hash", hash);
+    }
     hg_jw_end_obj(w);
-    hg_jw_end_obj(w);
+}
+
+static int read_position(const hg_json_t *v, uint64_t *offset, uint64_t *head_len, uint64_t *head_hash, hg_err_t *err)
+{
+    static const char *const names[] = { "offset", "head_bytes", "head_hash", NULL };
+    static const char what[] = "a position of file_input";
+    int rc = hg_position_members(v, what, names, err);
+    *head_len = *head_hash = 0;
+    if (rc == 0) rc = hg_position_u64(v, what, "offset", true, offset, err);
+    if (rc == 0) rc = hg_position_u64(v, what, "head_bytes", false, head_len, err);
+    if (rc < 0) return rc;
+    const char *hash = hg_json_str(hg_json_get(v, "head_hash"), "");
+    char *end;
+    *head_hash = strtoull(hash, &end, 16);
+    if (*head_len > HEAD || *head_len > *offset || (*head_len > 0) != (strlen(hash) == 16) || *end)
+        return hg_err_set(err, HG_EPARSE,
+                          "%s: 'head_bytes' (at most %u, not more than 'offset') and 'head_hash' (16 hex "
+                          "digits) belong together; leave both out to skip the check",
+                          what, HEAD);
+    return 0;
+}
+
+static int file_check_position(const void *cfg, const hg_json_t *position, hg_err_t *err)
+{
+    uint64_t offset, len, hash;
+    (void)cfg;
+    return read_position(position, &offset, &len, &hash, err);
 }
 
 static int file_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err)
 {
     file_t *f = hg_in_inst(in);
-    if (hg_json_u64(hg_json_get(hg_json_get(position, "offsets"), "end"), &f->off) < 0)
-        return hg_err_set(err, HG_EPARSE, "a file position needs 'offsets' with a number 'end'");
+    uint64_t len;
+    int rc = read_position(position, &f->off, &len, &f->want_hash, err);
+    if (rc < 0) return rc;
+    f->want_len = (uint32_t)len;
     f->restored = true;
     return 0;
 }
@@ -421,4 +496,8 @@ const hg_input_type_t hg_input_file = {
     .close = file_close,
     .save = file_save,
     .restore = file_restore,
+    .check_position = file_check_position,
+    .position_doc =
+        "`{\"offset\": n}`: the next byte to read. Saved ones also have `head_bytes` and `head_hash`, by which a file "
+        "that was replaced is noticed.",
 };

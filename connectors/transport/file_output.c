@@ -3,7 +3,10 @@
  * The loop collects what it is given in one buffer while the pool writes the other; a full buffer answers HG_EAGAIN. A
  * step is delivered once its bytes are written and synced: under load one sync serves all steps of 20 ms, an idle file
  * is synced at once. A full disk is not the end: the data stays, health says why, and the write is tried again with
- * backoff. Any other failure of the file is fatal. The file is truncated at the start.
+ * backoff. Any other failure of the file is fatal.
+ *
+ * The file is emptied at the start. After a restore it is cut back to the position instead: what stands behind it was
+ * written after the checkpoint and comes again.
  */
 #include "base/hg.h"
 #include "connectors/transport/file_path.h"
@@ -30,21 +33,25 @@ static const hg_opt_t file_opts[] = {
       .type = HG_OPT_STR,
       .at = offsetof(file_cfg_t, path),
       .flags = HG_OPT_REQUIRED,
-      .doc = "File to write: created, or emptied when the pipeline starts." },
+      .doc =
+          "File to write: created, or emptied when the pipeline starts anew. A pipeline that resumes from a checkpoint "
+          "cuts it back to what it held then and writes on; a file that is shorter than that is an error." },
     { .key = NULL },
 };
 
 typedef struct {
     char *path;
     int fd;
-    bool busy, told_full, closing, stopping, stopped, opening;
+    bool busy, told_full, closing, stopping, stopped, opening, restored, shorter;
     unsigned attempts;
     hg_buf_t collect, writing; /* writing belongs to the job while busy */
     uint64_t ended, delivered; /* last step that ended; last one that is synced */
     uint64_t job_ended;        /* steps up to this one are whole once `writing` is written */
     bool job_sync, synced;
     int64_t last_sync_us;
-    size_t at; /* bytes of writing that are in the file */
+    uint64_t given;  /* bytes of the file once all that was taken is written */
+    uint64_t length; /* shorter: what a restored file has instead of `given` */
+    size_t at;       /* bytes of writing that are in the file */
     int sys;
     uv_timer_t *timer;
 } file_t;
@@ -89,6 +96,29 @@ static int sync_fd(const file_t *f)
     return errno == EINVAL || errno == EROFS ? 0 : errno; /* pipes and devices have nothing to sync */
 }
 
+static int open_fd(file_t *f, int flags)
+{
+    errno = EACCES;
+    f->fd = hg_fault(HG_FAULT_OPEN) ? -1 : open(f->path, O_WRONLY | O_CLOEXEC | flags, 0666);
+    return f->fd < 0 ? errno : 0;
+}
+
+/* Cuts the file back to the restored position and goes there. */
+static int open_again(file_t *f)
+{
+    struct stat st;
+    int sys = open_fd(f, f->given ? 0 : O_CREAT);
+    if (sys) return sys;
+    if (fstat(f->fd, &st) < 0) return errno;
+    if (!S_ISREG(st.st_mode)) return 0; /* a pipe or a device has no position */
+    f->length = (uint64_t)st.st_size;
+    f->shorter = f->length < f->given;
+    if (f->shorter) return EIO;
+    if (hg_fault(HG_FAULT_WRITE)) return EIO;
+    if (ftruncate(f->fd, (off_t)f->given) < 0 || lseek(f->fd, (off_t)f->given, SEEK_SET) < 0) return errno;
+    return sync_fd(f);
+}
+
 static void work(void *arg, unsigned worker)
 {
     file_t *f = hg_out_inst(arg);
@@ -96,8 +126,7 @@ static void work(void *arg, unsigned worker)
     f->sys = 0;
     f->synced = false;
     if (f->fd < 0) {
-        f->fd = hg_fault(HG_FAULT_OPEN) ? -1 : open(f->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (f->fd < 0) f->sys = errno ? errno : EACCES;
+        f->sys = f->restored ? open_again(f) : open_fd(f, O_CREAT | O_TRUNC);
         return;
     }
     f->sys = write_all(f);
@@ -143,8 +172,17 @@ static void failed(hg_output_t *out)
 {
     file_t *f = hg_out_inst(out);
     hg_err_t err = HG_ERR_INIT;
-    hg_err_errno(&err, f->sys, f->opening ? "Failed to create output file '%s'" : "Failed to write output file '%s'",
-                 f->path);
+    if (f->shorter)
+        hg_err_set(&err, HG_EIO,
+                   "output file '%s' has %" PRIu64 " bytes, fewer than the %" PRIu64
+                   " that it had at the checkpoint: it was truncated or replaced",
+                   f->path, f->length, f->given);
+    else
+        hg_err_errno(&err, f->sys, "Failed to %s output file '%s'",
+                     !f->opening   ? "write"
+                     : f->restored ? "go on with"
+                                   : "create",
+                     f->path);
     bool again = !f->opening && is_transient(f->sys);
     err.retry = again;
     err.fatal = !again;
@@ -242,6 +280,7 @@ static int file_write(hg_output_t *out, uint64_t step, hg_str_t key, hg_str_t pa
             "File output transport does not support key-value pairs. This output needs a format without keys");
     int rc = hg_buf_addstr(&f->collect, payload);
     if (rc < 0) return hg_err_set(err, (hg_code_t)rc, "no memory for %zu bytes to write", payload.n);
+    f->given += payload.n;
     if (f->collect.len >= ENOUGH) next_step(out);
     if (f->collect.len < ENOUGH) return 0;
     f->told_full = true;
@@ -254,6 +293,21 @@ static int file_end_batch(hg_output_t *out, uint64_t step, hg_err_t *err)
     (void)err;
     f->ended = step;
     next_step(out);
+    return 0;
+}
+
+static uint64_t file_position(hg_output_t *out)
+{
+    return ((const file_t *)hg_out_inst(out))->given;
+}
+
+/* The file is opened and cut by the start. */
+static int file_restore(hg_output_t *out, uint64_t position, hg_err_t *err)
+{
+    file_t *f = hg_out_inst(out);
+    (void)err;
+    f->restored = true;
+    f->given = position;
     return 0;
 }
 
@@ -298,4 +352,7 @@ const hg_output_type_t hg_output_file = {
     .end_batch = file_end_batch,
     .stop = file_stop,
     .close = file_close,
+    .position = file_position,
+    .restore = file_restore,
+    .caps = HG_OUT_EXACT,
 };

@@ -61,4 +61,5 @@ const hg_output_type_t hg_output_null = {
     .end_batch = null_end_batch,
     .stop = null_stop,
     .close = null_close,
+    .caps = HG_OUT_EXACT, /* what is discarded twice is discarded once */
 };

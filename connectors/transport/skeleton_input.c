@@ -10,6 +10,7 @@
  */
 #include "base/hg.h"
 #include "connectors/connector.h"
+#include "connectors/transport/position.h"
 #include "base/mem.h"
 
 extern const hg_input_type_t hg_input_skeleton;
@@ -38,6 +39,7 @@ static const hg_opt_t skeleton_opts[] = {
 /* 2. What an instance remembers. It starts zeroed. */
 typedef struct {
     uint64_t at, bytes; /* next line; bytes of all lines before it */
+    uint64_t start;     /* where this instance began */
     bool running;
     hg_lane_t *lane;
     uv_timer_t *timer;
@@ -136,9 +138,10 @@ static void skeleton_close(hg_input_t *in)
 /* 8. Positions: save tells where a new instance goes on once the consumed ranges are safe; restore goes there. */
 static void skeleton_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w)
 {
-    (void)in;
+    const skeleton_t *s = hg_in_inst(in);
     hg_jw_obj(w);
-    hg_jw_ku64(w, "bytes", n ? consumed[0].end : 0);
+    hg_jw_ku64(w, "bytes",
+               n ? consumed[0].end : s->start); /* not s->bytes: that is what was given, not what was taken */
     hg_jw_end_obj(w);
 }
 
@@ -148,9 +151,10 @@ static int skeleton_restore(hg_input_t *in, const hg_json_t *position, hg_err_t 
     const skeleton_cfg_t *cfg = hg_in_cfg(in);
     uint64_t want;
     char line[40];
-    if (hg_json_u64(hg_json_get(position, "bytes"), &want) < 0)
-        return hg_err_set(err, HG_EPARSE, "a position needs a number 'bytes'");
+    int rc = hg_position_u64(position, "a position of skeleton_input", "bytes", true, &want, err);
+    if (rc < 0) return rc;
     while (s->bytes < want && s->at < cfg->count) s->bytes += line_text(s->at++, line);
+    s->start = s->bytes;
     return 0;
 }
 

@@ -7,12 +7,14 @@
  * `off` counts the bytes of the resource that were delivered; `rest` holds bytes that curl handed over after the host
  * had said stop. A cut body is asked for again with Range and If-Range: a server that answers 200 sends everything
  * again and the known prefix is skipped; a resource that has changed meanwhile (another ETag or Last-Modified) is a
- * fatal error, because its two halves would not belong together.
+ * fatal error, because its two halves would not belong together. Validator and length are part of the position, so the
+ * same holds over a restart. A resource without a validator is known by its length alone, which is said once.
  */
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "connectors/connector.h"
+#include "connectors/transport/position.h"
 #include "net/client.h"
 
 extern const hg_input_type_t hg_input_url;
@@ -47,11 +49,11 @@ typedef struct {
     hg_lane_t *lane;
     uv_timer_t *timer; /* pause_timeout, retries */
     uv_timer_t *quiet; /* flushes what a slow server has sent so far */
-    bool running, ended, closing, at_end, stalled, retrying;
+    bool running, ended, closing, at_end, stalled, retrying, warned;
     uint64_t off;      /* bytes of the resource delivered to the lane */
     uint64_t start;    /* where the first run began */
     uint64_t skip;     /* bytes of this answer that are known already */
-    uint64_t total;    /* size of the resource, 0 = unknown */
+    uint64_t total;    /* size of the resource, 0 = unknown; at first that of the restored position */
     uint64_t tried_at; /* off at the last failure */
     unsigned tries;
     hg_buf_t rest; /* delivered by curl, not yet by us */
@@ -188,13 +190,29 @@ static void validator(hg_transfer_t *t, char *out, size_t cap)
     snprintf(out, cap, HG_SF, v.p ? (int)v.n : 0, v.p ? v.p : "");
 }
 
-static int check_validator(url_t *u, hg_err_t *err)
+/* want: bytes that we have of it; total: its size now, 0 = unknown. */
+static int check_same(hg_input_t *in, uint64_t want, uint64_t total, hg_err_t *err)
 {
+    url_t *u = hg_in_inst(in);
     char now[sizeof u->etag];
     validator(u->t, now, sizeof now);
-    if (u->etag[0] && now[0] && strcmp(now, u->etag) != 0)
-        return bad_head(err, "the resource has changed while it was read (%s is now %s)", u->etag, now);
-    if (!u->etag[0]) snprintf(u->etag, sizeof u->etag, "%s", now);
+    if (want && u->etag[0] && now[0] && strcmp(now, u->etag) != 0)
+        return bad_head(err, "the resource has changed since %" PRIu64 " bytes of it were read (%s is now %s)", want,
+                        u->etag, now);
+    if (want && u->total && total && total != u->total)
+        return bad_head(err,
+                        "the resource has changed since %" PRIu64 " bytes of it were read (it had %" PRIu64
+                        " bytes and has %" PRIu64 " now)",
+                        want, u->total, total);
+    if (want && !(u->etag[0] && now[0]) && !u->warned) {
+        u->warned = true;
+        hg_log(
+            HG_LOG_WARN, "input", hg_in_name(in), "unverified",
+            "message=\"the server sends neither ETag nor Last-Modified: whether the resource is the one that was read "
+            "before is judged by its length%s\"",
+            u->total && total ? "" : ", and that is not known either");
+    }
+    if (!u->etag[0] || !want) snprintf(u->etag, sizeof u->etag, "%s", now);
     return 0;
 }
 
@@ -212,7 +230,7 @@ static int take_head(hg_input_t *in, int status, uint64_t length, hg_err_t *err)
     } else if (hg_transfer_header(u->t, "Content-Range").p) {
         return bad_head(err, "the server sent a Content-Range with status %d", status);
     }
-    int rc = check_validator(u, err);
+    int rc = check_same(in, want, total, err);
     if (rc < 0) return rc;
     u->skip = want - start;
     if (total) u->total = total;
@@ -239,6 +257,19 @@ static const char *reason_phrase(int status)
     return "";
 }
 
+/* 416, perhaps with "bytes * / size": is our offset the end, or beyond it? */
+static int check_end(hg_input_t *in, hg_err_t *err)
+{
+    const url_t *u = hg_in_inst(in);
+    uint64_t have = u->off + (u->rest.len - u->rest_at), total;
+    hg_str_t v = hg_transfer_header(u->t, "Content-Range");
+    char text[64];
+    snprintf(text, sizeof text, HG_SF, HG_SA(v));
+    if (sscanf(text, "bytes */%" SCNu64, &total) != 1 || total == have) return 0;
+    return bad_head(err, "the resource has changed: it has %" PRIu64 " bytes now, %" PRIu64 " were read before", total,
+                    have);
+}
+
 static void on_head(void *arg, int status, uint64_t length)
 {
     hg_input_t *in = arg;
@@ -246,6 +277,10 @@ static void on_head(void *arg, int status, uint64_t length)
     hg_err_t err = HG_ERR_INIT;
     u->skip = 0;
     u->at_end = status == 416; /* nothing behind our offset */
+    if (u->at_end && check_end(in, &err) < 0) {
+        drop_transfer(u);
+        fatal(in, "http", &err);
+    }
     if (u->at_end) return;
     if (status < 200 || status > 299) {
         const char *why = reason_phrase(status);
@@ -446,28 +481,54 @@ static void url_close(hg_input_t *in)
     hg_loop_post(hg_in_loop(in), close_later, in);
 }
 
-/* {"offsets":{"start":s,"end":e}}: as files. */
+/* The ranges tell what was taken; u->off is what was delivered and says nothing about that. */
 static void url_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w)
 {
     const url_t *u = hg_in_inst(in);
-    uint64_t from = n ? consumed[0].begin : u->start, to = n ? consumed[0].end : u->start;
+    uint64_t at = n ? consumed[0].end : u->start;
     hg_jw_obj(w);
-    hg_jw_key(w, "offsets");
-    hg_jw_obj(w);
-    hg_jw_ku64(w, "start", from);
-    hg_jw_ku64(w, "end", to);
+    hg_jw_ku64(w, "offset", at);
+    if (at && u->etag[0]) hg_jw_kstr(w, "validator", u->etag);
+    if (at && u->total) hg_jw_ku64(w, "length", u->total);
     hg_jw_end_obj(w);
-    if (u->etag[0]) hg_jw_kstr(w, "validator", u->etag);
-    hg_jw_end_obj(w);
+}
+
+static int read_position(const hg_json_t *v, uint64_t *offset, const char **validator_ret, uint64_t *length,
+                         hg_err_t *err)
+{
+    static const char *const names[] = { "offset", "validator", "length", NULL };
+    static const char what[] = "a position of url_input";
+    *length = 0;
+    int rc = hg_position_members(v, what, names, err);
+    if (rc == 0) rc = hg_position_u64(v, what, "offset", true, offset, err);
+    if (rc == 0) rc = hg_position_u64(v, what, "length", false, length, err);
+    if (rc < 0) return rc;
+    const hg_json_t *text = hg_json_get(v, "validator");
+    *validator_ret = hg_json_str(text, "");
+    if (text && (text->kind != HG_J_STRING || strlen(*validator_ret) >= sizeof((url_t *)0)->etag))
+        return hg_err_set(err, HG_EPARSE, "%s: 'validator' is not a text of less than %zu bytes", what,
+                          sizeof((url_t *)0)->etag);
+    if (*length && *length < *offset)
+        return hg_err_set(err, HG_EPARSE, "%s: 'offset' is behind the end ('length')", what);
+    return 0;
+}
+
+static int url_check_position(const void *cfg, const hg_json_t *position, hg_err_t *err)
+{
+    uint64_t offset, length;
+    const char *etag;
+    (void)cfg;
+    return read_position(position, &offset, &etag, &length, err);
 }
 
 static int url_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err)
 {
     url_t *u = hg_in_inst(in);
-    if (hg_json_u64(hg_json_get(hg_json_get(position, "offsets"), "end"), &u->off) < 0)
-        return hg_err_set(err, HG_EPARSE, "a position of a URL needs 'offsets' with a number 'end'");
+    const char *etag;
+    int rc = read_position(position, &u->off, &etag, &u->total, err);
+    if (rc < 0) return rc;
     u->start = u->off;
-    snprintf(u->etag, sizeof u->etag, "%s", hg_json_str(hg_json_get(position, "validator"), ""));
+    snprintf(u->etag, sizeof u->etag, "%s", etag);
     return 0;
 }
 
@@ -487,4 +548,8 @@ const hg_input_type_t hg_input_url = {
     .close = url_close,
     .save = url_save,
     .restore = url_restore,
+    .check_position = url_check_position,
+    .position_doc = "`{\"offset\": n}`: the next byte to read. Saved ones also have `validator` (ETag or "
+                    "Last-Modified) and `length`: "
+                    "a resource that has changed is an error, never a mixture.",
 };

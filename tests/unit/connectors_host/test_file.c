@@ -228,7 +228,7 @@ static void a_restored_file_goes_on_at_its_offset(void **st)
     saved_done = false;
     hg_input_save(in, on_saved, NULL);
     KIT_WAIT(saved_done);
-    assert_string_equal(saved, "{\"offsets\":{\"start\":0,\"end\":6}}");
+    assert_non_null(strstr(saved, "{\"offset\":6,\"head_bytes\":6,"));
     kit_close(in, 0);
     put("r", "4\n", "a");
     in = make_file("r", "", 1);
@@ -241,6 +241,79 @@ static void a_restored_file_goes_on_at_its_offset(void **st)
     assert_int_equal(sum, 4);
     kit_close(in, 1);
     kit_down();
+}
+
+/* Restores at a position of the user's or of an earlier file; the error, or "" if it is read. */
+static const char *restored_error(const char *name, const char *position)
+{
+    static char error[512];
+    hg_json_t *pos;
+    hg_err_t err = HG_ERR_INIT;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_input_t *in = make_file(name, "", 0);
+    assert_int_equal(hg_json_parse(kit->arena, hg_strz(position), &pos, &err), 0);
+    assert_int_equal(hg_input_restore(in, pos, &err), 0);
+    hg_input_open(in);
+    hg_input_run(in);
+    KIT_WAIT(kit->c[0].failed || kit->c[0].ended);
+    snprintf(error, sizeof error, "%s", kit->c[0].failed ? kit->c[0].error : "");
+    kit_close(in, 0);
+    kit_down();
+    return error;
+}
+
+static void a_file_that_was_replaced_is_noticed(void **st)
+{
+    (void)st;
+    put("g", "1\n2\n3\n", "w");
+    assert_string_equal(restored_error("g", saved), "");
+    assert_string_equal(restored_error("g", "{\"offset\":2}"), "");
+    put("g", "1\n9\n3\n4\n", "w");
+    assert_non_null(
+        strstr(restored_error("g", saved), "is not the one that was read before the restart: its first 6 bytes"));
+    assert_string_equal(restored_error("g", "{\"offset\":2}"), "");
+    put("g", "1\n", "w");
+    assert_non_null(
+        strstr(restored_error("g", saved), "has 2 bytes, fewer than the 6 that were read before the restart"));
+}
+
+static void a_position_by_hand_is_checked(void **st)
+{
+    (void)st;
+    extern const hg_input_type_t hg_input_datagen, hg_input_url;
+    static const struct {
+        const hg_input_type_t *t;
+        const char *position, *complaint; /* NULL: fine */
+    } cases[] = {
+        { &hg_input_file, "{\"offset\":5}", NULL },
+        { &hg_input_file, "{\"ofset\":5}", "a position of file_input has no member 'ofset'" },
+        { &hg_input_file, "{}", "needs 'offset'" },
+        { &hg_input_file, "{\"offset\":-1}", "'offset' is not a whole number" },
+        { &hg_input_file, "[1]", "is a JSON object, this is an array" },
+        { &hg_input_file, "{\"offset\":5,\"head_bytes\":6,\"head_hash\":\"00112233aabbccdd\"}", "belong together" },
+        { &hg_input_file, "{\"offset\":5,\"head_bytes\":5,\"head_hash\":\"00112233aabbccdx\"}", "belong together" },
+        { &hg_input_file, "{\"offset\":5,\"head_bytes\":5}", "belong together" },
+        { &hg_input_url, "{\"offset\":5,\"validator\":\"x\",\"length\":7}", NULL },
+        { &hg_input_url, "{\"offset\":5,\"validator\":7}", "'validator' is not a text" },
+        { &hg_input_url, "{\"offset\":8,\"length\":7}", "'offset' is behind the end" },
+        { &hg_input_url, "{\"end\":8}", "has no member 'end'" },
+        { &hg_input_datagen, "{\"rows\":100}", NULL },
+        { &hg_input_datagen, "{\"rows\":1.5}", "'rows' is not a whole number" },
+        { &hg_input_datagen, "{\"seed\":1}", "needs 'rows'" },
+        { &hg_input_empty, "{}", NULL },
+        { &hg_input_empty, "{\"offset\":1}", "has no member 'offset'" },
+    };
+    for (size_t i = 0; i < HG_COUNT(cases); i++) {
+        hg_arena_t *a = hg_arena_new();
+        hg_json_t *pos;
+        hg_err_t err = HG_ERR_INIT;
+        assert_int_equal(hg_json_parse(a, hg_strz(cases[i].position), &pos, &err), 0);
+        int rc = cases[i].t->check_position(NULL, pos, &err);
+        if (!cases[i].complaint && rc != 0) fail_msg("%s: %s", cases[i].position, err.msg);
+        if (cases[i].complaint && (rc != HG_EPARSE || !strstr(err.msg, cases[i].complaint)))
+            fail_msg("%s: %s", cases[i].position, err.msg);
+        hg_arena_free(a);
+    }
 }
 
 static void a_file_can_be_held_and_run_again_at_any_moment(void **st)
@@ -436,6 +509,8 @@ int main(void)
         cmocka_unit_test(a_followed_file_gives_what_is_appended_and_never_ends),
         cmocka_unit_test(a_mark_is_the_end_of_the_last_whole_line),
         cmocka_unit_test(a_restored_file_goes_on_at_its_offset),
+        cmocka_unit_test(a_file_that_was_replaced_is_noticed),
+        cmocka_unit_test(a_position_by_hand_is_checked),
         cmocka_unit_test(a_file_can_be_held_and_run_again_at_any_moment),
         cmocka_unit_test(steps_are_in_the_file_when_they_are_delivered),
         cmocka_unit_test(a_full_disk_is_waited_out),
