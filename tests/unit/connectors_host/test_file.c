@@ -402,6 +402,166 @@ static void steps_are_in_the_file_when_they_are_delivered(void **st)
     kit_down();
 }
 
+/* --- file_output over restarts --- */
+
+typedef struct {
+    bool answered; /* kit->mu */
+    char *state;
+} state_t;
+
+static void on_state(void *arg, hg_str_t state)
+{
+    state_t *s = arg;
+    pthread_mutex_lock(&kit->mu);
+    s->answered = true;
+    s->state = hg_xstrndup(state.p, state.n);
+    pthread_cond_broadcast(&kit->cv);
+    pthread_mutex_unlock(&kit->mu);
+}
+
+static int no_owed(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err)
+{
+    (void)arg;
+    (void)step;
+    (void)d;
+    return hg_err_set(err, HG_EBUG, "a failed output owes nothing");
+}
+
+static hg_output_t *out_up(const char *state)
+{
+    char json[256];
+    kit_up((hg_host_opts_t){ .keep_owed = true });
+    snprintf(json, sizeof json, "{\"path\":\"%s\"}", path_of("out"));
+    hg_output_t *out = make_out(&hg_output_file, json, &lines_format);
+    if (state) {
+        hg_json_t *v;
+        hg_err_t err = HG_ERR_INIT;
+        assert_int_equal(hg_json_parse(kit->arena, hg_strz(state), &v, &err), 0);
+        assert_int_equal(hg_output_restore(out, v, &err), 0);
+    }
+    hg_output_start(out);
+    return out;
+}
+
+static void out_stop(hg_output_t *out, bool now)
+{
+    hg_output_stop(out, now);
+    KIT_WAIT(kit->c[0].out_closed);
+    hg_output_free(out);
+    kit_down();
+}
+
+static void push_step(hg_output_t *out, uint64_t step)
+{
+    hg_delta_t d = delta((int64_t)step * 100, 1 + step % 3);
+    hg_output_push(out, step, &d, step);
+}
+
+static void expect_steps(uint64_t n)
+{
+    hg_buf_t want;
+    size_t len;
+    char *got = slurp("out", &len);
+    hg_buf_init(&want, HG_BUF_NOMAX);
+    for (uint64_t i = 1; i <= n; i++)
+        for (uint64_t k = 0; k < 1 + i % 3; k++) hg_buf_addf(&want, "%" PRIu64 "\n", i * 100 + k);
+    assert_int_equal(len, want.len);
+    assert_memory_equal(got, want.p, len);
+    hg_buf_release(&want);
+    hg_free(got);
+}
+
+static void a_restored_file_is_cut_back_and_written_on(void **st)
+{
+    (void)st;
+    state_t s = { 0 };
+    hg_output_t *out = out_up(NULL);
+    for (uint64_t i = 1; i <= 20; i++) push_step(out, i);
+    hg_output_save(out, 10, on_state, &s);
+    KIT_WAIT(s.answered && hg_output_delivered_step(out) == 20);
+    out_stop(out, true);
+    expect_steps(20);
+    out = out_up(s.state);
+    assert_int_equal(hg_output_delivered_step(out), 10);
+    for (uint64_t i = 11; i <= 15; i++) push_step(out, i);
+    KIT_WAIT(hg_output_delivered_step(out) == 15);
+    hg_output_stats_t x;
+    hg_output_get_stats(out, &x);
+    assert_int_equal(x.total_processed_input_records, 15);
+    out_stop(out, false);
+    expect_steps(15);
+
+    assert_int_equal(truncate(path_of("out"), 7), 0);
+    out = out_up(s.state);
+    KIT_WAIT(hg_output_delivered_step(out) == UINT64_MAX - 1);
+    hg_output_get_stats(out, &x);
+    assert_non_null(strstr(x.fatal, "has 7 bytes, fewer than the 82 that it had at the checkpoint"));
+    assert_non_null(strstr(x.fatal, path_of("out")));
+    out_stop(out, true);
+    size_t len;
+    hg_free(slurp("out", &len));
+    assert_int_equal(len, 7); /* untouched */
+    unlink(path_of("out"));
+    out = out_up(s.state);
+    KIT_WAIT(hg_output_delivered_step(out) == UINT64_MAX - 1);
+    hg_output_get_stats(out, &x);
+    assert_non_null(strstr(x.fatal, "Failed to go on with output file"));
+    out_stop(out, true);
+    out = out_up(NULL); /* a fresh start is fresh */
+    push_step(out, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == 1);
+    out_stop(out, false);
+    expect_steps(1);
+    hg_free(s.state);
+}
+
+/* Whatever fails whenever: after a restart from what the output says, the file is as if nothing had failed. */
+static void a_fault_leaves_a_file_that_can_be_gone_on_with(void **st)
+{
+    (void)st;
+    static const hg_fault_t kinds[] = { HG_FAULT_WRITE, HG_FAULT_FSYNC };
+    bool fired = true;
+    for (size_t kind = 0; kind < HG_COUNT(kinds); kind++) {
+        fired = true;
+        for (uint64_t nth = 1; fired && nth < 50; nth++) {
+            hg_output_t *out = out_up(NULL);
+            push_step(out, 1);
+            KIT_WAIT(hg_output_delivered_step(out) == 1);
+            hg_fault_arm(kinds[kind], nth);
+            for (uint64_t i = 2; i <= 8; i++) {
+                push_step(out, i);
+                KIT_WAIT(hg_output_delivered_step(out) >= i);
+            }
+            fired = hg_fault_fired();
+            hg_fault_arm(kinds[kind], 0);
+            hg_buf_t state;
+            hg_jw_t w;
+            hg_err_t err = HG_ERR_INIT;
+            hg_buf_init(&state, HG_BUF_NOMAX);
+            hg_jw_init(&w, &state);
+            assert_int_equal(hg_output_owed(out, 8, no_owed, NULL, &w, &err), 0);
+            bool failed = hg_output_delivered_step(out) > 8;
+            out_stop(out, true);
+            if (!failed) expect_steps(8);
+            /* a failed output stands at its last confirmed step: the steps behind it come again by the user's start */
+            hg_arena_t *a = hg_arena_new();
+            hg_json_t *v;
+            uint64_t position = 0, step = 0, bytes = 0;
+            assert_int_equal(hg_json_parse(a, hg_buf_str(&state), &v, &err), 0);
+            assert_int_equal(hg_json_u64(hg_json_get(v, "position"), &position), 0);
+            while (bytes < position) bytes += 4 * (1 + ++step % 3);
+            assert_int_equal(bytes, position); /* the end of a step */
+            hg_arena_free(a);
+            out = out_up(state.p);
+            for (uint64_t i = step + 1; i <= 12; i++) push_step(out, i);
+            out_stop(out, false);
+            expect_steps(12);
+            hg_buf_release(&state);
+        }
+        assert_false(fired); /* the loop came to the end of the calls */
+    }
+}
+
 static void a_full_disk_is_waited_out(void **st)
 {
     (void)st;
@@ -513,6 +673,8 @@ int main(void)
         cmocka_unit_test(a_position_by_hand_is_checked),
         cmocka_unit_test(a_file_can_be_held_and_run_again_at_any_moment),
         cmocka_unit_test(steps_are_in_the_file_when_they_are_delivered),
+        cmocka_unit_test(a_restored_file_is_cut_back_and_written_on),
+        cmocka_unit_test(a_fault_leaves_a_file_that_can_be_gone_on_with),
         cmocka_unit_test(a_full_disk_is_waited_out),
         cmocka_unit_test(an_impossible_output_file_is_a_clear_error),
         cmocka_unit_test(null_output_counts_without_a_format),
@@ -523,7 +685,7 @@ int main(void)
     snprintf(dir, sizeof dir, "/tmp/hg-test-file-XXXXXX");
     if (!mkdtemp(dir)) return 1;
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
-    static const char *const names[] = { "a", "small", "f", "m", "r", "h", "out", "full" };
+    static const char *const names[] = { "a", "small", "f", "m", "r", "h", "g", "out", "full" };
     for (size_t i = 0; i < HG_COUNT(names); i++) unlink(path_of(names[i]));
     rmdir(dir);
     return rc;
