@@ -50,6 +50,7 @@ hg_host_t *hg_host_new(const hg_host_opts_t *opts, const hg_host_events_t *event
 void hg_host_free(hg_host_t *h)
 {
     if (!h) return;
+    hg_budget_close(h);
     for (unsigned i = 0; i < h->n_io; i++) hg_loop_stop(h->io[i]);
     for (unsigned i = 0; i < h->n_io; i++) hg_loop_free(h->io[i]);
     hg_pool_free(h->pool);

@@ -65,6 +65,9 @@ struct hg_host {
     hg_list_t outputs;            /* [h] exactly_once: all of them */
     hg_list_t inputs;             /* [h] */
     hg_waiter_t *token;           /* [h] who holds the overdraft */
+    int64_t token_us;             /* [h] when it last grew, monotonic */
+    bool stall_armed;             /* [h] */
+    uv_timer_t *stall;            /* loop io[0]: looks for a holder that has stopped sending; heap */
     uint64_t jobs;                /* [h] chunks cut and not yet done: as long as there is one, memory will come back */
     void *spare[HG_SPARE_CHUNKS]; /* [h] chunk buffers of HG_CHUNK_BYTES */
     unsigned n_spare;
@@ -81,6 +84,7 @@ void hg_budget_refund(hg_host_t *h, uint64_t n);
 bool hg_budget_wait(hg_host_t *h, hg_waiter_t *w, bool unfinished);
 void hg_budget_cut(hg_host_t *h, hg_waiter_t *w); /* a chunk of w was cut: one job more, the overdraft comes back */
 void hg_budget_job_done(hg_host_t *h, uint64_t refund); /* one job less */
+void hg_budget_close(hg_host_t *h);                     /* control loop, before io[0] stops */
 void hg_waiter_cancel(hg_input_t *in, hg_waiter_t *w);  /* w's loop */
 bool hg_queue_wait(hg_input_t *in, hg_waiter_t *w);     /* true: w waits for the endpoint's queue */
 void hg_queue_release(hg_input_t *in);                  /* [m] after anything got smaller: wakes who fits */

@@ -7,12 +7,18 @@
  *  1. a producer cuts what it has in whole records before it waits, so all it holds is one unfinished record;
  *  2. as long as one cut chunk is not done, its memory will come back and wake the first in the queue;
  *  3. when no chunk is left and memory is still short (unfinished records hold it all), the first in the queue that
- * holds an unfinished record gets the overdraft: it alone may grow beyond the budget, until its record is complete. So
- *     oversize records go one at a time. Producers that hold nothing are woken without it: one of them may have no more
- *     data, and would keep the overdraft for ever.
+ *     holds an unfinished record gets the overdraft: it alone may grow beyond the budget, until its record is complete.
+ *     So oversize records go one at a time. Producers that hold nothing are woken without it: one of them may have no
+ *     more data, and would keep the overdraft for ever;
+ *  4. a holder whose record has not grown for STALL_MS loses the overdraft to the next in the queue, and queues when it
+ *     sends again: a sender that goes silent in the middle of a record stops nobody else.
  */
 #include "base/hg.h"
 #include "connectors/host/host_int.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define STALL_MS 1000
 
 static void waiter_wake(hg_waiter_t *w)
 {
@@ -20,6 +26,16 @@ static void waiter_wake(hg_waiter_t *w)
     atomic_store(&w->where, HG_WAIT_NONE);
     w->wake(w);
 }
+
+/* host->mu */
+static void token_give(hg_host_t *h, hg_waiter_t *w)
+{
+    h->token = w;
+    h->token_us = hg_mono_us();
+    w->token = true;
+}
+
+static void arm_stall(void *arg);
 
 /* host->mu. Wake as many as have room for a chunk each; if nothing else can free memory, those of rule 3. */
 static void budget_serve(hg_host_t *h)
@@ -33,12 +49,54 @@ static void budget_serve(hg_host_t *h)
     {
         hg_waiter_t *w = HG_ENTRY(it, hg_waiter_t, link);
         if (w->unfinished && h->token) continue;
-        if (w->unfinished) {
-            h->token = w;
-            w->token = true;
-        }
+        if (w->unfinished) token_give(h, w);
         waiter_wake(w);
     }
+    if (h->token && !hg_list_empty(&h->waiters) && !h->stall_armed) {
+        h->stall_armed = true;
+        hg_loop_post(h->io[0], arm_stall, h);
+    }
+}
+
+static void on_stall(uv_timer_t *t)
+{
+    hg_host_t *h = t->data;
+    pthread_mutex_lock(&h->mu);
+    h->stall_armed = false;
+    if (h->token && h->jobs == 0 && hg_mono_us() - h->token_us >= STALL_MS * 1000) {
+        h->token->token = false;
+        h->token = NULL;
+    }
+    budget_serve(h); /* arms again while somebody waits for a holder */
+    pthread_mutex_unlock(&h->mu);
+}
+
+static void arm_stall(void *arg)
+{
+    hg_host_t *h = arg;
+    if (!h->stall) {
+        h->stall = HG_NEW(uv_timer_t);
+        uv_timer_init(hg_loop_uv(h->io[0]), h->stall);
+        h->stall->data = h;
+    }
+    uv_timer_start(h->stall, on_stall, STALL_MS, 0);
+}
+
+static void free_timer(uv_handle_t *t)
+{
+    hg_free(t);
+}
+
+static void close_stall(void *arg)
+{
+    hg_host_t *h = arg;
+    if (h->stall) uv_close((uv_handle_t *)h->stall, free_timer);
+    h->stall = NULL;
+}
+
+void hg_budget_close(hg_host_t *h)
+{
+    hg_loop_call(h->io[0], close_stall, h);
 }
 
 void hg_budget_charge(hg_host_t *h, uint64_t n)
@@ -58,11 +116,11 @@ bool hg_budget_wait(hg_host_t *h, hg_waiter_t *w, bool unfinished)
 {
     if (atomic_load(&h->in_bytes) < h->in_limit) return false;
     pthread_mutex_lock(&h->mu);
+    if (w->token) h->token_us = hg_mono_us();
     bool wait = !w->token && atomic_load(&h->in_bytes) >= h->in_limit;
     if (wait && h->jobs == 0 && !unfinished) wait = false;
     if (wait && h->jobs == 0 && !h->token && hg_list_empty(&h->waiters)) {
-        h->token = w;
-        w->token = true;
+        token_give(h, w);
         wait = false;
     }
     w->unfinished = unfinished;

@@ -28,7 +28,9 @@ static inline int sink_start(hg_output_t *out, hg_err_t *err)
 {
     sink_t *s = sink_of(out);
     if (s->start_fails) return hg_err_set(err, HG_ENET, "no such sink");
+    pthread_mutex_lock(&kit->mu);
     s->started = true;
+    pthread_mutex_unlock(&kit->mu);
     if (s->resume) hg_out_resume(out, s->resume);
     if (!s->no_ready) hg_out_ready(out);
     return 0;

@@ -302,6 +302,33 @@ static void many_bodies_at_once(void **st)
     kit_down();
 }
 
+static void a_sender_that_goes_silent_in_a_record_stops_nobody_else(void **st)
+{
+    (void)st;
+    enum { LONG = 600000 };
+    static char text[LONG + 1];
+    body_t a = { 0 }, b = { 0 };
+    kit_up((hg_host_opts_t){ .budget_bytes = 1 << 20 });
+    hg_input_t *in = push_make();
+    memset(text, 'x', LONG);
+    begin(&a, in, 0);
+    begin(&b, in, 1);
+    assert_int_equal(give(&a, text), HG_LANE_OK); /* above the budget, by the overdraft; nothing more comes */
+    assert_int_equal(give(&b, "12"), HG_LANE_FULL);
+    KIT_WAIT(b.rooms > 0);
+    assert_true(give(&b, "3\n") >= 0);
+    end(&b, false);
+    KIT_WAIT(b.done);
+    assert_int_equal(b.records, 1);
+    assert_true(give(&a, text) >= 0); /* it speaks again, and gets through */
+    end(&a, false);
+    KIT_WAIT(a.done);
+    assert_int_equal(a.records, 1);
+    assert_int_equal(drain(), 2);
+    kit_close(in, 0);
+    kit_down();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +341,7 @@ int main(void)
         cmocka_unit_test(a_parser_without_memory_fails_one_body_not_the_endpoint),
         cmocka_unit_test(a_closed_endpoint_wakes_and_refuses_its_bodies),
         cmocka_unit_test(many_bodies_at_once),
+        cmocka_unit_test(a_sender_that_goes_silent_in_a_record_stops_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
