@@ -7,9 +7,10 @@
  * held is thrown away and repeated later, so nothing is delivered after a hold (except from a pipe, which cannot be
  * read twice).
  *
- * A followed file is looked at every 200 ms. A file that has become shorter than what was read is a clear error: it was
- * truncated or replaced, and what is in it now has no known relation to what was read. After a restart the same is told
- * by the first bytes of the file, whose hash is part of the position.
+ * A followed file is looked at when it changes, and every 200 ms where changes are not told (network file systems). One
+ * that has become shorter than what was read, or whose path names another file by now, is a clear error: what is in it
+ * has no known relation to what was read. After a restart the same is told by the first bytes of the file, whose hash
+ * is part of the position.
  */
 #include "base/hg.h"
 #include "connectors/transport/file_path.h"
@@ -27,6 +28,7 @@ extern const hg_input_type_t hg_input_file;
 
 #define POLL_MS  200
 #define PIPE_MS  20
+#define GRACE    5     /* polls that a replaced file is still read: its writer may not know yet */
 #define TAIL     65536 /* how far back from the end a mark looks for the end of a line */
 #define MIN_READ 8192u
 #define HEAD     512u /* first bytes of a file, by which it is known again */
@@ -64,11 +66,13 @@ typedef enum { WORK_OPEN, WORK_READ, WORK_MARK } work_kind_t;
 typedef struct {
     char *path;
     int fd;
-    bool regular, running, busy, closing, restored, marked, ended, saw_data, begun;
+    bool regular, other, running, busy, closing, restored, marked, ended, saw_data, begun;
     uint64_t start, off, size, mark;
+    unsigned n_other; /* polls in a row at which the path named another file */
     hg_lane_t *lane;
     uv_timer_t *timer;
-    char head[HEAD]; /* the first head_len bytes do not change any more: the job only adds behind them */
+    uv_fs_event_t *watch; /* follow; NULL where that does not work */
+    char head[HEAD];      /* the first head_len bytes do not change any more: the job only adds behind them */
     uint32_t head_len;
     uint64_t want_hash; /* restored: of the first want_len bytes; 0 = not known */
     uint32_t want_len;
@@ -143,13 +147,17 @@ static void work_open(file_t *f)
 
 static void work_read(file_t *f)
 {
-    struct stat st;
+    struct stat st, named;
     do {
         f->got = f->regular ? pread(f->fd, f->to, f->room, (off_t)f->off) : read(f->fd, f->to, f->room);
     } while (f->got < 0 && errno == EINTR);
     if (f->got < 0) f->sys = errno;
     read_head(f);
-    if (f->regular && fstat(f->fd, &st) == 0) f->size = (uint64_t)st.st_size;
+    if (!f->regular) return;
+    bool there = f->got == 0 && stat(f->path, &named) == 0;
+    if (fstat(f->fd, &st) < 0) return;
+    f->size = (uint64_t)st.st_size;
+    f->other = there && f->off == f->size && (named.st_ino != st.st_ino || named.st_dev != st.st_dev);
 }
 
 /* The mark is the end of the last whole line: what is being written now belongs to the time after the mark. */
@@ -225,6 +233,41 @@ static void wait_ms(hg_input_t *in, uint64_t ms)
     uv_timer_start(f->timer, on_timer, ms, 0);
 }
 
+static void on_change(uv_fs_event_t *w, const char *name, int events, int status)
+{
+    hg_input_t *in = w->data;
+    file_t *f = hg_in_inst(in);
+    (void)name;
+    (void)events;
+    if (status < 0 || !f->running || f->busy || !f->timer) return; /* whoever is busy looks again by itself */
+    uv_timer_stop(f->timer);
+    next_step(in);
+}
+
+static void free_watch(uv_handle_t *w)
+{
+    hg_free(w);
+}
+
+static void stop_watch(file_t *f)
+{
+    if (f->watch) uv_close((uv_handle_t *)f->watch, free_watch);
+    f->watch = NULL;
+}
+
+static void start_watch(hg_input_t *in)
+{
+    file_t *f = hg_in_inst(in);
+    f->watch = HG_NEW(uv_fs_event_t);
+    f->watch->data = in;
+    if (uv_fs_event_init(hg_loop_uv(hg_in_loop(in)), f->watch) < 0) {
+        hg_free(f->watch);
+        f->watch = NULL;
+    } else if (uv_fs_event_start(f->watch, on_change, f->path, 0) < 0) {
+        stop_watch(f); /* looking now and then is enough */
+    }
+}
+
 static void fail(hg_input_t *in, const char *tag, const char *what)
 {
     file_t *f = hg_in_inst(in);
@@ -268,6 +311,7 @@ static void opened(hg_input_t *in)
     }
     f->off = f->start = f->restored ? f->off : f->marked ? f->mark : 0;
     f->begun = true;
+    if (f->regular && ((const file_cfg_t *)hg_in_cfg(in))->follow) start_watch(in);
     f->lane = hg_lane_open(in, f->off);
     next_step(in);
 }
@@ -285,6 +329,18 @@ static void at_end(hg_input_t *in)
         err.fatal = 1;
         f->running = false;
         hg_in_error(in, "truncated", &err);
+        return;
+    }
+    f->n_other = f->other ? f->n_other + 1 : 0;
+    if (cfg->follow && f->n_other > GRACE) {
+        hg_err_t err = HG_ERR_INIT;
+        hg_err_set(&err, HG_EIO,
+                   "file '%s' was replaced by another one while it was followed; all %" PRIu64
+                   " bytes of the old one were read. Reset the connector's position to read the new one",
+                   f->path, f->off);
+        err.fatal = 1;
+        f->running = false;
+        hg_in_error(in, "replaced", &err);
         return;
     }
     if (cfg->follow || (!f->regular && !f->saw_data)) {
@@ -417,6 +473,7 @@ static void file_close(hg_input_t *in)
     file_t *f = hg_in_inst(in);
     f->closing = true;
     f->running = false;
+    stop_watch(f);
     if (f->timer) {
         uv_close((uv_handle_t *)f->timer, free_timer);
         f->timer = NULL;

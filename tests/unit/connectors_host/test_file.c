@@ -182,6 +182,30 @@ static void a_followed_file_gives_what_is_appended_and_never_ends(void **st)
     kit_down();
 }
 
+static void a_followed_file_that_is_replaced_is_read_to_its_end_and_told(void **st)
+{
+    (void)st;
+    char old[128];
+    kit_up((hg_host_opts_t){ 0 });
+    put("f", "1\n", "w");
+    hg_input_t *in = make_file("f", ",\"follow\":true", 0);
+    hg_input_open(in);
+    hg_input_run(in);
+    hg_chunk_done(kit_take_wait());
+    put("f", "2\n", "a");
+    snprintf(old, sizeof old, "%s.old", path_of("f"));
+    assert_int_equal(rename(path_of("f"), old), 0);
+    hg_chunk_t *c = kit_take_wait();
+    assert_int_equal(chunk_first(c), 2);
+    hg_chunk_done(c);
+    put("f", "3\n", "w");
+    KIT_WAIT(kit->c[0].failed);
+    assert_non_null(strstr(kit->c[0].error, "was replaced by another one while it was followed; all 4 bytes"));
+    kit_close(in, 0);
+    kit_down();
+    unlink(old);
+}
+
 static void a_mark_is_the_end_of_the_last_whole_line(void **st)
 {
     (void)st;
@@ -667,6 +691,7 @@ int main(void)
         cmocka_unit_test(a_small_limit_makes_small_chunks),
         cmocka_unit_test(a_missing_file_and_a_folder_are_clear_fatal_errors),
         cmocka_unit_test(a_followed_file_gives_what_is_appended_and_never_ends),
+        cmocka_unit_test(a_followed_file_that_is_replaced_is_read_to_its_end_and_told),
         cmocka_unit_test(a_mark_is_the_end_of_the_last_whole_line),
         cmocka_unit_test(a_restored_file_goes_on_at_its_offset),
         cmocka_unit_test(a_file_that_was_replaced_is_noticed),
