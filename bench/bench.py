@@ -312,6 +312,13 @@ def upsert():
             f"store, {v['rss_mib']} MiB resident", f"CPU of a step of 10,000 rows (median/p99/longest) {v['step_ms']} ms, of merging after it {v['merge_ms']} ms")
 
 
+def state():
+    """checkpoints of a keyed table, restoring it, and upserts while a checkpoint of 2 GiB is being written"""
+    for line in subprocess.run([tool("state"), UPSERTS], capture_output=True, text=True, check=True).stdout.splitlines():
+        what, *rest = line.split(" ", 1)
+        say(what.replace("_", " "), *rest)
+
+
 def idle():
     """resident memory of a daemon and of a pipeline that do nothing"""
     with a_daemon() as d:
@@ -408,7 +415,7 @@ def handover():
         print(subprocess.run([tool("handover")], capture_output=True, text=True, check=True).stdout, end="")
 
 
-ALL = [start, formats, view, ingress, kafka, upsert, idle, pause, handover]
+ALL = [start, formats, view, ingress, kafka, upsert, state, idle, pause, handover]
 
 
 def main(names):
