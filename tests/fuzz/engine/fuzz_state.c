@@ -45,13 +45,25 @@ static hg_circuit_t *circuit(const prog_t *g)
     return c;
 }
 
+static char g_dir[64];
+
+static void remove_folder(void)
+{
+    static const char *const files[] = { "pack-1.hgp", "seg-1-1.hgs" };
+    char path[96];
+    for (size_t i = 0; i < HG_COUNT(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", g_dir, files[i]);
+        unlink(path);
+    }
+    rmdir(g_dir);
+}
+
 static const char *folder(void)
 {
-    static char dir[64];
-    if (dir[0]) return dir;
-    snprintf(dir, sizeof dir, "/tmp/hg-fuzz-state-XXXXXX");
-    HG_ASSERT(mkdtemp(dir));
-    return dir;
+    if (g_dir[0]) return g_dir;
+    snprintf(g_dir, sizeof g_dir, "/tmp/hg-fuzz-state-XXXXXX");
+    HG_ASSERT(mkdtemp(g_dir) && atexit(remove_folder) == 0);
+    return g_dir;
 }
 
 static void write_pack(const char *name, const char *head, const void *p, size_t n)
