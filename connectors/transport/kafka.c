@@ -85,22 +85,26 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     w->fn(w->arg);
 }
 
-int hg_kafka_wake_open(hg_kafka_wake_t *w, hg_loop_t *loop, rd_kafka_queue_t *q, void (*fn)(void *), void *arg,
-                       hg_err_t *err)
+static const uint64_t one = 1;
+
+int hg_kafka_wake_open(hg_kafka_wake_t *w, hg_loop_t *loop, void (*fn)(void *), void *arg, hg_err_t *err)
 {
-    static const uint64_t one = 1;
     *w = (hg_kafka_wake_t){ .fn = fn, .arg = arg };
     w->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (w->fd < 0) return hg_err_errno(err, errno, "cannot make an event descriptor");
     uv_poll_init(hg_loop_uv(loop), &w->poll, w->fd);
     w->poll.data = w;
     uv_poll_start(&w->poll, UV_READABLE, on_readable);
+    return 0;
+}
+
+void hg_kafka_wake_on(hg_kafka_wake_t *w, rd_kafka_queue_t *q)
+{
     rd_kafka_queue_io_event_enable(q, w->fd, &one, sizeof one);
     /* Events come when an empty queue gets something. What is in it already is looked at once: nothing would tell of
      * it, nor of anything behind it. */
     if (write(w->fd, &one, sizeof one) != (ssize_t)sizeof one)
         hg_log(HG_LOG_WARN, "kafka", NULL, "wake", "errno=%d", errno);
-    return 0;
 }
 
 static void wake_closed(uv_handle_t *h)
@@ -110,9 +114,13 @@ static void wake_closed(uv_handle_t *h)
     w->closed(w->arg);
 }
 
-void hg_kafka_wake_close(hg_kafka_wake_t *w, rd_kafka_queue_t *q, void (*closed)(void *))
+void hg_kafka_wake_off(rd_kafka_queue_t *q)
 {
     rd_kafka_queue_io_event_enable(q, -1, NULL, 0);
+}
+
+void hg_kafka_wake_close(hg_kafka_wake_t *w, void (*closed)(void *))
+{
     w->closed = closed;
     uv_close((uv_handle_t *)&w->poll, wake_closed);
 }

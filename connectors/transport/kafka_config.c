@@ -46,8 +46,14 @@ const hg_opt_t hg_kin_opts[] = {
       .type = HG_OPT_BOOL,
       AT(synchronize),
       .def = "false",
-      .doc = "Not offered yet: hg_kin_refused when true." },
-    { .key = "header_filter", .type = HG_OPT_JSON, AT(header_filter), .doc = "Not offered yet: hg_kin_refused." },
+      .doc = "Deliver in order of the messages' timestamps across partitions: a message waits until every other "
+             "partition has one too (or, with enable.partition.eof, is at its end)." },
+    { .key = "header_filter",
+      .type = HG_OPT_JSON,
+      AT(header_filter),
+      .doc =
+          "Take only messages with these headers: {\"header\": {\"name\": text, \"pattern\": POSIX extended regular "
+          "expression that the whole value matches}}, {\"and\": [filters]}, {\"or\": [filters]}, {\"not\": filter}." },
     { .key = "include_headers",
       .type = HG_OPT_BOOL,
       AT(headers),
@@ -165,11 +171,7 @@ void hg_kin_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
     else if (hg_kin_from(c) == FROM_BAD)
         hg_diag(d, false, hg_json_get(obj, "auto.offset.reset"), false,
                 "option 'auto.offset.reset': unknown value; use start_from");
-    if (c->synchronize)
-        hg_diag(d, false, hg_json_get(obj, "synchronize_partitions"), true,
-                "synchronize_partitions is not offered yet");
-    if (c->header_filter && c->header_filter->kind != HG_J_NULL)
-        hg_diag(d, false, c->header_filter, true, "header_filter is not offered yet");
+    if (c->header_filter && c->header_filter->kind != HG_J_NULL) hg_kfilter_check(c->header_filter, d);
     check_partitions(c, d);
     hg_kafka_check(&c->extra, "input", d);
 }

@@ -1,12 +1,14 @@
 /* kafka_input.c: reads one topic, all or some of its partitions. Consumer groups are not used: partitions are assigned,
  * offsets never committed.
  *
- *   idle ──run──► resolving (pool: partitions, start offsets) ──► reading ⇄ held ──► ended | closed
- *   idle ──mark─► marking (pool: end offset of every partition)
+ *   idle ──run──► asking (partitions, start offsets) ──► reading ⇄ held ──► ended | closed
+ *   idle ──mark─► asking (end offset of every partition) ──► idle
+ *                 reading ──► asking (what is left of a position that the broker refused) ──► failed
  *
- * Threads: librdkafka's own, plus this loop. Its consumer queue raises an event on the loop; messages are taken in
- * batches, one lane per partition. What was taken and not delivered when the host says stop stays in `batch` and is
- * delivered by the next run.
+ * Threads: librdkafka's own, the client's for questions (kafka_client.c: shared with connectors of equal options), plus
+ * this loop. Our queues raise an event on the loop; messages are taken in batches, one lane per partition, or one lane
+ * for all in order of their timestamps (kafka_take.c). What was taken and not delivered when the host says stop stays
+ * and is delivered by the next run. Between mark and run nothing of a client is held.
  *
  * Where it starts: a restored position, else the mark, else start_from. `latest` is resolved to numbers once, so a
  * later error cannot move it. An offset that the topic no longer holds is fatal (never a silent jump), unless
@@ -22,74 +24,63 @@ extern const hg_input_type_t hg_input_kafka;
 #define TURN       8000 /* messages delivered before other connectors of the loop get their turn */
 #define RETRY_BASE 250
 #define RETRY_CAP  10000
+#define MERGED_KEY UINT64_MAX /* of the lane of all partitions; otherwise a lane's key is its partition */
 
 /* --- client --- */
 
-/* Runs inside a call of the client: only remember, deliver() tells. A fatal error is not covered by a later one. */
-static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+static void deliver(hg_input_t *in);
+static void start_reading(hg_input_t *in);
+static void finish_close(hg_input_t *in);
+
+static void on_client_error(void *arg, const hg_err_t *err)
 {
-    kafka_t *k = hg_in_inst(opaque);
-    char fatal[512];
-    if (k->client_failed && k->client_err.fatal) return;
-    k->client_failed = true;
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        rd_kafka_fatal_error(rk, fatal, sizeof fatal);
-        hg_err_set(&k->client_err, HG_ENET, "%s", fatal);
-        k->client_err.fatal = 1;
-    } else {
-        hg_err_retry(&k->client_err, HG_ENET, "%s", reason);
-    }
+    hg_input_t *in = arg;
+    kafka_t *k = hg_in_inst(in);
+    if (k->closing || k->ended || (!k->running && !err->fatal)) return;
+    k->unhealthy |= err->retry;
+    hg_in_error(in, "kafka-poll", err);
 }
 
-static void set_callbacks(rd_kafka_conf_t *conf, void *opaque)
-{
-    (void)opaque;
-    rd_kafka_conf_set_error_cb(conf, on_error);
-}
-
-/* Call-backs of this client are served by the consumer queue, on the loop: questions on the pool never run them. */
-static int make_client(hg_input_t *in, hg_err_t *err)
+static int open_client(hg_input_t *in, hg_err_t *err)
 {
     kafka_t *k = hg_in_inst(in);
     const kafka_cfg_t *c = hg_in_cfg(in);
-    char group[37];
-    static const hg_kafka_default_t fixed[] = { { "enable.auto.commit", "false" },
-                                                { "enable.auto.offset.store", "false" },
-                                                { "auto.offset.reset", "error" },
-                                                { "queued.max.messages.kbytes", "4096" },
-                                                { "fetch.wait.max.ms", "100" } };
-    hg_kafka_default_t defaults[HG_COUNT(fixed) + 1];
-    if (k->rk) return 0;
-    memcpy(defaults, fixed, sizeof fixed);
-    hg_uuid_v7(group);
-    defaults[HG_COUNT(fixed)] = (hg_kafka_default_t){ "group.id", group };
+    static const hg_kafka_default_t defaults[] = {
+        { "enable.auto.commit", "false" },        { "auto.commit.enable", "false" },
+        { "enable.auto.offset.store", "false" },  { "auto.offset.reset", "error" },
+        { "queued.max.messages.kbytes", "4096" }, { "fetch.wait.max.ms", "100" }
+    };
+    if (k->use) return 0;
     /* auto.offset.reset never chooses the start here: a lost offset must be an error (see the head of the file). */
     hg_kvlist_t extra = c->extra;
     extra.v = HG_NEWN(hg_kv_t, extra.n + 1);
     extra.n = 0;
     for (uint32_t i = 0; i < c->extra.n; i++)
         if (strcmp(c->extra.v[i].key, "auto.offset.reset") != 0) extra.v[extra.n++] = c->extra.v[i];
-    int rc = hg_kafka_client(RD_KAFKA_CONSUMER, &extra, defaults, HG_COUNT(defaults), set_callbacks, in, &k->rk, err);
+    hg_kafka_want_t want = { .extra = &extra,
+                             .defaults = defaults,
+                             .n_defaults = HG_COUNT(defaults),
+                             .topic = k->topic,
+                             .partitions = c->partitions && c->partitions->kind == HG_J_ARRAY ? c->partitions : NULL,
+                             .loop = hg_in_loop(in),
+                             .failed = on_client_error,
+                             .arg = in };
+    int rc = hg_kafka_use_open(&want, &k->use, err);
     hg_free(extra.v);
-    if (rc < 0) return rc;
-    rd_kafka_poll_set_consumer(k->rk);
-    k->queue = rd_kafka_queue_get_consumer(k->rk);
-    return 0;
+    return rc;
 }
 
 static int kafka_open(hg_input_t *in, hg_err_t *err)
 {
     kafka_t *k = hg_in_inst(in);
+    const kafka_cfg_t *c = hg_in_cfg(in);
     (void)err;
-    k->topic = hg_kin_topic(hg_in_cfg(in));
+    k->topic = hg_kin_topic(c);
+    if (c->header_filter && c->header_filter->kind != HG_J_NULL) k->filter = hg_kfilter_new(c->header_filter);
     return 0;
 }
 
 /* --- loop --- */
-
-static void deliver(hg_input_t *in);
-static void start_reading(hg_input_t *in);
-static void finish_close(hg_input_t *in);
 
 static void on_timer(uv_timer_t *t)
 {
@@ -139,30 +130,90 @@ static void on_wake(void *arg)
     deliver(arg);
 }
 
+static bool merging(hg_input_t *in)
+{
+    const kafka_t *k = hg_in_inst(in);
+    return ((const kafka_cfg_t *)hg_in_cfg(in))->synchronize && k->n_parts > 1;
+}
+
+static void open_lanes(hg_input_t *in)
+{
+    kafka_t *k = hg_in_inst(in);
+    if (merging(in)) {
+        k->merge.lane = hg_lane_open_key(in, MERGED_KEY, k->merge.next);
+        k->merge.lane_id = hg_lane_id(k->merge.lane);
+        for (uint32_t i = 0; i < k->n_parts; i++) k->parts[i].lane = k->merge.lane;
+        return;
+    }
+    for (uint32_t i = 0; i < k->n_parts; i++) {
+        part_t *p = &k->parts[i];
+        p->lane = hg_lane_open_key(in, (uint64_t)p->id, (uint64_t)p->start);
+        p->lane_id = hg_lane_id(p->lane);
+    }
+}
+
+/* aborted: what is unfinished goes unread. */
+static void close_lanes(kafka_t *k, bool aborted)
+{
+    for (uint32_t i = 0; i < k->n_parts; i++) {
+        if (k->parts[i].lane && !k->merge.lane) (void)hg_lane_close(k->parts[i].lane, aborted);
+        k->parts[i].lane = NULL;
+    }
+    if (k->merge.lane) (void)hg_lane_close(k->merge.lane, aborted);
+    k->merge.lane = NULL;
+}
+
 static void assign(hg_input_t *in)
 {
     kafka_t *k = hg_in_inst(in);
     hg_err_t err = HG_ERR_INIT;
-    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new((int)k->n_parts);
-    for (uint32_t i = 0; i < k->n_parts; i++) {
-        rd_kafka_topic_partition_list_add(l, k->topic, k->parts[i].id)->offset = k->parts[i].start;
-        k->parts[i].lane = hg_lane_open(in, (uint64_t)k->parts[i].start);
-        k->parts[i].lane_id = hg_lane_id(k->parts[i].lane);
+    int rc = hg_kafka_wake_open(&k->wake, hg_in_loop(in), on_wake, in, &err);
+    if (rc < 0) {
+        err.fatal = 1;
+        hg_in_error(in, "kafka-assign", &err);
+        return;
     }
-    rd_kafka_resp_err_t e = rd_kafka_assign(k->rk, l);
-    rd_kafka_topic_partition_list_destroy(l);
+    k->wake_open = true;
     k->assigned = true;
-    if (e) {
-        hg_kin_refused(&err, "cannot assign partitions", e);
-        err.fatal = 1;
+    k->rkt = rd_kafka_topic_new(hg_kafka_use_rk(k->use), k->topic, NULL);
+    hg_kin_take_open(k, merging(in));
+    open_lanes(in);
+    for (uint32_t i = 0; i < k->n_src; i++) hg_kafka_wake_on(&k->wake, k->src[i].queue);
+    for (uint32_t i = 0; i < k->n_parts; i++) {
+        const part_t *p = &k->parts[i];
+        rd_kafka_queue_t *q = k->src[k->n_src > 1 ? i : 0].queue;
+        if (k->rkt && rd_kafka_consume_start_queue(k->rkt, p->id, p->start, q) == 0) continue;
+        hg_kin_broken(&err, "cannot read %s[%d]: %s", k->topic, p->id, rd_kafka_err2str(rd_kafka_last_error()));
         hg_in_error(in, "kafka-assign", &err);
-    } else if (hg_kafka_wake_open(&k->wake, hg_in_loop(in), k->queue, on_wake, in, &err) < 0) {
-        err.fatal = 1;
-        hg_in_error(in, "kafka-assign", &err);
-    } else {
-        k->wake_open = true;
-        deliver(in);
+        return;
     }
+    deliver(in);
+}
+
+static void released(void *arg)
+{
+    kafka_t *k = hg_in_inst(arg);
+    k->busy = false;
+    if (k->closing)
+        finish_close(arg);
+    else
+        start_reading(arg);
+}
+
+/* Whoever waits for its turn costs no thread and no connection. */
+static void release_client(hg_input_t *in)
+{
+    kafka_t *k = hg_in_inst(in);
+    hg_kafka_use_t *use = k->use;
+    k->use = NULL;
+    k->busy = true;
+    hg_kafka_use_close(use, NULL, released);
+}
+
+static void drop_answer(kafka_t *k)
+{
+    hg_free(k->answer);
+    k->answer = NULL;
 }
 
 static void answered_start(hg_input_t *in)
@@ -170,14 +221,40 @@ static void answered_start(hg_input_t *in)
     kafka_t *k = hg_in_inst(in);
     if (k->err.code == HG_OK) {
         take_answer(k);
-        if (k->attempts) hg_in_healthy(in);
+        if (k->attempts || k->unhealthy) hg_in_healthy(in);
         k->attempts = 0;
+        k->unhealthy = false;
         assign(in);
         return;
     }
-    hg_free(k->answer);
-    k->answer = NULL;
+    drop_answer(k);
     hg_in_error(in, "kafka-open", &k->err);
+    if (k->err.retry && k->running) retry_later(in);
+}
+
+static void answered_mark(hg_input_t *in)
+{
+    kafka_t *k = hg_in_inst(in);
+    if (k->err.code == HG_OK) {
+        take_answer(k);
+        tell_mark(in);
+    } else {
+        drop_answer(k);
+        k->err.retry = 1;
+        k->err.fatal = 0;
+        hg_in_mark_failed(in, &k->err);
+    }
+    if (k->running)
+        start_reading(in);
+    else if (!k->closing)
+        release_client(in);
+}
+
+static void answered_lost(hg_input_t *in)
+{
+    kafka_t *k = hg_in_inst(in);
+    drop_answer(k);
+    hg_in_error(in, "kafka-msg", &k->err);
     if (k->err.retry && k->running) retry_later(in);
 }
 
@@ -187,26 +264,22 @@ static void answered(void *arg)
     kafka_t *k = hg_in_inst(in);
     k->busy = false;
     if (k->closing) {
-        hg_free(k->answer);
+        drop_answer(k);
         finish_close(in);
-        return;
-    }
-    if (k->ask == ASK_START) {
+    } else if (k->ask == ASK_START) {
         answered_start(in);
-        return;
-    }
-    k->marking = false;
-    if (k->err.code == HG_OK) {
-        take_answer(k);
-        tell_mark(in);
+    } else if (k->ask == ASK_MARK) {
+        answered_mark(in);
     } else {
-        hg_free(k->answer);
-        k->answer = NULL;
-        k->err.retry = 1;
-        k->err.fatal = 0;
-        hg_in_mark_failed(in, &k->err);
+        answered_lost(in);
     }
-    if (k->running) start_reading(in);
+}
+
+static void ask(kafka_t *k, ask_t what)
+{
+    k->ask = what;
+    k->busy = true;
+    hg_kafka_use_ask(k->use, hg_kin_ask, answered);
 }
 
 static void start_reading(hg_input_t *in)
@@ -214,25 +287,14 @@ static void start_reading(hg_input_t *in)
     kafka_t *k = hg_in_inst(in);
     hg_err_t err = HG_ERR_INIT;
     if (!k->running || k->busy || k->closing || k->ended) return;
-    if (k->assigned) {
+    if (k->lost)
+        ask(k, ASK_LOST);
+    else if (k->assigned)
         deliver(in);
-        return;
-    }
-    if (make_client(in, &err) < 0) {
+    else if (open_client(in, &err) < 0)
         hg_in_error(in, "kafka-open", &err);
-        return;
-    }
-    k->ask = ASK_START;
-    k->busy = true;
-    hg_in_work(in, hg_kin_ask, answered, in);
-}
-
-static part_t *part_of(kafka_t *k, int32_t id)
-{
-    if (id >= 0 && (uint32_t)id < k->n_parts && k->parts[id].id == id) return &k->parts[id];
-    for (uint32_t i = 0; i < k->n_parts; i++)
-        if (k->parts[i].id == id) return &k->parts[i];
-    return NULL;
+    else
+        ask(k, ASK_START);
 }
 
 static void maybe_ended(hg_input_t *in)
@@ -242,10 +304,7 @@ static void maybe_ended(hg_input_t *in)
         if (!k->parts[i].eof) return;
     k->ended = true;
     k->running = false;
-    for (uint32_t i = 0; i < k->n_parts; i++) {
-        (void)hg_lane_close(k->parts[i].lane, false);
-        k->parts[i].lane = NULL;
-    }
+    close_lanes(k, false);
     hg_in_eoi(in);
 }
 
@@ -253,17 +312,18 @@ static void on_bad_message(hg_input_t *in, const rd_kafka_message_t *m)
 {
     kafka_t *k = hg_in_inst(in);
     hg_err_t err = HG_ERR_INIT;
-    part_t *p = part_of(k, m->partition);
+    part_t *p = hg_kin_part(k, m->partition);
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         if (p && hg_kin_wants_eof(hg_in_cfg(in))) p->eof = true;
         return;
     }
-    if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
-        hg_kin_broken(&err,
-                      "partition %d of topic '%s' no longer holds offset %" PRId64 ": its retention has deleted it",
-                      m->partition, k->topic, p ? p->next : m->offset);
-    else if (hg_kafka_transient(m->err) || m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-             m->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+    if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+        k->lost = true;
+        k->lost_id = m->partition;
+        return;
+    }
+    if (hg_kafka_transient(m->err) || m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        m->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         hg_err_retry(&err, HG_ENET, "%s", rd_kafka_message_errstr(m));
     else
         hg_err_set(&err, HG_ENET, "%s", rd_kafka_message_errstr(m));
@@ -272,26 +332,41 @@ static void on_bad_message(hg_input_t *in, const rd_kafka_message_t *m)
     hg_in_error(in, "kafka-msg", &err);
 }
 
+static bool passes(const kafka_t *k, const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *headers = NULL;
+    if (!k->filter) return true;
+    (void)rd_kafka_message_headers(m, &headers); /* none: NULL */
+    return hg_kfilter_match(k->filter, headers);
+}
+
 /* Returns false when the host wants no more. */
 static bool give(hg_input_t *in, const rd_kafka_message_t *m)
 {
     kafka_t *k = hg_in_inst(in);
-    part_t *p = part_of(k, m->partition);
+    part_t *p = hg_kin_part(k, m->partition);
     rd_kafka_timestamp_type_t tt;
     if (!p || !p->lane || m->offset < p->next) return true; /* out of order: delivered before */
+    p->eof = false;
+    p->next = m->offset + 1;
+    if (!passes(k, m)) return true;
     int64_t ts = rd_kafka_message_timestamp(m, &tt);
     hg_message_t msg = { .key = { m->key, m->key_len },
                          .payload = { m->payload, m->len },
-                         .pos = (uint64_t)m->offset,
+                         .pos = k->merge.lane ? k->merge.next : (uint64_t)m->offset,
                          .timestamp_us = ts > 0 ? ts * 1000 : 0,
                          .partition = m->partition };
-    int rc = hg_lane_message(p->lane, &msg);
-    p->next = m->offset + 1;
-    return rc == HG_LANE_OK;
+    if (k->merge.lane) hg_kin_merge_add(k, (uint32_t)(p - k->parts));
+    return hg_lane_message(p->lane, &msg) == HG_LANE_OK;
 }
 
 static void flush_lanes(kafka_t *k, bool *full)
 {
+    if (k->merge.lane) {
+        hg_kin_merge_prune(k, hg_lane_taken(k->merge.lane));
+        if (hg_lane_flush(k->merge.lane) != HG_LANE_OK) *full = true;
+        return;
+    }
     for (uint32_t i = 0; i < k->n_parts; i++)
         if (k->parts[i].lane && hg_lane_flush(k->parts[i].lane) != HG_LANE_OK) *full = true;
 }
@@ -305,7 +380,8 @@ static void tell_progress(hg_input_t *in)
     for (uint32_t i = 0; i < k->n_parts; i++) {
         int64_t low, high;
         done += (uint64_t)(k->parts[i].next - k->parts[i].start);
-        if (rd_kafka_get_watermark_offsets(k->rk, k->topic, k->parts[i].id, &low, &high) || high < k->parts[i].next)
+        if (rd_kafka_get_watermark_offsets(hg_kafka_use_rk(k->use), k->topic, k->parts[i].id, &low, &high) ||
+            high < k->parts[i].next)
             high = k->parts[i].next;
         total += (uint64_t)(high - k->parts[i].start);
     }
@@ -323,35 +399,22 @@ static void again(void *arg)
         deliver(in);
 }
 
-static void tell_client_error(hg_input_t *in)
-{
-    kafka_t *k = hg_in_inst(in);
-    if (!k->client_failed) return;
-    k->client_failed = false;
-    k->unhealthy |= k->client_err.retry;
-    hg_in_error(in, "kafka-poll", &k->client_err);
-}
-
 static void deliver(hg_input_t *in)
 {
     kafka_t *k = hg_in_inst(in);
     bool full = false, more = false;
     uint32_t given = 0;
-    if (!k->running || !k->assigned || k->closing || k->ended || k->posted) return;
-    while (!full && !k->closing && k->running) {
-        if (k->batch_i == k->batch_n) {
-            ssize_t n = given >= TURN ? 0 : rd_kafka_consume_batch_queue(k->queue, 0, k->batch, BATCH);
+    if (!k->running || !k->assigned || k->closing || k->ended || k->posted || k->lost) return;
+    while (!full && !k->lost && !k->closing) {
+        rd_kafka_message_t *m = hg_kin_take(k, given < TURN);
+        if (!m) {
             more = given >= TURN;
-            k->batch_i = 0;
-            k->batch_n = n > 0 ? (uint32_t)n : 0;
-            tell_client_error(in);
-            if (k->closing || k->batch_n == 0) break;
-            if (k->unhealthy) {
-                k->unhealthy = false;
-                hg_in_healthy(in);
-            }
+            break;
         }
-        rd_kafka_message_t *m = k->batch[k->batch_i++];
+        if (k->unhealthy) {
+            k->unhealthy = false;
+            hg_in_healthy(in);
+        }
         if (m->err)
             on_bad_message(in, m);
         else
@@ -362,9 +425,13 @@ static void deliver(hg_input_t *in)
     if (k->closing) return;
     flush_lanes(k, &full);
     tell_progress(in);
+    if (k->lost) {
+        start_reading(in);
+        return;
+    }
     if (full)
         k->running = false; /* a run will come */
-    else if (hg_kin_wants_eof(hg_in_cfg(in)) && k->batch_i == k->batch_n)
+    else if (hg_kin_wants_eof(hg_in_cfg(in)) && hg_kin_take_idle(k))
         maybe_ended(in);
     if (more && k->running && !k->ended) {
         k->posted = true;
@@ -394,43 +461,48 @@ static int kafka_mark(hg_input_t *in, hg_err_t *err)
 {
     kafka_t *k = hg_in_inst(in);
     if (k->busy) return hg_err_retry(err, HG_EBUSY, "the connector is being opened");
-    int rc = make_client(in, err);
+    int rc = open_client(in, err);
     if (rc < 0) return rc;
-    k->ask = ASK_MARK;
-    k->busy = k->marking = true;
-    hg_in_work(in, hg_kin_ask, answered, in);
+    ask(k, ASK_MARK);
     return 0;
 }
 
-/* --- closing: wake-up, then the client on the pool (it joins its threads), then closed --- */
+/* --- closing: what was taken, the wake-up, then queues and client on the client's thread, then closed --- */
 
-static void destroy_client(void *arg, unsigned worker)
+static void stop_reading(void *arg)
 {
     kafka_t *k = hg_in_inst(arg);
-    (void)worker;
-    if (k->queue) rd_kafka_queue_destroy(k->queue);
-    if (k->rk) rd_kafka_destroy_flags(k->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    for (uint32_t i = 0; k->rkt && i < k->n_parts; i++) (void)rd_kafka_consume_stop(k->rkt, k->parts[i].id);
+    for (uint32_t i = 0; i < k->n_src; i++) rd_kafka_queue_destroy(k->src[i].queue);
+    if (k->rkt) rd_kafka_topic_destroy(k->rkt);
 }
 
-static void client_destroyed(void *arg)
+static void client_closed(void *arg)
 {
-    hg_in_closed(arg); /* parts stay for save() until fini */
+    kafka_t *k = hg_in_inst(arg);
+    for (uint32_t i = 0; i < k->n_src; i++) hg_free(k->src[i].batch);
+    hg_free(k->src);
+    hg_kfilter_free(k->filter);
+    hg_in_closed(arg); /* parts and merged order stay for save() until fini */
 }
 
 static void wake_closed(void *arg)
 {
     kafka_t *k = hg_in_inst(arg);
-    k->wake_open = false;
-    hg_in_work(arg, destroy_client, client_destroyed, arg);
+    if (k->use)
+        hg_kafka_use_close(k->use, stop_reading, client_closed);
+    else
+        client_closed(arg);
 }
 
 static void finish_close(hg_input_t *in)
 {
     kafka_t *k = hg_in_inst(in);
     if (k->busy || k->posted) return;
-    while (k->batch_i < k->batch_n) rd_kafka_message_destroy(k->batch[k->batch_i++]);
+    hg_kin_take_drop(k);
+    for (uint32_t i = 0; i < k->n_src; i++) hg_kafka_wake_off(k->src[i].queue);
     if (k->wake_open)
-        hg_kafka_wake_close(&k->wake, k->queue, wake_closed);
+        hg_kafka_wake_close(&k->wake, wake_closed);
     else
         wake_closed(in);
 }
@@ -448,19 +520,45 @@ static void kafka_close(hg_input_t *in)
     atomic_store(&k->leaving, true);
     if (k->timer) uv_close((uv_handle_t *)k->timer, free_timer);
     k->timer = NULL;
-    for (uint32_t i = 0; i < k->n_parts; i++) {
-        if (k->parts[i].lane) (void)hg_lane_close(k->parts[i].lane, true);
-        k->parts[i].lane = NULL;
-    }
+    close_lanes(k, true);
     finish_close(in);
 }
 
-/* --- positions: {"offsets":[{"start":a,"end":b},…]}, one per partition in order of assignment --- */
+/* --- positions: {"offsets":[{"start":a,"end":b},…]}, one per partition in order of assignment. Merged: also
+ * "sequence", the count of messages of the lane. --- */
+
+static void save_range(hg_jw_t *w, int64_t start, int64_t end)
+{
+    hg_jw_obj(w);
+    hg_jw_ki64(w, "start", start);
+    hg_jw_ki64(w, "end", end);
+    hg_jw_end_obj(w);
+}
+
+static void save_merged(const kafka_t *k, uint64_t taken, hg_jw_t *w)
+{
+    int64_t *offsets = HG_NEWN(int64_t, k->n_parts);
+    hg_kin_merge_offsets(k, taken, offsets);
+    hg_jw_key(w, "offsets");
+    hg_jw_arr(w);
+    for (uint32_t i = 0; i < k->n_parts; i++) save_range(w, HG_MIN(k->parts[i].start, offsets[i]), offsets[i]);
+    hg_jw_end_arr(w);
+    hg_jw_ku64(w, "sequence", taken);
+    hg_free(offsets);
+}
 
 static void kafka_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w)
 {
     const kafka_t *k = hg_in_inst(in);
     hg_jw_obj(w);
+    if (k->merge.lane_id) {
+        uint64_t taken = k->merge.first;
+        for (uint32_t r = 0; r < n; r++)
+            if (consumed[r].lane == k->merge.lane_id) taken = consumed[r].end;
+        save_merged(k, taken, w);
+        hg_jw_end_obj(w);
+        return;
+    }
     hg_jw_key(w, "offsets");
     hg_jw_arr(w);
     for (uint32_t i = 0; i < k->n_parts; i++) {
@@ -471,40 +569,57 @@ static void kafka_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, h
                 start = (int64_t)consumed[r].begin;
                 end = (int64_t)consumed[r].end;
             }
-        hg_jw_obj(w);
-        hg_jw_ki64(w, "start", start);
-        hg_jw_ki64(w, "end", end);
-        hg_jw_end_obj(w);
+        save_range(w, start, end);
     }
     hg_jw_end_arr(w);
+    if (k->merge.next) hg_jw_ku64(w, "sequence", k->merge.next); /* restored, not read on yet */
     hg_jw_end_obj(w);
+}
+
+/* Any thread: does this position have the right shape? */
+static int kafka_check_position(const void *cfg, const hg_json_t *position, hg_err_t *err)
+{
+    const kafka_cfg_t *c = cfg;
+    const hg_json_t *list = hg_json_get(position, "offsets"), *sequence = hg_json_get(position, "sequence");
+    uint64_t u;
+    uint32_t n = 0;
+    if (!list || list->kind != HG_J_ARRAY)
+        return hg_err_set(err, HG_EPARSE, "a Kafka position needs 'offsets', a list with one element per partition");
+    for (const hg_json_t *o = list->child; o; o = o->next, n++)
+        if (hg_json_u64(hg_json_get(o, "end"), &u) < 0 || u > INT64_MAX)
+            return hg_err_set(err, HG_EPARSE, "element %u of a Kafka position needs a number 'end'", n);
+    if (c->partitions && c->partitions->kind == HG_J_ARRAY && n > c->partitions->n)
+        return hg_err_set(err, HG_EPARSE, "the position has %u offsets, but the connector reads %u partitions", n,
+                          c->partitions->n);
+    if (sequence && hg_json_u64(sequence, &u) < 0)
+        return hg_err_set(err, HG_EPARSE, "'sequence' of a Kafka position must be a number");
+    return 0;
 }
 
 static int kafka_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err)
 {
     kafka_t *k = hg_in_inst(in);
-    const hg_json_t *list = hg_json_get(position, "offsets");
-    if (!list || list->kind != HG_J_ARRAY)
-        return hg_err_set(err, HG_EPARSE, "a Kafka position needs 'offsets', a list with one element per partition");
-    part_t *parts = HG_NEWN(part_t, list->n + 1);
+    int rc = kafka_check_position(hg_in_cfg(in), position, err);
+    if (rc < 0) return rc;
+    const hg_json_t *list = hg_json_get(position, "offsets"), *sequence = hg_json_get(position, "sequence");
     uint32_t n = 0;
-    for (const hg_json_t *o = list->child; o; o = o->next, n++) {
-        uint64_t end;
-        if (hg_json_u64(hg_json_get(o, "end"), &end) < 0 || end > INT64_MAX) {
-            hg_free(parts);
-            return hg_err_set(err, HG_EPARSE, "element %u of a Kafka position needs a number 'end'", n);
-        }
-        parts[n] = (part_t){ .id = (int32_t)n, .start = -1, .mark = -1, .saved = (int64_t)end };
-    }
     hg_free(k->parts);
-    k->parts = parts;
+    k->parts = HG_NEWN(part_t, list->n + 1);
+    for (const hg_json_t *o = list->child; o; o = o->next, n++) {
+        uint64_t end = 0;
+        hg_json_u64(hg_json_get(o, "end"), &end);
+        k->parts[n] = (part_t){ .id = (int32_t)n, .start = -1, .mark = -1, .saved = (int64_t)end };
+    }
     k->n_parts = n;
+    if (sequence) hg_json_u64(sequence, &k->merge.next);
+    k->merge.first = k->merge.next;
     return 0;
 }
 
 static void kafka_fini(void *inst)
 {
     hg_free(((kafka_t *)inst)->parts);
+    hg_free(((kafka_t *)inst)->merge.ring);
 }
 
 const hg_input_type_t hg_input_kafka = {
@@ -526,5 +641,6 @@ const hg_input_type_t hg_input_kafka = {
     .close = kafka_close,
     .save = kafka_save,
     .restore = kafka_restore,
+    .check_position = kafka_check_position,
     .fini = kafka_fini,
 };

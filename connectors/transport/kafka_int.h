@@ -30,10 +30,11 @@ typedef struct hg_kafka_wake {
     void (*closed)(void *arg);
     void *arg;
 } hg_kafka_wake_t;
-/* Loop thread. The object is the caller's and stays until closed() was called. */
-int hg_kafka_wake_open(hg_kafka_wake_t *w, hg_loop_t *loop, rd_kafka_queue_t *q, void (*fn)(void *), void *arg,
-                       hg_err_t *err);
-void hg_kafka_wake_close(hg_kafka_wake_t *w, rd_kafka_queue_t *q, void (*closed)(void *arg));
+/* Loop thread. The object is the caller's and stays until closed() was called. Queues that are on go off before. */
+int hg_kafka_wake_open(hg_kafka_wake_t *w, hg_loop_t *loop, void (*fn)(void *), void *arg, hg_err_t *err);
+void hg_kafka_wake_on(hg_kafka_wake_t *w, rd_kafka_queue_t *q);
+void hg_kafka_wake_off(rd_kafka_queue_t *q);
+void hg_kafka_wake_close(hg_kafka_wake_t *w, void (*closed)(void *arg));
 
 /* Is this error one that librdkafka goes on retrying by itself? */
 bool hg_kafka_transient(rd_kafka_resp_err_t e);

@@ -342,9 +342,10 @@ static int kafka_start(hg_output_t *out, hg_err_t *err)
     if (!k->topic)
         return hg_err_set(err, HG_EINVALTRANSPORT, "topic '%s': %s", c->topic, rd_kafka_err2str(rd_kafka_last_error()));
     k->queue = rd_kafka_queue_get_main(k->rk);
-    rc = hg_kafka_wake_open(&k->wake, hg_out_loop(out), k->queue, serve, out, err);
+    rc = hg_kafka_wake_open(&k->wake, hg_out_loop(out), serve, out, err);
     if (rc < 0) return rc;
     k->wake_open = true;
+    hg_kafka_wake_on(&k->wake, k->queue);
     hg_out_ready(out);
     return 0;
 }
@@ -438,8 +439,9 @@ static void kafka_close(hg_output_t *out)
     k->closing = true;
     if (k->timer) uv_close((uv_handle_t *)k->timer, free_timer);
     k->timer = NULL;
+    if (k->queue) hg_kafka_wake_off(k->queue);
     if (k->wake_open)
-        hg_kafka_wake_close(&k->wake, k->queue, wake_closed);
+        hg_kafka_wake_close(&k->wake, wake_closed);
     else
         wake_closed(out);
 }

@@ -1,5 +1,6 @@
 """Kafka in and out against a real broker, and against one that is not there yet."""
 import json
+import subprocess
 import time
 
 import pytest
@@ -99,6 +100,36 @@ def test_offsets_deleted_by_retention_are_a_clear_error(daemon, broker, gone):
     assert daemon.get(f"/v0/pipelines/{p}?selector=status").json()["deployment_status"] == "Running"
 
 
+def test_retention_that_overtakes_a_paused_reader_is_a_clear_error(daemon, broker, gone):
+    t = Topic(broker)
+    t.produce(messages(*range(10)))
+    p = gone("k-overtaken")
+    daemon.run(p, table("t", T, kafka_in("k", broker, t.name, options={"start_from": "earliest", "queued.max.messages.kbytes": "64"})))
+    until("the first are in", lambda: total(daemon, p, "t.k") == 10)
+    daemon.ok("POST", f"/v0/pipelines/{p}/tables/t/connectors/k/pause")
+    big = "x" * 100_000  # far more than a client fetches ahead
+    t.produce(json.dumps({"n": n, "s": big}) for n in range(10, 210))
+    t.delete_before(0, 209)
+    daemon.ok("POST", f"/v0/pipelines/{p}/tables/t/connectors/k/start")
+    error = until("it has failed", lambda: daemon.input(p, "t.k")["fatal_error"])
+    assert f"of {t.name}[0] is gone, oldest is 209" in error and "reset the position" in error
+    assert total(daemon, p, "t.k") < 209
+
+
+def test_synchronized_partitions_and_header_filter(tmp_path, broker):
+    t = Topic(broker, partitions=3)
+    for n in range(12):
+        stamp = int(time.time() * 1000)
+        while int(time.time() * 1000) == stamp:  # the next message is younger
+            time.sleep(0.001)
+        subprocess.run(["kcat", "-b", broker, "-t", t.name, "-p", str(n * 7 % 3), "-P", "-H", f"kind={'odd' if n % 2 else 'even'}"],
+                       input=json.dumps({"n": n}), text=True, check=True)
+    options = {"start_from": "earliest", "synchronize_partitions": True}
+    assert ns(read_all(tmp_path, broker, t.name, options=options)) == list(range(12))
+    options["header_filter"] = {"header": {"name": "kind", "pattern": "od+"}}
+    assert ns(read_all(tmp_path, broker, t.name, options=options)) == list(range(1, 12, 2))
+
+
 def test_earliest_behind_deleted_offsets(tmp_path, broker):
     t = Topic(broker)
     t.produce(messages(*range(10)))
@@ -136,6 +167,7 @@ def test_some_partitions(tmp_path, broker):
 @pytest.mark.parametrize("options, place", [
     ({"start_from": "yesterday"}, "start_from"), ({"start_from": {"offsets": ["x"]}}, "start_from"), ({"nonsense": "1"}, "nonsense"),
     ({"no.such.option": "1"}, "no.such.option"), ({"fetch.min.bytes": "many"}, "fetch.min.bytes"), ({"partitions": []}, "partitions"),
+    ({"header_filter": {"header": {"name": "h", "pattern": "("}}}, "header_filter"), ({"header_filter": {"and": []}}, "and"),
     ({"start_from": {"offsets": [1, 2]}, "partitions": [0]}, "offsets"), ({"topic": None}, "topic")])
 def test_bad_options_are_refused_at_compile(tmp_path, options, place):
     r = run(tmp_path, table("t", T, kafka_in("k", "127.0.0.1:1", "x", options=options)))
