@@ -4,7 +4,8 @@
  *
  * A header matches if one of that name has a value that the whole pattern matches, byte by byte; a null value is the
  * empty one, a header that is not there matches nothing. Patterns are POSIX extended regular expressions, with \w \s \b
- * and their capitals beside it. An escape that other dialects know and this one would read as a letter is refused.
+ * and their capitals beside it; a dot is any byte but NUL. An escape that other dialects know and this one would read
+ * as a letter is refused.
  */
 #include "base/hg.h"
 #include "base/mem.h"

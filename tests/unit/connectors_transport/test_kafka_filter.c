@@ -80,7 +80,8 @@ static void each_form_has_its_truth(void **st)
     assert_true(match(H("n", ""), hs));      /* null is empty */
     assert_false(match(H("n", ".+"), hs));
     assert_false(match(H("none", ".*"), hs)); /* absent matches nothing */
-    assert_true(match(H("z", "x.y"), hs));    /* bytes, also NUL */
+    assert_true(match(H("z", "x[^a]y"), hs)); /* bytes, also NUL, */
+    assert_false(match(H("z", "x.y"), hs));   /* which a dot is not */
     assert_false(match(H("z", "x"), hs));
     assert_true(match("{\"and\":[" H("a", "one") "," H("a", "two") "]}", hs));
     assert_false(match("{\"and\":[" H("a", "one") "," H("a", "six") "]}", hs));
