@@ -102,7 +102,7 @@ static void ff_release(ff_result_t *r)
 }
 
 /* Encode what was parsed; returns the bytes in `to`. False: an encoder's refusal. */
-static bool ff_encode(const hg_format_type_t *f, hg_encoder_t *e, const ff_result_t *r, hg_buf_t *to)
+static inline bool ff_encode(const hg_format_type_t *f, hg_encoder_t *e, const ff_result_t *r, hg_buf_t *to)
 {
     hg_err_t err = HG_ERR_INIT;
     hg_delta_t d = { 0 };
@@ -115,7 +115,7 @@ static bool ff_encode(const hg_format_type_t *f, hg_encoder_t *e, const ff_resul
     return rc == 0;
 }
 
-static void ff_schema(hg_field_t fields[HG_COUNT(ff_types)], hg_schema_t *s, bool keyed)
+static inline void ff_schema(hg_field_t fields[HG_COUNT(ff_types)], hg_schema_t *s, bool keyed)
 {
     static const uint32_t key[] = { 0 };
     for (size_t i = 0; i < HG_COUNT(ff_types); i++)

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 static const hg_type_t t_bytes = { .kind = HG_T_VARBINARY, .precision = -1 };
 static const hg_type_t t_interval = { .kind = HG_T_INTERVAL, .nullable = true, .precision = -1 };
 static const hg_type_t t_int = { .kind = HG_T_INTEGER, .nullable = true, .precision = -1 };
-static const hg_field_t row_fields[] = { { .name = HG_S("f"), .type = &t_int } };
+static const hg_field_t row_fields[] = { { .name = { "f", 1 }, .type = &t_int } };
 static const struct {
     const char *name;
     hg_type_t type;
