@@ -1,6 +1,7 @@
 /* kafka.c: what the Kafka input and output share. */
 #include "base/hg.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "connectors/transport/kafka_int.h"
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -71,6 +72,35 @@ int hg_kafka_client(rd_kafka_type_t type, const hg_kvlist_t *extra, const hg_kaf
     hg_err_set(err, HG_EINVALTRANSPORT, "Kafka client: %s", msg);
     err->fatal = 1;
     return err->code;
+}
+
+/* --- what blocks --- */
+
+typedef struct {
+    void (*work)(void *arg), (*done)(void *arg);
+    void *arg;
+    hg_loop_t *loop;
+} block_t;
+
+static void *block_thread(void *arg)
+{
+    block_t b = *(block_t *)arg;
+    hg_free(arg);
+    b.work(b.arg);
+    hg_loop_post(b.loop, b.done, b.arg);
+    return NULL;
+}
+
+void hg_kafka_block(hg_loop_t *loop, void (*work)(void *), void (*done)(void *), void *arg)
+{
+    pthread_t thread;
+    block_t *b = HG_NEW(block_t);
+    *b = (block_t){ work, done, arg, loop };
+    int e = pthread_create(&thread, NULL, block_thread, b);
+    if (e) hg_log(HG_LOG_ERROR, "kafka", NULL, "thread", "errno=%d", e);
+    HG_ASSERT(e == 0); /* as for memory: who cannot have a thread cannot go on */
+    pthread_setname_np(thread, "hg-kafka-out");
+    pthread_detach(thread);
 }
 
 /* --- queue events --- */

@@ -22,6 +22,10 @@ int hg_kafka_client(rd_kafka_type_t type, const hg_kvlist_t *extra, const hg_kaf
                     hg_err_t *err);
 const char *hg_kafka_option(const hg_kvlist_t *extra, const char *key); /* the user's value, or NULL */
 
+/* Any thread. work(arg) on a thread of its own, then done(arg) on the loop: what waits for a broker must not hold up
+ * the pool that parses. */
+void hg_kafka_block(hg_loop_t *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg);
+
 /* Turns "something is in this queue" into a call on the loop. */
 typedef struct hg_kafka_wake {
     uv_poll_t poll;

@@ -6,29 +6,19 @@
  * counted as an error.
  *
  * When librdkafka's queue is full the message waits in `stuck`, the host is told to stop (HG_EAGAIN), and an
- * acknowledgement makes room. Everything here is on the loop; delivery reports come through the client's main queue.
+ * acknowledgement makes room. Everything here is on the loop; delivery reports come as events of the client's main
+ * queue. A pipeline that wants exactly once gets transactions, one per group of steps: kafka_txn.c.
  */
 #include "base/hg.h"
-#include "base/list.h"
 #include "base/mem.h"
-#include "connectors/connector.h"
-#include "connectors/transport/kafka_int.h"
+#include "connectors/transport/kafka_output_int.h"
 
 extern const hg_output_type_t hg_output_kafka;
 
 #define RETRY_BASE 100
 #define RETRY_CAP  5000
 
-typedef struct {
-    hg_kvlist_t extra; /* librdkafka's options: first member */
-    const char *topic;
-    const hg_json_t *headers, *fault_tolerance;
-    int log_level;
-    uint32_t init_timeout;
-    const char *kafka_service, *region;
-} kafka_cfg_t;
-
-#define AT(f) .at = offsetof(kafka_cfg_t, f)
+#define AT(f) .at = offsetof(kout_cfg_t, f)
 static const hg_opt_t kafka_opts[] = {
     { .key = "topic", .type = HG_OPT_STR, AT(topic), .flags = HG_OPT_REQUIRED, .doc = "Topic to write." },
     { .key = "headers",
@@ -53,7 +43,8 @@ static const hg_opt_t kafka_opts[] = {
       .type = HG_OPT_JSON,
       AT(fault_tolerance),
       .flags = HG_OPT_IGNORED,
-      .doc = "For exactly-once pipelines." },
+      .doc = "Options of exactly-once pipelines are given beside the others; transactional.id is "
+             "headgate.<pipeline>.<endpoint>." },
     { .key = "kafka_service", .type = HG_OPT_STR, AT(kafka_service), .flags = HG_OPT_IGNORED, .doc = "Obsolete." },
     { .key = "region",
       .type = HG_OPT_STR,
@@ -62,34 +53,6 @@ static const hg_opt_t kafka_opts[] = {
       .doc = "Tokens of AWS MSK IAM are not offered." },
     { .key = NULL },
 };
-
-typedef struct {
-    hg_list_t link; /* on kafka_t.batches, oldest first */
-    uint64_t step;
-    uint64_t open; /* messages not acknowledged */
-    bool ended;
-} batch_t;
-
-typedef struct stuck {
-    hg_list_t link; /* on kafka_t.stuck */
-    batch_t *batch;
-    size_t key_len, len;
-    bool has_key, has_payload;
-    char data[]; /* key, then payload */
-} stuck_t;
-
-typedef struct {
-    rd_kafka_t *rk;
-    rd_kafka_topic_t *topic; /* held: a message by topic name costs a search under locks */
-    rd_kafka_queue_t *queue;
-    hg_kafka_wake_t wake;
-    bool wake_open, told_full, stopping, stopped, closing, unhealthy, client_failed;
-    hg_err_t client_err;
-    rd_kafka_headers_t *headers;
-    hg_list_t batches, stuck;
-    uv_timer_t *timer; /* retries `stuck` */
-    unsigned attempts;
-} kafka_t;
 
 /* --- configuration --- */
 
@@ -103,7 +66,7 @@ static bool bytes_ok(const hg_json_t *v)
 
 static void kafka_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
 {
-    const kafka_cfg_t *c = cfg;
+    const kout_cfg_t *c = cfg;
     (void)obj;
     if (c->headers && c->headers->kind != HG_J_ARRAY && c->headers->kind != HG_J_NULL)
         hg_diag(d, false, c->headers, false, "option 'headers': expected a list");
@@ -138,8 +101,8 @@ static void add_header(rd_kafka_headers_t *hs, const hg_json_t *h)
 
 static int kafka_open(hg_output_t *out, hg_err_t *err)
 {
-    kafka_t *k = hg_out_inst(out);
-    const kafka_cfg_t *c = hg_out_cfg(out);
+    kout_t *k = hg_out_inst(out);
+    const kout_cfg_t *c = hg_out_cfg(out);
     (void)err;
     hg_list_init(&k->batches);
     hg_list_init(&k->stuck);
@@ -155,7 +118,7 @@ static int kafka_open(hg_output_t *out, hg_err_t *err)
 static rd_kafka_resp_err_t put_message(hg_output_t *out, batch_t *b, const char *key, size_t key_len, bool has_key,
                                        const char *p, size_t n, bool has_payload)
 {
-    kafka_t *k = hg_out_inst(out);
+    kout_t *k = hg_out_inst(out);
     rd_kafka_headers_t *hs = k->headers ? rd_kafka_headers_copy(k->headers) : NULL;
     union {
         const char *in;
@@ -178,9 +141,10 @@ static rd_kafka_resp_err_t put_message(hg_output_t *out, batch_t *b, const char 
     return code;
 }
 
-static void deliver_batches(hg_output_t *out)
+void hg_kout_delivered(hg_output_t *out)
 {
-    kafka_t *k = hg_out_inst(out);
+    kout_t *k = hg_out_inst(out);
+    if (!hg_ktxn_check(out)) return;
     while (!hg_list_empty(&k->batches)) {
         batch_t *b = HG_ENTRY(k->batches.next, batch_t, link);
         if (b->open || !b->ended) break;
@@ -197,7 +161,7 @@ static void deliver_batches(hg_output_t *out)
 
 static void report(hg_output_t *out, const char *tag, rd_kafka_resp_err_t e, bool retry)
 {
-    kafka_t *k = hg_out_inst(out);
+    kout_t *k = hg_out_inst(out);
     hg_err_t err = HG_ERR_INIT;
     if (retry)
         hg_err_retry(&err, HG_ENET, "%s", rd_kafka_err2str(e));
@@ -208,7 +172,7 @@ static void report(hg_output_t *out, const char *tag, rd_kafka_resp_err_t e, boo
     hg_out_error(out, tag, &err);
 }
 
-static void hold_message(kafka_t *k, batch_t *b, const char *key, size_t key_len, bool has_key, const char *p, size_t n,
+static void hold_message(kout_t *k, batch_t *b, const char *key, size_t key_len, bool has_key, const char *p, size_t n,
                          bool has_payload)
 {
     stuck_t *s = hg_xnew(sizeof *s + key_len + n);
@@ -219,15 +183,14 @@ static void hold_message(kafka_t *k, batch_t *b, const char *key, size_t key_len
     hg_list_add_tail(&k->stuck, &s->link);
 }
 
-static void retry_stuck(hg_output_t *out);
 static void on_timer(uv_timer_t *t)
 {
-    retry_stuck(t->data);
+    hg_kout_retry(t->data);
 }
 
 static void retry_later(hg_output_t *out)
 {
-    kafka_t *k = hg_out_inst(out);
+    kout_t *k = hg_out_inst(out);
     if (!k->timer) {
         k->timer = HG_NEW(uv_timer_t);
         uv_timer_init(hg_loop_uv(hg_out_loop(out)), k->timer);
@@ -238,10 +201,15 @@ static void retry_later(hg_output_t *out)
 }
 
 /* Sends what waits, oldest first, until the client's queue is full again. */
-static void retry_stuck(hg_output_t *out)
+void hg_kout_retry(hg_output_t *out)
 {
-    kafka_t *k = hg_out_inst(out);
+    kout_t *k = hg_out_inst(out);
     while (!k->closing && !hg_list_empty(&k->stuck)) {
+        hg_err_t err = HG_ERR_INIT;
+        if (!hg_ktxn_open(out, &err)) {
+            if (err.code) hg_out_error(out, "kafka-transaction", &err);
+            return;
+        }
         stuck_t *s = HG_ENTRY(k->stuck.next, stuck_t, link);
         rd_kafka_resp_err_t e =
             put_message(out, s->batch, s->data, s->key_len, s->has_key, s->data + s->key_len, s->len, s->has_payload);
@@ -262,17 +230,15 @@ static void retry_stuck(hg_output_t *out)
         k->told_full = false;
         hg_out_drained(out);
     }
-    deliver_batches(out);
+    hg_kout_delivered(out);
 }
 
 /* --- delivery reports --- */
 
-static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+static void on_delivery(hg_output_t *out, const rd_kafka_message_t *m)
 {
-    hg_output_t *out = opaque;
-    kafka_t *k = hg_out_inst(out);
+    kout_t *k = hg_out_inst(out);
     batch_t *b = m->_private;
-    (void)rk;
     if (k->closing) return;
     if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         b->open--;
@@ -290,53 +256,63 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
     }
 }
 
-static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+static void on_error(hg_output_t *out, const rd_kafka_event_t *ev)
 {
-    kafka_t *k = hg_out_inst(opaque);
+    kout_t *k = hg_out_inst(out);
+    hg_err_t err = HG_ERR_INIT;
     char fatal[512];
-    if (k->client_failed && k->client_err.fatal) return;
-    k->client_failed = true;
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        rd_kafka_fatal_error(rk, fatal, sizeof fatal);
-        hg_err_set(&k->client_err, HG_ENET, "%s", fatal);
-        k->client_err.fatal = 1;
+    if (rd_kafka_event_error_is_fatal((rd_kafka_event_t *)(uintptr_t)ev)) {
+        rd_kafka_fatal_error(k->rk, fatal, sizeof fatal);
+        hg_err_set(&err, HG_ENET, "%s", fatal);
+        err.fatal = 1;
     } else {
-        hg_err_retry(&k->client_err, HG_ENET, "%s", reason);
+        hg_err_retry(&err, HG_ENET, "%s", rd_kafka_event_error_string((rd_kafka_event_t *)(uintptr_t)ev));
     }
+    k->unhealthy |= err.retry;
+    hg_out_error(out, "kafka-poll", &err);
 }
 
 static void serve(void *arg)
 {
     hg_output_t *out = arg;
-    kafka_t *k = hg_out_inst(out);
-    while (!k->closing && rd_kafka_poll(k->rk, 0) > 0) {
+    kout_t *k = hg_out_inst(out);
+    for (rd_kafka_event_t *ev; !k->closing && (ev = rd_kafka_queue_poll(k->queue, 0)) != NULL;) {
+        if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_DR) {
+            for (const rd_kafka_message_t *m; (m = rd_kafka_event_message_next(ev)) != NULL;) on_delivery(out, m);
+        } else if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_ERROR) {
+            on_error(out, ev);
+        }
+        rd_kafka_event_destroy(ev);
     }
-    if (k->closing) return;
-    if (k->client_failed) {
-        k->client_failed = false;
-        k->unhealthy |= k->client_err.retry;
-        hg_out_error(out, "kafka-poll", &k->client_err);
-        if (k->closing) return;
-    }
-    retry_stuck(out);
+    if (!k->closing) hg_kout_delivered(out); /* also while the next group waits for this one */
+    if (!k->closing) hg_kout_retry(out);
 }
 
-static void set_callbacks(rd_kafka_conf_t *conf, void *opaque)
+/* Events, not call-backs: those would run on whichever thread waits for a commit. */
+static void setup(rd_kafka_conf_t *conf, void *opaque)
 {
     (void)opaque;
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
 }
 
 /* --- the contract --- */
 
 static int kafka_start(hg_output_t *out, hg_err_t *err)
 {
-    static const hg_kafka_default_t defaults[] = { { "linger.ms", "5" }, { "queue.buffering.max.kbytes", "8192" } };
-    kafka_t *k = hg_out_inst(out);
-    const kafka_cfg_t *c = hg_out_cfg(out);
-    int rc =
-        hg_kafka_client(RD_KAFKA_PRODUCER, &c->extra, defaults, HG_COUNT(defaults), set_callbacks, out, &k->rk, err);
+    kout_t *k = hg_out_inst(out);
+    const kout_cfg_t *c = hg_out_cfg(out);
+    bool once = hg_out_exactly_once(out);
+    hg_kafka_default_t defaults[5] = { { "linger.ms", "5" }, { "queue.buffering.max.kbytes", "8192" } };
+    size_t n = 2;
+    if (once) {
+        k->txn.state = TXN_STARTING;
+        k->txn.id = hg_out_durable_id(out);
+        defaults[n++] = (hg_kafka_default_t){ "transactional.id", k->txn.id };
+        /* a broker may be away for so long without failing the connector */
+        defaults[n++] = (hg_kafka_default_t){ "transaction.timeout.ms", "300000" };
+        defaults[n++] = (hg_kafka_default_t){ "message.timeout.ms", "300000" };
+    }
+    int rc = hg_kafka_client(RD_KAFKA_PRODUCER, &c->extra, defaults, n, setup, out, &k->rk, err);
     if (rc < 0) return rc;
     k->topic = rd_kafka_topic_new(k->rk, c->topic, NULL);
     if (!k->topic)
@@ -346,11 +322,14 @@ static int kafka_start(hg_output_t *out, hg_err_t *err)
     if (rc < 0) return rc;
     k->wake_open = true;
     hg_kafka_wake_on(&k->wake, k->queue);
-    hg_out_ready(out);
+    if (once)
+        hg_ktxn_start(out);
+    else
+        hg_out_ready(out);
     return 0;
 }
 
-static batch_t *current(kafka_t *k, uint64_t step)
+static batch_t *current(kout_t *k, uint64_t step)
 {
     if (!hg_list_empty(&k->batches)) {
         batch_t *last = HG_ENTRY(k->batches.prev, batch_t, link);
@@ -366,56 +345,61 @@ static batch_t *current(kafka_t *k, uint64_t step)
 static int kafka_write(hg_output_t *out, uint64_t step, hg_str_t key, hg_str_t payload, uint32_t n_records,
                        hg_err_t *err)
 {
-    kafka_t *k = hg_out_inst(out);
+    kout_t *k = hg_out_inst(out);
     batch_t *b = current(k, step);
     (void)n_records;
-    rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR__QUEUE_FULL;
-    if (hg_list_empty(&k->stuck))
+    rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR__QUEUE_FULL; /* or a transaction that takes no more */
+    if (hg_list_empty(&k->stuck) && hg_ktxn_open(out, err))
         e = put_message(out, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
     if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
         b->open++;
         return 0;
     }
+    if (err->code) return err->code;
     if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL) return hg_err_set(err, HG_ENET, "%s", rd_kafka_err2str(e));
     b->open++;
     hold_message(k, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
     k->told_full = true;
-    retry_later(out);
+    if (k->txn.state < TXN_SEALED) retry_later(out); /* else the commit goes on with it */
     return HG_EAGAIN;
 }
 
 static int kafka_end_batch(hg_output_t *out, uint64_t step, hg_err_t *err)
 {
-    kafka_t *k = hg_out_inst(out);
+    kout_t *k = hg_out_inst(out);
     batch_t *b = current(k, step);
     (void)err;
     b->step = step;
     b->ended = true;
-    deliver_batches(out);
+    hg_kout_delivered(out);
     return 0;
 }
 
 static void kafka_stop(hg_output_t *out)
 {
-    kafka_t *k = hg_out_inst(out);
+    kout_t *k = hg_out_inst(out);
     k->stopping = true;
-    deliver_batches(out);
+    hg_kout_delivered(out);
 }
 
-static void destroy_client(void *arg, unsigned worker)
+static void destroy_client(void *arg)
 {
-    kafka_t *k = hg_out_inst(arg);
-    (void)worker;
+    kout_t *k = hg_out_inst(arg);
     if (k->queue) rd_kafka_queue_destroy(k->queue);
     if (k->topic) rd_kafka_topic_destroy(k->topic);
     if (!k->rk) return;
+    if (k->txn.state > TXN_IDLE) {
+        /* so that readers need not wait for its time-out; whether this succeeds changes nothing */
+        rd_kafka_error_t *e = rd_kafka_abort_transaction(k->rk, 1000);
+        if (e) rd_kafka_error_destroy(e);
+    }
     rd_kafka_purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     rd_kafka_destroy(k->rk);
 }
 
 static void client_destroyed(void *arg)
 {
-    kafka_t *k = hg_out_inst(arg);
+    kout_t *k = hg_out_inst(arg);
     hg_list_t *n;
     if (k->headers) rd_kafka_headers_destroy(k->headers);
     while ((n = hg_list_pop(&k->stuck)) != NULL) hg_free(HG_ENTRY(n, stuck_t, link));
@@ -425,7 +409,7 @@ static void client_destroyed(void *arg)
 
 static void wake_closed(void *arg)
 {
-    hg_out_work(arg, destroy_client, client_destroyed, arg);
+    hg_kafka_block(hg_out_loop(arg), destroy_client, client_destroyed, arg);
 }
 
 static void free_timer(uv_handle_t *t)
@@ -433,17 +417,25 @@ static void free_timer(uv_handle_t *t)
     hg_free(t);
 }
 
-static void kafka_close(hg_output_t *out)
+void hg_kout_finish_close(hg_output_t *out)
 {
-    kafka_t *k = hg_out_inst(out);
-    k->closing = true;
-    if (k->timer) uv_close((uv_handle_t *)k->timer, free_timer);
-    k->timer = NULL;
+    kout_t *k = hg_out_inst(out);
+    if (k->txn.busy) return;
     if (k->queue) hg_kafka_wake_off(k->queue);
     if (k->wake_open)
         hg_kafka_wake_close(&k->wake, wake_closed);
     else
         wake_closed(out);
+}
+
+static void kafka_close(hg_output_t *out)
+{
+    kout_t *k = hg_out_inst(out);
+    k->closing = true;
+    if (k->timer) uv_close((uv_handle_t *)k->timer, free_timer);
+    k->timer = NULL;
+    hg_ktxn_close(out);
+    hg_kout_finish_close(out);
 }
 
 const hg_output_type_t hg_output_kafka = {
@@ -452,9 +444,10 @@ const hg_output_type_t hg_output_kafka = {
     .summary = "writes a Kafka topic",
     .opts = kafka_opts,
     .extra = HG_EXTRA_TAKE,
-    .cfg_size = sizeof(kafka_cfg_t),
-    .inst_size = sizeof(kafka_t),
+    .cfg_size = sizeof(kout_cfg_t),
+    .inst_size = sizeof(kout_t),
     .messages = true,
+    .caps = HG_OUT_EXACT | HG_OUT_STORES_STEP,
     .check = kafka_check,
     .open = kafka_open,
     .start = kafka_start,

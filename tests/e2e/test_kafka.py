@@ -5,12 +5,13 @@ import time
 
 import pytest
 
-from hg import until
+from hg import BUILD, until
 from hg.kafka import Topic, _free_port
 from hg.run import run
 from hg.sql import connector, datagen, file_in, kafka_in, kafka_out, table, view
 
 T = "n BIGINT NOT NULL"
+KAFKA_ONCE = BUILD / "tests" / "kafka_once"
 EOF = {"enable.partition.eof": "true"}
 
 
@@ -254,6 +255,22 @@ def test_debezium_output(tmp_path, broker):
     (line,) = (x for x in t.read(fmt="%k|%s\\n") if x)
     key, value = (json.loads(x) for x in line.split("|"))
     assert key["payload"] == {"n": 7} and value["payload"]["op"] == "c" and value["payload"]["after"] == {"n": 7}
+
+
+# --- exactly once ------------------------------------------------------------------------------------------------------
+
+def test_a_killed_output_loses_nothing_and_repeats_nothing(broker):
+    t = Topic(broker)
+    steps = 600
+    for kill in (1, 120, 180, 420):
+        r = subprocess.run([KAFKA_ONCE, broker, t.name, str(steps), str(kill)], capture_output=True, text=True, timeout=120)
+        assert r.returncode == -9, r
+        done = [int(x) for x in t.read() if x]  # committed ones only
+        assert done == [n for s in range(1, len(done) // 3 + 1) for n in range(s * 10, s * 10 + 3)] and len(done) >= kill * 3
+    subprocess.run([KAFKA_ONCE, broker, t.name, str(steps)], check=True, timeout=120)
+    assert [int(x) for x in t.read() if x] == [n for s in range(1, steps + 1) for n in range(s * 10, s * 10 + 3)]
+    subprocess.run([KAFKA_ONCE, broker, t.name, str(steps)], check=True, timeout=120)  # everything is there already
+    assert len([x for x in t.read() if x]) == steps * 3
 
 
 # --- brokers that are not there ----------------------------------------------------------------------------------------
