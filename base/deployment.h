@@ -30,6 +30,8 @@
  *   POST /ingress/{table}?format=…&force=…&…       streamed body
  *   POST /egress/{relation}?format=…               chunked change stream
  *   GET  /query?sql=…&format=…                     also as WebSocket upgrade
+ *   POST /checkpoint                    {"checkpoint_sequence_number": n, "incarnation_uuid": "…"}
+ *   GET  /checkpoint_status             {"success": n|null, "failure": null|{…}}; ?incarnation_uuid=
  *   POST /start_transaction /commit_transaction
  *   POST /start_compaction                         merge what can be merged now
  *   GET  /orchestration
@@ -42,5 +44,6 @@
 #define HG_FILE_LOCK       "lock"
 #define HG_FILE_LOG        "log"
 #define HG_FILE_EXIT       "exit.json"
+#define HG_DIR_STORAGE     "storage" /* checkpoints: pipeline/storage.h */
 
 #endif

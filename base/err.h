@@ -60,7 +60,8 @@
     X(HG_EREPLAY, -67, "ReplayFailure", 500)                                                                           \
     X(HG_EDAMAGED, -68, "StorageDamaged", 500)                                                                         \
     X(HG_ENOSTORAGE, -69, "FtRequiresStorage", 400)                                                                    \
-    X(HG_ESUSPEND, -70, "SuspendError", 400)
+    X(HG_ESUSPEND, -70, "SuspendError", 400)                                                                           \
+    X(HG_EINCARNATION, -71, "IncarnationUuidMismatch", 400)
 
 #define X(code, value, api, http) code = value,
 typedef enum { HG_OK = 0, HG_CODES(X) HG_CODE_END = -1000 } hg_code_t;

@@ -229,29 +229,27 @@ static int flush_to(writer_t *w, uint32_t file, XXH3_state_t *sum)
     return rc;
 }
 
-static int put_blocks(writer_t *w, const hg_cut_store_t *cs, const hg_seg_t *s, hg_piece_t *p)
+static int put_blocks(writer_t *w, const hg_cut_store_t *cs, const hg_seg_t *s, hg_piece_t *p, XXH3_state_t *sum)
 {
     uint32_t chunk = chunk_rows(w, cs, s, p->a, p->b), file = HG_NONE;
-    XXH3_state_t sum;
     int rc = 0;
-    XXH3_INITSTATE(&sum);
-    XXH3_64bits_reset(&sum);
+    XXH3_64bits_reset(sum);
     for (uint32_t i = 0; i < p->n && rc == 0; i += chunk) {
         if (w->cancel && atomic_load_explicit(w->cancel, memory_order_relaxed))
             return hg_err_set(w->err, HG_ECANCELED, "the checkpoint was canceled");
         rc = put_chunk(w, cs, s, w->rows + i, HG_MIN(p->n - i, chunk));
         if (rc < 0 || w->buf.len < LARGE) continue;
         if (file == HG_NONE) rc = file_open(w, false, &file);
-        if (rc == 0) rc = flush_to(w, file, &sum);
+        if (rc == 0) rc = flush_to(w, file, sum);
     }
     if (rc < 0) return rc;
     if (file == HG_NONE) {
         rc = pack_put(w, w->buf.p, w->buf.len, &p->at);
     } else {
-        rc = flush_to(w, file, &sum);
+        rc = flush_to(w, file, sum);
         if (rc == 0) rc = file_finish(w, file);
         hg_sfile_t *f = w->made[file].file;
-        p->at = (hg_region_t){ .file = hg_sfile_retain(f), .offset = HG_STATE_HEAD, .sum = XXH3_64bits_digest(&sum) };
+        p->at = (hg_region_t){ .file = hg_sfile_retain(f), .offset = HG_STATE_HEAD, .sum = XXH3_64bits_digest(sum) };
         p->at.length = f->size - HG_STATE_HEAD;
     }
     return rc;
@@ -270,7 +268,11 @@ static int put_piece(writer_t *w, const hg_cut_store_t *cs, const hg_seg_t *s, h
     int rc = put_origins(w, cs, s, p);
     h.n_origins = p->n_origins;
     memcpy(w->buf.p, &h, sizeof h);
-    return rc < 0 ? rc : put_blocks(w, cs, s, p);
+    if (rc < 0) return rc;
+    XXH3_state_t *sum = XXH3_createState(); /* wants 64-byte alignment, which a stack frame may not give */
+    rc = sum ? put_blocks(w, cs, s, p, sum) : no_mem(w);
+    XXH3_freeState(sum);
+    return rc;
 }
 
 /* Rows [a, b) that live; *ret NULL: there are none. */

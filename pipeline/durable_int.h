@@ -4,14 +4,16 @@
  *   checkpoint.c  the consistent cut, gathering what belongs to it, the manifest
  *   resume.c      from a manifest and the logs back to a pipeline
  *
- * Threads: everything here runs on the control loop, except what says otherwise. Disk work runs on one thread of its own
+ * Threads: everything here runs on the control loop, except what says otherwise. Disk work runs on one thread of its
+ * own
  * (`disk`), in the order in which it was asked for.
  *
- * Why a cut is consistent. The orchestrator's state is saved first (control loop), then the circuit cuts between two steps
- * and notes what each input has consumed. What happens between the two moments is only ever *further* in positions and
- * tables than in the orchestrator's state: a backfill that ended meanwhile is opened again at its end and ends at once;
- * a connector that was activated meanwhile waits again for that, and goes on behind what it has read. Nothing is lost or
- * read twice. What would not fit (a connector made to run again, a position set by hand) waits until the cut is taken.
+ * Why a cut is consistent. The orchestrator's state is saved first (control loop), then the circuit cuts between two
+ * steps and notes what each input has consumed. What happens between the two moments is only ever *further* in
+ * positions and tables than in the orchestrator's state: a backfill that ended meanwhile is opened again at its end and
+ * ends at once; a connector that was activated meanwhile waits again for that, and goes on behind what it has read.
+ * Nothing is lost or read twice. What would not fit (a connector made to run again, a position set by hand) waits until
+ * the cut is taken.
  */
 #ifndef HG_PIPELINE_DURABLE_INT_H
 #define HG_PIPELINE_DURABLE_INT_H
@@ -26,22 +28,23 @@ typedef struct hg_durable {
     hg_pipeline_t *p;
     hg_storage_t *storage; /* disk thread, once the pipeline runs */
     hg_pool_t *disk;
-    uint64_t number; /* of the newest checkpoint */
+    uint64_t number;     /* of the newest checkpoint */
+    uint64_t log_number; /* of the logs that were written last when the folder was opened */
 
     /* events.c */
     hg_framelog_t *events; /* disk thread */
     hg_list_t event_queue; /* waiting for the disk thread, in order */
     bool event_busy;
-    char event_error[256]; /* why the last try failed; "" = all is well */
+    char event_error[512]; /* why the last try failed; "" = all is well */
     uv_timer_t event_timer;
 
     /* checkpoint.c */
     uv_timer_t timer; /* interval, and the patience with outputs */
     unsigned handles; /* timers that are not closed yet */
     ckpt_t *ck;
-    bool wanted;                /* one more as soon as this one is done */
-    uint64_t asked, done;       /* sequence numbers within this incarnation: of the last request, of the last success */
-    uint64_t failed;            /* sequence number of the last failure, 0 = none */
+    bool wanted;          /* one more as soon as this one is done */
+    uint64_t asked, done; /* sequence numbers within this incarnation: of the last request, of the last success */
+    uint64_t failed;      /* sequence number of the last failure, 0 = none */
     int64_t failed_us;
     char failure[512];
     int64_t started_us;
@@ -50,42 +53,59 @@ typedef struct hg_durable {
     void (*on_suspended)(hg_pipeline_t *p, const hg_err_t *err); /* after the checkpoint of a suspend */
     uint64_t program_hash;
     uint64_t *definitions; /* per relation */
+    bool *unchanged;       /* per relation: it means what it meant in the checkpoint; NULL without one */
+    uint64_t next_number;
     int64_t initial_start_us;
 
     /* resume.c */
     hg_arena_t *arena; /* of what the logs say */
 } hg_durable_t;
 
-/* resume.c. Before the circuit is made: opens the folder; gives p its hash key, step number and counters. */
+/* resume.c. Can every configured input keep this promise? Names one that cannot. */
+int hg_durable_check_inputs(const hg_pipeline_t *p, hg_ft_t level, hg_err_t *err);
+/* Can what runtime_config asks for be had at all? */
+int hg_durable_check_level(const hg_pipeline_t *p, const char *dir, hg_err_t *err);
+/* Before the circuit is made: opens the folder; gives p its hash key, step number and counters. */
 int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err);
 /* After the circuit was made, before its thread runs. */
 int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err);
 /* After endpoints were made, before they are opened: positions, the orchestrator's facts, outputs' progress. */
 int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err);
 /* Begins to write: the log of events, the interval. */
-int hg_durable_start(hg_pipeline_t *p, hg_err_t *err);
+void hg_durable_start(hg_pipeline_t *p);
 /* All timers closed → hg_durable_closed(p) is true; then free. */
 void hg_durable_close(hg_pipeline_t *p);
 bool hg_durable_closed(const hg_pipeline_t *p);
 void hg_durable_free(hg_durable_t *d);
+const char *hg_ft_name(hg_ft_t ft);
 /* A number that changes with the connector's configuration, but for `paused` and the four flow-control members. */
 uint64_t hg_durable_config_hash(const hg_conn_spec_t *spec);
 
 /* events.c. The connector's facts, and its position if `position` is not empty ("null": back to the beginning), go to
- * the log; then(p, conn, n) follows on the control loop once they are durable. Tried again until it works. then NULL: nobody
- * waits. With no storage or no fault tolerance `then` is called at once. */
-void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position, void (*then)(hg_pipeline_t *p, uint32_t conn, uint64_t n),
-                  uint64_t n);
+ * the log; then(p, conn, n) follows on the control loop once they are durable. Tried again until it works. then NULL:
+ * nobody waits. With no storage or no fault tolerance `then` is called at once. */
+void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position,
+                  void (*then)(hg_pipeline_t *p, uint32_t conn, uint64_t n), uint64_t n);
 /* Begins events-<number>.log behind everything logged so far. Submitted to the disk thread. */
 void hg_events_rotate(hg_durable_t *d, uint64_t number);
 /* Reads one log: facts into p->orch, positions into endpoints. */
 int hg_events_read(hg_pipeline_t *p, const char *path, hg_err_t *err);
 void hg_events_release(hg_durable_t *d);
 
+/* owed.c. Disk thread: what ep owes of the steps up to `step` becomes a file of checkpoint `number`; its description
+ * goes to w (nothing if nothing is owed), what hg_output_restore takes to state. */
+int hg_owed_write(endpoint_t *ep, const char *dir, uint64_t number, uint64_t step, hg_jw_t *state, hg_jw_t *w,
+                  hg_err_t *err);
+/* Before the circuit's thread runs, after hg_output_restore: into the output's queue again. */
+int hg_owed_read(endpoint_t *ep, const char *dir, const hg_json_t *owed, hg_err_t *err);
+
 /* checkpoint.c. Returns the request's sequence number. */
 uint64_t hg_checkpoint_ask(hg_durable_t *d);
 void hg_checkpoint_interval(hg_durable_t *d); /* (re)start the clock */
-int hg_checkpoint_files(void *arg, const hg_json_t *manifest, void (*keep)(void *, hg_str_t), void *keep_arg, hg_err_t *err);
+/* Give up the one that is being taken, as soon as that is possible. */
+void hg_checkpoint_cancel(hg_durable_t *d);
+int hg_checkpoint_files(void *arg, const hg_json_t *manifest, void (*keep)(void *, hg_str_t), void *keep_arg,
+                        hg_err_t *err);
 /* Runs fn now, or after the cut that is being taken. */
 void hg_durable_defer(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *p, void *arg), void *arg);
 

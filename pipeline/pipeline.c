@@ -7,7 +7,7 @@
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "pipeline/pipeline_int.h"
+#include "pipeline/durable_int.h"
 
 #define DRAIN_TICK_MS 5
 #define TAP_GRACE_MS  2000
@@ -124,6 +124,35 @@ static void tell_change(hg_pipeline_t *p, endpoint_t *ep)
     if (p->opts.on_change) p->opts.on_change(p->opts.arg, ep->id, r);
 }
 
+/* A mark counts once it is durable: then the connectors that it is taken for may be opened. */
+static void mark_durable(hg_pipeline_t *p, uint32_t conn, uint64_t token)
+{
+    hg_pipeline_feed(p, HG_ORCH_DURABLE, conn, token);
+}
+
+typedef struct {
+    endpoint_t *ep;
+    uint64_t token;
+} persist_t;
+
+static void log_mark(void *arg, hg_str_t position)
+{
+    persist_t *x = arg;
+    hg_event_log(x->ep->p, x->ep->id, position, mark_durable, x->token);
+    hg_free(x);
+}
+
+static void persist(hg_pipeline_t *p, endpoint_t *ep, uint64_t token)
+{
+    if (!p->durable || p->cfg.ft == HG_FT_NONE) { /* state lives as long as the process */
+        mark_durable(p, ep->id, token);
+        return;
+    }
+    persist_t *x = HG_NEW(persist_t);
+    *x = (persist_t){ ep, token };
+    hg_input_save(ep->in, log_mark, x);
+}
+
 static void obey(hg_pipeline_t *p, hg_orch_cmd_t cmd)
 {
     endpoint_t *ep = p->inputs[cmd.conn];
@@ -138,8 +167,8 @@ static void obey(hg_pipeline_t *p, hg_orch_cmd_t cmd)
         hg_input_mark(ep->in);
         break;
     case HG_ORCH_DO_PERSIST:
-        hg_pipeline_feed(p, HG_ORCH_DURABLE, cmd.conn, cmd.n);
-        break; /* state lives as long as the process */
+        persist(p, ep, cmd.n);
+        break;
     case HG_ORCH_DO_RUN:
         hg_input_run(ep->in);
         break;
@@ -287,7 +316,6 @@ static void reopen(hg_pipeline_t *p, endpoint_t *ep)
     hg_circuit_post(p, retire_on_circuit, r);
 }
 
-
 static void on_closed(void *arg, uint32_t conn)
 {
     hg_pipeline_t *p = arg;
@@ -402,6 +430,7 @@ static void release(hg_pipeline_t *p)
     for (uint32_t i = 0; i < p->n_inputs; i++) free_endpoint(p->inputs[i]);
     for (uint32_t i = 0; i < p->n_outputs; i++) free_endpoint(p->outputs[i]);
     if (p->host) hg_host_free(p->host);
+    hg_durable_free(p->durable);
     hg_circuit_free(p->circuit);
     hg_orch_free(p->orch);
     hg_program_free(p->prog);
@@ -438,11 +467,15 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
     hg_host_opts_t ho = { .io_loops = p->cfg.io_loops,
                           .pool_threads = HG_MIN(p->cfg.workers ? p->cfg.workers : 8, cores),
                           .budget_bytes = p->cfg.queue_mib << 20,
-                          .control = p->control };
+                          .control = p->control,
+                          .durable_name = p->name,
+                          .keep_owed = opts->storage_dir && p->cfg.storage && p->cfg.ft != HG_FT_NONE };
     hg_host_events_t ev = { on_opened,      on_ended,  on_buffered,      on_failed,       on_marked,
                             on_mark_failed, on_closed, on_output_closed, hg_circuit_wake, p };
 
     int rc = check_labels(p, err);
+    if (rc == 0) rc = hg_durable_check_level(p, opts->storage_dir, err);
+    if (rc == 0 && opts->storage_dir && p->cfg.storage) rc = hg_durable_open(p, opts->storage_dir, err);
     if (rc == 0) rc = hg_circuit_new(&p->prog->plan, &(hg_circuit_opts_t){ p->hashkey }, &p->circuit, err);
     if (rc < 0) goto undo;
     p->orch = hg_orch_new(p->prog->orch, p->prog->n_inputs);
@@ -450,8 +483,11 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
     hg_circuit_pool(p->circuit, hg_host_pool(p->host), hg_circuit_wake, p);
     rc = make_inputs(p, err);
     if (rc == 0) rc = make_outputs(p, err);
+    if (rc == 0 && p->durable) rc = hg_durable_restore_circuit(p, err);
+    if (rc == 0 && p->durable) rc = hg_durable_restore_endpoints(p, err);
     if (rc == 0) rc = hg_circuit_thread_start(p, err);
     if (rc < 0) goto undo;
+    if (p->durable) hg_durable_start(p);
     uv_timer_init(hg_loop_uv(p->control), &p->timer);
     p->timer_open = true;
     p->timer.data = p;
@@ -490,6 +526,7 @@ int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool 
     if (input) {
         hg_pipeline_feed(p, start ? HG_ORCH_USER_START : HG_ORCH_USER_PAUSE, ep->id, 0);
         atomic_store(&ep->paused, hg_orch_paused(p->orch, ep->id));
+        if (ep->spec) hg_event_log(p, ep->id, (hg_str_t){ 0 }, NULL, 0);
     } else if (ep->out) {
         hg_output_pause(ep->out, !start);
         if (atomic_load(&ep->paused) == start) ep->since_us = hg_now_us();
@@ -510,6 +547,7 @@ static void timer_closed(uv_handle_t *h)
 static void maybe_stopped(hg_pipeline_t *p)
 {
     if (p->life != ST_CLOSING || p->open_inputs || p->open_outputs || p->retiring || atomic_load(&p->queries)) return;
+    if (!hg_durable_closed(p)) return;
     p->life = ST_STOPPED;
     hg_circuit_thread_stop(p);
     uv_close((uv_handle_t *)&p->timer, timer_closed);
@@ -554,10 +592,35 @@ static void close_all(hg_pipeline_t *p, bool drain_outputs)
     p->drain_outputs = drain_outputs;
     atomic_store(&p->closing, true);
     hg_queries_cancel(p);
+    hg_durable_close(p);
     uv_timer_start(&p->timer, closing_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
     for (uint32_t i = 0; i < p->n_inputs; i++)
         if (p->inputs[i]->in && !p->inputs[i]->closed) hg_input_close(p->inputs[i]->in);
     closing_step(p);
+}
+
+/* The checkpoint of a graceful stop is taken, or could not be. */
+static void suspended(hg_pipeline_t *p, const hg_err_t *err)
+{
+    if (p->life != ST_DRAINING) return; /* a harder stop came meanwhile */
+    if (err->code && p->failure.code == HG_OK) {
+        hg_err_set(&p->failure, HG_ESUSPEND, "the pipeline was stopped without a checkpoint: %s", err->msg);
+        p->failure.pos = (hg_pos_t){ 0 };
+    }
+    close_all(p, true);
+}
+
+/* Everything that was read is stepped. */
+static void drained(hg_pipeline_t *p)
+{
+    uv_timer_stop(&p->timer);
+    if (!p->durable || p->cfg.ft == HG_FT_NONE) {
+        close_all(p, true);
+        return;
+    }
+    hg_queries_cancel(p); /* no INSERT comes behind the checkpoint */
+    p->durable->on_suspended = suspended;
+    hg_checkpoint_ask(p->durable);
 }
 
 static bool queues_empty(hg_pipeline_t *p)
@@ -574,7 +637,7 @@ static void drain_tick(uv_timer_t *t)
     if (queues_empty(p)) {
         atomic_store(&p->closing, true);
         if (queues_empty(p)) {
-            close_all(p, true);
+            drained(p);
             return;
         }
         atomic_store(&p->closing, false);

@@ -19,6 +19,9 @@ typedef struct hg_runtime_config {
     uint64_t queue_mib; /* dev_tweaks.headgate.queue_mib */
     uint32_t io_loops;  /* dev_tweaks.headgate.io_loops */
     uint64_t query_mem_mib;
+    bool storage;                      /* state may be kept on disk */
+    hg_ft_t ft;                        /* fault_tolerance.model */
+    uint64_t checkpoint_interval_secs; /* 0 = only when asked */
 } hg_runtime_config_t;
 
 /* Any thread. obj may be NULL (all defaults). Unknown members are ignored with a log line; a wrong type is HG_EINVAL.
@@ -30,7 +33,8 @@ typedef struct hg_pipeline_opts {
     hg_program_t *program; /* ok; the pipeline takes it over */
     hg_runtime_config_t config;
     hg_loop_t *control;
-    bool running; /* initial state */
+    bool running;            /* initial state */
+    const char *storage_dir; /* checkpoints; NULL = nothing is kept */
     /* Control loop. A connector's state or reason changed; activated: because its labels finished. May be NULL. */
     void (*on_change)(void *arg, uint32_t input, hg_orch_reason_t reason);
     /* Control loop, once: an evaluation error ended the pipeline (err), or hg_pipeline_stop is done (err->code 0).
@@ -46,7 +50,8 @@ void hg_pipeline_free(hg_pipeline_t *p); /* after on_stopped */
 
 void hg_pipeline_run(hg_pipeline_t *p, bool running); /* Running or Paused */
 bool hg_pipeline_running(const hg_pipeline_t *p);     /* any thread */
-/* drain: hold the inputs, step what is buffered, deliver every output, then end. Else at once. */
+/* drain: hold the inputs, step what is buffered, deliver every output, take a checkpoint where state is kept, then end.
+ * Else at once. */
 void hg_pipeline_stop(hg_pipeline_t *p, bool drain);
 
 /* The user's start / pause of a connector by endpoint name. HG_EUNKNOWNINPUT, HG_EUNKNOWNOUTPUT. */
@@ -72,6 +77,12 @@ void hg_pipeline_stats_json(hg_pipeline_t *p, bool errors, hg_jw_t *w);
 /* One endpoint with its error lists. HG_EUNKNOWNINPUT, HG_EUNKNOWNOUTPUT. */
 int hg_pipeline_endpoint_json(hg_pipeline_t *p, hg_str_t endpoint, bool input, hg_jw_t *w, hg_err_t *err);
 void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out); /* Prometheus text, or Feldera's JSON */
+
+/* Checkpoints (rest-api §6.7). Control loop. HG_ENOSTORAGE, or HG_ESUSPEND with what stands in the way. */
+int hg_pipeline_checkpoint(hg_pipeline_t *p, uint64_t *ret_number, hg_err_t *err);
+void hg_pipeline_checkpoint_status(hg_pipeline_t *p, hg_jw_t *w); /* {"success", "failure"} */
+/* Is state kept, and can every input go on where it was? */
+int hg_pipeline_can_checkpoint(const hg_pipeline_t *p, hg_err_t *err);
 
 /* Completion tokens (rest-api §6.5). */
 int hg_pipeline_token(hg_pipeline_t *p, hg_str_t endpoint, hg_buf_t *out, hg_err_t *err);

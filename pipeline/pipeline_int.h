@@ -28,11 +28,13 @@ typedef struct endpoint {
     hg_output_t *out;
     hg_arena_t *arena; /* format configuration of endpoints made by a request */
     bool push, tap, backpressure;
-    bool closed;   /* host said closed */
-    bool closing;  /* it was told to close */
-    bool reopen;   /* DO_OPEN came while closing */
-    bool gone;     /* a tap that has been freed: the slot is free */
-    bool attached; /* a tap that the circuit feeds: the steps after since_step */
+    bool fresh;                      /* not as in the checkpoint: it starts as configured */
+    const hg_json_t *saved_position; /* input: where it goes on after a restart, or NULL */
+    bool closed;                     /* host said closed */
+    bool closing;                    /* it was told to close */
+    bool reopen;                     /* DO_OPEN came while closing */
+    bool gone;                       /* a tap that has been freed: the slot is free */
+    bool attached;                   /* a tap that the circuit feeds: the steps after since_step */
     uint64_t since_step;
     atomic_bool paused;         /* Feldera's bit */
     int64_t since_us;           /* outputs: the user's last word, 0 = none yet; control loop */
@@ -71,6 +73,7 @@ typedef enum { ST_RUNNING, ST_DRAINING, ST_CLOSING, ST_STOPPED } life_state_t;
 
 struct hg_pipeline {
     char *name;
+    struct hg_durable *durable; /* durable_int.h; NULL: nothing is kept */
     hg_program_t *prog;
     hg_runtime_config_t cfg;
     hg_loop_t *control;

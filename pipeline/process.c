@@ -222,6 +222,9 @@ static int start(process_t *x)
 {
     hg_pipeline_opts_t o = { .name = x->name, .control = x->loop, .on_stopped = on_stopped, .arg = x };
     const char *initial = hg_json_str(hg_json_get(x->deployment, "initial"), "running");
+    char storage[4096];
+    snprintf(storage, sizeof storage, "%s/%s", x->dir, HG_DIR_STORAGE);
+    o.storage_dir = storage;
     o.running = strcmp(initial, "running") == 0;
     int rc = hg_runtime_config_parse(hg_json_get(x->deployment, "runtime_config"), x->arena, &o.config, &x->err);
     if (rc == 0) rc = compile(x, &o.program);

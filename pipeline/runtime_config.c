@@ -55,6 +55,32 @@ static void on_diag(void *arg, bool warning, const hg_json_t *node, bool at_key,
     if (!warning && err->code == HG_OK) hg_err_set(err, HG_EINVAL, "runtime_config: %s", msg);
 }
 
+/* orchestration §13.4. An object without a model asks for the most. */
+static int parse_ft(const hg_json_t *v, hg_runtime_config_t *cfg, hg_err_t *err)
+{
+    static const char *const names[] = { "none", "at_least_once", "exactly_once" };
+    cfg->ft = HG_FT_NONE;
+    cfg->checkpoint_interval_secs = 60;
+    if (!v || v->kind == HG_J_NULL) return 0;
+    const hg_json_t *model = hg_json_get(v, "model"), *secs = hg_json_get(v, "checkpoint_interval_secs");
+    const char *name = hg_json_str(model, "exactly_once");
+    size_t i = 0;
+    while (i < HG_COUNT(names) && !hg_str_ieq(hg_strz(name), hg_strz(names[i]))) i++;
+    if (i == HG_COUNT(names))
+        return hg_err_set(err, HG_EINVAL,
+                          "runtime_config: fault_tolerance.model is '%.40s', not none, at_least_once or exactly_once",
+                          name);
+    cfg->ft = (hg_ft_t)i;
+    if (secs && secs->kind == HG_J_NULL) cfg->checkpoint_interval_secs = 0;
+    if (secs && secs->kind == HG_J_NUMBER) {
+        if (hg_json_u64(secs, &cfg->checkpoint_interval_secs) < 0)
+            return hg_err_set(err, HG_EINVAL,
+                              "runtime_config: fault_tolerance.checkpoint_interval_secs must be a number of seconds");
+        cfg->checkpoint_interval_secs = HG_MIN(HG_MAX(cfg->checkpoint_interval_secs, 1u), 3600u);
+    }
+    return 0;
+}
+
 /* Members that Feldera knows and that steer nothing here are many: they are skipped without a word. */
 int hg_runtime_config_parse(const hg_json_t *obj, hg_arena_t *a, hg_runtime_config_t *ret, hg_err_t *err)
 {
@@ -69,6 +95,10 @@ int hg_runtime_config_parse(const hg_json_t *obj, hg_arena_t *a, hg_runtime_conf
         *err = first;
         return err->code;
     }
+    const hg_json_t *storage = hg_json_get(obj, "storage");
+    cfg.storage = !storage || (storage->kind != HG_J_FALSE && storage->kind != HG_J_NULL);
+    int rc = parse_ft(hg_json_get(obj, "fault_tolerance"), &cfg, err);
+    if (rc < 0) return rc;
     *ret = cfg;
     return 0;
 }

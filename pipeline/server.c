@@ -191,6 +191,31 @@ int hg_api_endpoint_room(const hg_pipeline_t *p, hg_err_t *err)
                       n);
 }
 
+static void do_checkpoint(call_t *c)
+{
+    uint64_t number;
+    hg_jw_t w;
+    if (hg_pipeline_checkpoint(c->s->p, &number, &c->err) < 0) return;
+    hg_jw_init(&w, &c->body);
+    hg_jw_obj(&w);
+    hg_jw_ku64(&w, "checkpoint_sequence_number", number);
+    hg_jw_kstr(&w, "incarnation_uuid", hg_pipeline_incarnation(c->s->p));
+    hg_jw_end_obj(&w);
+}
+
+static void do_checkpoint_status(call_t *c)
+{
+    hg_pipeline_t *p = c->s->p;
+    hg_jw_t w;
+    if (c->arg && strcmp(c->arg, hg_pipeline_incarnation(p)) != 0) {
+        hg_err_set(&c->err, HG_EINCARNATION, "the checkpoint was asked of incarnation %.40s, this is %s", c->arg,
+                   hg_pipeline_incarnation(p));
+        return;
+    }
+    hg_jw_init(&w, &c->body);
+    hg_pipeline_checkpoint_status(p, &w);
+}
+
 /* --- routes --- */
 
 static void not_found(hg_req_t *r)
@@ -268,6 +293,8 @@ static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         hg_serve_series_stream(s, r);
     else if (hg_str_eqz(what, "orchestration"))
         hg_call_control(s, r, do_orchestration, NULL, false, 0);
+    else if (hg_str_eqz(what, "checkpoint_status"))
+        hg_call_control(s, r, do_checkpoint_status, hg_req_param(r, "incarnation_uuid").p, false, 0);
     else if (hg_str_eqz(what, "completion_status"))
         serve_token_status(s, r);
     else if (hg_str_eqz(what, "query"))
@@ -280,7 +307,9 @@ static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
 
 static void serve_post(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
 {
-    if (hg_str_eqz(what, "start") || hg_str_eqz(what, "resume"))
+    if (hg_str_eqz(what, "checkpoint"))
+        hg_call_control(s, r, do_checkpoint, NULL, false, 0);
+    else if (hg_str_eqz(what, "start") || hg_str_eqz(what, "resume"))
         hg_call_control(s, r, do_run, NULL, true, 0);
     else if (hg_str_eqz(what, "pause"))
         hg_call_control(s, r, do_run, NULL, false, 0);

@@ -5,9 +5,9 @@
  *   journal-<number>.log       steps after checkpoint <number>
  *   seg-*.hgs, pack-*.hgp      rows (engine/state.h); owed-*.hgo: output batches not delivered yet
  *
- * The newest sound checkpoint counts; the one before it is kept until the next comes, so that damage costs one interval.
- * Everything older, and every file that neither needs, is removed after the new manifest is durable. docs/storage-format.md
- * describes the contents. Any thread but a loop's: everything blocks; one caller at a time.
+ * The newest sound checkpoint counts; the one before it is kept until the next comes, so that damage costs one
+ * interval. Everything older, and every file that neither needs, is removed after the new manifest is durable.
+ * docs/storage-format.md describes the contents. Any thread but a loop's: everything blocks; one caller at a time.
  */
 #ifndef HG_PIPELINE_STORAGE_H
 #define HG_PIPELINE_STORAGE_H
@@ -36,8 +36,8 @@ int hg_storage_logs(const hg_storage_t *s, const char *what, uint64_t from,
                     int (*fn)(void *arg, const char *path, uint64_t number, hg_err_t *err), void *arg, hg_err_t *err);
 char *hg_storage_log_path(const hg_storage_t *s, const char *what, uint64_t number); /* hg_free */
 
-/* Makes manifest `number` durable (kill points manifest.written, .synced, .renamed, .done), then removes what nobody needs:
- * files(arg, manifest, keep, keep_arg) tells the files that a manifest refers to. */
+/* Makes manifest `number` durable (kill points manifest.written, .synced, .renamed, .done), then removes what nobody
+ * needs: files(arg, manifest, keep, keep_arg) tells the files that a manifest refers to. */
 typedef int (*hg_storage_files_fn)(void *arg, const hg_json_t *manifest, void (*keep)(void *keep_arg, hg_str_t name),
                                    void *keep_arg, hg_err_t *err);
 int hg_storage_commit(hg_storage_t *s, uint64_t number, hg_str_t manifest, hg_storage_files_fn files, void *arg,

@@ -149,6 +149,9 @@ ROUTES = [
     ("GET", P + r"/tables/[^/]+/connectors/[^/]+/completion_token", {200}, JSON, {"token": "str"}),
     ("POST", P + r"/(tables|views)/[^/]+/connectors/[^/]+/[a-zA-Z]+", {200}, NONE, None),
     ("GET", P + r"/completion_status", {200, 202}, JSON, {"status": {"complete", "inprogress"}, "step": opt("count")}),
+    ("POST", P + r"/checkpoint", {200}, JSON, {"checkpoint_sequence_number": "count", "incarnation_uuid": "uuid"}),
+    ("GET", P + r"/checkpoint_status", {200}, JSON, {"success": opt("u64"), "failure": opt(
+        {"sequence_number": "count", "error": "str", "failed_at": "time"})}),
     ("POST", P + r"/ingress/[^/]+", {200}, JSON, {"token": "str"}),
     ("POST", P + r"/egress/[^/]+", {200}, "egress", None),
     ("GET", P + r"/query", {200}, "query", None),

@@ -1,0 +1,206 @@
+/* events.c: the small synced log of what users and the orchestrator decide between two checkpoints: marks, a user's
+ * start and pause, positions set by hand. See durable_int.h.
+ *
+ * One frame is JSON: {"step": steps done when it was written, "orchestrator": facts of the connectors named in it
+ * (hg_orch_save_one), "name", "position": value or null for "from the beginning"}. A position in it only counts if the
+ * checkpoint that is resumed from is not newer: one taken later already has what came of it.
+ */
+#include "base/hg.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/durable_int.h"
+
+#define MAGIC    "hgevents"
+#define KIND     1u
+#define RETRY_MS 1000
+
+typedef void (*then_fn)(hg_pipeline_t *, uint32_t, uint64_t);
+
+typedef struct event {
+    hg_list_t link;
+    hg_durable_t *d;
+    uint32_t conn;
+    hg_buf_t text;
+    uint64_t rotate; /* not 0: no record, but a new log with this number */
+    then_fn then;
+    uint64_t n;
+    bool added; /* in the log's buffer already */
+    hg_err_t err;
+    int rc;
+} event_t;
+
+static void next_event(hg_durable_t *d);
+
+static void event_free(event_t *e)
+{
+    hg_buf_release(&e->text);
+    hg_free(e);
+}
+
+static int open_log(hg_durable_t *d, uint64_t number, hg_err_t *err)
+{
+    char *path = hg_storage_log_path(d->storage, "events", number);
+    hg_framelog_t *l;
+    int rc = hg_framelog_open(path, MAGIC, true, NULL, NULL, &l, err);
+    hg_free(path);
+    if (rc < 0) return rc;
+    hg_framelog_close(d->events);
+    d->events = l;
+    return 0;
+}
+
+/* --- disk thread --- */
+
+static void event_work(void *arg, unsigned worker)
+{
+    event_t *e = arg;
+    hg_durable_t *d = e->d;
+    (void)worker;
+    e->err = HG_ERR_INIT;
+    e->rc = 0;
+    if (e->rotate || !d->events) e->rc = open_log(d, e->rotate ? e->rotate : d->log_number, &e->err);
+    if (e->rotate || e->rc < 0) return;
+    if (!e->added) e->rc = hg_framelog_add(d->events, KIND, hg_buf_str(&e->text), &e->err);
+    e->added = e->rc == 0;
+    if (e->rc == 0) e->rc = hg_framelog_sync(d->events, "events", &e->err);
+}
+
+/* --- control loop --- */
+
+static void retry_due(uv_timer_t *t)
+{
+    next_event(t->data);
+}
+
+static void event_done(void *arg)
+{
+    event_t *e = arg;
+    hg_durable_t *d = e->d;
+    hg_pipeline_t *p = d->p;
+    d->event_busy = false;
+    if (e->rc < 0) { /* it stays first in line; whoever waits for it goes on waiting, and `why` says so */
+        if (!d->event_error[0]) hg_log(HG_LOG_ERROR, "storage", p->name, "events", "error=\"%s\"", e->err.msg);
+        snprintf(d->event_error, sizeof d->event_error, "%s", e->err.msg);
+        if (d->closing)
+            next_event(d);
+        else
+            uv_timer_start(&d->event_timer, retry_due, RETRY_MS, 0);
+        return;
+    }
+    if (d->event_error[0]) hg_log(HG_LOG_INFO, "storage", p->name, "events", "state=\"works again\"");
+    d->event_error[0] = 0;
+    hg_list_del(&e->link);
+    if (e->then && !d->closing) e->then(p, e->conn, e->n);
+    event_free(e);
+    next_event(d);
+}
+
+static void next_event(hg_durable_t *d)
+{
+    if (d->event_busy || hg_list_empty(&d->event_queue)) return;
+    if (d->closing) { /* nobody waits any more, and what could not be written by now will not be */
+        for (hg_list_t *it; (it = hg_list_pop(&d->event_queue)) != NULL;) event_free(HG_ENTRY(it, event_t, link));
+        return;
+    }
+    d->event_busy = true;
+    hg_pool_submit(d->disk, event_work, event_done, d->p->control, HG_ENTRY(d->event_queue.next, event_t, link));
+}
+
+static event_t *event_new(hg_durable_t *d)
+{
+    event_t *e = HG_NEW(event_t);
+    e->d = d;
+    hg_buf_init(&e->text, 4u << 20);
+    hg_list_init(&e->link);
+    hg_list_add_tail(&d->event_queue, &e->link);
+    return e;
+}
+
+void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position, then_fn then, uint64_t n)
+{
+    hg_durable_t *d = p->durable;
+    if (!d || p->cfg.ft == HG_FT_NONE) {
+        if (then) then(p, conn, n);
+        return;
+    }
+    event_t *e = event_new(d);
+    hg_jw_t w;
+    e->conn = conn;
+    e->then = then;
+    e->n = n;
+    hg_jw_init(&w, &e->text);
+    hg_jw_obj(&w);
+    hg_jw_ku64(&w, "step", atomic_load(&p->steps));
+    hg_jw_key(&w, "orchestrator");
+    hg_orch_save_one(p->orch, conn, &w);
+    if (position.n) {
+        hg_jw_kstr(&w, "name", p->inputs[conn]->name);
+        hg_jw_key(&w, "position");
+        hg_jw_raw(&w, position);
+    }
+    hg_jw_end_obj(&w);
+    next_event(d);
+}
+
+void hg_events_rotate(hg_durable_t *d, uint64_t number)
+{
+    if (d->p->cfg.ft == HG_FT_NONE) return;
+    event_t *e = event_new(d);
+    e->rotate = number;
+    next_event(d);
+}
+
+void hg_events_release(hg_durable_t *d)
+{
+    hg_framelog_close(d->events);
+    d->events = NULL;
+    for (hg_list_t *it; (it = hg_list_pop(&d->event_queue)) != NULL;) event_free(HG_ENTRY(it, event_t, link));
+}
+
+/* --- reading --- */
+
+typedef struct {
+    hg_pipeline_t *p;
+    const char *path;
+} reader_t;
+
+static bool changed(void *arg, hg_str_t name)
+{
+    hg_pipeline_t *p = arg;
+    uint32_t id = hg_strmap_get(&p->input_names, name);
+    return id == HG_STRMAP_NONE || p->inputs[id]->fresh;
+}
+
+static int read_event(void *arg, uint32_t kind, hg_str_t payload, uint64_t offset, hg_err_t *err)
+{
+    reader_t *r = arg;
+    hg_pipeline_t *p = r->p;
+    hg_json_t *v;
+    uint64_t step;
+    if (kind != KIND)
+        return hg_err_set(err, HG_EDAMAGED, "%s: record of unknown kind %u at byte %" PRIu64, r->path, kind, offset);
+    int rc = hg_json_parse(p->durable->arena, payload, &v, err);
+    if (rc == 0) rc = hg_orch_load(p->orch, hg_json_get(v, "orchestrator"), changed, p, err);
+    if (rc == 0 && hg_json_u64(hg_json_get(v, "step"), &step) < 0)
+        rc = hg_err_set(err, HG_EPARSE, "the member \"step\" is missing");
+    if (rc < 0) {
+        err->code = HG_EDAMAGED;
+        hg_err_wrap(err, "%s, record at byte %" PRIu64, r->path, offset);
+        return HG_EDAMAGED;
+    }
+    const hg_json_t *position = hg_json_get(v, "position"), *name = hg_json_get(v, "name");
+    if (!position || !name || step < atomic_load(&p->steps)) return 0;
+    uint32_t id = hg_strmap_get(&p->input_names, name->str);
+    if (id != HG_STRMAP_NONE && !p->inputs[id]->fresh)
+        p->inputs[id]->saved_position = position->kind == HG_J_NULL ? NULL : position;
+    return 0;
+}
+
+int hg_events_read(hg_pipeline_t *p, const char *path, hg_err_t *err)
+{
+    reader_t r = { p, path };
+    hg_framelog_t *l = NULL;
+    int rc = hg_framelog_open(path, MAGIC, false, read_event, &r, &l, err);
+    hg_framelog_close(l);
+    return rc;
+}

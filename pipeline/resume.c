@@ -1,0 +1,318 @@
+/* resume.c: from a checkpoint and the logs behind it back to a pipeline. See durable_int.h.
+ *
+ * An endpoint is matched by name. One whose configuration is the same as in the checkpoint goes on where it was; one
+ * that changed, and one that is new, starts as configured (`fresh`). A table or view is matched by name and definition:
+ * one that means something else now starts empty, and with it everything that is fed into it.
+ */
+#include "base/hg.h"
+#define XXH_INLINE_ALL
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/durable_int.h"
+#include <xxhash.h>
+
+/* --- small things --- */
+
+static const char *const g_flow[] = { "paused", "max_batch_size", "max_worker_batch_size", "max_queued_records",
+                                      "max_queued_bytes" };
+
+uint64_t hg_durable_config_hash(const hg_conn_spec_t *spec)
+{
+    hg_buf_t b;
+    hg_jw_t w;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_jw_init(&w, &b);
+    for (const hg_json_t *m = spec->json ? spec->json->child : NULL; m; m = m->next) {
+        bool flow = false;
+        for (size_t i = 0; i < HG_COUNT(g_flow); i++) flow |= hg_str_eqz(m->key, g_flow[i]);
+        if (flow) continue;
+        hg_jw_str(&w, m->key);
+        hg_jw_node(&w, m);
+    }
+    uint64_t h = XXH3_64bits(b.p, b.len);
+    hg_buf_release(&b);
+    return h;
+}
+
+static const char *const g_ft_names[] = { "none", "at_least_once", "exactly_once" };
+
+const char *hg_ft_name(hg_ft_t ft)
+{
+    return g_ft_names[ft];
+}
+
+static int bad(hg_pipeline_t *p, hg_err_t *err, const char *what)
+{
+    return hg_err_set(err, HG_EDAMAGED, "checkpoint %" PRIu64 " in %s: %s", p->durable->number,
+                      hg_storage_dir(p->durable->storage), what);
+}
+
+static bool get_hex(const hg_json_t *obj, const char *key, uint64_t *ret)
+{
+    const char *s = hg_json_str(hg_json_get(obj, key), NULL);
+    char *end;
+    if (!s || strlen(s) != 16) return false;
+    *ret = strtoull(s, &end, 16);
+    return *end == 0;
+}
+
+static bool get_u64(const hg_json_t *obj, const char *key, uint64_t *ret)
+{
+    return hg_json_u64(hg_json_get(obj, key), ret) == 0;
+}
+
+/* --- opening --- */
+
+static int take_head(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
+{
+    uint64_t format, step, records, bytes, inserted;
+    if (!get_u64(m, "format", &format) || format != HG_STORAGE_FORMAT)
+        return bad(p, err, "its format is unknown to this program");
+    if (!get_hex(m, "hash_key_0", &p->hashkey.k0) || !get_hex(m, "hash_key_1", &p->hashkey.k1))
+        return bad(p, err, "it has no hash key");
+    if (!get_u64(m, "step", &step) || !get_u64(m, "processed_records", &records) ||
+        !get_u64(m, "processed_bytes", &bytes) || !get_u64(m, "inserted_records", &inserted) ||
+        hg_json_i64(hg_json_get(m, "initial_start_us"), &p->durable->initial_start_us) < 0)
+        return bad(p, err, "its step or its counters are missing");
+    atomic_store(&p->steps, step);
+    atomic_store(&p->processed_records, records);
+    atomic_store(&p->processed_bytes, bytes);
+    atomic_store(&p->inserted_records, inserted);
+    p->completed_step = step;
+    p->completed_records = records;
+    return 0;
+}
+
+int hg_durable_check_inputs(const hg_pipeline_t *p, hg_ft_t level, hg_err_t *err)
+{
+    for (uint32_t i = 0; i < p->prog->n_inputs; i++) {
+        const hg_conn_spec_t *spec = &p->prog->conns[i];
+        hg_ft_t has = hg_input_ft(spec->in_type);
+        if (has >= level) continue;
+        return hg_err_at(err, HG_EINVALTRANSPORT, spec->pos,
+                         "pipeline requires %s fault tolerance but endpoint " HG_SF " only supplies %s fault tolerance",
+                         hg_ft_name(level), HG_SA(spec->endpoint), has == HG_FT_NONE ? "no" : hg_ft_name(has));
+    }
+    return 0;
+}
+
+int hg_durable_check_level(const hg_pipeline_t *p, const char *dir, hg_err_t *err)
+{
+    if (p->cfg.ft == HG_FT_NONE) return 0;
+    if (!dir || !p->cfg.storage)
+        return hg_err_set(err, HG_ENOSTORAGE, "fault_tolerance %s needs storage: switch runtime_config.storage on",
+                          hg_ft_name(p->cfg.ft));
+    if (p->cfg.ft == HG_FT_EXACTLY_ONCE)
+        return hg_err_set(err, HG_EUNSUPPORTED,
+                          "fault_tolerance exactly_once is not offered by this version of headgate; "
+                          "use {\"model\": \"at_least_once\"}");
+    return hg_durable_check_inputs(p, p->cfg.ft, err);
+}
+
+int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
+{
+    hg_durable_t *d = HG_NEW(hg_durable_t);
+    p->durable = d;
+    d->p = p;
+    d->arena = hg_arena_new();
+    d->initial_start_us = p->start_us;
+    hg_list_init(&d->event_queue);
+    hg_list_init(&d->deferred);
+    d->program_hash = XXH3_64bits(p->prog->text.p, p->prog->text.n);
+    d->definitions = HG_NEWN(uint64_t, p->prog->plan.n_relations + 1);
+    hg_program_definitions(p->prog, d->definitions);
+    int rc = hg_storage_open(dir, &d->storage, err);
+    if (rc < 0) return rc;
+    hg_storage_sweep(d->storage, hg_checkpoint_files, NULL);
+    d->number = hg_storage_number(d->storage);
+    d->next_number = hg_storage_next(d->storage);
+    d->log_number = d->next_number - 1;
+    const hg_json_t *m = hg_storage_manifest(d->storage);
+    return m ? take_head(p, m, err) : 0;
+}
+
+/* --- tables and views --- */
+
+typedef struct {
+    hg_pipeline_t *p;
+    bool *use;
+    const hg_json_t *inputs;
+} stores_t;
+
+static bool use_relation(void *arg, uint32_t relation)
+{
+    return ((stores_t *)arg)->use[relation];
+}
+
+/* The connector that has the number `old` in the checkpoint, by its name. */
+static uint32_t origin_now(void *arg, uint32_t old)
+{
+    const stores_t *x = arg;
+    uint64_t id;
+    for (const hg_json_t *m = x->inputs ? x->inputs->child : NULL; m; m = m->next)
+        if (get_u64(m, "id", &id) && id == old) {
+            const hg_json_t *name = hg_json_get(m, "name");
+            uint32_t i = name ? hg_strmap_get(&x->p->input_names, name->str) : HG_STRMAP_NONE;
+            return i == HG_STRMAP_NONE ? UINT32_MAX : i;
+        }
+    return UINT32_MAX;
+}
+
+static const hg_json_t *find_named(const hg_json_t *list, hg_str_t name)
+{
+    for (const hg_json_t *m = list ? list->child : NULL; m; m = m->next) {
+        const hg_json_t *n = hg_json_get(m, "name");
+        if (n && n->kind == HG_J_STRING && hg_str_eq(n->str, name)) return m;
+    }
+    return NULL;
+}
+
+static bool same_definition(hg_pipeline_t *p, uint32_t relation, const hg_json_t *relations)
+{
+    uint64_t was;
+    const hg_json_t *m = find_named(relations, p->prog->plan.relations[relation].schema.name);
+    return m && get_hex(m, "definition", &was) && was == p->durable->definitions[relation];
+}
+
+int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err)
+{
+    const hg_json_t *m = hg_storage_manifest(p->durable->storage);
+    const hg_json_t *relations = hg_json_get(m, "relations"), *stores = hg_json_get(m, "stores");
+    uint32_t n = p->prog->plan.n_relations;
+    if (!m) return 0;
+    stores_t x = { p, HG_NEWN(bool, n + 1), hg_json_get(m, "inputs") };
+    p->durable->unchanged = x.use;
+    for (uint32_t i = 0; i < n; i++) x.use[i] = same_definition(p, i, relations);
+    hg_restore_opts_t o = { hg_storage_dir(p->durable->storage), uv_available_parallelism(), use_relation, origin_now,
+                            &x };
+    return hg_circuit_restore(p->circuit, stores, &o, err);
+}
+
+/* --- endpoints --- */
+
+static int restore_input(hg_pipeline_t *p, endpoint_t *ep, hg_err_t *err)
+{
+    if (!ep->saved_position || ep->saved_position->kind != HG_J_OBJECT) return 0;
+    int rc = hg_input_restore(ep->in, ep->saved_position, err);
+    if (rc < 0) hg_err_wrap(err, "checkpoint %" PRIu64 ", connector %s", p->durable->number, ep->name);
+    return rc;
+}
+
+/* Does the connector stand in the checkpoint as it is configured now, on a relation that means the same? */
+static const hg_json_t *saved_endpoint(hg_pipeline_t *p, const endpoint_t *ep, const hg_json_t *list)
+{
+    uint64_t config;
+    const hg_json_t *m = find_named(list, hg_strz(ep->name));
+    if (!m || !p->durable->unchanged[ep->relation]) return NULL;
+    return get_hex(m, "config", &config) && config == hg_durable_config_hash(ep->spec) ? m : NULL;
+}
+
+static bool is_fresh(void *arg, hg_str_t name)
+{
+    hg_pipeline_t *p = arg;
+    uint32_t id = hg_strmap_get(&p->input_names, name);
+    return id == HG_STRMAP_NONE || p->inputs[id]->fresh;
+}
+
+static int read_log(void *arg, const char *path, uint64_t number, hg_err_t *err)
+{
+    (void)number;
+    return hg_events_read(arg, path, err);
+}
+
+static int take_inputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
+{
+    for (uint32_t i = 0; m && i < p->n_inputs; i++) {
+        endpoint_t *ep = p->inputs[i];
+        uint64_t records = 0;
+        const hg_json_t *saved = saved_endpoint(p, ep, hg_json_get(m, "inputs"));
+        ep->fresh = !saved;
+        if (!saved) {
+            hg_log(HG_LOG_INFO, "connector", ep->name, "resume", "\"new or changed: it starts as configured\"");
+            continue;
+        }
+        ep->saved_position = hg_json_get(saved, "position");
+        if (!get_u64(saved, "processed_records", &records)) return bad(p, err, "a connector's counters are missing");
+        atomic_store(&ep->processed, records);
+        ep->base_records = records;
+    }
+    return 0;
+}
+
+static int restore_outputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; m && i < p->n_outputs && rc == 0; i++) {
+        endpoint_t *ep = p->outputs[i];
+        const hg_json_t *saved = saved_endpoint(p, ep, hg_json_get(m, "outputs"));
+        const hg_json_t *state = hg_json_get(saved, "state");
+        if (state && state->kind == HG_J_OBJECT) rc = hg_output_restore(ep->out, state, err);
+        const hg_json_t *owed = hg_json_get(saved, "owed");
+        if (rc == 0 && owed && owed->kind == HG_J_OBJECT)
+            rc = hg_owed_read(ep, hg_storage_dir(p->durable->storage), owed, err);
+        if (rc < 0) hg_err_wrap(err, "checkpoint %" PRIu64 ", connector %s", p->durable->number, ep->name);
+    }
+    return rc;
+}
+
+int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
+{
+    hg_durable_t *d = p->durable;
+    const hg_json_t *m = hg_storage_manifest(d->storage);
+    int rc = take_inputs(p, m, err);
+    if (rc == 0 && m) rc = hg_orch_load(p->orch, hg_json_get(m, "orchestrator"), is_fresh, p, err);
+    if (rc == 0 && p->cfg.ft != HG_FT_NONE) rc = hg_storage_logs(d->storage, "events", d->number, read_log, p, err);
+    for (uint32_t i = 0; i < p->n_inputs && rc == 0; i++) rc = restore_input(p, p->inputs[i], err);
+    if (rc == 0) rc = restore_outputs(p, m, err);
+    if (rc == 0 && m)
+        hg_log(HG_LOG_INFO, "storage", p->name, "resumed", "number=%" PRIu64 " step=%" PRIu64, d->number,
+               (uint64_t)atomic_load(&p->steps));
+    return rc;
+}
+
+/* --- life --- */
+
+void hg_durable_start(hg_pipeline_t *p)
+{
+    hg_durable_t *d = p->durable;
+    d->disk = hg_pool_new(1);
+    uv_timer_init(hg_loop_uv(p->control), &d->timer);
+    uv_timer_init(hg_loop_uv(p->control), &d->event_timer);
+    d->timer.data = d->event_timer.data = d;
+    d->handles = 2;
+    hg_checkpoint_interval(d);
+}
+
+static void handle_closed(uv_handle_t *h)
+{
+    ((hg_durable_t *)h->data)->handles--;
+}
+
+void hg_durable_close(hg_pipeline_t *p)
+{
+    hg_durable_t *d = p->durable;
+    if (!d || d->closing) return;
+    d->closing = true;
+    hg_checkpoint_cancel(d);
+    if (d->handles == 0) return;
+    uv_close((uv_handle_t *)&d->timer, handle_closed);
+    uv_close((uv_handle_t *)&d->event_timer, handle_closed);
+}
+
+bool hg_durable_closed(const hg_pipeline_t *p)
+{
+    const hg_durable_t *d = p->durable;
+    return !d || (d->closing && d->handles == 0 && !d->ck && !d->event_busy);
+}
+
+void hg_durable_free(hg_durable_t *d)
+{
+    if (!d) return;
+    if (d->disk) hg_pool_free(d->disk);
+    hg_events_release(d);
+    hg_storage_close(d->storage);
+    hg_arena_free(d->arena);
+    hg_free(d->definitions);
+    hg_free(d->unchanged);
+    hg_free(d);
+}
