@@ -283,7 +283,7 @@ static void finish(ckpt_t *k)
     k->over = true;
     ckpt_maybe_free(k);
     run_deferred(d);
-    if (d->on_suspended) {
+    if (d->on_suspended && !d->wanted) { /* else the one that the stop asked for is still to come */
         void (*fn)(hg_pipeline_t *, const hg_err_t *) = d->on_suspended;
         d->on_suspended = NULL;
         fn(p, &err);
