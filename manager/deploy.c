@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/deployment.h"
-#include "base/fault.h"
+#include "base/durable.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "manager/manager_int.h"
@@ -85,56 +85,6 @@ int hg_deploy_socket_dir(const char *data_dir, char **ret, hg_err_t *err)
 
 /* --- deployment.json --------------------------------------------------------------------------------------------- */
 
-static int write_all(int fd, const char *p, size_t n)
-{
-    while (n) {
-        if (hg_fault(HG_FAULT_WRITE)) {
-            errno = EIO;
-            return -1;
-        }
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR) continue;
-        if (w < 0) return -1;
-        p += w;
-        n -= (size_t)w;
-    }
-    return 0;
-}
-
-static int sync_fd(int fd)
-{
-    if (hg_fault(HG_FAULT_FSYNC)) {
-        errno = EIO;
-        return -1;
-    }
-    return fsync(fd);
-}
-
-static int replace_file(const char *dir, const char *name, hg_str_t text, hg_err_t *err)
-{
-    char *path = hg_xprintf("%s/%s", dir, name);
-    char *temp = hg_xprintf("%s/%s.new", dir, name);
-    int rc = 0;
-    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write_all(fd, text.p, text.n) == 0 && sync_fd(fd) == 0;
-    if (!ok) rc = hg_err_errno(err, errno, "cannot write '%s'", temp);
-    if (fd >= 0) close(fd);
-    if (ok && (hg_fault(HG_FAULT_RENAME) ? (errno = EIO, -1) : rename(temp, path)) < 0) {
-        rc = hg_err_errno(err, errno, "cannot write '%s'", path);
-        ok = false;
-    }
-    if (ok) {
-        int dfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dfd < 0 || sync_fd(dfd) < 0) rc = hg_err_errno(err, errno, "cannot write '%s'", path);
-        if (dfd >= 0) close(dfd);
-    } else {
-        unlink(temp);
-    }
-    hg_free(temp);
-    hg_free(path);
-    return rc;
-}
-
 static void rotate_log(const char *dir)
 {
     struct stat st;
@@ -172,7 +122,9 @@ int hg_deploy_write(hg_mg_t *mg, hg_pl_t *pl, hg_err_t *err)
         hg_jw_kstr(&w, "socket", socket);
         hg_jw_ki64(&w, "manager_pid", (int64_t)getpid());
         hg_jw_end_obj(&w);
-        rc = replace_file(dir, HG_FILE_DEPLOYMENT, hg_buf_str(&b), err);
+        char *path = hg_xprintf("%s/%s", dir, HG_FILE_DEPLOYMENT);
+        rc = hg_file_replace(path, hg_buf_str(&b), "deployment", err);
+        hg_free(path);
         hg_buf_release(&b);
     }
     hg_free(dir);

@@ -6,7 +6,7 @@
  */
 #include "base/hg.h"
 #include "base/deployment.h"
-#include "base/fault.h"
+#include "base/durable.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/process.h"
@@ -32,21 +32,6 @@ typedef struct {
     bool suspended;
     hg_err_t err; /* why it failed */
 } process_t;
-
-static int read_file(const char *path, hg_buf_t *out, hg_err_t *err)
-{
-    char buf[16384];
-    int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
-    if (fd < 0) return hg_err_errno(err, errno, "cannot open %s", path);
-    for (ssize_t n; rc == 0 && (n = read(fd, buf, sizeof buf)) != 0;) {
-        if (n < 0)
-            rc = hg_err_errno(err, errno, "cannot read %s", path);
-        else
-            rc = hg_buf_add(out, buf, (size_t)n) < 0 ? hg_err_set(err, HG_ENOMEM, "out of memory reading %s", path) : 0;
-    }
-    close(fd);
-    return rc;
-}
 
 static int take_lock(process_t *x)
 {
@@ -95,7 +80,7 @@ static int read_deployment(process_t *x)
     hg_json_t *v = NULL;
     snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_DEPLOYMENT);
     hg_buf_init(&text, 256u << 20);
-    int rc = read_file(path, &text, &x->err);
+    int rc = hg_file_read(path, &text, &x->err);
     if (rc == 0) rc = hg_json_parse(x->arena, hg_buf_str(&text), &v, &x->err);
     hg_buf_release(&text);
     if (rc < 0) return hg_err_wrap(&x->err, "%s", path);
@@ -150,19 +135,16 @@ static void put_exit(process_t *x, hg_jw_t *w)
 
 static void write_exit(process_t *x)
 {
-    char path[4096], tmp[4200];
+    char path[4096];
     hg_buf_t b;
     hg_jw_t w;
+    hg_err_t err = HG_ERR_INIT;
     hg_buf_init(&b, 1u << 20);
     hg_jw_init(&w, &b);
     put_exit(x, &w);
     snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_EXIT);
-    snprintf(tmp, sizeof tmp, "%s.tmp", path);
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, b.p, b.len) == (ssize_t)b.len && fsync(fd) == 0;
-    if (fd >= 0) close(fd);
-    if (!ok || rename(tmp, path) < 0)
-        hg_log(HG_LOG_ERROR, "pipeline", x->name, "exit_not_written", "path=\"%s\" errno=%d", path, errno);
+    if (hg_file_replace(path, hg_buf_str(&b), "exit", &err) < 0)
+        hg_log(HG_LOG_ERROR, "pipeline", x->name, "exit_not_written", "error=\"%s\"", err.msg);
     hg_buf_release(&b);
 }
 

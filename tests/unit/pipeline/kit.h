@@ -170,6 +170,7 @@ static inline int http(rig_t *r, const char *method, const char *path, const cha
 }
 
 /* A raw connection with what is said so far. -1: nobody listens any more. */
+static inline int dial(rig_t *r, const char *fmt, ...) HG_PRINTF(2, 3);
 static inline int dial(rig_t *r, const char *fmt, ...)
 {
     struct sockaddr_un sa = { .sun_family = AF_UNIX };

@@ -43,10 +43,15 @@ static void produce(cluster_t *c, int first, int n)
     char text[64];
     for (int i = first; i < first + n; i++) {
         int len = snprintf(text, sizeof text, "{\"id\":%d}", i);
-        rd_kafka_resp_err_t e = rd_kafka_producev(c->producer, RD_KAFKA_V_TOPIC("in"), RD_KAFKA_V_PARTITION(i % 3),
-                                                  RD_KAFKA_V_VALUE(text, (size_t)len),
-                                                  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-        assert_int_equal(e, 0);
+        /* not rd_kafka_producev: its macros are GNU statement expressions */
+        const rd_kafka_vu_t v[] = {
+            { .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = "in" },
+            { .vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = i % 3 },
+            { .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { text, (size_t)len } },
+            { .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
+        };
+        rd_kafka_error_t *e = rd_kafka_produceva(c->producer, v, HG_COUNT(v));
+        assert_null(e);
     }
     assert_int_equal(rd_kafka_flush(c->producer, 60000), 0);
 }
