@@ -45,10 +45,10 @@ static bool ask_on(kafka_t *k, rd_kafka_resp_err_t e, int *left)
 static int ask_partitions(kafka_t *k, const kafka_cfg_t *c)
 {
     const rd_kafka_metadata_t *md;
-    rd_kafka_topic_t *t = rd_kafka_topic_new(hg_kafka_use_rk(k->use), k->topic, NULL);
+    rd_kafka_topic_t *t = rd_kafka_topic_new(hg_kafka_use_asker(k->use), k->topic, NULL);
     int left = ASK_MS;
     rd_kafka_resp_err_t e;
-    do e = t ? rd_kafka_metadata(hg_kafka_use_rk(k->use), 0, t, &md, ASK_SLICE) : rd_kafka_last_error();
+    do e = t ? rd_kafka_metadata(hg_kafka_use_asker(k->use), 0, t, &md, ASK_SLICE) : rd_kafka_last_error();
     while (t && ask_on(k, e, &left));
     if (t) rd_kafka_topic_destroy(t);
     if (e) return hg_kin_refused(&k->err, "error retrieving metadata", e);
@@ -86,7 +86,7 @@ static rd_kafka_resp_err_t ask_offsets(kafka_t *k, rd_kafka_topic_partition_list
     rd_kafka_resp_err_t e;
     do {
         for (int i = 0; i < l->cnt; i++) l->elems[i].offset = at;
-        e = rd_kafka_offsets_for_times(hg_kafka_use_rk(k->use), l, ASK_SLICE);
+        e = rd_kafka_offsets_for_times(hg_kafka_use_asker(k->use), l, ASK_SLICE);
         for (int i = 0; !e && i < l->cnt; i++) e = l->elems[i].err;
     } while (ask_on(k, e, &left));
     return e;

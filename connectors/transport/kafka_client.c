@@ -7,6 +7,10 @@
  * claims its topic, with the partitions it names or all of them, and a client whose claims overlap is passed over. So
  * n readers of one partition have n clients, and everybody else one.
  *
+ * Questions do not go through the client that reads: a broker answers a connection in order, so each would wait behind
+ * a fetch that waits for data. While there are questions there is a second client, the asker; it goes with the last
+ * one.
+ *
  * Threads. The registry, and who uses which client, are under `registry`. Each client has a thread: it runs, in order,
  * what connectors ask of the broker (each waits by slices, see kafka_ask.c), tells the client's errors to all its
  * users, and destroys the client after the last one. So a broker that is gone holds up the questions to it and nothing
@@ -32,7 +36,8 @@ typedef struct {
     hg_list_t users; /* [registry] of hg_kafka_use_t */
     char *key;       /* the effective options, sorted */
     rd_kafka_t *rk;
-    int wake; /* blocking event descriptor: a job, or something in the client's main queue */
+    rd_kafka_t *asker; /* client's thread; NULL while nobody asks */
+    int wake;          /* blocking event descriptor: a job, or something in the client's main queue */
     pthread_mutex_t mu;
     hg_list_t jobs, leaving; /* [mu] of job_t */
 } client_t;
@@ -113,6 +118,33 @@ static void setup(rd_kafka_conf_t *conf, void *opaque)
 
 /* --- the client's thread --- */
 
+rd_kafka_t *hg_kafka_use_asker(hg_kafka_use_t *u)
+{
+    char why[256];
+    client_t *c = u->client;
+    if (c->asker) return c->asker;
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(rd_kafka_conf(c->rk));
+    c->asker = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
+    if (c->asker) return c->asker;
+    rd_kafka_conf_destroy(conf);
+    hg_log(HG_LOG_WARN, "kafka", NULL, "asker", "message=\"%s\"", why);
+    return c->rk; /* slower, and as right */
+}
+
+static void drop_asker(client_t *c)
+{
+    if (c->asker) rd_kafka_destroy_flags(c->asker, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    c->asker = NULL;
+}
+
+static void serve(client_t *c)
+{
+    while (rd_kafka_poll(c->rk, 0) > 0) {
+    }
+    while (c->asker && rd_kafka_poll(c->asker, 0) > 0) {
+    }
+}
+
 static job_t *next_job(client_t *c, bool leaving_only)
 {
     pthread_mutex_lock(&c->mu);
@@ -132,6 +164,7 @@ static bool leave(client_t *c, hg_kafka_use_t *u)
     pthread_mutex_unlock(&registry);
     use_unref(u);
     if (!last) return false;
+    drop_asker(c);
     rd_kafka_queue_t *q = rd_kafka_queue_get_main(c->rk);
     rd_kafka_queue_io_event_enable(q, -1, NULL, 0);
     rd_kafka_queue_destroy(q);
@@ -157,11 +190,12 @@ static void *client_thread(void *arg)
 {
     client_t *c = arg;
     for (uint64_t n;;) {
-        while (rd_kafka_poll(c->rk, 0) > 0) {
-        }
+        serve(c);
         job_t *j = next_job(c, false);
         if (j && run_job(c, j)) return NULL;
-        if (!j && read(c->wake, &n, sizeof n) < 0 && errno != EINTR)
+        if (j) continue;
+        drop_asker(c);
+        if (read(c->wake, &n, sizeof n) < 0 && errno != EINTR)
             hg_log(HG_LOG_WARN, "kafka", NULL, "wake", "errno=%d", errno);
     }
 }
@@ -169,8 +203,7 @@ static void *client_thread(void *arg)
 void hg_kafka_use_breathe(hg_kafka_use_t *u)
 {
     client_t *c = u->client;
-    while (rd_kafka_poll(c->rk, 0) > 0) {
-    }
+    serve(c);
     for (job_t *j; (j = next_job(c, true)) != NULL;) HG_ASSERT(!run_job(c, j)); /* the asker is still there */
 }
 

@@ -27,6 +27,9 @@ rd_kafka_t *hg_kafka_use_rk(const hg_kafka_use_t *u);
  * time per use. */
 void hg_kafka_use_ask(hg_kafka_use_t *u, void (*work)(void *arg), void (*done)(void *arg));
 
+/* Client's thread, inside a work: the client to ask with; not for keeping. */
+rd_kafka_t *hg_kafka_use_asker(hg_kafka_use_t *u);
+
 /* Client's thread, inside a work that waits for a broker: lets leaving connectors go and errors be told meanwhile. */
 void hg_kafka_use_breathe(hg_kafka_use_t *u);
 

@@ -24,7 +24,8 @@ extern const hg_input_type_t hg_input_kafka;
 #define TURN       8000 /* messages delivered before other connectors of the loop get their turn */
 #define RETRY_BASE 250
 #define RETRY_CAP  10000
-#define MERGED_KEY UINT64_MAX /* of the lane of all partitions; otherwise a lane's key is its partition */
+#define WAKE_BYTES ((size_t)1 << 20) /* see resume_fetches() */
+#define MERGED_KEY UINT64_MAX        /* of the lane of all partitions; otherwise a lane's key is its partition */
 
 /* --- client --- */
 
@@ -399,6 +400,23 @@ static void again(void *arg)
         deliver(in);
 }
 
+/* A full queue stops the fetches of its partitions, and librdkafka 2.0 looks again only when something else wakes the
+ * broker's thread, or after a second. So once a queue that may have been full is empty, and the topic has more, a
+ * question that nobody waits for goes to the partitions' leaders. */
+static void resume_fetches(kafka_t *k)
+{
+    int64_t low, high;
+    if (k->given_bytes < WAKE_BYTES) return;
+    k->given_bytes = 0;
+    rd_kafka_t *rk = hg_kafka_use_rk(k->use);
+    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new((int)k->n_parts);
+    for (uint32_t i = 0; i < k->n_parts; i++)
+        if (rd_kafka_get_watermark_offsets(rk, k->topic, k->parts[i].id, &low, &high) == 0 && high > k->parts[i].next)
+            rd_kafka_topic_partition_list_add(l, k->topic, k->parts[i].id)->offset = RD_KAFKA_OFFSET_END;
+    if (l->cnt) (void)rd_kafka_offsets_for_times(rk, l, 0);
+    rd_kafka_topic_partition_list_destroy(l);
+}
+
 static void deliver(hg_input_t *in)
 {
     kafka_t *k = hg_in_inst(in);
@@ -409,6 +427,7 @@ static void deliver(hg_input_t *in)
         rd_kafka_message_t *m = hg_kin_take(k, given < TURN);
         if (!m) {
             more = given >= TURN;
+            if (!more) resume_fetches(k);
             break;
         }
         if (k->unhealthy) {
@@ -419,6 +438,7 @@ static void deliver(hg_input_t *in)
             on_bad_message(in, m);
         else
             full = !give(in, m);
+        k->given_bytes += m->len;
         rd_kafka_message_destroy(m);
         given++;
     }

@@ -67,6 +67,7 @@ typedef struct {
     uint32_t n_parts;
     src_t *src; /* one, or with synchronize_partitions one per partition, in their order */
     uint32_t n_src, batch;
+    size_t given_bytes; /* since the fetches were last known to go on */
     bool running, busy, assigned, closing, ended, posted, unhealthy, lost;
     int32_t lost_id;     /* lost: the broker has refused the next offset of this partition */
     atomic_bool leaving; /* `closing` for the client's thread: a question under way is given up */
