@@ -415,7 +415,13 @@ def handover():
         print(subprocess.run([tool("handover")], capture_output=True, text=True, check=True).stdout, end="")
 
 
-ALL = [start, formats, view, ingress, kafka, upsert, state, idle, pause, handover]
+def kafka_many():
+    """10,000 connectors of which 500 read Kafka from a mock broker: start, order, stats"""
+    import kafka_many as bench
+    bench.run(a_daemon, pipeline_pid, rss_mib, cpu_s, quantile, say)
+
+
+ALL = [start, formats, view, ingress, kafka, upsert, state, idle, pause, handover, kafka_many]
 
 
 def main(names):
