@@ -40,7 +40,7 @@ struct ckpt {
     uint32_t n_ins, n_outs;
     uint32_t waiting; /* answers that are still to come: control loop */
     uint32_t unanswered;
-    bool cut_taken, writing, over;
+    bool writing, over;
     uint64_t processed_records, processed_bytes, inserted_records;
     atomic_bool cancel;
     hg_cut_stats_t stats;
@@ -48,12 +48,6 @@ struct ckpt {
     char uuid[37];
     hg_err_t err;
 };
-
-typedef struct {
-    hg_list_t link;
-    void (*fn)(hg_pipeline_t *, void *);
-    void *arg;
-} deferred_t;
 
 static void begin(hg_durable_t *d);
 static void maybe_write(ckpt_t *k);
@@ -70,30 +64,6 @@ static void ckpt_maybe_free(ckpt_t *k)
     hg_buf_release(&k->stores);
     hg_buf_release(&k->manifest);
     hg_free(k);
-}
-
-/* --- what must not fall between --- */
-
-void hg_durable_defer(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void *arg)
-{
-    hg_durable_t *d = p->durable;
-    if (!d || !d->ck || d->ck->cut_taken) {
-        fn(p, arg);
-        return;
-    }
-    deferred_t *x = HG_NEW(deferred_t);
-    *x = (deferred_t){ .fn = fn, .arg = arg };
-    hg_list_init(&x->link);
-    hg_list_add_tail(&d->deferred, &x->link);
-}
-
-static void run_deferred(hg_durable_t *d)
-{
-    for (hg_list_t *it; (it = hg_list_pop(&d->deferred)) != NULL;) {
-        deferred_t *x = HG_ENTRY(it, deferred_t, link);
-        x->fn(d->p, x->arg);
-        hg_free(x);
-    }
 }
 
 /* --- the manifest: disk thread --- */
@@ -282,7 +252,6 @@ static void finish(ckpt_t *k)
     d->ck = NULL;
     k->over = true;
     ckpt_maybe_free(k);
-    run_deferred(d);
     if (d->on_suspended && !d->wanted) { /* else the one that the stop asked for is still to come */
         void (*fn)(hg_pipeline_t *, const hg_err_t *) = d->on_suspended;
         d->on_suspended = NULL;
@@ -344,8 +313,6 @@ static void patience_over(uv_timer_t *t)
 static void cut_taken(void *arg)
 {
     ckpt_t *k = arg;
-    k->cut_taken = true;
-    run_deferred(k->d);
     uv_timer_start(&k->d->timer, patience_over, PATIENCE_MS, 0);
     k->waiting--; /* the one that stood for the cut itself */
     maybe_write(k);
@@ -379,7 +346,7 @@ static void cut_on_circuit(hg_pipeline_t *p, void *arg)
     }
     for (uint32_t i = 0; i < p->n_outputs; i++)
         if (p->outputs[i]->out && !p->outputs[i]->tap) slot_init(k, &k->outs[k->n_outs++], p->outputs[i]);
-    /* Answers come on the control loop, none before cut_taken has run there. */
+    /* Answers come on the control loop; until cut_taken has run there, one more is counted as missing. */
     k->waiting += k->n_ins + k->n_outs;
     k->unanswered = k->n_ins + k->n_outs;
     for (uint32_t i = 0; i < k->n_ins; i++) hg_input_save(k->ins[i].ep->in, slot_answer, &k->ins[i]);

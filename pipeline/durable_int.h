@@ -12,8 +12,8 @@
  * steps and notes what each input has consumed. What happens between the two moments is only ever *further* in
  * positions and tables than in the orchestrator's state: a backfill that ended meanwhile is opened again at its end and
  * ends at once; a connector that was activated meanwhile waits again for that, and goes on behind what it has read.
- * Nothing is lost or read twice. What would not fit (a connector made to run again, a position set by hand) waits until
- * the cut is taken.
+ * Nothing is lost or read twice. A connector made to run again, or a position set by hand, between the two moments
+ * would not fit: there is no such command yet.
  */
 #ifndef HG_PIPELINE_DURABLE_INT_H
 #define HG_PIPELINE_DURABLE_INT_H
@@ -48,7 +48,6 @@ typedef struct hg_durable {
     int64_t failed_us;
     char failure[512];
     int64_t started_us;
-    hg_list_t deferred; /* what must not fall between the orchestrator's state and the cut */
     bool closing;
     void (*on_suspended)(hg_pipeline_t *p, const hg_err_t *err); /* after the checkpoint of a suspend */
     uint64_t program_hash;
@@ -88,6 +87,8 @@ void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position,
                   void (*then)(hg_pipeline_t *p, uint32_t conn, uint64_t n), uint64_t n);
 /* Begins events-<number>.log behind everything logged so far. Submitted to the disk thread. */
 void hg_events_rotate(hg_durable_t *d, uint64_t number);
+/* Does a connector of that name start as configured (arg: the pipeline)? For hg_orch_load. */
+bool hg_durable_is_fresh(void *arg, hg_str_t name);
 /* Reads one log: facts into p->orch, positions into endpoints. */
 int hg_events_read(hg_pipeline_t *p, const char *path, hg_err_t *err);
 void hg_events_release(hg_durable_t *d);
@@ -106,7 +107,5 @@ void hg_checkpoint_interval(hg_durable_t *d); /* (re)start the clock */
 void hg_checkpoint_cancel(hg_durable_t *d);
 int hg_checkpoint_files(void *arg, const hg_json_t *manifest, void (*keep)(void *, hg_str_t), void *keep_arg,
                         hg_err_t *err);
-/* Runs fn now, or after the cut that is being taken. */
-void hg_durable_defer(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *p, void *arg), void *arg);
 
 #endif

@@ -164,13 +164,6 @@ typedef struct {
     const char *path;
 } reader_t;
 
-static bool changed(void *arg, hg_str_t name)
-{
-    hg_pipeline_t *p = arg;
-    uint32_t id = hg_strmap_get(&p->input_names, name);
-    return id == HG_STRMAP_NONE || p->inputs[id]->fresh;
-}
-
 static int read_event(void *arg, uint32_t kind, hg_str_t payload, uint64_t offset, hg_err_t *err)
 {
     reader_t *r = arg;
@@ -180,7 +173,7 @@ static int read_event(void *arg, uint32_t kind, hg_str_t payload, uint64_t offse
     if (kind != KIND)
         return hg_err_set(err, HG_EDAMAGED, "%s: record of unknown kind %u at byte %" PRIu64, r->path, kind, offset);
     int rc = hg_json_parse(p->durable->arena, payload, &v, err);
-    if (rc == 0) rc = hg_orch_load(p->orch, hg_json_get(v, "orchestrator"), changed, p, err);
+    if (rc == 0) rc = hg_orch_load(p->orch, hg_json_get(v, "orchestrator"), hg_durable_is_fresh, p, err);
     if (rc == 0 && hg_json_u64(hg_json_get(v, "step"), &step) < 0)
         rc = hg_err_set(err, HG_EPARSE, "the member \"step\" is missing");
     if (rc < 0) {

@@ -117,7 +117,6 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
     d->arena = hg_arena_new();
     d->initial_start_us = p->start_us;
     hg_list_init(&d->event_queue);
-    hg_list_init(&d->deferred);
     d->program_hash = XXH3_64bits(p->prog->text.p, p->prog->text.n);
     d->definitions = HG_NEWN(uint64_t, p->prog->plan.n_relations + 1);
     hg_program_definitions(p->prog, d->definitions);
@@ -207,7 +206,7 @@ static const hg_json_t *saved_endpoint(hg_pipeline_t *p, const endpoint_t *ep, c
     return get_hex(m, "config", &config) && config == hg_durable_config_hash(ep->spec) ? m : NULL;
 }
 
-static bool is_fresh(void *arg, hg_str_t name)
+bool hg_durable_is_fresh(void *arg, hg_str_t name)
 {
     hg_pipeline_t *p = arg;
     uint32_t id = hg_strmap_get(&p->input_names, name);
@@ -260,7 +259,7 @@ int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
     hg_durable_t *d = p->durable;
     const hg_json_t *m = hg_storage_manifest(d->storage);
     int rc = take_inputs(p, m, err);
-    if (rc == 0 && m) rc = hg_orch_load(p->orch, hg_json_get(m, "orchestrator"), is_fresh, p, err);
+    if (rc == 0 && m) rc = hg_orch_load(p->orch, hg_json_get(m, "orchestrator"), hg_durable_is_fresh, p, err);
     if (rc == 0 && p->cfg.ft != HG_FT_NONE) rc = hg_storage_logs(d->storage, "events", d->number, read_log, p, err);
     for (uint32_t i = 0; i < p->n_inputs && rc == 0; i++) rc = restore_input(p, p->inputs[i], err);
     if (rc == 0) rc = restore_outputs(p, m, err);
