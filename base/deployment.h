@@ -9,7 +9,7 @@
  *   log              appended by the pipeline: its log lines (text)
  *   exit.json        written last by a pipeline that ends by itself:
  *     {"deployment_id": "…", "reason": "stopped"|"suspended"|"failed", "error": null |
- * {"message","error_code","details"}} A process that is gone without it has crashed.
+ * {"message","error_code","details","retry": may a new process not meet it?}} A process that is gone without it has crashed.
  *
  * The socket: HTTP/1.1 on a unix socket, routes as Feldera's pipeline process, without the /v0/pipelines/{p} prefix.
  * Endpoint names in paths are percent-encoded (`price.hist`).

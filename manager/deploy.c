@@ -97,6 +97,8 @@ static void rotate_log(const char *dir)
 
 int hg_deploy_write(hg_mg_t *mg, hg_pl_t *pl, hg_err_t *err)
 {
+    /* A process that is started again comes up as the user wants it now. */
+    hg_rt_t want = pl->lc.rt_desired == HG_RT_NONE ? pl->lc.initial : pl->lc.rt_desired;
     static const char *const initial[HG_RT_N] = {
         [HG_RT_RUNNING] = "running", [HG_RT_PAUSED] = "paused", [HG_RT_STANDBY] = "standby"
     };
@@ -116,7 +118,7 @@ int hg_deploy_write(hg_mg_t *mg, hg_pl_t *pl, hg_err_t *err)
         hg_jw_obj(&w);
         hg_jw_kstr(&w, "name", pl->def.name);
         hg_jw_kstr(&w, "deployment_id", pl->deployment_id);
-        hg_jw_kstr(&w, "initial", initial[pl->lc.initial] ? initial[pl->lc.initial] : "running");
+        hg_jw_kstr(&w, "initial", initial[want] ? initial[want] : "running");
         hg_jw_kstr(&w, "program", pl->def.program_code);
         hg_jw_kraw(&w, "runtime_config", pl->def.runtime_config);
         hg_jw_kstr(&w, "socket", socket);
@@ -166,8 +168,10 @@ void hg_deploy_read_exit(const hg_mg_t *mg, const hg_pl_t *pl, hg_exit_t *ret)
             if (e && e->kind == HG_J_OBJECT) {
                 const hg_json_t *d = hg_json_get(e, "details");
                 char *details = d && d->kind != HG_J_NULL ? hg_xstrndup(b.p + d->off, d->len) : NULL;
-                ret->error = hg_error_json(hg_json_str(hg_json_get(e, "error_code"), "RuntimeError"),
-                                           hg_json_str(hg_json_get(e, "message"), "the pipeline failed"), details);
+                const char *message = hg_json_str(hg_json_get(e, "message"), "the pipeline failed");
+                ret->error = hg_error_json(hg_json_str(hg_json_get(e, "error_code"), "RuntimeError"), message, details);
+                ret->retry = hg_json_bool(hg_json_get(e, "retry"), false);
+                snprintf(ret->message, sizeof ret->message, "%s", message);
                 hg_free(details);
             }
         }
@@ -218,6 +222,49 @@ void hg_deploy_log(const hg_mg_t *mg, const hg_pl_t *pl, const char *fmt, ...)
     }
     hg_free(line);
     hg_free(path);
+}
+
+#define TAIL_MAX 16384
+
+static bool says_manager(const char *line)
+{
+    return !strncmp(line, "[manager]", 9);
+}
+
+char *hg_deploy_log_tail(const hg_mg_t *mg, const hg_pl_t *pl, unsigned lines)
+{
+    char *path = hg_deploy_file(mg, pl, HG_FILE_LOG);
+    char text[TAIL_MAX + 1];
+    hg_buf_t out;
+    struct stat st;
+    ssize_t n = 0;
+    hg_buf_init(&out, HG_BUF_NOMAX);
+    hg_buf_adds(&out, "");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        off_t from = fstat(fd, &st) == 0 && st.st_size > TAIL_MAX ? st.st_size - TAIL_MAX : 0;
+        n = pread(fd, text, TAIL_MAX, from);
+        close(fd);
+    }
+    text[n > 0 ? n : 0] = 0;
+    /* From behind to the first of the lines; ours do not count. */
+    char *begin = text + HG_MAX(n, 0), *end = begin;
+    while (begin > text && lines) {
+        char *p = begin - 1;
+        while (p > text && p[-1] != '\n') p--;
+        if (!says_manager(p)) lines--;
+        begin = p;
+    }
+    for (char *p = begin; p < end;) {
+        char *nl = memchr(p, '\n', (size_t)(end - p)), *next = nl ? nl + 1 : end;
+        if (!says_manager(p)) {
+            hg_buf_add(&out, p, (size_t)(next - p));
+            if (!nl) hg_buf_addc(&out, '\n'); /* it died in the middle of a line */
+        }
+        p = next;
+    }
+    hg_free(path);
+    return hg_buf_take(&out, NULL);
 }
 
 /* --- removal ------------------------------------------------------------------------------------------------------ */

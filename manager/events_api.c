@@ -18,7 +18,7 @@ static void write_event(void *arg, const hg_event_t *ev)
     hg_jw_kstr(w, "event_id", ev->id);
     hg_jw_ktime(w, "recorded_at", ev->recorded_us);
     hg_jw_kstr(w, "deployment_resources_status", ev->res);
-    if (l->all) hg_jw_knull(w, "deployment_resources_status_details");
+    if (l->all) hg_jw_kraw(w, "deployment_resources_status_details", ev->res_details);
     hg_jw_kstr(w, "deployment_resources_desired_status", ev->res_desired);
     hg_jw_kstr(w, "deployment_runtime_status", ev->rt);
     if (l->all) hg_jw_kraw(w, "deployment_runtime_status_details", ev->rt_details);

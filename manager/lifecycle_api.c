@@ -72,7 +72,7 @@ static void clear(hg_call_t *c)
 {
     hg_verdict_t v = hg_lc_clear(&c->pl->lc);
     if (answered(c, &v, 202, "Pipeline storage is being cleared")) return;
-    hg_runner_clear(c->mg, c->pl);
+    hg_files_clear(c->mg, c->pl);
     hg_reply_string(c->r, 202, "Pipeline storage is being cleared");
 }
 
@@ -146,6 +146,11 @@ static void steer(hg_call_t *c, hg_rt_t to, const char *target)
     s->text = hg_xprintf("Pipeline transitioning from %s to %s", hg_lc_status(&pl->lc), hg_rt_names[to]);
     hg_pl_set_rt_desired(pl, to);
     hg_mg_save(c->mg, pl, HG_SAVE_STATE);
+    if (hg_runner_waiting(pl)) { /* the next process comes up so */
+        hg_reply_string(c->r, 202, s->text);
+        steer_free(s);
+        return;
+    }
     hg_req_on_abort(c->r, steer_aborted, s);
     const char *socket = hg_runner_socket(pl);
     if (!socket || !hg_ask(c->mg, socket, "POST", target, ACTION_TIMEOUT_MS, steer_done, s)) {

@@ -146,7 +146,7 @@ static void remove_orphans(hg_mg_t *mg)
             memcpy(ghost->id, e.name, HG_UUID_CAP);
             hg_set_text(&ghost->def.name, e.name);
             ghost->gone = true;
-            hg_runner_remove_files(mg, ghost);
+            hg_files_remove(mg, ghost);
             hg_pl_drop(ghost);
         }
     }

@@ -126,7 +126,7 @@ typedef void (*hg_compiled_fn)(void *arg, const hg_compiled_t *res); /* res is b
 
 /* Queues a compilation. begun (or NULL) is called when it leaves the queue. */
 hg_job_t *hg_manager_compile(hg_mg_t *mg, const char *program, const char *udf_rust, const char *udf_toml,
-                     void (*begun)(void *arg), hg_compiled_fn done, void *arg);
+                             void (*begun)(void *arg), hg_compiled_fn done, void *arg);
 void hg_compile_forget(hg_job_t *job);              /* the call-backs will not come; the process is ended */
 void hg_compile_pipeline(hg_mg_t *mg, hg_pl_t *pl); /* walks program_status; then kicks the runner */
 void hg_compile_close(hg_mg_t *mg);
@@ -142,14 +142,19 @@ int hg_deploy_write(hg_mg_t *mg, hg_pl_t *pl, hg_err_t *err); /* deployment.json
 
 typedef struct hg_exit {
     bool found; /* exit.json of this deployment */
+    bool retry; /* a new start may not meet this error */
     char reason[16];
-    char *error; /* JSON or NULL; caller frees */
+    char message[480]; /* of the error */
+    char *error;       /* JSON or NULL; caller frees */
 } hg_exit_t;
 void hg_deploy_read_exit(const hg_mg_t *mg, const hg_pl_t *pl, hg_exit_t *ret);
 /* Who holds DIR/lock: 0 nobody, else the pid that stands in the file (-1 if none can be read). */
 long hg_deploy_lock_holder(const hg_mg_t *mg, const hg_pl_t *pl);
 /* A line of the manager's own in the pipeline's log. */
 void hg_deploy_log(const hg_mg_t *mg, const hg_pl_t *pl, const char *fmt, ...) HG_PRINTF(3, 4);
+/* The last lines that the pipeline itself has logged, oldest first, each with its line feed; "" if there are none.
+ * Caller frees. */
+char *hg_deploy_log_tail(const hg_mg_t *mg, const hg_pl_t *pl, unsigned lines);
 /* On a worker thread: remove path and everything below; keep (or NULL) names one entry directly in path that stays. */
 int hg_deploy_remove_tree(const char *path, const char *keep, hg_err_t *err);
 
@@ -158,12 +163,16 @@ int hg_deploy_remove_tree(const char *path, const char *keep, hg_err_t *err);
 void hg_runner_kick(hg_mg_t *mg, hg_pl_t *pl);                /* start what should run */
 void hg_runner_stop(hg_mg_t *mg, hg_pl_t *pl, hg_stop_t how); /* how: of hg_lc_stop(); records the states */
 void hg_runner_adopt(hg_mg_t *mg, hg_pl_t *pl);               /* after a restart: continue what the store says */
-void hg_runner_clear(hg_mg_t *mg, hg_pl_t *pl);               /* storage: Clearing, later Cleared */
-void hg_runner_remove_files(hg_mg_t *mg, hg_pl_t *pl);        /* of a deleted pipeline */
 /* Asks the process for its status now; then fn(arg), also when it does not answer. fn may be NULL. */
 void hg_runner_refresh(hg_mg_t *mg, hg_pl_t *pl, void (*fn)(void *arg), void *arg);
 const char *hg_runner_socket(const hg_pl_t *pl); /* NULL without a process */
+bool hg_runner_waiting(const hg_pl_t *pl);       /* it died and will be started again: wishes stand until then */
 void hg_runner_close(hg_mg_t *mg);               /* let go of all processes; they go on */
+
+/* --- files.c ------------------------------------------------------------------------------------------------------ */
+
+void hg_files_clear(hg_mg_t *mg, hg_pl_t *pl);  /* storage: Clearing, later Cleared */
+void hg_files_remove(hg_mg_t *mg, hg_pl_t *pl); /* of a deleted pipeline */
 
 /* --- logs.c ------------------------------------------------------------------------------------------------------ */
 

@@ -32,5 +32,9 @@ static const char first[] =
     "CREATE TABLE api_key("
     " id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL, hash BLOB NOT NULL UNIQUE) WITHOUT ROWID;";
 
-const char *const hg_migrations[] = { first };
+/* Deaths and restarts of the processes of a deployment. */
+static const char restarts[] = "ALTER TABLE pipeline_state ADD COLUMN restarts TEXT;"
+                               "ALTER TABLE event ADD COLUMN res_details TEXT;";
+
+const char *const hg_migrations[] = { first, restarts };
 const int hg_schema_version = (int)HG_COUNT(hg_migrations);

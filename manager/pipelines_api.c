@@ -371,7 +371,7 @@ static void delete (hg_call_t *c)
         return;
     }
     hg_log(HG_LOG_INFO, "manager", pl->def.name, "pipeline_deleted", "id=%s", pl->id);
-    hg_runner_remove_files(c->mg, pl);
+    hg_files_remove(c->mg, pl);
     hg_mg_remove(c->mg, pl);
     hg_reply_empty(c->r, 200);
 }

@@ -34,6 +34,7 @@ void hg_pl_drop(hg_pl_t *pl)
     char **slots[] = { &pl->platform_version, &pl->program_info,     &pl->sql_compilation, &pl->rust_compilation,
                        &pl->system_error,     &pl->deployment_error, &pl->storage_details };
     for (size_t i = 0; i < HG_COUNT(slots); i++) hg_take_text(slots[i], NULL);
+    hg_restarts_clear(&pl->restarts);
     hg_free(pl);
 }
 
@@ -97,6 +98,7 @@ void hg_pl_forget_deployment(hg_pl_t *pl)
     hg_lc_apply_unprovisioned(&pl->lc);
     pl->rt_since = pl->rt_desired_since = 0;
     pl->deployment_id[0] = 0;
+    hg_restarts_clear(&pl->restarts);
     pl->has_num_errors = false;
     pl->num_errors = 0;
 }
@@ -147,6 +149,28 @@ void hg_pl_runtime_details(hg_jw_t *w, const hg_pl_t *pl)
     hg_jw_end_obj(w);
 }
 
+/* The configuration was checked when it was written; one of an older version that is refused today has the default. */
+void hg_pl_restart_policy(const hg_pl_t *pl, hg_restart_policy_t *ret)
+{
+    hg_arena_t *a = hg_arena_new();
+    hg_json_t *v = NULL;
+    hg_err_t err = HG_ERR_INIT;
+    if (hg_json_parse(a, hg_strz(pl->def.runtime_config), &v, &err) < 0 || hg_restart_policy(v, ret, &err) < 0)
+        hg_restart_policy(NULL, ret, &err);
+    hg_arena_free(a);
+}
+
+void hg_pl_resources_details(hg_jw_t *w, const hg_pl_t *pl)
+{
+    hg_restart_policy_t policy;
+    if (!pl->restarts.died_us) {
+        hg_jw_null(w);
+        return;
+    }
+    hg_pl_restart_policy(pl, &policy);
+    hg_restarts_details(w, &policy, &pl->restarts);
+}
+
 static void program_members(hg_jw_t *w, const hg_pl_t *pl, bool all)
 {
     hg_jw_kraw(w, "program_config", pl->def.program_config);
@@ -174,7 +198,10 @@ static void deployment_members(hg_jw_t *w, const hg_pl_t *pl, bool all)
     hg_jw_kstr(w, "deployment_desired_status", hg_lc_desired_status(lc));
     hg_jw_ktime(w, "deployment_desired_status_since", HG_MAX(pl->res_desired_since, pl->rt_desired_since));
     hg_jw_kstr(w, "deployment_resources_status", hg_res_names[lc->res]);
-    if (all) hg_jw_knull(w, "deployment_resources_status_details");
+    if (all) {
+        hg_jw_key(w, "deployment_resources_status_details");
+        hg_pl_resources_details(w, pl);
+    }
     hg_jw_ktime(w, "deployment_resources_status_since", pl->res_since);
     hg_jw_kstr(w, "deployment_resources_desired_status", hg_res_names[lc->res_desired]);
     hg_jw_ktime(w, "deployment_resources_desired_status_since", pl->res_desired_since);

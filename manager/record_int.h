@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "manager/lifecycle_int.h"
+#include "manager/restart_int.h"
 
 #define HG_UUID_CAP 37 /* text and the final 0 */
 
@@ -35,6 +36,7 @@ typedef struct hg_pl {
     char *deployment_error;                                                       /* JSON or NULL; lc.has_error */
     char *storage_details;                                                        /* JSON or NULL */
     char deployment_id[HG_UUID_CAP];                                              /* "" = none */
+    hg_restarts_t restarts;                                                       /* of this deployment */
 
     /* Not stored. */
     bool has_num_errors; /* the process has told */
@@ -73,6 +75,8 @@ void hg_pl_forget_deployment(hg_pl_t *pl); /* id, initial, policy, runtime state
 /* The record as Feldera's JSON (rest-api §2.1, §2.2). */
 void hg_pl_json(hg_jw_t *w, const hg_pl_t *pl, hg_sel_t sel);
 void hg_pl_runtime_details(hg_jw_t *w, const hg_pl_t *pl);
+void hg_pl_resources_details(hg_jw_t *w, const hg_pl_t *pl); /* deaths and restarts, or null */
+void hg_pl_restart_policy(const hg_pl_t *pl, hg_restart_policy_t *ret);
 void hg_jw_kraw(hg_jw_t *w, const char *key, const char *json /* NULL writes null */);
 void hg_jw_ktime(hg_jw_t *w, const char *key, int64_t us /* 0 writes null */);
 

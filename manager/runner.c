@@ -28,9 +28,8 @@
 #define PROVISION_DEF_US   ((int64_t)600 * 1000000) /* without provisioning_timeout_secs, as in Feldera */
 #define ERRORS_PERIOD_US   ((int64_t)5 * 1000000)   /* num_errors alone moves refresh_version no faster */
 #define UNAVAILABLE_MISSES 3
-#define ADOPT_GRACE_US     ((int64_t)2 * 1000000) /* a process that was just spawned may not hold its lock yet */
-
-extern char **environ;
+#define ADOPT_GRACE_US     ((int64_t)2 * 1000000)     /* a process that was just spawned may not hold its lock yet */
+#define RESTART_LEFT_US    ((int64_t)86400 * 1000000) /* the clock may have been set meanwhile */
 
 static void on_tick(uv_timer_t *t);
 static void on_status(void *arg, int status, const char *content_type, hg_str_t body, const hg_err_t *err);
@@ -76,10 +75,9 @@ static void on_process_closed(uv_handle_t *h)
     hg_free(h);
 }
 
-/* The process is out of our hands (ended, or the manager leaves). */
-static void run_free(hg_run_t *run)
+/* Nothing of the process is left to talk to. */
+static void let_go(hg_run_t *run)
 {
-    run->over = true;
     if (run->poll) hg_ask_cancel(run->poll);
     if (run->action) hg_ask_cancel(run->action);
     run->poll = run->action = NULL;
@@ -88,6 +86,14 @@ static void run_free(hg_run_t *run)
         uv_close((uv_handle_t *)run->proc, on_process_closed);
         run->proc = NULL;
     }
+    run->pid = 0;
+}
+
+/* The process is out of our hands (ended, or the manager leaves). */
+static void run_free(hg_run_t *run)
+{
+    run->over = true;
+    let_go(run);
     run->pl->run = NULL;
     hg_list_del(&run->link);
     wake_waiters(run);
@@ -112,29 +118,6 @@ static void schedule(hg_run_t *run, uint64_t ms)
 
 /* --- starting ----------------------------------------------------------------------------------------------------- */
 
-/* The environment of the process: ours, then runtime_config.env over it. One block: pointers, then texts in the arena.
- */
-static char **make_env(const hg_pl_t *pl, hg_arena_t *a)
-{
-    char **env = NULL;
-    size_t n = 0;
-    hg_json_t *v = NULL;
-    hg_err_t err = HG_ERR_INIT;
-    int rc = hg_json_parse(a, hg_strz(pl->def.runtime_config), &v, &err);
-    const hg_json_t *extra = rc == 0 ? hg_json_get(v, "env") : NULL;
-    for (char **e = environ; *e; e++) {
-        bool replaced = false;
-        size_t len = strcspn(*e, "=");
-        for (const hg_json_t *x = extra ? extra->child : NULL; x && !replaced; x = x->next)
-            replaced = x->key.n == len && !memcmp(x->key.p, *e, len);
-        if (!replaced) HG_APUSH(a, env, n, *e);
-    }
-    for (const hg_json_t *x = extra ? extra->child : NULL; x; x = x->next)
-        HG_APUSH(a, env, n, hg_arena_printf(a, HG_SF "=" HG_SF, HG_SA(x->key), HG_SA(x->str)));
-    HG_APUSH(a, env, n, NULL);
-    return env;
-}
-
 static uint64_t provisioning_timeout_us(const hg_pl_t *pl)
 {
     hg_arena_t *a = hg_arena_new();
@@ -157,7 +140,7 @@ static void on_child_exit(uv_process_t *p, int64_t status, int sig)
         snprintf(how, sizeof how, "was ended by signal %d (%s)", sig, strsignal(sig));
     else
         snprintf(how, sizeof how, "ended with exit code %" PRId64, status);
-    snprintf(details, sizeof details, "{\"exit_code\":%" PRId64 ",\"signal\":%d}", status, sig);
+    snprintf(details, sizeof details, "\"exit_code\":%" PRId64 ",\"signal\":%d", status, sig);
     /* A second process for the same deployment (the manager was killed between spawn and lock) finds the lock taken and
      * leaves; the first one is then ours to adopt. */
     hg_exit_t ex;
@@ -173,46 +156,6 @@ static void on_child_exit(uv_process_t *p, int64_t status, int sig)
         return;
     }
     run_over(run, how, details);
-}
-
-static int spawn(hg_run_t *run, hg_err_t *err)
-{
-    hg_mg_t *mg = run->mg;
-    char *dir = hg_deploy_dir(mg, run->pl);
-    char *log = hg_deploy_file(mg, run->pl, HG_FILE_LOG);
-    int rc = 0;
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        rc = hg_err_errno(err, errno, "cannot open '%s'", log);
-        goto out;
-    }
-    char arg0[] = "headgate", arg1[] = "pipeline";
-    char *args[] = { arg0, arg1, dir, NULL };
-    hg_arena_t *a = hg_arena_new();
-    uv_stdio_container_t stdio[3] = { { .flags = UV_IGNORE },
-                                      { .flags = UV_INHERIT_FD, .data = { .fd = fd } },
-                                      { .flags = UV_INHERIT_FD, .data = { .fd = fd } } };
-    uv_process_options_t po = { .exit_cb = on_child_exit,
-                                .file = mg->exe,
-                                .args = args,
-                                .env = make_env(run->pl, a),
-                                .flags =
-                                    UV_PROCESS_DETACHED, /* a session of its own: our terminal's signals are not its */
-                                .stdio = stdio,
-                                .stdio_count = 3 };
-    run->proc = HG_NEW(uv_process_t);
-    run->proc->data = run;
-    int uvrc = uv_spawn(mg->uv, run->proc, &po);
-    if (uvrc < 0)
-        rc = hg_err_set(err, HG_EIO, "cannot start '%s': %s", mg->exe, uv_strerror(uvrc));
-    else
-        run->pid = run->proc->pid;
-    hg_arena_free(a);
-    close(fd);
-out:
-    hg_free(log);
-    hg_free(dir);
-    return rc;
 }
 
 /* Deployment failed before or while it ran, or ended by itself: Stopping, then Stopped, with the error if there is one.
@@ -248,11 +191,13 @@ static void provision(hg_mg_t *mg, hg_pl_t *pl)
 
     hg_run_t *run = run_new(mg, pl);
     run->provision_us = run->begun_us + (int64_t)provisioning_timeout_us(pl);
+    pl->restarts.spawned_us = hg_now_us();
+    hg_mg_save(mg, pl, HG_SAVE_STATE);
     int rc = hg_deploy_write(mg, pl, &err);
     if (rc == 0) {
         hg_deploy_log(mg, pl, "starting deployment %s", pl->deployment_id);
         hg_kill_point("manager.before_spawn");
-        rc = spawn(run, &err);
+        rc = hg_run_spawn(run, on_child_exit, &err);
         hg_kill_point("manager.after_spawn");
     }
     if (rc == 0) {
@@ -309,36 +254,101 @@ void hg_runner_kick(hg_mg_t *mg, hg_pl_t *pl)
 
 /* --- the end of a process ----------------------------------------------------------------------------------------- */
 
-/* The process is gone. how: what the kernel said, for a crash; details: JSON. */
+/* The next process is started after delay_ms; until then the pipeline is as before, but Unavailable. */
+static void restart_later(hg_run_t *run, const char *how, uint64_t delay_ms)
+{
+    hg_pl_t *pl = run->pl;
+    const hg_restarts_t *r = &pl->restarts;
+    let_go(run);
+    run->answered = run->suspend_sent = false;
+    run->misses = 0;
+    run->kill_us = 0;
+    run->restart_us = hg_mono_us() + (int64_t)delay_ms * 1000;
+    pl->has_num_errors = false;
+    if (pl->lc.res == HG_RES_PROVISIONED)
+        hg_pl_set_rt(pl, HG_RT_UNAVAILABLE);
+    else
+        pl->refresh_version++;
+    hg_mg_save(run->mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+    hg_log(HG_LOG_WARN, "manager", pl->def.name, "pipeline_restarts", "how=\"%s\" attempt=%u delay_ms=%" PRIu64, how,
+           r->attempts, delay_ms);
+    hg_deploy_log(run->mg, pl, "the process %s; it is started again in %" PRIu64 " ms (attempt %u)", how, delay_ms,
+                  r->attempts);
+    schedule(run, delay_ms);
+    wake_waiters(run);
+}
+
+/* The process is gone. how: what the kernel said, for a crash; details: members of a JSON object. */
 static void run_over(hg_run_t *run, const char *how, const char *details)
 {
     hg_mg_t *mg = run->mg;
     hg_pl_t *pl = hg_pl_retain(run->pl);
     bool wanted = pl->lc.res_desired == HG_RES_STOPPED;
     char *error = NULL;
+    uint64_t delay_ms = 0;
+    hg_restart_verdict_t verdict = HG_RESTART_UNWANTED;
     hg_exit_t ex;
     hg_deploy_read_exit(mg, pl, &ex);
-    if (ex.found) {
-        error = ex.error;
-        if (!error && !strcmp(ex.reason, "failed"))
-            error = hg_error_json("RuntimeError", "the pipeline failed without saying why; see its log", NULL);
-    } else if (!wanted) {
-        char msg[320];
-        snprintf(msg, sizeof msg, "The pipeline process %s; see the pipeline's log", how);
-        error = hg_error_json("PipelineProcessCrashed", msg, details);
+    if (ex.found && !ex.error && !strcmp(ex.reason, "failed"))
+        ex.error = hg_error_json("RuntimeError", "the pipeline failed without saying why; see its log", NULL);
+    hg_death_t death = { how, details, &ex };
+    unlink(run->socket);
+    if (!wanted && pl->lc.rt_desired != HG_RT_SUSPENDED) verdict = hg_death_judge(run, &death, &delay_ms);
+    if (verdict == HG_RESTART_DO) {
+        restart_later(run, how, delay_ms);
+        goto out;
     }
+    if (ex.error || (!ex.found && !wanted))
+        error = hg_death_error(run, &death, verdict == HG_RESTART_EXHAUSTED ? pl->restarts.attempts : 0);
     hg_log(error ? HG_LOG_ERROR : HG_LOG_INFO, "manager", pl->def.name, "pipeline_ended", "reason=%s how=\"%s\"",
            ex.found ? ex.reason
            : wanted ? "killed"
                     : "crashed",
            how);
     hg_deploy_log(mg, pl, "deployment %s is over: the process %s", pl->deployment_id, how);
-    unlink(run->socket);
+    if (ex.found && !error && pl->lc.rt_desired == HG_RT_SUSPENDED && !wanted) {
+        hg_pl_set_rt(pl, HG_RT_SUSPENDED);
+        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+    }
     run_free(run);
     to_stopped(mg, pl, error);
     hg_free(error);
     hg_runner_kick(mg, pl);
+out:
+    hg_free(ex.error);
     hg_pl_drop(pl);
+}
+
+/* The delay is over. */
+static void restart_now(hg_run_t *run)
+{
+    hg_pl_t *pl = run->pl;
+    hg_err_t err = HG_ERR_INIT;
+    run->restart_us = 0;
+    run->begun_us = hg_mono_us();
+    run->provision_us = run->begun_us + (int64_t)provisioning_timeout_us(pl);
+    pl->restarts.spawned_us = hg_now_us();
+    if (pl->lc.res == HG_RES_PROVISIONED)
+        hg_pl_set_rt(pl, HG_RT_INITIALIZING);
+    else
+        pl->refresh_version++;
+    hg_mg_save(run->mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+    int rc = hg_deploy_write(run->mg, pl, &err);
+    if (rc == 0) {
+        hg_deploy_log(run->mg, pl, "starting deployment %s again", pl->deployment_id);
+        hg_kill_point("manager.before_respawn");
+        rc = hg_run_spawn(run, on_child_exit, &err);
+        hg_kill_point("manager.after_respawn");
+    }
+    if (rc < 0) {
+        char how[560];
+        snprintf(how, sizeof how, "could not be started: %s", err.msg);
+        run_over(run, how, "");
+        return;
+    }
+    hg_log(HG_LOG_INFO, "manager", pl->def.name, "pipeline_restarted", "pid=%ld deployment=%s attempt=%u", run->pid,
+           pl->deployment_id, pl->restarts.attempts);
+    schedule(run, 1);
 }
 
 static void kill_process(hg_run_t *run)
@@ -398,6 +408,14 @@ static void begin_stopping(hg_run_t *run)
 void hg_runner_stop(hg_mg_t *mg, hg_pl_t *pl, hg_stop_t how)
 {
     hg_run_t *run = pl->run;
+    if (run && run->restart_us && how != HG_STOP_NOTHING) { /* nobody is there to be asked, or to be waited for */
+        hg_deploy_log(mg, pl, "stopped while it waited to be started again");
+        hg_pl_set_res_desired(pl, HG_RES_STOPPED);
+        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
+        run_free(run);
+        to_stopped(mg, pl, NULL);
+        return;
+    }
     switch (how) {
     case HG_STOP_NOTHING:
         return;
@@ -477,6 +495,7 @@ static bool take_status(hg_run_t *run, hg_str_t body)
         uint64_t errors = 0;
         ours = true;
         run->answered = true;
+        run->pl->restarts.next_us = 0;
         if (run->pl->lc.res != HG_RES_STOPPING) {
             take_runtime_status(run, rt > 0 ? (hg_rt_t)rt : HG_RT_UNAVAILABLE);
             if (hg_json_u64(hg_json_get(v, "num_errors"), &errors) == 0) take_num_errors(run, errors);
@@ -518,11 +537,11 @@ static bool missed(hg_run_t *run)
             pl->lc.res_desired == HG_RES_PROVISIONED) {
             /* The manager before us fell between writing its intention and the spawn. */
             hg_err_t err = HG_ERR_INIT;
-            if (hg_deploy_write(run->mg, pl, &err) == 0 && spawn(run, &err) == 0) return false;
-            run_over(run, err.msg, "{}");
+            if (hg_deploy_write(run->mg, pl, &err) == 0 && hg_run_spawn(run, on_child_exit, &err) == 0) return false;
+            run_over(run, err.msg, "");
             return true;
         }
-        run_over(run, "is gone; an earlier manager had started it, so how it ended is not known", "{}");
+        run_over(run, "is gone; an earlier manager had started it, so how it ended is not known", "");
         return true;
     }
     if (pl->lc.res == HG_RES_PROVISIONED && pl->lc.rt != HG_RT_UNAVAILABLE && run->misses >= UNAVAILABLE_MISSES) {
@@ -557,7 +576,15 @@ static void on_tick(uv_timer_t *t)
         kill_process(run);
         run->kill_us = now + STOP_GRACE_US;
     }
-    if (run->pl->lc.res == HG_RES_PROVISIONING && run->provision_us && now >= run->provision_us) {
+    if (run->restart_us) {
+        if (now < run->restart_us)
+            schedule(run, (uint64_t)(run->restart_us - now) / 1000 + 1);
+        else
+            restart_now(run);
+        return;
+    }
+    bool coming_up = run->pl->lc.res == HG_RES_PROVISIONING || run->pl->lc.rt == HG_RT_INITIALIZING;
+    if (coming_up && !run->answered && run->provision_us && now >= run->provision_us) {
         char *json = hg_error_json("PipelineProvisioningTimeout",
                                    "The pipeline process did not answer within its provisioning timeout", NULL);
         hg_pl_set_error(run->pl, json);
@@ -579,7 +606,7 @@ void hg_runner_refresh(hg_mg_t *mg, hg_pl_t *pl, void (*fn)(void *arg), void *ar
 {
     hg_run_t *run = pl->run;
     (void)mg;
-    if (!run) {
+    if (!run || run->restart_us) {
         if (fn) fn(arg);
         return;
     }
@@ -598,6 +625,11 @@ void hg_runner_refresh(hg_mg_t *mg, hg_pl_t *pl, void (*fn)(void *arg), void *ar
     }
 }
 
+bool hg_runner_waiting(const hg_pl_t *pl)
+{
+    return pl->run && pl->run->restart_us;
+}
+
 const char *hg_runner_socket(const hg_pl_t *pl)
 {
     return pl->run ? pl->run->socket : NULL;
@@ -607,7 +639,7 @@ const char *hg_runner_socket(const hg_pl_t *pl)
 
 void hg_runner_adopt(hg_mg_t *mg, hg_pl_t *pl)
 {
-    if (pl->lc.storage == HG_STORAGE_CLEARING) hg_runner_clear(mg, pl);
+    if (pl->lc.storage == HG_STORAGE_CLEARING) hg_files_clear(mg, pl);
     if (pl->lc.res == HG_RES_STOPPED) {
         hg_runner_kick(mg, pl);
         return;
@@ -619,79 +651,15 @@ void hg_runner_adopt(hg_mg_t *mg, hg_pl_t *pl)
         hg_runner_stop(mg, pl, HG_STOP_FORCE);
         return;
     }
+    /* A restart that was due, or begun: if its process is not there, the rest of the delay is waited for. */
+    if (pl->restarts.next_us && hg_deploy_lock_holder(mg, pl) == 0) {
+        int64_t left = pl->restarts.next_us - hg_now_us();
+        run->restart_us = run->begun_us + HG_MIN(HG_MAX(left, ADOPT_GRACE_US / 4), RESTART_LEFT_US);
+    }
     schedule(run, 0);
 }
 
 void hg_runner_close(hg_mg_t *mg)
 {
     HG_LIST_EACH(it, &mg->runs) run_free(HG_ENTRY(it, hg_run_t, link));
-}
-
-/* --- files -------------------------------------------------------------------------------------------------------- */
-
-typedef struct removal {
-    uv_work_t work;
-    hg_mg_t *mg;
-    hg_pl_t *pl;
-    char *path;
-    bool all; /* the directory itself and the log too */
-    hg_err_t err;
-    int rc;
-} removal_t;
-
-static void removal_work(uv_work_t *w)
-{
-    removal_t *rm = w->data;
-    rm->rc = hg_deploy_remove_tree(rm->path, rm->all ? NULL : HG_FILE_LOG, &rm->err);
-}
-
-static void removal_done(uv_work_t *w, int status)
-{
-    removal_t *rm = w->data;
-    hg_pl_t *pl = rm->pl;
-    (void)status;
-    if (rm->rc < 0)
-        hg_log(HG_LOG_ERROR, "manager", pl->def.name, "remove_failed", "path=\"%s\" error=\"%s\"", rm->path,
-               rm->err.msg);
-    if (!rm->all) {
-        pl->clearing = false;
-        if (!pl->gone && !rm->mg->closing) {
-            /* After a failure the storage is still in use, and clear can be tried again. */
-            pl->lc.storage = rm->rc < 0 ? HG_STORAGE_INUSE : HG_STORAGE_CLEARED;
-            pl->refresh_version++;
-            hg_mg_save(rm->mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
-        }
-    }
-    hg_pl_drop(pl);
-    hg_free(rm->path);
-    hg_free(rm);
-}
-
-static void remove_files(hg_mg_t *mg, hg_pl_t *pl, bool all)
-{
-    removal_t *rm = HG_NEW(removal_t);
-    rm->mg = mg;
-    rm->pl = hg_pl_retain(pl);
-    rm->path = hg_deploy_dir(mg, pl);
-    rm->all = all;
-    rm->work.data = rm;
-    uv_queue_work(mg->uv, &rm->work, removal_work, removal_done);
-}
-
-void hg_runner_clear(hg_mg_t *mg, hg_pl_t *pl)
-{
-    if (pl->clearing) return;
-    pl->clearing = true;
-    if (pl->lc.storage != HG_STORAGE_CLEARING) {
-        pl->lc.storage = HG_STORAGE_CLEARING;
-        hg_set_text(&pl->storage_details, NULL);
-        pl->refresh_version++;
-        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
-    }
-    remove_files(mg, pl, false);
-}
-
-void hg_runner_remove_files(hg_mg_t *mg, hg_pl_t *pl)
-{
-    remove_files(mg, pl, true);
 }

@@ -44,7 +44,7 @@ typedef enum {
 #define EVENT_COLUMNS                                                                                                  \
     "id, recorded_us, res, res_desired, rt, rt_desired, program_status, storage_status, rt_details, "                  \
     "deployment_error, "                                                                                               \
-    "storage_details"
+    "storage_details, res_details"
 
 static const char *const sql[ST_N] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -62,8 +62,8 @@ static const char *const sql[ST_N] = {
     [ST_INSERT_STATE] =
         "INSERT INTO pipeline_state(pipeline, refresh_version, program_status, program_since_us, deployment_error,"
         " storage_status, storage_details, deployment_id, initial, bootstrap_policy, silent, concurrent, res,"
-        " res_since_us, res_desired, res_desired_since_us, rt, rt_since_us, rt_desired, rt_desired_since_us)"
-        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)",
+        " res_since_us, res_desired, res_desired_since_us, rt, rt_since_us, rt_desired, rt_desired_since_us, restarts)"
+        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)",
     [ST_SAVE_DEF] =
         "UPDATE pipeline SET name=?2, description=?3, tags=?4, created_us=?5, platform_version=?6, version=?7,"
         " program_version=?8, program_code=?9, udf_rust=?10, udf_toml=?11, runtime_config=?12, program_config=?13"
@@ -75,8 +75,8 @@ static const char *const sql[ST_N] = {
         "UPDATE pipeline_state SET refresh_version=?2, program_status=?3, program_since_us=?4, deployment_error=?5,"
         " storage_status=?6, storage_details=?7, deployment_id=?8, initial=?9, bootstrap_policy=?10, silent=?11,"
         " concurrent=?12, res=?13, res_since_us=?14, res_desired=?15, res_desired_since_us=?16, rt=?17,"
-        " rt_since_us=?18, rt_desired=?19, rt_desired_since_us=?20 WHERE pipeline=?1",
-    [ST_EVENT] = "INSERT INTO event(pipeline, " EVENT_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
+        " rt_since_us=?18, rt_desired=?19, rt_desired_since_us=?20, restarts=?21 WHERE pipeline=?1",
+    [ST_EVENT] = "INSERT INTO event(pipeline, " EVENT_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
     [ST_EVENT_TRIM] = "DELETE FROM event WHERE pipeline=?1 AND seq <="
                       " (SELECT seq FROM event WHERE pipeline=?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
     [ST_DELETE] = "DELETE FROM pipeline WHERE id=?1",
@@ -86,7 +86,7 @@ static const char *const sql[ST_N] = {
         " program_info, sql_compilation, rust_compilation, system_error,"
         " refresh_version, program_status, program_since_us, deployment_error, storage_status, storage_details,"
         " deployment_id, initial, bootstrap_policy, silent, concurrent, res, res_since_us, res_desired,"
-        " res_desired_since_us, rt, rt_since_us, rt_desired, rt_desired_since_us"
+        " res_desired_since_us, rt, rt_since_us, rt_desired, rt_desired_since_us, restarts"
         " FROM pipeline p JOIN program_result r ON r.pipeline = p.id JOIN pipeline_state s ON s.pipeline = p.id"
         " ORDER BY p.id",
     [ST_EVENTS] = "SELECT " EVENT_COLUMNS " FROM event WHERE pipeline=?1 ORDER BY seq DESC",
@@ -304,7 +304,15 @@ static int put_state(hg_store_t *st, stmt_t which, const hg_pl_t *pl, hg_err_t *
     sqlite3_bind_int64(s, 18, pl->rt_since);
     bind_text(s, 19, hg_rt_names[lc->rt_desired]);
     sqlite3_bind_int64(s, 20, pl->rt_desired_since);
-    return run(st, s, "cannot store the state of the pipeline", err);
+    hg_buf_t b;
+    hg_jw_t w;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_jw_init(&w, &b);
+    hg_restarts_save(&w, &pl->restarts);
+    bind_text(s, 21, b.p);
+    int rc = run(st, s, "cannot store the state of the pipeline", err);
+    hg_buf_release(&b);
+    return rc;
 }
 
 static int put_event(hg_store_t *st, const hg_pl_t *pl, hg_err_t *err)
@@ -312,12 +320,15 @@ static int put_event(hg_store_t *st, const hg_pl_t *pl, hg_err_t *err)
     const hg_lc_t *lc = &pl->lc;
     sqlite3_stmt *s = get(st, ST_EVENT);
     char id[HG_UUID_CAP];
-    hg_buf_t details;
+    hg_buf_t details, res_details;
     hg_jw_t w;
     hg_uuid_v7(id);
     hg_buf_init(&details, HG_BUF_NOMAX);
     hg_jw_init(&w, &details);
     hg_pl_runtime_details(&w, pl);
+    hg_buf_init(&res_details, HG_BUF_NOMAX);
+    hg_jw_init(&w, &res_details);
+    hg_pl_resources_details(&w, pl);
     bind_text(s, 1, pl->id);
     bind_text(s, 2, id);
     sqlite3_bind_int64(s, 3, hg_now_us());
@@ -330,8 +341,10 @@ static int put_event(hg_store_t *st, const hg_pl_t *pl, hg_err_t *err)
     bind_text(s, 10, lc->rt == HG_RT_NONE ? NULL : details.p);
     bind_text(s, 11, pl->deployment_error);
     bind_text(s, 12, pl->storage_details);
+    bind_text(s, 13, pl->restarts.died_us ? res_details.p : NULL);
     int rc = run(st, s, "cannot store the event", err);
     hg_buf_release(&details);
+    hg_buf_release(&res_details);
     if (rc < 0) return rc;
     s = get(st, ST_EVENT_TRIM);
     bind_text(s, 1, pl->id);
@@ -437,6 +450,7 @@ static hg_pl_t *load_row(sqlite3_stmt *s)
     pl->rt_since = col_i64(&c);
     pl->lc.rt_desired = (hg_rt_t)col_enum(&c, hg_rt_names, HG_RT_N);
     pl->rt_desired_since = col_i64(&c);
+    hg_restarts_load(col_text(&c), &pl->restarts);
     return pl;
 }
 
@@ -495,6 +509,7 @@ static void on_event(void *arg, sqlite3_stmt *s)
     ev.rt_details = col_text(&c);
     ev.error = col_text(&c);
     ev.storage_details = col_text(&c);
+    ev.res_details = col_text(&c);
     x->fn(x->arg, &ev);
 }
 

@@ -24,7 +24,7 @@ typedef struct hg_event { /* text is borrowed for the call */
     const char *id;
     int64_t recorded_us;
     const char *res, *res_desired, *rt, *rt_desired, *prog, *storage;
-    const char *rt_details, *error, *storage_details; /* JSON or NULL */
+    const char *rt_details, *error, *storage_details, *res_details; /* JSON or NULL */
 } hg_event_t;
 
 typedef struct hg_apikey {

@@ -108,6 +108,22 @@ static int compile(process_t *x, hg_program_t **ret)
     return HG_ECOMPILE;
 }
 
+/* May the next process not meet this error? A program, a configuration or damaged state is the same then. */
+static bool may_pass(const hg_err_t *err)
+{
+    switch ((int)err->code) {
+    case HG_ENOMEM:
+    case HG_EIO:
+    case HG_ENET:
+    case HG_ETIMEOUT:
+    case HG_EAGAIN:
+    case HG_EBUSY:
+        return true;
+    default:
+        return err->retry;
+    }
+}
+
 static void put_exit(process_t *x, hg_jw_t *w)
 {
     const char *reason = x->err.code ? "failed" : x->suspended ? "suspended" : "stopped";
@@ -121,6 +137,7 @@ static void put_exit(process_t *x, hg_jw_t *w)
         hg_jw_obj(w);
         hg_jw_kstr(w, "message", x->err.msg);
         hg_jw_kstr(w, "error_code", hg_code_name(x->err.code));
+        hg_jw_kbool(w, "retry", may_pass(&x->err));
         hg_jw_key(w, "details");
         hg_jw_obj(w);
         if (x->err.pos.line) {

@@ -25,6 +25,10 @@ static const hg_opt_t g_tweaks[] = {
       .max = 1u << 20,
       .unit = "MiB",
       .doc = "Memory that sorting and grouping may take in one ad-hoc query." },
+    { .key = "restart",
+      .type = HG_OPT_JSON,
+      .at = offsetof(hg_runtime_config_t, restart),
+      .doc = "When the manager starts the pipeline's process again: docs/supervision.md." },
     { .key = NULL },
 };
 

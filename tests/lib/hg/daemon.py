@@ -102,6 +102,9 @@ class Daemon:
 
     # --- pipelines ---
     def create(self, name, program, runtime_config=None):
+        if "fault_tolerance" in (runtime_config or {}) and "dev_tweaks" not in runtime_config:
+            # what a test kills stays dead, unless the test is about supervision
+            runtime_config = {**runtime_config, "dev_tweaks": {"headgate": {"restart": "never"}}}
         self.ok("PUT", f"/v0/pipelines/{name}", json={
             "name": name, "program_code": program, "runtime_config": runtime_config or {}, "program_config": {}})
 

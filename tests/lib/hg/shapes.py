@@ -80,8 +80,10 @@ RUNTIME_CONFIG = {
     "clock_resolution_usecs": opt("u64"), "clock_timezone_offset": opt("str"), "pin_cpus": ["count"], "provisioning_timeout_secs": opt("u64"),
     "max_parallel_connector_init": opt("u64"), "init_containers": ANY, "checkpoint_during_suspend": "bool", "http_workers": opt("u64"),
     "io_workers": opt("u64"), "env": ("map", "str"), "dev_tweaks": "object", "logging": opt("str"), "pipeline_template_configmap": opt("object")}
+RESTARTS = {"restart": {"policy": {"never", "on_failure", "always"}, "attempts": "count", "max_attempts": opt("count"), "next_at": opt("time"),
+                        "last_exit_at": "time", "last_exit": ERROR}}
 _MORE = {"runtime_config": RUNTIME_CONFIG, "program_code": "str", "udf_rust": "str", "udf_toml": "str", "program_error": PROGRAM_ERROR,
-         "program_info": opt(PROGRAM_INFO), "deployment_resources_status_details": ANY}
+         "program_info": opt(PROGRAM_INFO), "deployment_resources_status_details": opt(RESTARTS)}
 ALL = {**STATUS, **_MORE}
 INFO = {k: v for k, v in ALL.items() if k not in ("bootstrap_policy", "silent_bootstrap", "concurrent_bootstrap")}
 WITH_CONNECTORS = {**STATUS, "connectors?": {"num_errors": "count"}}
@@ -113,7 +115,7 @@ STATS = {"global_metrics": GLOBAL_METRICS, "inputs": [INPUT], "outputs": [OUTPUT
          "checkpoint_activity": {"status": {"idle", "delayed", "in_progress"}}, "suspend_error": ANY, "permanent_checkpoint_errors": opt([ANY])}
 SAMPLE = {"t": "int", "r": "count", "m": "count", "s": "count"}
 EVENT = {"event_id": "uuid", "recorded_at": "time", "deployment_resources_status": RESOURCES, "deployment_has_error": "bool",
-         "deployment_resources_desired_status": {"Stopped", "Provisioned"}, "program_status": PROGRAM, "storage_status": STORAGE}
+         "deployment_resources_desired_status": {"Stopped", "Provisioned"}, "program_status": PROGRAM, "storage_status": STORAGE, "deployment_resources_status_details?": opt(RESTARTS)}
 CONFIG = {**{k: "str" for k in "posthog conceptualhq product_fruits version revision runtime_revision changelog_url build_source".split()},
           "edition": {"Enterprise", "Open source"},
           "build_info": {k: "str" for k in """build_timestamp build_cpu build_os cargo_dependencies cargo_features cargo_debug cargo_opt_level

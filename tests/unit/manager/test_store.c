@@ -139,6 +139,9 @@ static void test_round_trip(void **state)
     hg_pl_set_res(pl, HG_RES_PROVISIONED);
     hg_pl_set_rt(pl, HG_RT_PAUSED);
     hg_pl_set_rt_desired(pl, HG_RT_RUNNING);
+    pl->restarts =
+        (hg_restarts_t){ .attempts = 2, .spawned_us = 1, .next_us = pl->created_us, .died_us = pl->created_us };
+    hg_set_text(&pl->restarts.last, "{\"message\":\"gone\"}");
     assert_int_equal(hg_store_save(f->st, pl, HG_SAVE_DEF | HG_SAVE_PROGRAM | HG_SAVE_STATE | HG_SAVE_EVENT, &err), 0);
     reopen(f, &l);
     assert_same(pl, l.pl[0]);
