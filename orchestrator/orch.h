@@ -210,7 +210,9 @@ void hg_orch_json(const hg_orch_t *o, hg_jw_t *w, void (*extra)(void *arg, uint3
  * hg_orch_start. `changed(name)` tells that a connector's configuration differs from the saved one: it starts fresh.
  * HG_EPARSE on damage: nothing is changed. */
 void hg_orch_save(const hg_orch_t *o, hg_jw_t *w);
-/* The same for one connector alone: loaded after the whole, it replaces what that said about it. */
+/* The same for one connector alone, as a record between two saves: loaded after the whole, it replaces what that said
+ * about it. That it has ended, or was activated by labels, follows from data that has been read; it is read again from
+ * where the whole save was, so this is not part of the record (that it has *not* ended is: it is made to run again). */
 void hg_orch_save_one(const hg_orch_t *o, uint32_t conn, hg_jw_t *w);
 int hg_orch_load(hg_orch_t *o, const hg_json_t *saved, bool (*changed)(void *arg, hg_str_t name), void *arg,
                  hg_err_t *err);

@@ -150,36 +150,45 @@ static const char *saved_mark(const conn_t *c)
     return c->mark == MARK_DONE || c->mark == MARK_PERSISTING ? "done" : "wanted";
 }
 
-static void save_conn(const conn_t *c, hg_jw_t *w)
+static void put_fact(hg_jw_t *w, const char *key, bool v, bool keep)
+{
+    if (keep)
+        hg_jw_knull(w, key);
+    else
+        hg_jw_kbool(w, key, v);
+}
+
+/* alone: what follows from data that was read (ended, activated by labels) stays as the whole has it. */
+static void save_conn(const conn_t *c, bool alone, hg_jw_t *w)
 {
     hg_jw_key(w, c->name.p);
     hg_jw_obj(w);
     hg_jw_kstr(w, "user", g_word_names[c->word]);
-    hg_jw_kbool(w, "activated", c->activated);
-    hg_jw_kbool(w, "ended", c->finished);
+    put_fact(w, "activated", c->activated, alone && c->activated && c->word != WORD_START);
+    put_fact(w, "ended", c->finished, alone && c->finished);
     hg_jw_kstr(w, "mark", saved_mark(c));
     hg_jw_end_obj(w);
 }
 
-static void save_range(const hg_orch_t *o, uint32_t from, uint32_t to, hg_jw_t *w)
+static void save_range(const hg_orch_t *o, uint32_t from, uint32_t to, bool alone, hg_jw_t *w)
 {
     hg_jw_obj(w);
     hg_jw_ku64(w, "format", SAVE_FORMAT);
     hg_jw_key(w, "connectors");
     hg_jw_obj(w);
-    for (uint32_t i = from; i < to; i++) save_conn(&o->conns[i], w);
+    for (uint32_t i = from; i < to; i++) save_conn(&o->conns[i], alone, w);
     hg_jw_end_obj(w);
     hg_jw_end_obj(w);
 }
 
 void hg_orch_save(const hg_orch_t *o, hg_jw_t *w)
 {
-    save_range(o, 0, o->n, w);
+    save_range(o, 0, o->n, false, w);
 }
 
 void hg_orch_save_one(const hg_orch_t *o, uint32_t conn, hg_jw_t *w)
 {
-    save_range(o, conn, conn + 1, w);
+    save_range(o, conn, conn + 1, true, w);
 }
 
 static int find_name(const hg_json_t *v, const char *const *names)
@@ -190,9 +199,9 @@ static int find_name(const hg_json_t *v, const char *const *names)
     return -1;
 }
 
-static bool is_bool(const hg_json_t *v)
+static bool is_fact(const hg_json_t *v)
 {
-    return v && (v->kind == HG_J_TRUE || v->kind == HG_J_FALSE);
+    return v && (v->kind == HG_J_TRUE || v->kind == HG_J_FALSE || v->kind == HG_J_NULL);
 }
 
 /* Everything is checked before anything is changed. */
@@ -207,7 +216,7 @@ static int check_saved(const hg_json_t *saved, hg_err_t *err)
     if (!conns || conns->kind != HG_J_OBJECT) return hg_err_set(err, HG_EPARSE, "orchestrator state: no connectors");
     for (const hg_json_t *m = conns->child; m; m = m->next)
         if (m->kind != HG_J_OBJECT || find_name(hg_json_get(m, "user"), g_word_names) < 0 ||
-            !is_bool(hg_json_get(m, "activated")) || !is_bool(hg_json_get(m, "ended")) ||
+            !is_fact(hg_json_get(m, "activated")) || !is_fact(hg_json_get(m, "ended")) ||
             find_name(hg_json_get(m, "mark"), g_saved_marks) < 0)
             return hg_err_set(err, HG_EPARSE, "orchestrator state of '" HG_SF "' is damaged", HG_SA(m->key));
     return 0;
@@ -223,8 +232,8 @@ int hg_orch_load(hg_orch_t *o, const hg_json_t *saved, bool (*changed)(void *, h
         if (id == HG_STRMAP_NONE || (changed && changed(arg, m->key))) continue;
         conn_t *c = &o->conns[id];
         c->word = (word_t)find_name(hg_json_get(m, "user"), g_word_names);
-        c->activated = hg_json_bool(hg_json_get(m, "activated"), false) || !c->has_after;
-        c->ended = c->finished = hg_json_bool(hg_json_get(m, "ended"), false);
+        c->activated = hg_json_bool(hg_json_get(m, "activated"), c->activated) || !c->has_after;
+        c->ended = c->finished = hg_json_bool(hg_json_get(m, "ended"), c->ended);
         const char *mark = hg_json_str(hg_json_get(m, "mark"), "");
         if (c->mark == MARK_WANTED && strcmp(mark, "wanted") != 0) c->mark = mark[0] == 'd' ? MARK_DONE : MARK_NONE;
     }

@@ -144,6 +144,57 @@ static void orch_restart_keeps_the_users_start(void **state)
     kit_end(&k);
 }
 
+/* A record of one connector, written after the whole: it tells what was decided, not what was read meanwhile. */
+static void record_of(kit_t *k, const char *name, hg_buf_t *ret)
+{
+    hg_jw_t w;
+    hg_buf_init(ret, HG_BUF_NOMAX);
+    hg_jw_init(&w, ret);
+    hg_orch_save_one(k->o, hg_orch_find(k->o, hg_strz(name)), &w);
+    assert_int_equal(w.rc, 0);
+}
+
+static void orch_a_record_does_not_end_what_is_read_again(void **state)
+{
+    (void)state;
+    kit_t k;
+    hg_buf_t hist, live;
+    hg_err_t err;
+    KIT_NEW(&k, "hist x", "live > x");
+    kit_start(&k);
+    kit_feed(&k, "run;opened hist;opened live");
+    const char *whole = saved_text(&k);
+    kit_feed(&k, "ended hist;hold hist;hold live");
+    record_of(&k, "hist", &hist);
+    record_of(&k, "live", &live);
+    hg_orch_free(k.o);
+    k.o = hg_orch_new(k.conns, k.n);
+    assert_int_equal(load(&k, whole, NULL, &err), 0);
+    assert_int_equal(load(&k, hist.p, NULL, &err), 0);
+    assert_int_equal(load(&k, live.p, NULL, &err), 0);
+    REASON(&k, "hist", "user"); /* and not ended: the whole has it at an earlier place */
+    REASON(&k, "live", "user");
+    kit_feed(&k, "run");
+    START(&k, "open:hist open:live");
+    kit_feed(&k, "opened hist;opened live;start hist;ended hist");
+    REASON(&k, "hist", "ended");
+    hg_buf_release(&hist);
+    hg_buf_release(&live);
+
+    /* the same when the whole has it as ended, and it is made to run again */
+    whole = saved_text(&k);
+    kit_feed(&k, "rerun hist");
+    record_of(&k, "hist", &hist);
+    hg_orch_free(k.o);
+    k.o = hg_orch_new(k.conns, k.n);
+    assert_int_equal(load(&k, whole, NULL, &err), 0);
+    REASON(&k, "hist", "ended");
+    assert_int_equal(load(&k, hist.p, NULL, &err), 0);
+    REASON(&k, "hist", "running");
+    hg_buf_release(&hist);
+    kit_end(&k);
+}
+
 static void orch_changed_connectors_start_fresh(void **state)
 {
     (void)state;
@@ -314,6 +365,7 @@ int main(void)
         cmocka_unit_test(orch_restart_keeps_what_the_user_gave_up),
         cmocka_unit_test(orch_restart_tries_a_failed_one_again),
         cmocka_unit_test(orch_restart_keeps_the_users_start),
+        cmocka_unit_test(orch_a_record_does_not_end_what_is_read_again),
         cmocka_unit_test(orch_changed_connectors_start_fresh),
         cmocka_unit_test(orch_names_gone_and_new),
         cmocka_unit_test(orch_state_of_another_config_is_harmless),
