@@ -23,11 +23,13 @@ typedef struct slot { /* one endpoint */
     ckpt_t *k;
     endpoint_t *ep;
     uint64_t processed;
-    bool waiting;    /* for the answer */
-    bool unanswered; /* the host still holds a pointer to this */
-    bool owes;       /* output: it took too long, its batches go into the checkpoint */
-    hg_buf_t owed;   /* description of their file */
-    hg_buf_t state;  /* JSON: input: position; output: what hg_output_restore takes. Empty: none */
+    hg_input_counters_t *counters; /* input */
+    bool snapshot_owed;            /* output: its first content was not with the sink when the cut was taken */
+    bool waiting;                  /* for the answer */
+    bool unanswered;               /* the host still holds a pointer to this */
+    bool owes;                     /* output: it took too long, its batches go into the checkpoint */
+    hg_buf_t owed;                 /* description of their file */
+    hg_buf_t state;                /* JSON: input: position; output: what hg_output_restore takes. Empty: none */
 } slot_t;
 
 struct ckpt {
@@ -42,6 +44,7 @@ struct ckpt {
     uint32_t unanswered;
     bool writing, over;
     uint64_t processed_records, processed_bytes, inserted_records;
+    uint64_t completed_step, completed_records; /* what every output has had when all had answered */
     atomic_bool cancel;
     hg_cut_stats_t stats;
     hg_buf_t stores, manifest;
@@ -56,7 +59,8 @@ static void maybe_write(ckpt_t *k);
 static void ckpt_maybe_free(ckpt_t *k)
 {
     if (!k->over || k->unanswered) return;
-    for (uint32_t i = 0; i < k->n_ins; i++) hg_buf_release(&k->ins[i].state);
+    for (uint32_t i = 0; i < k->n_ins; i++)
+        hg_buf_release(&k->ins[i].state), hg_input_counters_free(k->ins[i].counters);
     for (uint32_t i = 0; i < k->n_outs; i++) hg_buf_release(&k->outs[i].state), hg_buf_release(&k->outs[i].owed);
     hg_free(k->ins);
     hg_free(k->outs);
@@ -94,7 +98,10 @@ static void put_endpoint(hg_jw_t *w, const slot_t *s)
     if (ep->input) {
         hg_jw_ku64(w, "processed_records", s->processed);
         put_state(w, "position", &s->state);
+        hg_jw_key(w, "counters");
+        hg_input_counters_json(s->counters, w);
     } else {
+        hg_jw_kbool(w, "snapshot_sent", !s->snapshot_owed || !s->owes);
         put_state(w, "state", &s->state);
         put_state(w, "owed", &s->owed);
     }
@@ -137,6 +144,8 @@ static void put_manifest(ckpt_t *k, hg_jw_t *w)
     hg_jw_ku64(w, "processed_records", k->processed_records);
     hg_jw_ku64(w, "processed_bytes", k->processed_bytes);
     hg_jw_ku64(w, "inserted_records", k->inserted_records);
+    hg_jw_ku64(w, "completed_step", k->completed_step);
+    hg_jw_ku64(w, "completed_records", k->completed_records);
     put_relations(w, d);
     put_state(w, "orchestrator", &k->orch);
     hg_jw_key(w, "inputs");
@@ -166,6 +175,12 @@ int hg_checkpoint_files(void *arg, const hg_json_t *manifest, void (*keep)(void 
     return stores && stores->kind == HG_J_OBJECT ? hg_state_files(stores, keep, keep_arg, err) : 0;
 }
 
+static int forget(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err)
+{
+    (void)arg, (void)step, (void)d, (void)err;
+    return 0;
+}
+
 static int write_owed(ckpt_t *k)
 {
     int rc = 0;
@@ -175,7 +190,10 @@ static int write_owed(ckpt_t *k)
         if (!s->owes) continue;
         hg_jw_init(&state, &s->state);
         hg_jw_init(&w, &s->owed);
-        rc = hg_owed_write(s->ep, hg_storage_dir(k->d->storage), k->number, k->step, &state, &w, &k->err);
+        if (s->snapshot_owed) /* it will start afresh: only its counters are wanted */
+            rc = hg_output_owed(s->ep->out, k->step, forget, NULL, &state, &k->err);
+        else
+            rc = hg_owed_write(s->ep, hg_storage_dir(k->d->storage), k->number, k->step, &state, &w, &k->err);
         if (rc < 0) hg_err_wrap(&k->err, "connector %s", s->ep->name);
     }
     return rc;
@@ -270,10 +288,23 @@ static void write_done(void *arg)
 
 /* --- gathering: control loop --- */
 
+/* An output that owes something has not completed the step of the cut. */
+static void note_completed(ckpt_t *k)
+{
+    hg_pipeline_t *p = k->d->p;
+    pthread_mutex_lock(&p->lock);
+    hg_marks_settle(p);
+    bool all = p->completed_step >= k->step;
+    k->completed_step = all ? k->step : p->completed_step;
+    k->completed_records = all ? k->processed_records : p->completed_records;
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void maybe_write(ckpt_t *k)
 {
     if (k->waiting || k->writing) return;
     k->writing = true;
+    note_completed(k);
     uv_timer_stop(&k->d->timer);
     hg_pool_submit(k->d->disk, write_work, write_done, k->d->p->control, k);
 }
@@ -288,6 +319,7 @@ static void slot_answer(void *arg, hg_str_t state)
         return;
     }
     s->waiting = false;
+    if (!s->ep->input && state.n == 0) s->owes = true; /* it has failed: write_owed() asks where */
     if (hg_buf_addstr(&s->state, state) < 0) {
         hg_buf_clear(&s->state);
         if (s->k->err.code == HG_OK) hg_err_set(&s->k->err, HG_ETOOBIG, "the position of %s is too large", s->ep->name);
@@ -296,13 +328,15 @@ static void slot_answer(void *arg, hg_str_t state)
     maybe_write(s->k);
 }
 
-/* Outputs that have not delivered by now owe what they have; inputs always answer. */
+/* Outputs that have not delivered by now owe what they have; inputs always answer. With exactly_once a first content
+ * that the sink may or may not have got cannot be sent again, so that is waited for. */
 static void patience_over(uv_timer_t *t)
 {
     ckpt_t *k = ((hg_durable_t *)t->data)->ck;
     if (!k || k->writing) return;
     for (uint32_t i = 0; i < k->n_outs; i++) {
-        if (!k->outs[i].waiting) continue;
+        bool must = k->outs[i].snapshot_owed && k->d->p->cfg.ft == HG_FT_EXACTLY_ONCE;
+        if (!k->outs[i].waiting || must) continue;
         k->outs[i].waiting = false;
         k->outs[i].owes = true;
         k->waiting--;
@@ -343,9 +377,14 @@ static void cut_on_circuit(hg_pipeline_t *p, void *arg)
         slot_t *s = &k->ins[k->n_ins++];
         slot_init(k, s, p->inputs[i]);
         s->processed = atomic_load(&s->ep->processed);
+        if (s->ep->spec) s->counters = hg_input_counters(s->ep->in);
     }
     for (uint32_t i = 0; i < p->n_outputs; i++)
-        if (p->outputs[i]->out && !p->outputs[i]->tap) slot_init(k, &k->outs[k->n_outs++], p->outputs[i]);
+        if (p->outputs[i]->out && !p->outputs[i]->tap) {
+            slot_t *s = &k->outs[k->n_outs++];
+            slot_init(k, s, p->outputs[i]);
+            s->snapshot_owed = hg_sink_snapshot_owed(p, s->ep->out);
+        }
     /* Answers come on the control loop; until cut_taken has run there, one more is counted as missing. */
     k->waiting += k->n_ins + k->n_outs;
     k->unanswered = k->n_ins + k->n_outs;

@@ -131,6 +131,7 @@ static int do_step(hg_pipeline_t *p, const hg_step_input_t *in, uint32_t n_in, h
     hg_step_t step = { .number = atomic_load(&p->steps) + 1, .now_us = hg_now_us(), .mode = HG_MODE_INCREMENTAL };
     hg_step_output_t out = { .deltas = p->deltas };
     int64_t t0 = hg_mono_us();
+    hg_snapshots_begin(p); /* with the state before this step */
     int rc = hg_circuit_step(p->circuit, &step, in, n_in, p->want, &out, err);
     atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
     if (rc < 0) return rc;

@@ -142,7 +142,7 @@ static uint32_t view_inputs(hg_pipeline_t *p, series_t *s)
         endpoint_t *ep = p->inputs[i];
         hg_input_stats_t st;
         if (!ep->in) continue;
-        hg_endpoint_input_stats(ep, &st);
+        hg_input_get_stats(ep->in, &st);
         s[n++] = (series_t){ ep->name, .v.in = { st.total_records, st.total_bytes, st.buffered_records,
                                                  st.buffered_bytes, st.num_transport_errors, st.num_parse_errors,
                                                  !atomic_load(&ep->paused), st.barrier, st.end_of_input } };

@@ -269,12 +269,13 @@ static void reopen_at(void *arg, hg_str_t position)
     int rc = p->life == ST_RUNNING ? hg_input_new(p->host, ep->spec, ep->id, &env, &in, &err) : HG_ECLOSED;
     if (rc == 0) rc = restore_position(in, position, &err);
     if (rc == 0) {
-        hg_input_stats_t s = { 0 };
-        if (r->old) hg_input_get_stats(r->old, &s);
+        if (r->old) { /* what it has counted beyond its position was dropped and will be read again */
+            hg_input_counters_t *c = hg_input_counters(r->old);
+            hg_input_go_on(in, c);
+            hg_input_counters_free(c);
+        }
         pthread_mutex_lock(&p->lock);
         ep->in = in;
-        ep->base_records = atomic_load(&ep->processed); /* the rest was dropped and will be read again */
-        ep->base_bytes += s.processed_bytes;
         pthread_mutex_unlock(&p->lock);
         hg_input_free(r->old);
         ep->closed = ep->closing = false;

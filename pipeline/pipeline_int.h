@@ -40,8 +40,6 @@ typedef struct endpoint {
     int64_t since_us;           /* outputs: the user's last word, 0 = none yet; control loop */
     _Atomic int reason;         /* hg_orch_reason_t */
     _Atomic uint64_t processed; /* records in finished steps: circuit thread writes */
-    /* What instances before this one (a failed connector that was started again) brought; under lock. */
-    uint64_t base_records, base_bytes;
     /* Completion: after step marks[i].step, marks[i].count records of this endpoint were processed. Not yet completed
      * steps only. */
     struct mark *marks;
@@ -65,6 +63,7 @@ typedef struct sink {
     uint32_t relation;
     hg_output_t *out;
     hg_snap_t *snap; /* initial content that is still to be pushed, or NULL */
+    bool snap_asked; /* to begin before the next step */
     uint64_t cursor;
     bool lossy; /* the subscriber holds up nobody */
 } sink_t;
@@ -101,6 +100,7 @@ struct hg_pipeline {
     mark_t *marks;                         /* step → processed records, not yet completed steps */
     uint32_t n_marks, cap_marks;
     uint64_t completed_step, completed_records;
+    uint64_t gone_records, gone_bytes; /* of inputs of earlier runs that are no more; constant */
 
     /* circuit thread */
     bool broken; /* a step failed: there are no more */
@@ -142,6 +142,11 @@ void hg_circuit_later(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), voi
 /* snapshot.c: circuit thread */
 /* Behind hg_circuit_attach of the same output: it gets the relation's content first. */
 void hg_sink_snapshot_begin(hg_pipeline_t *p, hg_output_t *out, bool backpressure);
+/* Before the circuit's thread runs: a configured output begins with the relation's content. */
+void hg_sink_snapshot_ask(hg_pipeline_t *p, const hg_output_t *out);
+void hg_snapshots_begin(hg_pipeline_t *p); /* those that were asked for, with the state as it is now */
+/* Is there a first content that the output's sink has not confirmed as a whole? */
+bool hg_sink_snapshot_owed(const hg_pipeline_t *p, const hg_output_t *out);
 void hg_sink_snapshot_drop(sink_t *s);
 int hg_snapshots_feed(hg_pipeline_t *p, hg_err_t *err); /* as far as the outputs have room */
 int hg_sink_snapshot_finish(hg_pipeline_t *p, sink_t *s, hg_err_t *err);
@@ -154,7 +159,6 @@ endpoint_t *hg_pipeline_add_endpoint(hg_pipeline_t *p, bool input, const char *n
 /* A change stream of a request: it gets the slot of one that is gone, if there is one. */
 uint32_t hg_pipeline_tap_slot(const hg_pipeline_t *p);                                  /* control loop */
 endpoint_t *hg_pipeline_add_tap(hg_pipeline_t *p, const char *name, uint32_t relation); /* control loop */
-void hg_endpoint_input_stats(const endpoint_t *ep, hg_input_stats_t *ret);              /* under lock */
 void hg_pipeline_fail(hg_pipeline_t *p, const hg_err_t *err);        /* any thread: evaluation error */
 int hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t sql_name); /* SQL identifier → index, or -1; any thread */
 void hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_env_t *ret);

@@ -65,21 +65,25 @@ static bool get_u64(const hg_json_t *obj, const char *key, uint64_t *ret)
 
 static int take_head(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
 {
-    uint64_t format, step, records, bytes, inserted;
+    uint64_t format, step, records, bytes, inserted, done_step, done_records;
     if (!get_u64(m, "format", &format) || format != HG_STORAGE_FORMAT)
         return bad(p, err, "its format is unknown to this program");
     if (!get_hex(m, "hash_key_0", &p->hashkey.k0) || !get_hex(m, "hash_key_1", &p->hashkey.k1))
         return bad(p, err, "it has no hash key");
     if (!get_u64(m, "step", &step) || !get_u64(m, "processed_records", &records) ||
         !get_u64(m, "processed_bytes", &bytes) || !get_u64(m, "inserted_records", &inserted) ||
+        !get_u64(m, "completed_step", &done_step) || !get_u64(m, "completed_records", &done_records) ||
         hg_json_i64(hg_json_get(m, "initial_start_us"), &p->durable->initial_start_us) < 0)
         return bad(p, err, "its step or its counters are missing");
     atomic_store(&p->steps, step);
     atomic_store(&p->processed_records, records);
     atomic_store(&p->processed_bytes, bytes);
     atomic_store(&p->inserted_records, inserted);
-    p->completed_step = step;
-    p->completed_records = records;
+    if (inserted > records || done_step > step || done_records > records)
+        return bad(p, err, "its counters contradict each other");
+    p->completed_step = done_step;
+    p->completed_records = done_records;
+    if (done_step < step) hg_marks_step(p, step, records); /* once the outputs have what they owe */
     return 0;
 }
 
@@ -219,11 +223,39 @@ static int read_log(void *arg, const char *path, uint64_t number, hg_err_t *err)
     return hg_events_read(arg, path, err);
 }
 
+/* Records of inputs that are no more, or start afresh, stay in the totals. */
+static void keep_totals(hg_pipeline_t *p)
+{
+    p->gone_records = atomic_load(&p->processed_records) - atomic_load(&p->inserted_records);
+    p->gone_bytes = atomic_load(&p->processed_bytes);
+    for (uint32_t i = 0; i < p->n_inputs; i++) {
+        hg_input_stats_t s;
+        hg_input_get_stats(p->inputs[i]->in, &s);
+        p->gone_records -= HG_MIN(s.total_records, p->gone_records);
+        p->gone_bytes -= HG_MIN(s.total_bytes, p->gone_bytes);
+    }
+}
+
+static int take_counters(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *saved, hg_err_t *err)
+{
+    uint64_t records;
+    if (!get_u64(saved, "processed_records", &records)) return bad(p, err, "a connector's counters are missing");
+    atomic_store(&ep->processed, records);
+    return hg_input_restore_counters(ep->in, hg_json_get(saved, "counters"), err);
+}
+
+/* What the host refuses in a manifest is damage. */
+static int damaged(hg_pipeline_t *p, const endpoint_t *ep, hg_err_t *err)
+{
+    if (err->code == HG_EPARSE) err->code = HG_EDAMAGED;
+    hg_err_wrap(err, "checkpoint %" PRIu64 ", connector %s", p->durable->number, ep->name);
+    return err->code;
+}
+
 static int take_inputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
 {
     for (uint32_t i = 0; m && i < p->n_inputs; i++) {
         endpoint_t *ep = p->inputs[i];
-        uint64_t records = 0;
         const hg_json_t *saved = saved_endpoint(p, ep, hg_json_get(m, "inputs"));
         ep->fresh = !saved;
         if (!saved) {
@@ -231,27 +263,38 @@ static int take_inputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
             continue;
         }
         ep->saved_position = hg_json_get(saved, "position");
-        if (!get_u64(saved, "processed_records", &records)) return bad(p, err, "a connector's counters are missing");
-        atomic_store(&ep->processed, records);
-        ep->base_records = records;
+        if (take_counters(p, ep, saved, err) < 0) return damaged(p, ep, err);
     }
+    if (m) keep_totals(p);
     return 0;
+}
+
+/* An output goes on where its sink was, unless it changed, or its first batch (send_snapshot) was not whole at the cut:
+ * then it starts afresh, and only its counters go on. */
+static int restore_output(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *list, hg_err_t *err)
+{
+    const hg_json_t *saved = saved_endpoint(p, ep, list), *named = find_named(list, hg_strz(ep->name));
+    const hg_json_t *state = hg_json_get(named, "state"), *owed = hg_json_get(saved, "owed");
+    bool has_state = state && state->kind == HG_J_OBJECT;
+    ep->fresh = !saved || !has_state || !hg_json_bool(hg_json_get(saved, "snapshot_sent"), false);
+    if (ep->fresh) {
+        hg_log(HG_LOG_INFO, "connector", ep->name, "resume", "\"new or changed: it starts as configured\"");
+        return has_state ? hg_output_restore_counters(ep->out, state, err) : 0;
+    }
+    int rc = hg_output_restore(ep->out, state, err);
+    if (rc == 0 && owed && owed->kind == HG_J_OBJECT)
+        rc = hg_owed_read(ep, hg_storage_dir(p->durable->storage), owed, err);
+    return rc;
 }
 
 static int restore_outputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
 {
-    int rc = 0;
-    for (uint32_t i = 0; m && i < p->n_outputs && rc == 0; i++) {
+    for (uint32_t i = 0; m && i < p->n_outputs; i++) {
         endpoint_t *ep = p->outputs[i];
-        const hg_json_t *saved = saved_endpoint(p, ep, hg_json_get(m, "outputs"));
-        const hg_json_t *state = hg_json_get(saved, "state");
-        if (state && state->kind == HG_J_OBJECT) rc = hg_output_restore(ep->out, state, err);
-        const hg_json_t *owed = hg_json_get(saved, "owed");
-        if (rc == 0 && owed && owed->kind == HG_J_OBJECT)
-            rc = hg_owed_read(ep, hg_storage_dir(p->durable->storage), owed, err);
-        if (rc < 0) hg_err_wrap(err, "checkpoint %" PRIu64 ", connector %s", p->durable->number, ep->name);
+        if (restore_output(p, ep, hg_json_get(m, "outputs"), err) < 0) return damaged(p, ep, err);
+        if (ep->fresh && ep->spec->send_snapshot) hg_sink_snapshot_ask(p, ep->out);
     }
-    return rc;
+    return 0;
 }
 
 int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)

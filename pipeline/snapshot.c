@@ -1,9 +1,13 @@
-/* snapshot.c: the initial content of a change stream (send_snapshot): the whole relation as it stood between two steps,
- * then the changes of every later step: no gap, no repetition. Circuit thread.
+/* snapshot.c: the initial content of a change stream or of an output (send_snapshot): the whole relation as it stood
+ * between two steps, then the changes of every later step: no gap, no repetition. Circuit thread.
  *
  * The snapshot is read in parts as the subscriber takes them, so memory stays flat. One with back-pressure holds up
  * the steps until it has the whole of it. One without holds up nobody: if a step comes first, the rest of the
  * snapshot is queued before that step's changes.
+ *
+ * A configured output begins with one if it is fresh in a pipeline that is resumed (one that begins empty has nothing
+ * to send). All of it is one batch: the sink has it whole or not at all, and only what it has confirmed counts as sent
+ * in a checkpoint.
  */
 #include "base/hg.h"
 #include "pipeline/pipeline_int.h"
@@ -14,6 +18,35 @@ void hg_sink_snapshot_drop(sink_t *s)
 {
     hg_snap_drop(s->snap);
     s->snap = NULL;
+}
+
+static sink_t *find_sink(const hg_pipeline_t *p, const hg_output_t *out)
+{
+    for (uint32_t i = 0; i < p->n_sinks; i++)
+        if (p->sinks[i].out == out) return &p->sinks[i];
+    return NULL;
+}
+
+void hg_sink_snapshot_ask(hg_pipeline_t *p, const hg_output_t *out)
+{
+    find_sink(p, out)->snap_asked = true;
+}
+
+bool hg_sink_snapshot_owed(const hg_pipeline_t *p, const hg_output_t *out)
+{
+    const sink_t *s = find_sink(p, out);
+    return (s && (s->snap_asked || s->snap)) || hg_output_snapshot_owed(out);
+}
+
+void hg_snapshots_begin(hg_pipeline_t *p)
+{
+    for (uint32_t i = 0; i < p->n_sinks; i++) {
+        sink_t *s = &p->sinks[i];
+        if (!s->snap_asked) continue;
+        s->snap_asked = false;
+        s->snap = hg_circuit_snap(p->circuit, s->relation);
+        s->cursor = 0;
+    }
 }
 
 void hg_sink_snapshot_begin(hg_pipeline_t *p, hg_output_t *out, bool backpressure)
@@ -34,6 +67,7 @@ static int push_part(hg_pipeline_t *p, sink_t *s, hg_err_t *err)
     if (rc < 0) return rc;
     if (!part) {
         hg_sink_snapshot_drop(s);
+        hg_output_end_snapshot(s->out, atomic_load(&p->steps), atomic_load(&p->processed_records));
         return 0;
     }
     rc = hg_delta_add(&d, part); /* takes the part over, also when it fails */
@@ -53,6 +87,7 @@ static bool room(const sink_t *s)
 int hg_snapshots_feed(hg_pipeline_t *p, hg_err_t *err)
 {
     int rc = 0;
+    hg_snapshots_begin(p);
     for (uint32_t i = 0; i < p->n_sinks && rc == 0; i++)
         while (rc == 0 && p->sinks[i].snap && room(&p->sinks[i])) rc = push_part(p, &p->sinks[i], err);
     return rc;

@@ -3,14 +3,7 @@
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "pipeline/pipeline_int.h"
-
-void hg_endpoint_input_stats(const endpoint_t *ep, hg_input_stats_t *ret)
-{
-    hg_input_get_stats(ep->in, ret);
-    ret->total_records += ep->base_records;
-    ret->total_bytes += ep->base_bytes;
-}
+#include "pipeline/durable_int.h"
 
 /* Completed is what every output has delivered; a record that no step took yet is neither. */
 void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
@@ -28,7 +21,7 @@ void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
     for (uint32_t i = 0; i < p->n_inputs; i++) {
         hg_input_stats_t s;
         if (!p->inputs[i]->in) continue;
-        hg_endpoint_input_stats(p->inputs[i], &s);
+        hg_input_get_stats(p->inputs[i]->in, &s);
         t.input_records += s.total_records;
         t.input_bytes += s.total_bytes;
         t.buffered_records += s.buffered_records;
@@ -44,7 +37,8 @@ void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
         if (!p->outputs[i]->tap) t.output_records += s.transmitted_records;
     }
     pthread_mutex_unlock(&p->lock);
-    t.input_records += inserted;
+    t.input_records += inserted + p->gone_records;
+    t.input_bytes += p->gone_bytes;
     /* The counters of different threads are read one after the other: keep completed <= processed <= input. */
     if (t.input_records < t.processed_records) t.input_records = t.processed_records;
     uint64_t since = atomic_load(&p->stall_since_us);
@@ -99,7 +93,7 @@ static void put_globals(hg_pipeline_t *p, hg_jw_t *w)
     hg_jw_ki64(w, "uptime_msecs", HG_MAX((now - p->start_us) / 1000, 1));
     hg_jw_ki64(w, "start_time", p->start_us / 1000000);
     hg_jw_kstr(w, "incarnation_uuid", p->incarnation);
-    hg_jw_ki64(w, "initial_start_time", p->start_us / 1000000);
+    hg_jw_ki64(w, "initial_start_time", (p->durable ? p->durable->initial_start_us : p->start_us) / 1000000);
     hg_jw_ku64(w, "storage_bytes", 0);
     hg_jw_ku64(w, "storage_mb_secs", 0);
     hg_jw_ku64(w, "runtime_elapsed_msecs", atomic_load(&p->circuit_busy_us) / 1000);
@@ -143,7 +137,7 @@ static void put_health(hg_jw_t *w, bool unhealthy, const char *health)
 static void put_input(endpoint_t *ep, bool errors, hg_jw_t *w)
 {
     hg_input_stats_t s;
-    hg_endpoint_input_stats(ep, &s);
+    hg_input_get_stats(ep->in, &s);
     put_head(ep, w);
     hg_jw_key(w, "metrics");
     hg_jw_obj(w);

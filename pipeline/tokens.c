@@ -111,7 +111,7 @@ int hg_pipeline_token(hg_pipeline_t *p, hg_str_t endpoint, hg_buf_t *out, hg_err
         pthread_mutex_unlock(&p->lock);
         return hg_err_set(err, HG_EUNKNOWNINPUT, "unknown input endpoint name '" HG_SF "'", HG_SA(endpoint));
     }
-    hg_endpoint_input_stats(ep, &s);
+    hg_input_get_stats(ep->in, &s);
     hg_buf_t json;
     hg_jw_t w;
     hg_buf_init(&json, 4096);

@@ -116,10 +116,8 @@ static int encode_piece(hg_output_t *out, hg_err_t *err)
     return 0;
 }
 
-static void end_item(hg_output_t *out)
+static void append_end(hg_output_t *out, const hg_outitem_t *it)
 {
-    hg_outitem_t *it = out->item;
-    seal_messages(out);
     hg_outblock_t *b = block_new(out);
     b->end = true;
     b->wrote = out->wrote;
@@ -127,8 +125,19 @@ static void end_item(hg_output_t *out)
     b->seq = it->seq;
     b->processed = it->processed;
     b->steps = it->steps;
+    pthread_mutex_lock(&out->mu);
+    b->encode_errors = out->n_encode_errors;
+    pthread_mutex_unlock(&out->mu);
     out->wrote = false;
     append_block(out, b);
+}
+
+static void end_item(hg_output_t *out)
+{
+    hg_outitem_t *it = out->item;
+    seal_messages(out);
+    out->goes_on = it->more;
+    if (!it->more) append_end(out, it);
     out->item = NULL;
     out->slicer.delta = NULL;
     hg_output_uncharge(out, it);
@@ -139,7 +148,8 @@ static void begin_item(hg_output_t *out, hg_outitem_t *it)
 {
     uint64_t row = it->records ? it->mem / it->records + 1 : 1;
     out->item = it;
-    out->wrote = false;
+    if (!out->goes_on) out->wrote = false;
+    out->goes_on = false;
     out->slice_rows = (uint32_t)HG_MAX(HG_MIN(HG_OUT_BLOCK / row, (uint64_t)HG_OUT_SLICE_ROWS), (uint64_t)1);
     if (!it->delta.n) return;
     if (!out->format) { /* takes deltas for nothing: only counted */

@@ -76,6 +76,18 @@ void hg_input_save(hg_input_t *in, void (*done)(void *arg, hg_str_t position), v
 /* Tell the transport that this position (as saved) is durable. */
 void hg_input_commit(hg_input_t *in, hg_str_t position);
 
+/* --- counters over a restart ---
+ * Any thread; from the circuit thread between two steps they belong to the same cut as hg_input_save: records, bytes, parse errors
+ * (with their texts) and events of the chunks that are done, and the transport's errors so far. Cheap. Caller frees. */
+typedef struct hg_input_counters hg_input_counters_t;
+hg_input_counters_t *hg_input_counters(hg_input_t *in);
+void hg_input_counters_json(const hg_input_counters_t *c, hg_jw_t *w); /* one object */
+void hg_input_counters_free(hg_input_counters_t *c);
+/* Control loop, before hg_input_open, or instead of it: all counters, and whether it has ended, go on from there. HG_EPARSE: the
+ * input is as it was. */
+int  hg_input_restore_counters(hg_input_t *in, const hg_json_t *counters, hg_err_t *err);
+void hg_input_go_on(hg_input_t *in, const hg_input_counters_t *c); /* the same, without JSON between */
+
 /* What kinds of promise this endpoint can keep: REPLAY → exactly once; save and restore → at least once. */
 typedef enum { HG_FT_NONE, HG_FT_AT_LEAST_ONCE, HG_FT_EXACTLY_ONCE } hg_ft_t;
 hg_ft_t hg_input_ft(const hg_input_type_t *type);
@@ -117,8 +129,11 @@ void hg_output_save(hg_output_t *out, uint64_t step, void (*done)(void *arg, hg_
  * output owes nothing: its state is where it failed. HG_EUNSUPPORTED without keep_owed, unless all is delivered. */
 int hg_output_owed(hg_output_t *out, uint64_t step, int (*fn)(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err), void *arg,
                    hg_jw_t *state, hg_err_t *err);
-/* Control loop, before hg_output_start. Counters go on from there; the sink is cut back when it starts. HG_EPARSE. */
+/* Control loop, before hg_output_start. Counters and recent errors go on from there; the sink is cut back when it starts.
+ * HG_EPARSE: the output is as it was. */
 int hg_output_restore(hg_output_t *out, const hg_json_t *state, hg_err_t *err);
+/* The same without the sink: it starts afresh, only its counters and recent errors go on. */
+int hg_output_restore_counters(hg_output_t *out, const hg_json_t *state, hg_err_t *err);
 /* Drain what is queued, then disconnect and close; now: without draining. → output_closed */
 void hg_output_stop(hg_output_t *out, bool now);
 void hg_output_free(hg_output_t *out);
@@ -158,8 +173,13 @@ uint64_t hg_host_output_bytes(const hg_host_t *h);
  * each step the circuit asks hg_output_full() of every output and waits for `wake` while one is. */
 void hg_output_push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records);
 bool hg_output_full(const hg_output_t *out);
-/* As hg_output_push, for the initial content of a relation (send_snapshot): bypasses the output buffer, taps see it flagged. */
+/* As hg_output_push, for the initial content of a relation (send_snapshot), in as many parts as wanted: bypasses the output
+ * buffer, taps see it flagged. To a sink all parts are one batch, until hg_output_end_snapshot; they are never owed, since who has
+ * the relation can make them again. */
 void hg_output_push_snapshot(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records);
+void hg_output_end_snapshot(hg_output_t *out, uint64_t step, uint64_t total_processed_input_records);
+/* Any thread: has the sink not confirmed all parts yet? */
+bool hg_output_snapshot_owed(const hg_output_t *out);
 /* Any thread: all steps <= this are with the sink (UINT64_MAX - 1 when it failed for good: it holds nobody up). */
 uint64_t hg_output_delivered_step(const hg_output_t *out);
 

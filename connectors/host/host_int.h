@@ -97,8 +97,12 @@ typedef struct hg_errlist {
     uint64_t index; /* running number of the newest */
 } hg_errlist_t;
 void hg_errlist_add(hg_errlist_t *l, const char *tag, hg_str_t msg);
+void hg_errlist_append(hg_errlist_t *l, const hg_errlist_t *from); /* behind those of l, as if they came now */
 void hg_errlist_json(const hg_errlist_t *l, hg_jw_t *w);
 void hg_errlist_release(hg_errlist_t *l);
+/* The errors up to that index as an object: how many, and the newest ones. And back; HG_EPARSE leaves l as it is. */
+void hg_errlist_save(const hg_errlist_t *l, uint64_t upto, hg_jw_t *w);
+int hg_errlist_restore(hg_errlist_t *l, const hg_json_t *saved, hg_err_t *err);
 
 typedef struct hg_health {
     char text[256];
@@ -150,6 +154,7 @@ struct hg_job {
     char *fail; /* message when rc < 0 */
     uint64_t events, n_errors;
     hg_perr_t **errors; /* up to 2 * HG_CHUNK_ERRORS: the first ones, then a ring of the last ones */
+    hg_errlist_t told;  /* once it is released: the same as texts, until the circuit has consumed it */
 };
 
 hg_job_t *hg_job_new(hg_input_t *in, hg_lane_t *lane);
@@ -246,6 +251,8 @@ struct hg_input {
     hg_health_t health;
     hg_latency_t latency;
     hg_errlist_t transport_errors, parse_errors;
+    hg_errlist_t consumed_errors; /* parse errors of the chunks that are done: what a checkpoint has */
+    uint64_t consumed_events;     /* events of those chunks; not of bodies, which number their own */
     hg_range_t *consumed; /* per lane what the circuit has taken and stepped */
     uint64_t *consumed_key;
     uint32_t n_consumed, cap_consumed;

@@ -40,6 +40,7 @@ void hg_input_drop(hg_input_t *in)
     if (in->parser) in->format->parser_free(in->parser);
     hg_errlist_release(&in->transport_errors);
     hg_errlist_release(&in->parse_errors);
+    hg_errlist_release(&in->consumed_errors);
     pthread_mutex_destroy(&in->mu);
     hg_free(in->consumed);
     hg_free(in->consumed_key);
@@ -434,6 +435,9 @@ static void cmd_close(void *arg)
 
 void hg_input_open(hg_input_t *in)
 {
+    pthread_mutex_lock(&in->mu);
+    in->end_of_input = false; /* that of an earlier run: this one says it again */
+    pthread_mutex_unlock(&in->mu);
     hg_loop_post(in->loop, cmd_open, hg_input_retain(in));
 }
 void hg_input_mark(hg_input_t *in)
@@ -755,6 +759,8 @@ void hg_chunk_done(hg_chunk_t *c)
     in->processed_records += c->records;
     in->processed_bytes += c->bytes;
     in->barrier = c->barrier;
+    hg_errlist_append(&in->consumed_errors, &j->told);
+    if (in->type) in->consumed_events += j->events;
     if (c->records) hg_latency_add(&in->latency, took > 0 ? (uint64_t)took : 0);
     for (uint32_t i = 0; in->type && i < c->n_ranges; i++) consume(in, j, &c->ranges[i]);
     if (--in->n_buffered == 0) hg_input_notify(in);

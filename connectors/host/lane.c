@@ -36,6 +36,7 @@ void hg_job_free(hg_job_t *j)
     for (uint64_t i = 0; j->errors && i < HG_MIN(j->n_errors, (uint64_t)(2 * HG_CHUNK_ERRORS)); i++)
         hg_free(j->errors[i]);
     hg_free(j->errors);
+    hg_errlist_release(&j->told);
     hg_free(j->msgs);
     hg_free((void *)(uintptr_t)j->pub.start.p);
     hg_free(j->fail);
@@ -635,11 +636,12 @@ static void take_errors(hg_input_t *in, hg_job_t *j, uint64_t base)
         hg_buf_t text;
         hg_buf_init(&text, HG_BUF_NOMAX);
         hg_perr_text(e, e->event ? base + e->event : 0, &text);
-        hg_errlist_add(&in->parse_errors, e->tag, hg_buf_str(&text));
+        hg_errlist_add(&j->told, e->tag, hg_buf_str(&text));
         hg_buf_release(&text);
     }
     /* the list keeps the newest, its index counts all */
-    in->parse_errors.index += j->n_errors - kept;
+    j->told.index = j->n_errors;
+    hg_errlist_append(&in->parse_errors, &j->told);
     in->n_parse_errors += j->n_errors;
 }
 

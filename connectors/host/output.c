@@ -201,6 +201,7 @@ static void discard(hg_output_t *out, hg_outitem_t *it)
     if (it->delta.n) out->queued_batches--;
     it->records = 0;
     it->kept = NULL;
+    it->more = false; /* what was taken of the batch is all there will be */
     hg_delta_release(&it->delta);
     hg_output_uncharge(out, it);
 }
@@ -260,6 +261,7 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
         rows = 0;
     }
     uint64_t seq = ++out->seq;
+    if (snapshot) out->snapshot_open = true;
     hg_outitem_t *last = hg_list_empty(&out->queue) ? NULL : HG_ENTRY(out->queue.prev, hg_outitem_t, link);
     if (rows == 0 && last && last->delta.n == 0) { /* progress only: one item for any number of steps */
         last->step = step;
@@ -275,12 +277,13 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
         it->records = rows;
         it->delta = taken;
         it->snapshot = snapshot;
+        it->more = snapshot && rows && out->type;
         it->dropped = out->dropped;
         if (rows) {
             it->mem = delta_mem(&it->delta) + ITEM_COST;
             it->charge = it->mem;
             atomic_fetch_add(&out->host->out_bytes, it->charge);
-            if (out->keeps) hg_output_keep(out, it);
+            if (out->keeps && !snapshot) hg_output_keep(out, it);
             out->queued_records += rows;
             out->queued_batches++;
         }
@@ -301,6 +304,25 @@ void hg_output_push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t
 void hg_output_push_snapshot(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records)
 {
     push(out, step, delta, total_processed_input_records, true);
+}
+
+void hg_output_end_snapshot(hg_output_t *out, uint64_t step, uint64_t total_processed_input_records)
+{
+    if (!out->type) return; /* each part was whole */
+    pthread_mutex_lock(&out->mu);
+    out->snapshot_seq = out->seq + 1;
+    out->snapshot_open = false;
+    pthread_mutex_unlock(&out->mu);
+    push(out, step, NULL, total_processed_input_records, false);
+}
+
+bool hg_output_snapshot_owed(const hg_output_t *cout)
+{
+    hg_output_t *out = (hg_output_t *)(uintptr_t)cout;
+    pthread_mutex_lock(&out->mu);
+    bool owed = out->snapshot_open || out->at.seq < out->snapshot_seq;
+    pthread_mutex_unlock(&out->mu);
+    return owed;
 }
 
 bool hg_output_full(const hg_output_t *cout)

@@ -26,7 +26,7 @@ typedef struct hg_outitem {
     uint64_t charge;                               /* bytes charged to the budget, unless `kept` is */
     struct hg_outkept *kept;                       /* [m] until the sink confirms: the same delta */
     hg_delta_t delta;
-    bool snapshot;
+    bool snapshot, more; /* more: its batch goes on with the next one */
     uint64_t dropped; /* taps: batches dropped before this one */
 } hg_outitem_t;
 
@@ -47,6 +47,7 @@ typedef struct hg_outblock {
     bool end, wrote; /* end: the step is complete; wrote: it had data, so the sink must confirm it */
     bool snapshot;
     uint64_t processed, steps, dropped;
+    uint64_t encode_errors; /* end: so far, those of this step included */
 } hg_outblock_t;
 
 /* Which rows of a delta the next slice takes: first those with negative weight, then the others. */
@@ -67,6 +68,8 @@ typedef struct hg_outpos {
     uint64_t position;    /* the transport's */
     uint64_t records, bytes; /* sent so far, this batch included */
     uint64_t processed, steps; /* total; of this batch */
+    uint64_t total_steps;      /* of confirmed ones: so far */
+    uint64_t encode_errors;    /* so far, this batch included */
 } hg_outpos_t;
 
 /* A delta that is owed: kept until the sink has confirmed it (hg_host_opts_t.keep_owed). */
@@ -135,6 +138,8 @@ struct hg_output {
     uint32_t n_history, history_at;
     hg_outsave_t save;
     bool gone;         /* closed: what is asked now gets no answer */
+    bool snapshot_open;    /* parts of a snapshot were pushed, its end not yet */
+    uint64_t snapshot_seq; /* push that ended it; 0 = there was none */
     uint64_t flush_at; /* the output buffer is flushed when it has this step: a checkpoint wants its position */
     char fatal[512];
     hg_health_t health;
@@ -144,7 +149,7 @@ struct hg_output {
     hg_outitem_t *item; /* being encoded */
     hg_slicer_t slicer;
     uint32_t slice_rows;
-    bool wrote;
+    bool wrote, goes_on; /* goes_on: the batch of the item before was not ended */
     hg_outblock_t *fill; /* messages collect here */
     hg_buf_t out_buf, key_buf;
     hg_outitem_t *buffer; /* output buffer: merged steps, or NULL */

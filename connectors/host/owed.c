@@ -86,10 +86,12 @@ static void write_state(const hg_output_t *out, const hg_outpos_t *p, uint64_t s
     hg_jw_ku64(w, "position", p->position);
     hg_jw_ku64(w, "transmitted_records", p->records);
     hg_jw_ku64(w, "transmitted_bytes", p->bytes);
-    hg_jw_ku64(w, "processed_records", out->processed_input);
-    hg_jw_ku64(w, "processed_steps", out->processed_steps);
-    hg_jw_ku64(w, "encode_errors", out->n_encode_errors);
-    hg_jw_ku64(w, "transport_errors", out->n_transport_errors);
+    hg_jw_ku64(w, "processed_records", p->processed);
+    hg_jw_ku64(w, "processed_steps", p->total_steps);
+    hg_jw_key(w, "encode_errors");
+    hg_errlist_save(&out->encode_errors, p->encode_errors, w);
+    hg_jw_key(w, "transport_errors");
+    hg_errlist_save(&out->transport_errors, UINT64_MAX, w);
     hg_jw_end_obj(w);
 }
 
@@ -165,6 +167,14 @@ static void remember(hg_output_t *out, const hg_outpos_t *p)
     if (out->n_history < HG_OUT_HISTORY) out->n_history++;
 }
 
+/* What a step without data changes: nothing at the sink. */
+static void move_on(hg_outpos_t *p, const hg_outpos_t *to, uint64_t total_steps)
+{
+    p->processed = to->processed;
+    p->total_steps = total_steps;
+    p->encode_errors = to->encode_errors;
+}
+
 void hg_output_confirmed(hg_output_t *out, const hg_outpos_t *to, bool data, hg_list_t *gone)
 {
     if (data) {
@@ -173,10 +183,14 @@ void hg_output_confirmed(hg_output_t *out, const hg_outpos_t *to, bool data, hg_
             remember(out, &out->at); /* where it began */
         }
         out->at = *to;
-        if (out->keeps) remember(out, to);
+        out->at.total_steps = out->processed_steps;
+        if (out->keeps) remember(out, &out->at);
     } else {
         out->at.through = to->through;
         out->at.seq = to->seq;
+        move_on(&out->at, to, out->processed_steps);
+        if (out->n_history)
+            move_on(&out->history[(out->history_at + HG_OUT_HISTORY - 1) % HG_OUT_HISTORY], to, out->processed_steps);
     }
     while (!hg_list_empty(&out->kept) && HG_ENTRY(out->kept.next, hg_outkept_t, link)->seq <= to->seq)
         hg_list_add_tail(gone, hg_list_pop(&out->kept));
@@ -262,38 +276,59 @@ int hg_output_owed(hg_output_t *out, uint64_t step,
 
 /* --- restore --- */
 
-int hg_output_restore(hg_output_t *out, const hg_json_t *state, hg_err_t *err)
+static int restore(hg_output_t *out, const hg_json_t *state, bool sink, hg_err_t *err)
 {
-    static const char *const names[] = { "step",
-                                         "position",
-                                         "transmitted_records",
-                                         "transmitted_bytes",
-                                         "processed_records",
-                                         "processed_steps",
-                                         "encode_errors",
-                                         "transport_errors" };
+    static const char *const names[] = {
+        "step", "position", "transmitted_records", "transmitted_bytes", "processed_records", "processed_steps"
+    };
     uint64_t v[HG_COUNT(names)], through = 0;
+    hg_errlist_t encode = { 0 }, transport = { 0 };
     for (size_t i = 0; i < HG_COUNT(names); i++)
         if (hg_json_u64(hg_json_get(state, names[i]), &v[i]) < 0)
             return hg_err_set(err, HG_EPARSE, "the saved state of output '%s' has no number '%s'", out->name, names[i]);
     if (hg_json_get(state, "through") && hg_json_u64(hg_json_get(state, "through"), &through) < 0)
         return hg_err_set(err, HG_EPARSE, "the saved state of output '%s': 'through' is not a number", out->name);
+    int rc = hg_errlist_restore(&encode, hg_json_get(state, "encode_errors"), err);
+    if (rc == 0) rc = hg_errlist_restore(&transport, hg_json_get(state, "transport_errors"), err);
+    if (rc < 0) {
+        hg_errlist_release(&encode);
+        hg_err_wrap(err, "the saved state of output '%s'", out->name);
+        return rc;
+    }
     pthread_mutex_lock(&out->mu);
     out->at = (hg_outpos_t){
-        .first = v[0], .step = HG_MAX(v[0], through), .through = v[0], .position = v[1], .records = v[2], .bytes = v[3]
+        .records = v[2], .bytes = v[3], .processed = v[4], .total_steps = v[5], .encode_errors = encode.index
     };
     out->transmitted_records = v[2];
     out->transmitted_bytes = v[3];
     out->processed_input = v[4];
     out->processed_steps = v[5];
-    out->n_encode_errors = v[6];
-    out->n_transport_errors = v[7];
-    out->restored = true;
-    out->restore_position = v[1];
-    if (out->host->exactly_once && through > out->resume) out->resume = through;
-    atomic_store(&out->delivered, v[0]);
+    out->n_encode_errors = encode.index;
+    out->n_transport_errors = transport.index;
+    hg_errlist_release(&out->encode_errors);
+    hg_errlist_release(&out->transport_errors);
+    out->encode_errors = encode;
+    out->transport_errors = transport;
+    if (sink) {
+        out->at.first = out->at.through = v[0];
+        out->at.step = HG_MAX(v[0], through);
+        out->at.position = out->restore_position = v[1];
+        out->restored = true;
+        if (out->host->exactly_once && through > out->resume) out->resume = through;
+        atomic_store(&out->delivered, v[0]);
+    }
     pthread_mutex_unlock(&out->mu);
     return 0;
+}
+
+int hg_output_restore(hg_output_t *out, const hg_json_t *state, hg_err_t *err)
+{
+    return restore(out, state, true, err);
+}
+
+int hg_output_restore_counters(hg_output_t *out, const hg_json_t *state, hg_err_t *err)
+{
+    return restore(out, state, false, err);
 }
 
 /* --- exactly once: nothing is final before the journal has it --- */

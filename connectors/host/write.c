@@ -91,7 +91,8 @@ static void push_ack(hg_output_t *out, const hg_outblock_t *b)
                           .through = b->step,
                           .seq = b->seq,
                           .processed = b->processed,
-                          .steps = b->steps };
+                          .steps = b->steps,
+                          .encode_errors = b->encode_errors };
     pthread_mutex_lock(&out->mu);
     ack->records = out->transmitted_records;
     ack->bytes = out->transmitted_bytes;
@@ -119,8 +120,13 @@ static void end_step(hg_output_t *out, const hg_outblock_t *b)
         last->seq = b->seq;
         last->processed = b->processed;
         last->steps += b->steps;
+        last->encode_errors = b->encode_errors;
     } else {
-        hg_outpos_t to = { .through = b->step, .seq = b->seq, .processed = b->processed, .steps = b->steps };
+        hg_outpos_t to = { .through = b->step,
+                           .seq = b->seq,
+                           .processed = b->processed,
+                           .steps = b->steps,
+                           .encode_errors = b->encode_errors };
         hg_output_advance(out, &to, 1, false);
     }
 }
