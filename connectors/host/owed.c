@@ -167,30 +167,41 @@ static void remember(hg_output_t *out, const hg_outpos_t *p)
     if (out->n_history < HG_OUT_HISTORY) out->n_history++;
 }
 
-/* What a step without data changes: nothing at the sink. */
-static void move_on(hg_outpos_t *p, const hg_outpos_t *to, uint64_t total_steps)
+static void begin_history(hg_output_t *out)
 {
-    p->processed = to->processed;
-    p->total_steps = total_steps;
-    p->encode_errors = to->encode_errors;
+    if (!out->keeps || out->history) return;
+    out->history = HG_NEWN(hg_outpos_t, HG_OUT_HISTORY);
+    remember(out, &out->at); /* where it began */
+}
+
+/* Steps without data: nothing changes at the sink. */
+static void move_on(hg_output_t *out, const hg_outpos_t *to)
+{
+    bool failed = out->at.encode_errors != to->encode_errors; /* that is why it has none */
+    if (failed) begin_history(out);
+    out->at.through = to->through;
+    out->at.seq = to->seq;
+    out->at.processed = to->processed;
+    out->at.total_steps = out->processed_steps;
+    out->at.encode_errors = to->encode_errors;
+    if (!out->n_history) return;
+    hg_outpos_t *last = &out->history[(out->history_at + HG_OUT_HISTORY - 1) % HG_OUT_HISTORY], now = out->at;
+    now.first = failed ? to->first : last->first;
+    if (failed)
+        remember(out, &now);
+    else
+        *last = now;
 }
 
 void hg_output_confirmed(hg_output_t *out, const hg_outpos_t *to, bool data, hg_list_t *gone)
 {
     if (data) {
-        if (out->keeps && !out->history) {
-            out->history = HG_NEWN(hg_outpos_t, HG_OUT_HISTORY);
-            remember(out, &out->at); /* where it began */
-        }
+        begin_history(out);
         out->at = *to;
         out->at.total_steps = out->processed_steps;
         if (out->keeps) remember(out, &out->at);
     } else {
-        out->at.through = to->through;
-        out->at.seq = to->seq;
-        move_on(&out->at, to, out->processed_steps);
-        if (out->n_history)
-            move_on(&out->history[(out->history_at + HG_OUT_HISTORY - 1) % HG_OUT_HISTORY], to, out->processed_steps);
+        move_on(out, to);
     }
     while (!hg_list_empty(&out->kept) && HG_ENTRY(out->kept.next, hg_outkept_t, link)->seq <= to->seq)
         hg_list_add_tail(gone, hg_list_pop(&out->kept));

@@ -122,7 +122,8 @@ static void end_step(hg_output_t *out, const hg_outblock_t *b)
         last->steps += b->steps;
         last->encode_errors = b->encode_errors;
     } else {
-        hg_outpos_t to = { .through = b->step,
+        hg_outpos_t to = { .first = b->first,
+                           .through = b->step,
                            .seq = b->seq,
                            .processed = b->processed,
                            .steps = b->steps,
