@@ -82,7 +82,7 @@ static void settle(hg_orch_t *o, uint32_t id)
 {
     conn_t *c = &o->conns[id];
     o->visits++;
-    if (o->started && c->life == LIFE_NEW && !c->failed && !c->ended && !hg_orch_held_for_marks(c)) {
+    if (o->started && c->life == LIFE_NEW && !c->failed && !c->ended && !c->moving && !hg_orch_held_for_marks(c)) {
         c->life = LIFE_OPENING;
         emit(o, HG_ORCH_DO_OPEN, id, 0);
     }
@@ -198,18 +198,25 @@ static void on_durable(hg_orch_t *o, uint64_t token)
     }
 }
 
+/* Its instance goes, with what it had buffered. */
+static void shut(hg_orch_t *o, uint32_t id)
+{
+    conn_t *c = &o->conns[id];
+    if (c->life != LIFE_NEW) emit(o, HG_ORCH_DO_CLOSE, id, 0);
+    c->life = LIFE_NEW;
+    c->running = c->buffered = false;
+    if (c->mark == MARK_ASKED || c->mark == MARK_FAILED)
+        c->mark = MARK_WANTED; /* asked again when it is opened again */
+}
+
 /* Also after its end, while it is not drained: what was lost then must not count as finished. */
 static void on_failed(hg_orch_t *o, uint32_t id)
 {
     conn_t *c = &o->conns[id];
     if (c->failed || c->finished || c->life == LIFE_NEW) return;
     c->failed = true;
-    c->life = LIFE_NEW;
-    c->running = false;
-    c->ended = c->buffered = false;
-    if (c->mark == MARK_ASKED || c->mark == MARK_FAILED)
-        c->mark = MARK_WANTED; /* asked again when it is opened again */
-    emit(o, HG_ORCH_DO_CLOSE, id, 0);
+    c->ended = false;
+    shut(o, id);
 }
 
 static void on_user_start(hg_orch_t *o, uint32_t id)
@@ -225,9 +232,8 @@ static void on_rerun(hg_orch_t *o, uint32_t id, bool wait)
 {
     conn_t *c = &o->conns[id];
     if (!c->finished) return;
-    c->ended = false;
-    if (c->life != LIFE_NEW) emit(o, HG_ORCH_DO_CLOSE, id, 0); /* a restored one was never opened */
-    c->life = LIFE_NEW;
+    c->ended = c->moving = false;
+    shut(o, id); /* a restored one was never opened */
     set_finished(o, id, false);
     for (uint32_t i = 0; wait && i < c->n_labels; i++) {
         const label_t *l = &o->labels[c->labels[i]];
@@ -236,6 +242,23 @@ static void on_rerun(hg_orch_t *o, uint32_t id, bool wait)
             settle(o, l->dependents[d]);
         }
     }
+}
+
+static void on_moving(hg_orch_t *o, uint32_t id, bool moving)
+{
+    conn_t *c = &o->conns[id];
+    if (c->moving == moving) return;
+    c->moving = moving;
+    if (!moving) return;
+    if (!c->finished) c->ended = false; /* what was read and not drained is read again */
+    shut(o, id);
+}
+
+static void on_moved(hg_orch_t *o, uint32_t id)
+{
+    conn_t *c = &o->conns[id];
+    c->moving = c->ended = false;
+    shut(o, id);
 }
 
 static void set_pipeline(hg_orch_t *o, bool running)
@@ -274,6 +297,12 @@ static void feed_one(hg_orch_t *o, const hg_orch_ev_t *ev)
         break;
     case HG_ORCH_RERUN:
         on_rerun(o, ev->conn, ev->n != 0);
+        break;
+    case HG_ORCH_MOVING:
+        on_moving(o, ev->conn, ev->n != 0);
+        break;
+    case HG_ORCH_MOVED:
+        on_moved(o, ev->conn);
         break;
     case HG_ORCH_RUN:
     case HG_ORCH_PAUSE:
@@ -446,6 +475,18 @@ bool hg_orch_ended(const hg_orch_t *o, uint32_t conn)
 {
     return o->conns[conn].ended;
 }
+bool hg_orch_failed(const hg_orch_t *o, uint32_t conn)
+{
+    return o->conns[conn].failed;
+}
+bool hg_orch_marking(const hg_orch_t *o, uint32_t conn)
+{
+    return !hg_orch_mark_settled(&o->conns[conn]);
+}
+bool hg_orch_user_paused(const hg_orch_t *o, uint32_t conn)
+{
+    return o->conns[conn].word == WORD_PAUSE;
+}
 int64_t hg_orch_since(const hg_orch_t *o, uint32_t conn)
 {
     return o->conns[conn].since_us;
@@ -499,6 +540,7 @@ void hg_orch_check(const hg_orch_t *o)
         HG_ASSERT(c->reason == hg_orch_derive_reason(o, c));
         HG_ASSERT(!(c->failed && c->ended) && !(c->failed && c->life != LIFE_NEW));
         HG_ASSERT(c->life != LIFE_NEW || !c->buffered);
+        HG_ASSERT(!c->moving || c->life == LIFE_NEW);
         HG_ASSERT(c->activated || !o->started || c->unmet > 0); /* nobody waits for nothing */
     }
     for (uint32_t i = o->persisting_head; i < o->n_persisting; i++)

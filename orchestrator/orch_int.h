@@ -26,7 +26,7 @@ typedef struct {
 
     /* facts */
     word_t word;
-    bool has_after, activated, ended, buffered, failed;
+    bool has_after, activated, ended, buffered, failed, moving;
     mark_t mark;
     uint64_t mark_token;
     life_t life;

@@ -9,7 +9,7 @@
  * Printed per config: "K <config>|<complaints>", for each that is tried (those with errors are not played), per history
  * "H <config>", and per event "<event>|<connectors>|<commands>":
  *   events      T start  O opened  E ended  B buffered  F failed  S user start  P user pause  R run  H pause
- *               M marked  N mark failed  D durable  X rerun  A add  L save and load anew (n: connectors that are
+ *               M marked  N mark failed  D durable  X rerun  V moving  W moved  A add  L save and load anew (n: connectors that are
  * changed) as <letter><connector>,<n> connectors  reason, flags (1 reading, 2 paused, 4 finished, 8 ended) in hex,
  * since; then :<label><connector>[!] for each thing it waits for commands    o open  k mark  p persist  r run  h hold
  * c close  s reason  a activated, as <letter><connector>,<n>
@@ -34,10 +34,11 @@ typedef struct {
 } event_t;
 
 static const char g_letters[] = "abcdef";
-static const char g_events[] = "OEBFSPRHMNDX";
+static const char g_events[] = "OEBFSPRHMNDXVW";
 static const hg_orch_ev_kind_t g_kinds[] = { HG_ORCH_OPENED,     HG_ORCH_ENDED,       HG_ORCH_BUFFERED, HG_ORCH_FAILED,
                                              HG_ORCH_USER_START, HG_ORCH_USER_PAUSE,  HG_ORCH_RUN,      HG_ORCH_PAUSE,
-                                             HG_ORCH_MARKED,     HG_ORCH_MARK_FAILED, HG_ORCH_DURABLE,  HG_ORCH_RERUN };
+                                             HG_ORCH_MARKED,     HG_ORCH_MARK_FAILED, HG_ORCH_DURABLE,  HG_ORCH_RERUN,
+                                             HG_ORCH_MOVING,     HG_ORCH_MOVED };
 static const char *const g_names[MAX_ALL] = {
     "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11"
 };
@@ -267,7 +268,7 @@ static event_t make_event(play_t *p)
     }
     if (p->durable < p->token && rnd(3) == 0) return (event_t){ 'D', 0, p->durable + 1 + rnd(p->token - p->durable) };
     event_t e = { '?', (uint32_t)rnd(n), rnd(2) };
-    static const char often[] = "EEEEBBBBSSPPRRRHFFXXOMNDAL";
+    static const char often[] = "EEEEBBBBSSPPRRRHFFXXOMNDALVVWW";
     e.letter = often[rnd(sizeof often - 1)];
     if (e.letter == 'D') e.n = rnd(p->token + 2);
     if (e.letter == 'L') e.n = rnd(4) ? 0 : rnd(1u << MAX_CONNS);

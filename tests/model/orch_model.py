@@ -44,7 +44,7 @@ class State:
 
     __slots__ = (
         "n started running START PAUSE ACT BYLABEL OPENING OPEN ENDED BUFFERED FAILED OPENS CLOSES"
-        " WANTED ASKED MFAILED PERS DONE taken token held unsettled unfinished".split()
+        " MOVING WANTED ASKED MFAILED PERS DONE taken token held unsettled unfinished".split()
     )
 
 
@@ -53,7 +53,7 @@ def compute(cfg, history):
     n = cfg.n
     everyone = (1 << n) - 1
     started = running = False
-    start = opening = is_open = ended = buffered = failed = 0
+    start = opening = is_open = ended = buffered = failed = moving = 0
     pause, act, wanted = cfg.paused, everyone & ~cfg.waiting, cfg.marking
     asked = mfailed = pers = done = 0
     taken, token = {}, 0  # marks in the order of their tokens
@@ -117,13 +117,30 @@ def compute(cfg, history):
         elif letter == "X":
             if bit & ended & ~buffered:
                 ended &= ~bit
+                moving &= ~bit
                 closes = bit & (opening | is_open)
                 opening &= ~bit
                 is_open &= ~bit
+                wanted |= bit & (asked | mfailed)
+                asked &= ~bit
+                mfailed &= ~bit
                 if num:
                     for carriers, waiters in cfg.pairs:
                         if carriers & bit:
                             act &= ~waiters
+        elif letter == "W" or (letter == "V" and num and not bit & moving):
+            moving = moving | bit if letter == "V" else moving & ~bit
+            closes = bit & (opening | is_open)
+            if letter == "W" or bit & buffered:
+                ended &= ~bit
+            opening &= ~bit
+            is_open &= ~bit
+            buffered &= ~bit
+            wanted |= bit & (asked | mfailed)
+            asked &= ~bit
+            mfailed &= ~bit
+        elif letter == "V" and not num:
+            moving &= ~bit
         elif letter == "T":
             started = True
         elif letter == "A":
@@ -141,7 +158,7 @@ def compute(cfg, history):
             act = (act & kept) | (everyone & ~cfg.waiting)
             done = (done | pers) & kept
             wanted = cfg.marking & ~done & ((wanted | asked | mfailed) | ~kept)
-            opening = is_open = buffered = failed = asked = mfailed = pers = 0
+            opening = is_open = buffered = failed = moving = asked = mfailed = pers = 0
             taken, token = {}, 0
             started = running = False
         unfinished = everyone & ~(ended & ~buffered)
@@ -156,13 +173,13 @@ def compute(cfg, history):
         if started:
             bylabel = everyone & ~act & ~blocked
             act |= bylabel
-            opens = everyone & ~(opening | is_open | failed | ended | held)
+            opens = everyone & ~(opening | is_open | failed | ended | moving | held)
             opening |= opens
     s = State()
     s.n, s.started, s.running = n, started, running
     s.START, s.PAUSE, s.ACT, s.BYLABEL = start, pause, act, bylabel
     s.OPENING, s.OPEN, s.ENDED, s.BUFFERED, s.FAILED = opening, is_open, ended, buffered, failed
-    s.OPENS, s.CLOSES = opens, closes
+    s.OPENS, s.CLOSES, s.MOVING = opens, closes, moving
     s.WANTED, s.ASKED, s.MFAILED, s.PERS, s.DONE = wanted, asked, mfailed, pers, done
     s.taken, s.token = taken, token
     s.held, s.unsettled, s.unfinished = held, unsettled, unfinished
@@ -251,7 +268,7 @@ class Checker:
                 cmds.append(f"p{i},{s.taken[i]}")
             if self.reading & ~was_reading & bit:
                 cmds.append(f"r{i},0")
-            if was_reading & ~self.reading & bit and not (s.ENDED | s.FAILED) & bit:
+            if was_reading & ~self.reading & bit and not (s.ENDED | s.FAILED | s.CLOSES) & bit:
                 cmds.append(f"h{i},0")
             if self.reasons[i] != was[i]:
                 self.since[i] = now
@@ -293,7 +310,7 @@ def wrong_order(event, cmds):
         if rank < last.get(who, -1):
             return f"{c} comes too late"
         last[who] = rank
-        if event[0] in "OEBFSPMN":  # events of one connector: its own commands come first
+        if event[0] in "OEBFSPMNVW":  # events of one connector: its own commands come first
             if who != str(event[1]):
                 others = True
             elif others:

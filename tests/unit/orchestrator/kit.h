@@ -2,7 +2,7 @@
  *
  * Connectors are written "name labels > after flags": "hist back", "live > back mark", "x a,b > c,d paused". Events are
  * words: "run", "pause", "opened hist", "ended hist", "buffered hist 1", "start live", "hold live" (the user's pause),
- * "failed hist", "marked live", "mark_failed live", "durable 1", "rerun hist 1". kit_feed() returns the commands of all
+ * "failed hist", "marked live", "mark_failed live", "durable 1", "rerun hist 1", "moving hist 1", "moved hist". kit_feed() returns the commands of all
  * events given, one per word: "open:hist run:hist reason:live=waiting". Every event is followed by hg_orch_check. */
 #ifndef HG_TESTS_ORCH_KIT_H
 #define HG_TESTS_ORCH_KIT_H
@@ -120,7 +120,8 @@ static void kit_event(kit_t *k, const char *text)
                   { "buffered", HG_ORCH_BUFFERED }, { "failed", HG_ORCH_FAILED },
                   { "start", HG_ORCH_USER_START },  { "hold", HG_ORCH_USER_PAUSE },
                   { "marked", HG_ORCH_MARKED },     { "mark_failed", HG_ORCH_MARK_FAILED },
-                  { "durable", HG_ORCH_DURABLE },   { "rerun", HG_ORCH_RERUN } };
+                  { "durable", HG_ORCH_DURABLE },   { "rerun", HG_ORCH_RERUN },
+                  { "moving", HG_ORCH_MOVING },     { "moved", HG_ORCH_MOVED } };
     char word[16] = "", name[32] = "0";
     unsigned n = 0;
     int got = sscanf(text, "%15s %31s %u", word, name, &n);

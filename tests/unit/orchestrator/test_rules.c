@@ -308,6 +308,76 @@ static void orch_rerun_of_an_undrained_connector_is_ignored(void **state)
     kit_end(&k);
 }
 
+/* --- positions set by hand --- */
+
+static void orch_moved_connector_reads_again(void **state)
+{
+    (void)state;
+    kit_t k;
+    KIT_NEW(&k, "a x", "b > x");
+    kit_start(&k);
+    kit_feed(&k, "run;opened a;opened b;ended a;hold a");
+    FEED(&k, "moving a 1", "close:a"); /* what has ended stays so until it is moved */
+    assert_true(hg_orch_finished(k.o, 0));
+    FEED(&k, "moved a", "open:a reason:a=user");
+    assert_false(hg_orch_finished(k.o, 0));
+    assert_true(kit_reading(&k, "b")); /* dependents stay as they are */
+    FEED(&k, "opened a;start a;ended a", "run:a reason:a=running reason:a=ended");
+    kit_end(&k);
+}
+
+static void orch_nothing_opens_what_is_being_moved(void **state)
+{
+    (void)state;
+    kit_t k;
+    KIT_NEW(&k, "a paused");
+    kit_start(&k);
+    kit_feed(&k, "run;opened a");
+    FEED(&k, "moving a 1;moving a 1;opened a", "close:a");
+    FEED(&k, "start a;pause;run", "reason:a=running");
+    assert_false(kit_reading(&k, "a"));
+    FEED(&k, "failed a;buffered a 1;ended a", ""); /* late words of the instance that is gone */
+    FEED(&k, "moving a 0;opened a", "open:a run:a");
+    kit_end(&k);
+}
+
+static void orch_moving_forgets_what_was_not_drained(void **state)
+{
+    (void)state;
+    kit_t k;
+    KIT_NEW(&k, "a x", "b > x");
+    kit_start(&k);
+    kit_feed(&k, "run;opened a;opened b;buffered a 1;ended a;hold a");
+    FEED(&k, "moving a 1", "close:a reason:a=user");
+    FEED(&k, "moving a 0;start a;opened a", "open:a reason:a=running run:a");
+    FEED(&k, "ended a", "reason:a=ended activated:b run:b reason:b=running");
+    kit_end(&k);
+}
+
+static void orch_moved_failed_connector_waits_for_the_user(void **state)
+{
+    (void)state;
+    kit_t k;
+    KIT_NEW(&k, "a");
+    kit_start(&k);
+    kit_feed(&k, "run;opened a;failed a");
+    FEED(&k, "moving a 1;moved a", "");
+    REASON(&k, "a", "failed");
+    FEED(&k, "start a;opened a", "open:a reason:a=running run:a");
+    kit_end(&k);
+}
+
+static void orch_rerun_ends_moving(void **state)
+{
+    (void)state;
+    kit_t k;
+    KIT_NEW(&k, "a x", "b > x");
+    kit_start(&k);
+    kit_feed(&k, "run;opened a;opened b;ended a");
+    FEED(&k, "moving a 1;rerun a 1", "close:a hold:b reason:b=waiting open:a reason:a=running");
+    kit_end(&k);
+}
+
 /* --- endpoints that come while running --- */
 
 static void orch_added_endpoints_run_at_once(void **state)
@@ -382,6 +452,11 @@ int main(void)
         cmocka_unit_test(orch_rerun_without_wait_leaves_dependents_alone),
         cmocka_unit_test(orch_rerun_with_wait_holds_dependents_first),
         cmocka_unit_test(orch_rerun_of_an_undrained_connector_is_ignored),
+        cmocka_unit_test(orch_moved_connector_reads_again),
+        cmocka_unit_test(orch_nothing_opens_what_is_being_moved),
+        cmocka_unit_test(orch_moving_forgets_what_was_not_drained),
+        cmocka_unit_test(orch_moved_failed_connector_waits_for_the_user),
+        cmocka_unit_test(orch_rerun_ends_moving),
         cmocka_unit_test(orch_added_endpoints_run_at_once),
         cmocka_unit_test(orch_since_is_the_time_of_the_event),
         cmocka_unit_test(orch_events_of_unknown_connectors_are_ignored),

@@ -72,6 +72,23 @@ static void orch_restart_never_reads_a_finished_backfill_again(void **state)
     kit_end(&k);
 }
 
+/* A log of words that came after the checkpoint is played before the start. */
+static void orch_words_of_a_log_come_before_the_start(void **state)
+{
+    (void)state;
+    kit_t k;
+    KIT_NEW(&k, "hist x", "live > x", "other");
+    kit_start(&k);
+    kit_feed(&k, "run;opened live;opened other;opened hist;ended hist;ended other");
+    restart(&k, NULL);
+    kit_feed(&k, "rerun hist 1;moved other");
+    REASON(&k, "hist", "running");
+    REASON(&k, "live", "waiting");
+    REASON(&k, "other", "running");
+    START(&k, "open:hist open:live open:other");
+    kit_end(&k);
+}
+
 static void orch_restart_while_undrained_reads_again(void **state)
 {
     (void)state;
@@ -360,6 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(orch_saved_text),
         cmocka_unit_test(orch_restart_never_reads_a_finished_backfill_again),
+        cmocka_unit_test(orch_words_of_a_log_come_before_the_start),
         cmocka_unit_test(orch_restart_while_undrained_reads_again),
         cmocka_unit_test(orch_restart_around_a_mark),
         cmocka_unit_test(orch_restart_keeps_what_the_user_gave_up),
