@@ -25,6 +25,8 @@
  *   GET  /input_endpoints/{e}/start|pause          and the same under /output_endpoints
  *   GET  /input_endpoints/{e}/completion_token     {"token": "…"}
  *   GET  /input_endpoints/{e}/why                  explanation (orchestrator/orch.h); also under /output_endpoints
+ *   GET, PUT, DELETE /input_endpoints/{e}/position where it goes on (pipeline/move.h)
+ *   POST /input_endpoints/{e}/rerun?wait=true      a finished one reads again from its start
  *   GET  /time_series /time_series_stream          a sample per second: the last minute; and what follows
  *   GET  /completion_status?token=…
  *   POST /ingress/{table}?format=…&force=…&…       streamed body

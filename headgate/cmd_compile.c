@@ -24,7 +24,7 @@ static void put_answer(const hg_program_t *p, hg_buf_t *out)
     hg_jw_end_obj(&w);
 }
 
-static bool read_all(hg_buf_t *in)
+bool hg_cmd_read_stdin(hg_buf_t *in)
 {
     char buf[65536];
     ssize_t n;
@@ -47,7 +47,7 @@ int hg_cmd_compile(int argc, char **argv)
     hg_buf_init(&in, 256u << 20);
     hg_buf_init(&out, HG_BUF_NOMAX);
     int rc = 1;
-    if (!read_all(&in) || hg_json_parse(a, hg_buf_str(&in), &v, &err) < 0) {
+    if (!hg_cmd_read_stdin(&in) || hg_json_parse(a, hg_buf_str(&in), &v, &err) < 0) {
         fprintf(stderr, "headgate compile: standard input: %s\n", err.code ? err.msg : "cannot be read");
     } else {
         hg_compile_opts_t o = { .udf_rust = hg_json_str(hg_json_get(v, "udf_rust"), ""),

@@ -15,6 +15,7 @@ static const command_t g_commands[] = {
     { "connectors", hg_cmd_connectors, "list the connectors, or the options of one" },
     { "compile", hg_cmd_compile, NULL },
     { "pipeline", hg_cmd_pipeline, NULL },
+    { "position", hg_cmd_position, NULL },
 };
 
 static void usage(FILE *f)

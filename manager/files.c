@@ -47,6 +47,11 @@ static void removal_done(uv_work_t *w, int status)
 
 static void remove_files(hg_mg_t *mg, hg_pl_t *pl, bool all)
 {
+    if (pl->asked) { /* a child looks into the folder: hg_files_unblocked goes on */
+        pl->remove_all |= all;
+        pl->remove_state |= !all;
+        return;
+    }
     removal_t *rm = HG_NEW(removal_t);
     rm->mg = mg;
     rm->pl = hg_pl_retain(pl);
@@ -72,4 +77,11 @@ void hg_files_clear(hg_mg_t *mg, hg_pl_t *pl)
 void hg_files_remove(hg_mg_t *mg, hg_pl_t *pl)
 {
     remove_files(mg, pl, true);
+}
+
+void hg_files_unblocked(hg_mg_t *mg, hg_pl_t *pl)
+{
+    bool all = pl->remove_all, state = pl->remove_state;
+    pl->remove_state = pl->remove_all = false;
+    if (all || state) remove_files(mg, pl, all);
 }

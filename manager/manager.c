@@ -189,7 +189,7 @@ static void on_signal(uv_signal_t *s, int signum)
     uv_close((uv_handle_t *)&sg->intr, NULL);
     mg->closing = true;
     hg_logs_close(mg);
-    hg_compile_close(mg);
+    hg_child_close(mg);
     hg_runner_close(mg);
     close_server(mg);
 }

@@ -29,7 +29,7 @@ typedef struct hg_mg {
     hg_list_t asks;    /* hg_ask_t.link: questions under way */
     hg_list_t runs;    /* hg_run_t.link */
     hg_list_t follows; /* hg_follow_t.link: log streams */
-    hg_list_t jobs;    /* hg_job_t.link: compilations running or queued, in order */
+    hg_list_t jobs;    /* hg_job_t.link: children running or queued, in order */
     unsigned jobs_running;
     bool closing, http_closed;
 } hg_mg_t;
@@ -90,6 +90,7 @@ void hg_routes_on_request(void *mg, hg_req_t *r);
 extern const hg_route_t hg_pipeline_routes[]; /* pipelines_api.c */
 extern const hg_route_t hg_lifecycle_routes[];
 extern const hg_route_t hg_event_routes[];
+extern const hg_route_t hg_position_routes[]; /* before proxy_routes.c, whose {action} takes any word */
 extern const hg_route_t hg_proxy_routes[];
 extern const hg_route_t hg_program_routes[];
 extern const hg_route_t hg_platform_routes[];
@@ -99,6 +100,11 @@ extern const hg_route_t hg_access_routes[];
 int hg_call_enum(hg_call_t *c, const char *name, const char *const *names, int n, int dflt);
 /* False after an answer of 400. */
 bool hg_call_bool(hg_call_t *c, const char *name, bool dflt, bool *ret);
+
+/* --- proxy_routes.c ---------------------------------------------------------------------------------------------- */
+
+void hg_proxy_forward(hg_call_t *c);               /* to the process, which answers; the target is the route's arg */
+const char *hg_proxy_endpoint(const hg_call_t *c); /* "<relation>.<connector>" of the path, in the request's arena */
 
 /* --- ask.c: questions to a pipeline process ---------------------------------------------------------------------- */
 
@@ -112,6 +118,19 @@ hg_ask_t *hg_ask(hg_mg_t *mg, const char *socket, const char *method, const char
 void hg_ask_cancel(hg_ask_t *ask);
 void hg_ask_cancel_all(hg_mg_t *mg);
 
+/* --- child.c: `headgate COMMAND [DIR]`, JSON in and out -------------------------------------------------------------
+ */
+
+typedef struct hg_job hg_job_t;
+/* why NULL: the child ended well with this answer; borrowed for the call. */
+typedef void (*hg_child_fn)(void *arg, hg_str_t answer, const char *why);
+/* Queues it; takes the input over. what: a static text, "the compiler". begun (or NULL) is called when it leaves the
+ * queue. */
+hg_job_t *hg_child_run(hg_mg_t *mg, const char *what, const char *command, const char *dir, hg_buf_t *input,
+                       void (*begun)(void *arg), hg_child_fn done, void *arg);
+void *hg_child_forget(hg_job_t *job); /* the call-backs will not come, the process is ended; returns their arg */
+void hg_child_close(hg_mg_t *mg);     /* all of them end; done says so */
+
 /* --- compile_client.c -------------------------------------------------------------------------------------------- */
 
 typedef struct hg_compiled {
@@ -121,7 +140,6 @@ typedef struct hg_compiled {
     const char *program_info; /* JSON, NULL if the program has errors */
 } hg_compiled_t;
 
-typedef struct hg_job hg_job_t;
 typedef void (*hg_compiled_fn)(void *arg, const hg_compiled_t *res); /* res is borrowed for the call */
 
 /* Queues a compilation. begun (or NULL) is called when it leaves the queue. */
@@ -129,7 +147,6 @@ hg_job_t *hg_manager_compile(hg_mg_t *mg, const char *program, const char *udf_r
                              void (*begun)(void *arg), hg_compiled_fn done, void *arg);
 void hg_compile_forget(hg_job_t *job);              /* the call-backs will not come; the process is ended */
 void hg_compile_pipeline(hg_mg_t *mg, hg_pl_t *pl); /* walks program_status; then kicks the runner */
-void hg_compile_close(hg_mg_t *mg);
 
 /* --- deploy.c: files of a pipeline ------------------------------------------------------------------------------- */
 
@@ -158,7 +175,8 @@ char *hg_deploy_log_tail(const hg_mg_t *mg, const hg_pl_t *pl, unsigned lines);
 /* On a worker thread: remove path and everything below; keep (or NULL) names one entry directly in path that stays. */
 int hg_deploy_remove_tree(const char *path, const char *keep, hg_err_t *err);
 
-/* --- runner.c: supervision --------------------------------------------------------------------------------------- */
+/* --- runner.c: supervision; removal.c: files
+ * --------------------------------------------------------------------------------------- */
 
 void hg_runner_kick(hg_mg_t *mg, hg_pl_t *pl);                /* start what should run */
 void hg_runner_stop(hg_mg_t *mg, hg_pl_t *pl, hg_stop_t how); /* how: of hg_lc_stop(); records the states */
@@ -173,6 +191,8 @@ void hg_runner_close(hg_mg_t *mg);               /* let go of all processes; the
 
 void hg_files_clear(hg_mg_t *mg, hg_pl_t *pl);  /* storage: Clearing, later Cleared */
 void hg_files_remove(hg_mg_t *mg, hg_pl_t *pl); /* of a deleted pipeline */
+/* Nobody looks into its folder any more (pl->asked is 0): what was to be removed meanwhile goes. */
+void hg_files_unblocked(hg_mg_t *mg, hg_pl_t *pl);
 
 /* --- logs.c ------------------------------------------------------------------------------------------------------ */
 

@@ -26,18 +26,26 @@ static void add_relation(hg_buf_t *b, hg_str_t s)
         add_lower(b, s);
 }
 
+const char *hg_proxy_endpoint(const hg_call_t *c)
+{
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    add_relation(&b, c->cap[1]);
+    hg_buf_addc(&b, '.');
+    hg_buf_addstr(&b, c->cap[2]);
+    const char *name = hg_arena_strndup(hg_req_arena(c->r), b.p, b.len);
+    hg_buf_release(&b);
+    return name;
+}
+
 /* The path to ask the process for, with the query of the request; in the request's arena. */
 static const char *make_target(hg_call_t *c, const char *form)
 {
-    hg_buf_t b, endpoint;
+    hg_buf_t b;
     hg_buf_init(&b, HG_BUF_NOMAX);
-    hg_buf_init(&endpoint, HG_BUF_NOMAX);
     for (const char *p = form; *p; p++) {
         if (!strncmp(p, "{e}", 3)) {
-            add_relation(&endpoint, c->cap[1]);
-            hg_buf_addc(&endpoint, '.');
-            hg_buf_addstr(&endpoint, c->cap[2]);
-            hg_pct_encode(&b, hg_buf_str(&endpoint));
+            hg_pct_encode(&b, hg_strz(hg_proxy_endpoint(c)));
             p += 2;
         } else if (!strncmp(p, "{1}", 3)) {
             hg_pct_encode(&b, c->cap[1]);
@@ -52,7 +60,6 @@ static const char *make_target(hg_call_t *c, const char *form)
         hg_buf_addstr(&b, query);
     }
     const char *target = hg_arena_strndup(hg_req_arena(c->r), b.p, b.len);
-    hg_buf_release(&endpoint);
     hg_buf_release(&b);
     return target;
 }
@@ -84,7 +91,7 @@ static void on_unreachable(void *arg, hg_req_t *r, const hg_err_t *err)
     reply_unreachable(r, f->name, f->target, err->msg);
 }
 
-static void forward(hg_call_t *c)
+void hg_proxy_forward(hg_call_t *c)
 {
     hg_arena_t *a = hg_req_arena(c->r);
     forward_t *f = HG_ANEW(a, forward_t);
@@ -198,34 +205,34 @@ static void checkpoints(hg_call_t *c)
 
 const hg_route_t hg_proxy_routes[] = {
     { "GET", P "logs", HG_R_PIPELINE, hg_logs_handler, NULL },
-    { "GET", P "stats", LIVE, forward, "/stats" },
-    { "GET", P "metrics", LIVE, forward, "/metrics" },
-    { "GET", P "time_series", LIVE, forward, "/time_series" },
-    { "GET", P "time_series_stream", LIVE, forward, "/time_series_stream" },
-    { "POST", P "ingress/{t}", LIVE, forward, "/ingress/{1}" },
-    { "POST", P "egress/{t}", LIVE, forward, "/egress/{1}" },
-    { "GET", P "query", LIVE, forward, "/query" },
-    { "GET", P "completion_status", LIVE, forward, "/completion_status" },
-    { "POST", P "start_transaction", LIVE, forward, "/start_transaction" },
-    { "POST", P "commit_transaction", LIVE, forward, "/commit_transaction" },
-    { "GET", P "orchestration", LIVE, forward, "/orchestration" },
-    { "GET", T "stats", LIVE, forward, "/input_endpoints/{e}/stats" },
-    { "GET", T "completion_token", LIVE, forward, "/input_endpoints/{e}/completion_token" },
-    { "GET", T "why", LIVE, forward, "/input_endpoints/{e}/why" },
+    { "GET", P "stats", LIVE, hg_proxy_forward, "/stats" },
+    { "GET", P "metrics", LIVE, hg_proxy_forward, "/metrics" },
+    { "GET", P "time_series", LIVE, hg_proxy_forward, "/time_series" },
+    { "GET", P "time_series_stream", LIVE, hg_proxy_forward, "/time_series_stream" },
+    { "POST", P "ingress/{t}", LIVE, hg_proxy_forward, "/ingress/{1}" },
+    { "POST", P "egress/{t}", LIVE, hg_proxy_forward, "/egress/{1}" },
+    { "GET", P "query", LIVE, hg_proxy_forward, "/query" },
+    { "GET", P "completion_status", LIVE, hg_proxy_forward, "/completion_status" },
+    { "POST", P "start_transaction", LIVE, hg_proxy_forward, "/start_transaction" },
+    { "POST", P "commit_transaction", LIVE, hg_proxy_forward, "/commit_transaction" },
+    { "GET", P "orchestration", LIVE, hg_proxy_forward, "/orchestration" },
+    { "GET", T "stats", LIVE, hg_proxy_forward, "/input_endpoints/{e}/stats" },
+    { "GET", T "completion_token", LIVE, hg_proxy_forward, "/input_endpoints/{e}/completion_token" },
+    { "GET", T "why", LIVE, hg_proxy_forward, "/input_endpoints/{e}/why" },
     { "POST", T "{action}", HG_R_PIPELINE, connector_action, "/input_endpoints/{e}" },
-    { "GET", V "stats", LIVE, forward, "/output_endpoints/{e}/stats" },
-    { "GET", V "why", LIVE, forward, "/output_endpoints/{e}/why" },
+    { "GET", V "stats", LIVE, hg_proxy_forward, "/output_endpoints/{e}/stats" },
+    { "GET", V "why", LIVE, hg_proxy_forward, "/output_endpoints/{e}/why" },
     { "POST", V "command", LIVE, not_offered, "A connector command" },
     { "POST", V "{action}", HG_R_PIPELINE, connector_action, "/output_endpoints/{e}" },
     { "GET", P "checkpoints", HG_R_PIPELINE, checkpoints, NULL },
-    { "POST", P "checkpoint", LIVE, forward, "/checkpoint" },
-    { "GET", P "checkpoint_status", LIVE, forward, "/checkpoint_status" },
+    { "POST", P "checkpoint", LIVE, hg_proxy_forward, "/checkpoint" },
+    { "GET", P "checkpoint_status", LIVE, hg_proxy_forward, "/checkpoint_status" },
     { "GET", P "checkpoints/remote", LIVE, not_offered, "Synchronising checkpoints" },
     { "POST", P "checkpoint/sync", LIVE, not_offered, "Synchronising checkpoints" },
     { "GET", P "checkpoint/sync_status", LIVE, not_offered, "Synchronising checkpoints" },
     { "POST", P "clock/advance", LIVE, not_offered, "Steering the clock" },
     { "POST", P "rebalance", LIVE, not_offered, "Rebalancing" },
-    { "POST", P "start_compaction", LIVE, forward, "/start_compaction" },
+    { "POST", P "start_compaction", LIVE, hg_proxy_forward, "/start_compaction" },
     { "GET", P "circuit_profile", LIVE, not_offered, "A circuit profile" },
     { "GET", P "circuit_json_profile", LIVE, not_offered, "A circuit profile" },
     { "GET", P "heap_profile", LIVE, not_offered, "A heap profile" },

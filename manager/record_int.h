@@ -39,13 +39,15 @@ typedef struct hg_pl {
     hg_restarts_t restarts;                                                       /* of this deployment */
 
     /* Not stored. */
-    bool has_num_errors; /* the process has told */
-    uint64_t num_errors; /* transport, parse and encode errors of all connectors */
-    hg_run_t *run;       /* the process; NULL = none */
-    unsigned refs;       /* the manager's list, and every call-back that is still to come */
-    bool gone;           /* deleted: a late call-back must not touch the store */
-    bool compiling;      /* has a place in the compile queue */
-    bool clearing;       /* a worker removes its files */
+    bool has_num_errors;           /* the process has told */
+    uint64_t num_errors;           /* transport, parse and encode errors of all connectors */
+    hg_run_t *run;                 /* the process; NULL = none */
+    unsigned refs;                 /* the manager's list, and every call-back that is still to come */
+    bool gone;                     /* deleted: a late call-back must not touch the store */
+    bool compiling;                /* has a place in the compile queue */
+    bool clearing;                 /* a worker removes its files, or will once nobody is `asked` */
+    unsigned asked;                /* children that look into its storage while it is stopped: position_api.c */
+    bool remove_all, remove_state; /* wait for them */
 } hg_pl_t;
 
 typedef enum {

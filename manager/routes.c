@@ -4,8 +4,9 @@
 
 #include "manager/manager_int.h"
 
-static const hg_route_t *const tables[] = { hg_pipeline_routes, hg_lifecycle_routes, hg_event_routes, hg_proxy_routes,
-                                            hg_program_routes,  hg_platform_routes,  hg_access_routes };
+static const hg_route_t *const tables[] = { hg_pipeline_routes, hg_lifecycle_routes, hg_event_routes,
+                                            hg_position_routes, hg_proxy_routes,     hg_program_routes,
+                                            hg_platform_routes, hg_access_routes };
 
 #define MAX_SEGMENTS 16
 

@@ -239,7 +239,7 @@ static void fail_start(hg_mg_t *mg, hg_pl_t *pl)
 
 void hg_runner_kick(hg_mg_t *mg, hg_pl_t *pl)
 {
-    if (mg->closing || pl->gone || pl->run) return;
+    if (mg->closing || pl->gone || pl->run || pl->asked) return;
     switch (hg_lc_todo(&pl->lc)) {
     case HG_TODO_NOTHING:
         return;

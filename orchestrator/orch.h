@@ -30,9 +30,9 @@
  * position and those it waits for are held no more. Later, a mark stays done: a rerun does not take it again, and a
  * DO_OPEN after a failure does not either, so the host keeps the position for the new instance.
  *
- * Moving. While the host sets the position of a connector (MOVING) it is closed, and not opened, whatever user and labels
- * say. MOVED opens it again, at the new position: what had ended has not. Its mark stays taken: a position that was set
- * by hand takes its place.
+ * Moving. While the host sets the position of a connector (MOVING) it is closed, and not opened, whatever user and
+ * labels say. MOVED opens it again, at the new position: what had ended has not. Its mark stays taken: a position that
+ * was set by hand takes its place.
  *
  * Cost. Per label a count of unfinished carriers and of unsettled dependents; per connector a count of unfinished
  * labels it waits for and of labels it is held for: an event costs O(its labels), and O(dependents) or O(carriers) of a
@@ -109,8 +109,8 @@ uint32_t hg_orch_check_config(hg_arena_t *a, const hg_orch_conn_t *conns, uint32
     X(MARKED)      /* the transport has its mark */                                                                    \
     X(MARK_FAILED) /* it could not mark; the host retries and reports MARKED later */                                  \
     X(DURABLE)     /* n: token of the `persist` command that is durable now, and all before it (conn is ignored) */    \
-    X(RERUN) /* a finished connector runs again. n = 1: those that wait for it wait again, also where the user */      \
-             /* had started them: this word came later. Ends its moving */                                            \
+    X(RERUN)  /* a finished connector runs again. n = 1: those that wait for it wait again, also where the user */     \
+              /* had started them: this word came later. Ends its moving */                                            \
     X(MOVING) /* n = 1: its position is being set: close it; what it had buffered is forgotten. n = 0: given up */     \
     X(MOVED)  /* its position was set: it reads (again) from there. Also before hg_orch_start, from a log */
 #define X(e) HG_ORCH_##e,
@@ -127,15 +127,15 @@ typedef struct hg_orch_ev {
 /* Commands out, in the order in which they must be carried out. For one connector: DO_OPEN comes first; DO_RUN and
  * DO_HOLD alternate, DO_RUN first, both only between OPENED and the end, failure or rerun; DO_MARK at most once per
  * DO_OPEN and never after the mark is taken; DO_CLOSE after a failure, at a rerun and when it is moved, if it was
- * opened; a later DO_OPEN makes it anew. One event's commands: those of its connector first, then those of its dependents or carriers (a
- * rerun holds the dependents before it opens). */
+ * opened; a later DO_OPEN makes it anew. One event's commands: those of its connector first, then those of its
+ * dependents or carriers (a rerun holds the dependents before it opens). */
 #define HG_ORCH_CMDS(X)                                                                                                \
     X(DO_OPEN)    /* open it (check configuration, hold nothing) */                                                    \
     X(DO_MARK)    /* take the hand-off position now */                                                                 \
     X(DO_PERSIST) /* n = token: make the orchestrator's state (with the marks) durable, then answer DURABLE(token) */  \
     X(DO_RUN)     /* read (the host still holds it while its queue is full) */                                         \
     X(DO_HOLD)    /* stop reading */                                                                                   \
-    X(DO_CLOSE)   /* failed, moved, or about to run again: release it */                                                      \
+    X(DO_CLOSE)   /* failed, moved, or about to run again: release it */                                               \
     X(DO_REASON)  /* state or reason changed: n = hg_orch_reason_t; for stats, logs and the progress table */          \
     X(DO_ACTIVATED) /* its labels are finished (not: the user started it): logged as Feldera does */
 #define X(c) HG_ORCH_##c,
@@ -189,7 +189,8 @@ bool hg_orch_finished(const hg_orch_t *o, uint32_t conn);
 bool hg_orch_ended(const hg_orch_t *o, uint32_t conn);
 bool hg_orch_failed(const hg_orch_t *o, uint32_t conn);
 bool hg_orch_marking(const hg_orch_t *o, uint32_t conn); /* its mark is not settled */
-bool hg_orch_user_paused(const hg_orch_t *o, uint32_t conn); /* the user's last word is pause, whatever the reason shown */
+bool hg_orch_user_paused(const hg_orch_t *o,
+                         uint32_t conn);                  /* the user's last word is pause, whatever the reason shown */
 int64_t hg_orch_since(const hg_orch_t *o, uint32_t conn); /* at_us of the event that led to the present reason */
 
 /* What a connector still waits for: fn per (label, unfinished carrier) while it is not activated, then, while it is

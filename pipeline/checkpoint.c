@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/move.h"
 #include <unistd.h>
 
 #define PATIENCE_MS 2000
@@ -23,6 +24,8 @@ typedef struct slot { /* one endpoint */
     ckpt_t *k;
     endpoint_t *ep;
     uint64_t processed;
+    const char *change; /* input: what the user did last to its position */
+    int64_t change_us;
     hg_input_counters_t *counters; /* input */
     bool snapshot_owed;            /* output: its first content was not with the sink when the cut was taken */
     bool waiting;                  /* for the answer */
@@ -72,13 +75,6 @@ static void ckpt_maybe_free(ckpt_t *k)
 
 /* --- the manifest: disk thread --- */
 
-static void put_hex(hg_jw_t *w, const char *key, uint64_t v)
-{
-    char text[17];
-    snprintf(text, sizeof text, "%016" PRIx64, v);
-    hg_jw_kstr(w, key, text);
-}
-
 static void put_state(hg_jw_t *w, const char *key, const hg_buf_t *b)
 {
     hg_jw_key(w, key);
@@ -94,9 +90,13 @@ static void put_endpoint(hg_jw_t *w, const slot_t *s)
     hg_jw_obj(w);
     hg_jw_kstr(w, "name", ep->name);
     hg_jw_ku64(w, "id", ep->id);
-    put_hex(w, "config", hg_durable_config_hash(ep->spec));
+    hg_durable_put_hex(w, "config", hg_durable_config_hash(ep->spec));
     if (ep->input) {
         hg_jw_ku64(w, "processed_records", s->processed);
+        if (s->change) {
+            hg_jw_kstr(w, "change", s->change);
+            hg_jw_ki64(w, "change_us", s->change_us);
+        }
         put_state(w, "position", &s->state);
         hg_jw_key(w, "counters");
         hg_input_counters_json(s->counters, w);
@@ -119,7 +119,7 @@ static void put_relations(hg_jw_t *w, const hg_durable_t *d)
         hg_jw_str(w, plan->relations[i].schema.name);
         hg_jw_kstr(w, "kind", plan->relations[i].kind == HG_REL_TABLE ? "table" : "view");
         hg_jw_kbool(w, "stored", plan->relations[i].stored);
-        put_hex(w, "definition", d->definitions[i]);
+        hg_durable_put_hex(w, "definition", d->definitions[i]);
         hg_jw_end_obj(w);
     }
     hg_jw_end_arr(w);
@@ -138,9 +138,9 @@ static void put_manifest(ckpt_t *k, hg_jw_t *w)
     hg_jw_ki64(w, "initial_start_us", d->initial_start_us);
     hg_jw_kstr(w, "incarnation", p->incarnation);
     hg_jw_kstr(w, "fault_tolerance", hg_ft_name(p->cfg.ft));
-    put_hex(w, "program", d->program_hash);
-    put_hex(w, "hash_key_0", p->hashkey.k0);
-    put_hex(w, "hash_key_1", p->hashkey.k1);
+    hg_durable_put_hex(w, "program", d->program_hash);
+    hg_durable_put_hex(w, "hash_key_0", p->hashkey.k0);
+    hg_durable_put_hex(w, "hash_key_1", p->hashkey.k1);
     hg_jw_ku64(w, "processed_records", k->processed_records);
     hg_jw_ku64(w, "processed_bytes", k->processed_bytes);
     hg_jw_ku64(w, "inserted_records", k->inserted_records);
@@ -268,6 +268,7 @@ static void finish(ckpt_t *k)
                err.msg);
     }
     d->ck = NULL;
+    hg_moves_checkpoint(p, k->seq, &err);
     k->over = true;
     ckpt_maybe_free(k);
     if (d->on_suspended && !d->wanted) { /* else the one that the stop asked for is still to come */
@@ -275,7 +276,7 @@ static void finish(ckpt_t *k)
         d->on_suspended = NULL;
         fn(p, &err);
     } else if (d->wanted && !d->closing) {
-        begin(d);
+        if (!d->held) begin(d);
     } else if (!d->closing) {
         hg_checkpoint_interval(d);
     }
@@ -359,6 +360,20 @@ static void slot_init(ckpt_t *k, slot_t *s, endpoint_t *ep)
     hg_buf_init(&s->state, STATE_MAX);
 }
 
+/* Under lock. Where the next instance begins is known already, or the one that is there tells. */
+static void ask_input(slot_t *s)
+{
+    const char *next = s->ep->next_position;
+    if (!next) {
+        hg_input_save(s->ep->in, slot_answer, s);
+        return;
+    }
+    s->waiting = s->unanswered = false;
+    s->k->waiting--;
+    s->k->unanswered--;
+    if (hg_buf_adds(&s->state, next) < 0) hg_err_set(&s->k->err, HG_ENOMEM, "out of memory for a position");
+}
+
 /* Circuit thread: between two steps everything holds still that matters here. */
 static void cut_on_circuit(hg_pipeline_t *p, void *arg)
 {
@@ -378,6 +393,8 @@ static void cut_on_circuit(hg_pipeline_t *p, void *arg)
         slot_init(k, s, p->inputs[i]);
         s->processed = atomic_load(&s->ep->processed);
         if (s->ep->spec) s->counters = hg_input_counters(s->ep->in);
+        s->change = s->ep->change;
+        s->change_us = s->ep->change_us;
     }
     for (uint32_t i = 0; i < p->n_outputs; i++)
         if (p->outputs[i]->out && !p->outputs[i]->tap) {
@@ -388,7 +405,7 @@ static void cut_on_circuit(hg_pipeline_t *p, void *arg)
     /* Answers come on the control loop; until cut_taken has run there, one more is counted as missing. */
     k->waiting += k->n_ins + k->n_outs;
     k->unanswered = k->n_ins + k->n_outs;
-    for (uint32_t i = 0; i < k->n_ins; i++) hg_input_save(k->ins[i].ep->in, slot_answer, &k->ins[i]);
+    for (uint32_t i = 0; i < k->n_ins; i++) ask_input(&k->ins[i]);
     for (uint32_t i = 0; i < k->n_outs; i++) hg_output_save(k->outs[i].ep->out, k->step, slot_answer, &k->outs[i]);
     pthread_mutex_unlock(&p->lock);
     hg_loop_post(p->control, cut_taken, k);
@@ -420,11 +437,21 @@ static void begin(hg_durable_t *d)
 uint64_t hg_checkpoint_ask(hg_durable_t *d)
 {
     d->asked++;
-    if (d->ck)
+    if (d->ck || d->held)
         d->wanted = true;
     else
         begin(d);
     return d->asked;
+}
+
+void hg_checkpoint_hold(hg_durable_t *d)
+{
+    d->held++;
+}
+
+void hg_checkpoint_release(hg_durable_t *d)
+{
+    if (--d->held == 0 && d->wanted && !d->ck && !d->closing) begin(d);
 }
 
 static void interval_due(uv_timer_t *t)

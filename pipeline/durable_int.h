@@ -13,7 +13,7 @@
  * positions and tables than in the orchestrator's state: a backfill that ended meanwhile is opened again at its end and
  * ends at once; a connector that was activated meanwhile waits again for that, and goes on behind what it has read.
  * Nothing is lost or read twice. A connector made to run again, or a position set by hand, between the two moments
- * would not fit: there is no such command yet.
+ * would not fit: no checkpoint begins while one of them is on its way to the log (move.h).
  */
 #ifndef HG_PIPELINE_DURABLE_INT_H
 #define HG_PIPELINE_DURABLE_INT_H
@@ -43,6 +43,7 @@ typedef struct hg_durable {
     unsigned handles; /* timers that are not closed yet */
     ckpt_t *ck;
     bool wanted;          /* one more as soon as this one is done */
+    unsigned held;        /* positions on their way to the log: none begins */
     uint64_t asked, done; /* sequence numbers within this incarnation: of the last request, of the last success */
     uint64_t failed;      /* sequence number of the last failure, 0 = none */
     int64_t failed_us;
@@ -70,6 +71,8 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err);
 int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err);
 /* After endpoints were made, before they are opened: positions, the orchestrator's facts, outputs' progress. */
 int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err);
+/* Instead of the three: what the next start would go on from, with p->orch and p->inputs, which have no instances. */
+int hg_durable_look(hg_pipeline_t *p, const char *dir, hg_err_t *err);
 /* Begins to write: the log of events, the interval. */
 void hg_durable_start(hg_pipeline_t *p);
 /* All timers closed → hg_durable_closed(p) is true; then free. */
@@ -79,12 +82,24 @@ void hg_durable_free(hg_durable_t *d);
 const char *hg_ft_name(hg_ft_t ft);
 /* A number that changes with the connector's configuration, but for `paused` and the four flow-control members. */
 uint64_t hg_durable_config_hash(const hg_conn_spec_t *spec);
+/* Hashes in JSON: 16 hex digits. */
+void hg_durable_put_hex(hg_jw_t *w, const char *key, uint64_t v);
+bool hg_durable_get_hex(const hg_json_t *obj, const char *key, uint64_t *ret);
 
 /* events.c. The connector's facts, and its position if `position` is not empty ("null": back to the beginning), go to
  * the log; then(p, conn, n) follows on the control loop once they are durable. Tried again until it works. then NULL:
  * nobody waits. With no storage or no fault tolerance `then` is called at once. */
 void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position,
                   void (*then)(hg_pipeline_t *p, uint32_t conn, uint64_t n), uint64_t n);
+/* The same for what a user did to a position: "set", "reset" or "rerun" (wait: its dependents wait again). position
+ * empty: as configured. It counts for a connector that is configured as it is now, on a table that means what it means
+ * now. Only with fault tolerance. */
+void hg_event_word(hg_pipeline_t *p, uint32_t conn, const char *change, hg_str_t position, bool wait,
+                   void (*then)(hg_pipeline_t *p, uint32_t conn, uint64_t n)); /* n is 0 */
+/* Its text; and a record of this text in the log, while no pipeline runs on the folder (p is one to look at): any
+ * thread, blocks. p is then as after reading the log. */
+void hg_event_word_text(hg_pipeline_t *p, uint32_t conn, const char *change, hg_str_t position, bool wait, hg_jw_t *w);
+int hg_event_append(hg_pipeline_t *p, hg_str_t text, hg_err_t *err);
 /* Begins events-<number>.log behind everything logged so far. Submitted to the disk thread. */
 void hg_events_rotate(hg_durable_t *d, uint64_t number);
 /* Does a connector of that name start as configured (arg: the pipeline)? For hg_orch_load. */
@@ -102,6 +117,9 @@ int hg_owed_read(endpoint_t *ep, const char *dir, const hg_json_t *owed, hg_err_
 
 /* checkpoint.c. Returns the request's sequence number. */
 uint64_t hg_checkpoint_ask(hg_durable_t *d);
+/* None begins until as many releases; what was asked for meanwhile follows then. */
+void hg_checkpoint_hold(hg_durable_t *d);
+void hg_checkpoint_release(hg_durable_t *d);
 void hg_checkpoint_interval(hg_durable_t *d); /* (re)start the clock */
 /* Give up the one that is being taken, as soon as that is possible. */
 void hg_checkpoint_cancel(hg_durable_t *d);

@@ -3,12 +3,15 @@
  *
  * One frame is JSON: {"step": steps done when it was written, "orchestrator": facts of the connectors named in it
  * (hg_orch_save_one), "name", "position": value or null for "from the beginning"}. A position in it only counts if the
- * checkpoint that is resumed from is not newer: one taken later already has what came of it.
+ * checkpoint that is resumed from is not newer: one taken later already has what came of it. Where a user has set the
+ * position there are also "change" ("set", "reset", "rerun"), "wait", "change_us", and "config" and "definition": for
+ * which connector on which table that was meant.
  */
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/move.h"
 
 #define MAGIC    "hgevents"
 #define KIND     1u
@@ -81,6 +84,7 @@ static void event_done(void *arg)
     if (e->rc < 0) { /* it stays first in line; whoever waits for it goes on waiting, and `why` says so */
         if (!d->event_error[0]) hg_log(HG_LOG_ERROR, "storage", p->name, "events", "error=\"%s\"", e->err.msg);
         snprintf(d->event_error, sizeof d->event_error, "%s", e->err.msg);
+        hg_moves_trouble(p, &e->err);
         if (d->closing)
             next_event(d);
         else
@@ -116,6 +120,20 @@ static event_t *event_new(hg_durable_t *d)
     return e;
 }
 
+static void put_facts(hg_pipeline_t *p, uint32_t conn, hg_jw_t *w)
+{
+    hg_jw_ku64(w, "step", atomic_load(&p->steps));
+    hg_jw_key(w, "orchestrator");
+    hg_orch_save_one(p->orch, conn, w);
+}
+
+static void put_position(hg_jw_t *w, const endpoint_t *ep, hg_str_t position)
+{
+    hg_jw_kstr(w, "name", ep->name);
+    hg_jw_key(w, "position");
+    hg_jw_raw(w, position);
+}
+
 void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position, then_fn then, uint64_t n)
 {
     hg_durable_t *d = p->durable;
@@ -130,16 +148,35 @@ void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position, then_fn th
     e->n = n;
     hg_jw_init(&w, &e->text);
     hg_jw_obj(&w);
-    hg_jw_ku64(&w, "step", atomic_load(&p->steps));
-    hg_jw_key(&w, "orchestrator");
-    hg_orch_save_one(p->orch, conn, &w);
-    if (position.n) {
-        hg_jw_kstr(&w, "name", p->inputs[conn]->name);
-        hg_jw_key(&w, "position");
-        hg_jw_raw(&w, position);
-    }
+    put_facts(p, conn, &w);
+    if (position.n) put_position(&w, p->inputs[conn], position);
     hg_jw_end_obj(&w);
     next_event(d);
+}
+
+void hg_event_word_text(hg_pipeline_t *p, uint32_t conn, const char *change, hg_str_t position, bool wait, hg_jw_t *w)
+{
+    const endpoint_t *ep = p->inputs[conn];
+    hg_jw_obj(w);
+    put_facts(p, conn, w);
+    put_position(w, ep, position.n ? position : HG_S("null"));
+    hg_jw_kstr(w, "change", change);
+    hg_jw_kbool(w, "wait", wait);
+    hg_jw_ki64(w, "change_us", hg_now_us());
+    hg_durable_put_hex(w, "config", hg_durable_config_hash(ep->spec));
+    hg_durable_put_hex(w, "definition", p->durable->definitions[ep->relation]);
+    hg_jw_end_obj(w);
+}
+
+void hg_event_word(hg_pipeline_t *p, uint32_t conn, const char *change, hg_str_t position, bool wait, then_fn then)
+{
+    event_t *e = event_new(p->durable);
+    hg_jw_t w;
+    e->conn = conn;
+    e->then = then;
+    hg_jw_init(&w, &e->text);
+    hg_event_word_text(p, conn, change, position, wait, &w);
+    next_event(p->durable);
 }
 
 void hg_events_rotate(hg_durable_t *d, uint64_t number)
@@ -164,29 +201,56 @@ typedef struct {
     const char *path;
 } reader_t;
 
-static int read_event(void *arg, uint32_t kind, hg_str_t payload, uint64_t offset, hg_err_t *err)
+/* Was it meant for this connector as it is configured now, on this table? */
+static bool meant(const endpoint_t *ep, const hg_json_t *v)
 {
-    reader_t *r = arg;
-    hg_pipeline_t *p = r->p;
+    uint64_t config, definition;
+    return hg_durable_get_hex(v, "config", &config) && config == hg_durable_config_hash(ep->spec) &&
+           hg_durable_get_hex(v, "definition", &definition) && definition == ep->p->durable->definitions[ep->relation];
+}
+
+static void take_position(endpoint_t *ep, const hg_json_t *v)
+{
+    const hg_json_t *position = hg_json_get(v, "position");
+    const char *change = hg_position_change(hg_json_str(hg_json_get(v, "change"), ""));
+    hg_pipeline_t *p = ep->p;
+    hg_orch_cmd_t unused;
+    if (!position || (change ? !meant(ep, v) : ep->fresh)) return;
+    ep->saved_position = position->kind == HG_J_NULL ? NULL : position;
+    ep->by_user = change != NULL;
+    if (!change) return;
+    ep->change = change;
+    (void)hg_json_i64(hg_json_get(v, "change_us"), &ep->change_us);
+    bool wait = hg_json_bool(hg_json_get(v, "wait"), false);
+    hg_orch_ev_kind_t kind = strcmp(change, "rerun") == 0 ? HG_ORCH_RERUN : HG_ORCH_MOVED;
+    hg_orch_feed(p->orch, (hg_orch_ev_t){ kind, ep->id, wait, ep->change_us });
+    while (hg_orch_next(p->orch, &unused)) { /* nothing is open yet */
+    }
+}
+
+static int take_record(hg_pipeline_t *p, hg_str_t text, hg_err_t *err)
+{
     hg_json_t *v;
     uint64_t step;
-    if (kind != KIND)
-        return hg_err_set(err, HG_EDAMAGED, "%s: record of unknown kind %u at byte %" PRIu64, r->path, kind, offset);
-    int rc = hg_json_parse(p->durable->arena, payload, &v, err);
+    int rc = hg_json_parse(p->durable->arena, text, &v, err);
     if (rc == 0) rc = hg_orch_load(p->orch, hg_json_get(v, "orchestrator"), hg_durable_is_fresh, p, err);
     if (rc == 0 && hg_json_u64(hg_json_get(v, "step"), &step) < 0)
         rc = hg_err_set(err, HG_EPARSE, "the member \"step\" is missing");
-    if (rc < 0) {
-        err->code = HG_EDAMAGED;
-        hg_err_wrap(err, "%s, record at byte %" PRIu64, r->path, offset);
-        return HG_EDAMAGED;
-    }
-    const hg_json_t *position = hg_json_get(v, "position"), *name = hg_json_get(v, "name");
-    if (!position || !name || step < atomic_load(&p->steps)) return 0;
-    uint32_t id = hg_strmap_get(&p->input_names, name->str);
-    if (id != HG_STRMAP_NONE && !p->inputs[id]->fresh)
-        p->inputs[id]->saved_position = position->kind == HG_J_NULL ? NULL : position;
+    if (rc < 0) return rc;
+    const hg_json_t *name = hg_json_get(v, "name");
+    uint32_t id = name && step >= atomic_load(&p->steps) ? hg_strmap_get(&p->input_names, name->str) : HG_STRMAP_NONE;
+    if (id != HG_STRMAP_NONE) take_position(p->inputs[id], v);
     return 0;
+}
+
+static int read_event(void *arg, uint32_t kind, hg_str_t payload, uint64_t offset, hg_err_t *err)
+{
+    reader_t *r = arg;
+    if (kind != KIND)
+        return hg_err_set(err, HG_EDAMAGED, "%s: record of unknown kind %u at byte %" PRIu64, r->path, kind, offset);
+    if (take_record(r->p, payload, err) == 0) return 0;
+    err->code = HG_EDAMAGED;
+    return hg_err_wrap(err, "%s, record at byte %" PRIu64, r->path, offset);
 }
 
 int hg_events_read(hg_pipeline_t *p, const char *path, hg_err_t *err)
@@ -196,4 +260,18 @@ int hg_events_read(hg_pipeline_t *p, const char *path, hg_err_t *err)
     int rc = hg_framelog_open(path, MAGIC, false, read_event, &r, &l, err);
     hg_framelog_close(l);
     return rc;
+}
+
+/* --- without a pipeline that runs --- */
+
+int hg_event_append(hg_pipeline_t *p, hg_str_t text, hg_err_t *err)
+{
+    hg_framelog_t *l = NULL;
+    char *path = hg_storage_log_path(p->durable->storage, "events", p->durable->log_number);
+    int rc = hg_framelog_open(path, MAGIC, true, NULL, NULL, &l, err);
+    if (rc == 0) rc = hg_framelog_add(l, KIND, text, err);
+    if (rc == 0) rc = hg_framelog_sync(l, "events", err);
+    hg_framelog_close(l);
+    hg_free(path);
+    return rc == 0 ? take_record(p, text, err) : rc;
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/move.h"
 
 #define DRAIN_TICK_MS 5
 #define TAP_GRACE_MS  2000
@@ -64,6 +65,7 @@ static void free_endpoint(endpoint_t *ep)
     if (ep->out) hg_output_free(ep->out);
     hg_arena_free(ep->arena);
     hg_free(ep->marks);
+    hg_free(ep->next_position);
     hg_free(ep->name);
     hg_free(ep->stream);
     hg_free(ep);
@@ -112,9 +114,6 @@ void hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_e
 
 /* --- orchestrator --- */
 
-static void reopen(hg_pipeline_t *p, endpoint_t *ep);
-static void maybe_stopped(hg_pipeline_t *p);
-
 static void tell_change(hg_pipeline_t *p, endpoint_t *ep)
 {
     hg_orch_reason_t r = hg_orch_reason(p->orch, ep->id);
@@ -158,10 +157,7 @@ static void obey(hg_pipeline_t *p, hg_orch_cmd_t cmd)
     endpoint_t *ep = p->inputs[cmd.conn];
     switch (cmd.kind) {
     case HG_ORCH_DO_OPEN:
-        if (ep->closing || !ep->in)
-            reopen(p, ep);
-        else
-            hg_input_open(ep->in);
+        hg_endpoint_open(ep);
         break;
     case HG_ORCH_DO_MARK:
         hg_input_mark(ep->in);
@@ -176,8 +172,7 @@ static void obey(hg_pipeline_t *p, hg_orch_cmd_t cmd)
         hg_input_hold(ep->in);
         break;
     case HG_ORCH_DO_CLOSE:
-        ep->closing = true;
-        hg_input_close(ep->in);
+        hg_endpoint_close(ep);
         break;
     case HG_ORCH_DO_REASON:
         tell_change(p, ep);
@@ -230,101 +225,22 @@ static void on_mark_failed(void *arg, uint32_t conn, const hg_err_t *err)
     hg_log(HG_LOG_WARN, "connector", p->inputs[conn]->name, "mark_failed", "error=\"%s\"", err->msg);
     hg_pipeline_feed(p, HG_ORCH_MARK_FAILED, conn, 0);
 }
-static void on_failed(void *arg, uint32_t conn, const hg_err_t *err)
+void hg_pipeline_input_failed(hg_pipeline_t *p, uint32_t conn, const hg_err_t *err)
 {
-    hg_pipeline_t *p = arg;
     hg_log(HG_LOG_ERROR, "connector", p->inputs[conn]->name, "failed", "error=\"%s\"", err->msg);
     hg_pipeline_feed(p, HG_ORCH_FAILED, conn, 0);
 }
-
-/* --- a failed connector tried again: the old instance goes once the circuit cannot hold a chunk of it --- */
-
-typedef struct {
-    endpoint_t *ep;
-    hg_input_t *old;
-} retire_t;
-
-static int restore_position(hg_input_t *in, hg_str_t position, hg_err_t *err)
+static void on_failed(void *arg, uint32_t conn, const hg_err_t *err)
 {
-    hg_arena_t *a = hg_arena_new();
-    hg_json_t *v;
-    int rc = 0;
-    if (position.n) rc = hg_json_parse(a, position, &v, err);
-    if (position.n && rc == 0) rc = hg_input_restore(in, v, err);
-    hg_arena_free(a);
-    return rc;
-}
-
-/* The new instance goes on where the old one was, as far as the circuit has taken it (a mark is such a position too).
- */
-static void reopen_at(void *arg, hg_str_t position)
-{
-    retire_t *r = arg;
-    endpoint_t *ep = r->ep;
-    hg_pipeline_t *p = ep->p;
-    hg_table_env_t env;
-    hg_err_t err = HG_ERR_INIT;
-    hg_input_t *in = NULL;
-    hg_pipeline_table_env(p, ep->relation, &env);
-    int rc = p->life == ST_RUNNING ? hg_input_new(p->host, ep->spec, ep->id, &env, &in, &err) : HG_ECLOSED;
-    if (rc == 0) rc = restore_position(in, position, &err);
-    if (rc == 0) {
-        if (r->old) { /* what it has counted beyond its position was dropped and will be read again */
-            hg_input_counters_t *c = hg_input_counters(r->old);
-            hg_input_go_on(in, c);
-            hg_input_counters_free(c);
-        }
-        pthread_mutex_lock(&p->lock);
-        ep->in = in;
-        pthread_mutex_unlock(&p->lock);
-        hg_input_free(r->old);
-        ep->closed = ep->closing = false;
-        p->open_inputs++;
-        hg_input_open(in);
-    } else {
-        if (in) hg_input_free(in);
-        if (err.code) on_failed(p, ep->id, &err);
-    }
-    hg_free(r);
-    p->retiring--;
-    maybe_stopped(p);
-}
-
-static void retire_on_control(void *arg)
-{
-    retire_t *r = arg;
-    r->ep->p->retiring++;
-    if (r->old)
-        hg_input_save(r->old, reopen_at, r);
-    else
-        reopen_at(r, (hg_str_t){ 0 });
-}
-
-static void retire_on_circuit(hg_pipeline_t *p, void *arg)
-{
-    hg_loop_post(p->control, retire_on_control, arg);
-}
-
-static void reopen(hg_pipeline_t *p, endpoint_t *ep)
-{
-    if (!ep->closed) {
-        ep->reopen = true; /* on_closed goes on */
-        return;
-    }
-    ep->reopen = false;
-    retire_t *r = HG_NEW(retire_t);
-    *r = (retire_t){ ep, ep->in };
-    hg_circuit_post(p, retire_on_circuit, r);
+    hg_pipeline_input_failed(arg, conn, err);
 }
 
 static void on_closed(void *arg, uint32_t conn)
 {
     hg_pipeline_t *p = arg;
-    endpoint_t *ep = p->inputs[conn];
-    ep->closed = true;
     p->open_inputs--;
-    if (ep->reopen) reopen(p, ep);
-    maybe_stopped(p);
+    hg_endpoint_closed(p->inputs[conn]);
+    hg_pipeline_maybe_stopped(p);
 }
 
 /* A tap's output goes away with its request; configured outputs stay for the stats. */
@@ -339,7 +255,7 @@ static void free_tap_on_control(void *arg)
     pthread_mutex_unlock(&p->lock);
     hg_output_free(out);
     p->open_outputs--;
-    maybe_stopped(p);
+    hg_pipeline_maybe_stopped(p);
 }
 
 static void detach_tap(hg_pipeline_t *p, void *arg)
@@ -359,7 +275,7 @@ static void on_output_closed(void *arg, uint32_t out)
         return;
     }
     p->open_outputs--;
-    maybe_stopped(p);
+    hg_pipeline_maybe_stopped(p);
 }
 
 /* --- making --- */
@@ -448,7 +364,7 @@ static void release(hg_pipeline_t *p)
     hg_free(p);
 }
 
-int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err)
+static hg_pipeline_t *pipeline_alloc(const hg_pipeline_opts_t *opts)
 {
     hg_pipeline_t *p = HG_NEW(hg_pipeline_t);
     p->opts = *opts;
@@ -461,6 +377,38 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
     hg_random(&p->hashkey, sizeof p->hashkey);
     pthread_mutex_init(&p->lock, NULL);
     hg_list_init(&p->query_list);
+    return p;
+}
+
+int hg_pipeline_look(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err)
+{
+    hg_pipeline_t *p = pipeline_alloc(opts);
+    int rc = check_labels(p, err);
+    if (rc == 0) {
+        p->orch = hg_orch_new(p->prog->orch, p->prog->n_inputs);
+        for (uint32_t i = 0; i < p->prog->n_inputs; i++) {
+            const hg_conn_spec_t *spec = &p->prog->conns[i];
+            new_endpoint(p, true, spec->endpoint.p, spec->relation)->spec = spec;
+        }
+        if (opts->storage_dir && p->cfg.storage) rc = hg_durable_look(p, opts->storage_dir, err);
+    }
+    if (rc < 0) {
+        p->prog = NULL; /* stays the caller's */
+        release(p);
+        return rc;
+    }
+    *ret = p;
+    return 0;
+}
+
+void hg_pipeline_look_free(hg_pipeline_t *p)
+{
+    if (p) release(p);
+}
+
+int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err)
+{
+    hg_pipeline_t *p = pipeline_alloc(opts);
     p->want = HG_NEWN(bool, p->prog->plan.n_relations + 1);
     p->deltas = HG_NEWN(hg_delta_t, p->prog->plan.n_relations + 1);
 
@@ -545,9 +493,11 @@ static void timer_closed(uv_handle_t *h)
     p->opts.on_stopped(p->opts.arg, &p->failure);
 }
 
-static void maybe_stopped(hg_pipeline_t *p)
+void hg_pipeline_maybe_stopped(hg_pipeline_t *p)
 {
-    if (p->life != ST_CLOSING || p->open_inputs || p->open_outputs || p->retiring || atomic_load(&p->queries)) return;
+    if (p->life != ST_CLOSING || p->open_inputs || p->open_outputs || p->retiring || p->moves ||
+        atomic_load(&p->queries))
+        return;
     if (!hg_durable_closed(p)) return;
     p->life = ST_STOPPED;
     hg_circuit_thread_stop(p);
@@ -578,7 +528,7 @@ static void closing_step(hg_pipeline_t *p)
         stop_outputs(p, false, !p->drain_outputs);
     }
     if (p->drain_outputs) cut_slow_taps(p);
-    maybe_stopped(p);
+    hg_pipeline_maybe_stopped(p);
 }
 
 /* Endpoints say when they are closed; queries end on threads of their own. */
@@ -593,6 +543,7 @@ static void close_all(hg_pipeline_t *p, bool drain_outputs)
     p->drain_outputs = drain_outputs;
     atomic_store(&p->closing, true);
     hg_queries_cancel(p);
+    hg_moves_stop(p);
     hg_durable_close(p);
     uv_timer_start(&p->timer, closing_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
     for (uint32_t i = 0; i < p->n_inputs; i++)

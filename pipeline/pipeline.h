@@ -49,6 +49,11 @@ typedef struct hg_pipeline_opts {
 int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err);
 void hg_pipeline_free(hg_pipeline_t *p); /* after on_stopped */
 
+/* Any thread, no loop: a pipeline that never runs, to look at what the next start would go on from. It has inputs
+ * without instances and no circuit; opts: name, program, config and storage_dir (NULL: nothing is kept). */
+int hg_pipeline_look(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err);
+void hg_pipeline_look_free(hg_pipeline_t *p); /* the program too */
+
 void hg_pipeline_run(hg_pipeline_t *p, bool running); /* Running or Paused */
 bool hg_pipeline_running(const hg_pipeline_t *p);     /* any thread */
 /* drain: hold the inputs, step what is buffered, deliver every output, take a checkpoint where state is kept, then end.
@@ -57,6 +62,16 @@ void hg_pipeline_stop(hg_pipeline_t *p, bool drain);
 
 /* The user's start / pause of a connector by endpoint name. HG_EUNKNOWNINPUT, HG_EUNKNOWNOUTPUT. */
 int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool start, hg_err_t *err);
+
+/* Where an input connector goes on: asked for, set, and a finished one run again (move.h tells how). done comes on the
+ * control loop, maybe before the call returns. position: JSON that hg_position_check has seen; empty = as configured.
+ * wait: those that wait for the connector wait again. HG_EUNKNOWNINPUT, HG_EUNSUPPORTED, HG_EBUSY: it runs, or has not
+ * finished. The answer of _get is an object (docs/positions.md), empty with an error. */
+typedef void (*hg_moved_fn)(void *arg, const hg_err_t *err);
+void hg_pipeline_position_get(hg_pipeline_t *p, hg_str_t endpoint,
+                              void (*done)(void *arg, hg_str_t json, const hg_err_t *err), void *arg);
+void hg_pipeline_position_set(hg_pipeline_t *p, hg_str_t endpoint, hg_str_t position, hg_moved_fn done, void *arg);
+void hg_pipeline_rerun(hg_pipeline_t *p, hg_str_t endpoint, bool wait, hg_moved_fn done, void *arg);
 
 /* --- any thread --- */
 const hg_program_t *hg_pipeline_program(const hg_pipeline_t *p);

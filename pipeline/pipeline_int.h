@@ -29,12 +29,21 @@ typedef struct endpoint {
     hg_arena_t *arena; /* format configuration of endpoints made by a request */
     bool push, tap, backpressure;
     bool fresh;                      /* not as in the checkpoint: it starts as configured */
-    const hg_json_t *saved_position; /* input: where it goes on after a restart, or NULL */
+    const hg_json_t *saved_position; /* input: where it goes on after a restart, or NULL; until the first checkpoint */
     bool closed;                     /* host said closed */
     bool closing;                    /* it was told to close */
     bool reopen;                     /* DO_OPEN came while closing */
-    bool gone;                       /* a tap that has been freed: the slot is free */
-    bool attached;                   /* a tap that the circuit feeds: the steps after since_step */
+    bool retiring;                   /* its next instance is being made */
+    /* Input, control loop; changes under lock. Where the instance begins that will be opened next, JSON, "" = as
+     * configured; NULL: where this one is. restored: this one has been given it and was not opened yet. */
+    char *next_position;
+    bool restored;
+    bool by_user;       /* after a restart: saved_position was set by the user, behind the checkpoint */
+    struct move *move;  /* its position is being set: move.c */
+    const char *change; /* what the user did last to its position: "set", "reset", "rerun", or NULL; under lock */
+    int64_t change_us;
+    bool gone;     /* a tap that has been freed: the slot is free */
+    bool attached; /* a tap that the circuit feeds: the steps after since_step */
     uint64_t since_step;
     atomic_bool paused;         /* Feldera's bit */
     int64_t since_us;           /* outputs: the user's last word, 0 = none yet; control loop */
@@ -96,6 +105,7 @@ struct hg_pipeline {
     uint32_t n_inputs, n_outputs;
     hg_strmap_t input_names, output_names; /* endpoint name → index */
     uint32_t retiring;                     /* inputs being made anew: control loop */
+    uint32_t moves;                        /* inputs whose position is being set: control loop */
     uint32_t open_inputs, open_outputs;    /* host objects not yet closed: control loop */
     mark_t *marks;                         /* step → processed records, not yet completed steps */
     uint32_t n_marks, cap_marks;
@@ -162,6 +172,14 @@ endpoint_t *hg_pipeline_add_tap(hg_pipeline_t *p, const char *name, uint32_t rel
 void hg_pipeline_fail(hg_pipeline_t *p, const hg_err_t *err);        /* any thread: evaluation error */
 int hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t sql_name); /* SQL identifier → index, or -1; any thread */
 void hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_env_t *ret);
+
+void hg_pipeline_input_failed(hg_pipeline_t *p, uint32_t conn, const hg_err_t *err); /* control loop */
+void hg_pipeline_maybe_stopped(hg_pipeline_t *p); /* control loop: something has ended that the end waits for */
+
+/* reopen.c: instances of inputs come and go; control loop */
+void hg_endpoint_open(endpoint_t *ep);
+void hg_endpoint_close(endpoint_t *ep);
+void hg_endpoint_closed(endpoint_t *ep); /* the host said so */
 
 /* query.c; any thread: end what runs, refuse what comes. */
 void hg_queries_cancel(hg_pipeline_t *p);

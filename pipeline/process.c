@@ -33,12 +33,12 @@ typedef struct {
     hg_err_t err; /* why it failed */
 } process_t;
 
-static int take_lock(process_t *x)
+int hg_pipeline_lock(const char *dir, hg_err_t *err)
 {
     char path[4096], pid[32];
-    snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_LOCK);
+    snprintf(path, sizeof path, "%s/%s", dir, HG_FILE_LOCK);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return hg_err_errno(&x->err, errno, "cannot open %s", path);
+    if (fd < 0) return hg_err_errno(err, errno, "cannot open %s", path);
     /* A manager that adopts pipelines looks at the lock for a moment: try for a second. */
     int locked = flock(fd, LOCK_EX | LOCK_NB);
     for (int i = 0; locked < 0 && i < 100; i++) {
@@ -47,20 +47,20 @@ static int take_lock(process_t *x)
     }
     if (locked < 0) {
         close(fd);
-        return hg_err_set(&x->err, HG_EBUSY, "another process runs the pipeline in %s", x->dir);
+        return hg_err_set(err, HG_EBUSY, "another process runs the pipeline in %s", dir);
     }
     int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n)
-        return hg_err_errno(&x->err, errno, "cannot write %s", path);
+        return hg_err_errno(err, errno, "cannot write %s", path);
     return 0; /* held until the process ends */
 }
 
-static int open_log(process_t *x)
+int hg_pipeline_open_log(const char *dir, hg_err_t *err)
 {
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_LOG);
+    snprintf(path, sizeof path, "%s/%s", dir, HG_FILE_LOG);
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0) return hg_err_errno(&x->err, errno, "cannot open %s", path);
+    if (fd < 0) return hg_err_errno(err, errno, "cannot open %s", path);
     hg_log_init((hg_log_opts_t){ .fd = fd, .level = HG_LOG_INFO });
     return 0;
 }
@@ -250,8 +250,8 @@ int hg_pipeline_process(const char *dir)
         lim.rlim_cur = lim.rlim_max;
         setrlimit(RLIMIT_NOFILE, &lim);
     }
-    int rc = take_lock(&x);
-    if (rc == 0) rc = open_log(&x);
+    int rc = hg_pipeline_lock(dir, &x.err);
+    if (rc == 0) rc = hg_pipeline_open_log(dir, &x.err);
     if (rc < 0) { /* nothing is ours: nothing is written */
         fprintf(stderr, "headgate: %s\n", x.err.msg);
         hg_arena_free(x.arena);

@@ -2,11 +2,23 @@
 #ifndef HG_PIPELINE_PROCESS_H
 #define HG_PIPELINE_PROCESS_H
 
-#include <stdbool.h>
+#include "base/buf.h"
+#include "base/err.h"
 
 /* `headgate pipeline DIR`: run DIR/deployment.json until it is stopped (base/deployment.h). Exit code 0 = stopped, 1 =
  * failed. */
 int hg_pipeline_process(const char *dir);
+
+/* Takes DIR/lock, for as long as the process lives; waits a second for it. HG_EBUSY. */
+int hg_pipeline_lock(const char *dir, hg_err_t *err);
+/* From here on the process logs to DIR/log. */
+int hg_pipeline_open_log(const char *dir, hg_err_t *err);
+
+/* `headgate position DIR`: where a connector of a stopped pipeline will go on; set there, or set back, or a finished
+ * one made to run again. Holds DIR's lock meanwhile. question: JSON {"name", "program", "runtime_config", "endpoint",
+ * "change": null | "set" | "reset" | "rerun", "position": {…} for set, "wait": for rerun}; *answer: {"status": HTTP,
+ * "body": …}. Returns the exit code. */
+int hg_position_process(const char *dir, hg_str_t question, hg_buf_t *answer);
 
 typedef struct hg_run_opts {
     const char *program; /* file */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/move.h"
 #include <xxhash.h>
 
 /* --- small things --- */
@@ -47,7 +48,14 @@ static int bad(hg_pipeline_t *p, hg_err_t *err, const char *what)
                       hg_storage_dir(p->durable->storage), what);
 }
 
-static bool get_hex(const hg_json_t *obj, const char *key, uint64_t *ret)
+void hg_durable_put_hex(hg_jw_t *w, const char *key, uint64_t v)
+{
+    char text[17];
+    snprintf(text, sizeof text, "%016" PRIx64, v);
+    hg_jw_kstr(w, key, text);
+}
+
+bool hg_durable_get_hex(const hg_json_t *obj, const char *key, uint64_t *ret)
 {
     const char *s = hg_json_str(hg_json_get(obj, key), NULL);
     char *end;
@@ -68,7 +76,7 @@ static int take_head(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
     uint64_t format, step, records, bytes, inserted, done_step, done_records;
     if (!get_u64(m, "format", &format) || format != HG_STORAGE_FORMAT)
         return bad(p, err, "its format is unknown to this program");
-    if (!get_hex(m, "hash_key_0", &p->hashkey.k0) || !get_hex(m, "hash_key_1", &p->hashkey.k1))
+    if (!hg_durable_get_hex(m, "hash_key_0", &p->hashkey.k0) || !hg_durable_get_hex(m, "hash_key_1", &p->hashkey.k1))
         return bad(p, err, "it has no hash key");
     if (!get_u64(m, "step", &step) || !get_u64(m, "processed_records", &records) ||
         !get_u64(m, "processed_bytes", &bytes) || !get_u64(m, "inserted_records", &inserted) ||
@@ -174,18 +182,24 @@ static bool same_definition(hg_pipeline_t *p, uint32_t relation, const hg_json_t
 {
     uint64_t was;
     const hg_json_t *m = find_named(relations, p->prog->plan.relations[relation].schema.name);
-    return m && get_hex(m, "definition", &was) && was == p->durable->definitions[relation];
+    return m && hg_durable_get_hex(m, "definition", &was) && was == p->durable->definitions[relation];
+}
+
+static void compare_relations(hg_pipeline_t *p, const hg_json_t *m)
+{
+    const hg_json_t *relations = hg_json_get(m, "relations");
+    uint32_t n = p->prog->plan.n_relations;
+    p->durable->unchanged = HG_NEWN(bool, n + 1);
+    for (uint32_t i = 0; i < n; i++) p->durable->unchanged[i] = same_definition(p, i, relations);
 }
 
 int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err)
 {
     const hg_json_t *m = hg_storage_manifest(p->durable->storage);
-    const hg_json_t *relations = hg_json_get(m, "relations"), *stores = hg_json_get(m, "stores");
-    uint32_t n = p->prog->plan.n_relations;
+    const hg_json_t *stores = hg_json_get(m, "stores");
     if (!m) return 0;
-    stores_t x = { p, HG_NEWN(bool, n + 1), hg_json_get(m, "inputs") };
-    p->durable->unchanged = x.use;
-    for (uint32_t i = 0; i < n; i++) x.use[i] = same_definition(p, i, relations);
+    compare_relations(p, m);
+    stores_t x = { p, p->durable->unchanged, hg_json_get(m, "inputs") };
     hg_restore_opts_t o = { hg_storage_dir(p->durable->storage), uv_available_parallelism(), use_relation, origin_now,
                             &x };
     return hg_circuit_restore(p->circuit, stores, &o, err);
@@ -193,12 +207,20 @@ int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err)
 
 /* --- endpoints --- */
 
+/* The position stays known beside the instance, which may never be opened: what has ended is not. */
 static int restore_input(hg_pipeline_t *p, endpoint_t *ep, hg_err_t *err)
 {
+    hg_buf_t text;
+    hg_jw_t w;
     if (!ep->saved_position || ep->saved_position->kind != HG_J_OBJECT) return 0;
     int rc = hg_input_restore(ep->in, ep->saved_position, err);
-    if (rc < 0) hg_err_wrap(err, "checkpoint %" PRIu64 ", connector %s", p->durable->number, ep->name);
-    return rc;
+    if (rc < 0) return hg_err_wrap(err, "checkpoint %" PRIu64 ", connector %s", p->durable->number, ep->name);
+    hg_buf_init(&text, HG_BUF_NOMAX);
+    hg_jw_init(&w, &text);
+    hg_jw_node(&w, ep->saved_position);
+    ep->next_position = hg_buf_take(&text, NULL);
+    ep->restored = true;
+    return 0;
 }
 
 /* Does the connector stand in the checkpoint as it is configured now, on a relation that means the same? */
@@ -207,7 +229,7 @@ static const hg_json_t *saved_endpoint(hg_pipeline_t *p, const endpoint_t *ep, c
     uint64_t config;
     const hg_json_t *m = find_named(list, hg_strz(ep->name));
     if (!m || !p->durable->unchanged[ep->relation]) return NULL;
-    return get_hex(m, "config", &config) && config == hg_durable_config_hash(ep->spec) ? m : NULL;
+    return hg_durable_get_hex(m, "config", &config) && config == hg_durable_config_hash(ep->spec) ? m : NULL;
 }
 
 bool hg_durable_is_fresh(void *arg, hg_str_t name)
@@ -241,6 +263,7 @@ static int take_counters(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *save
     uint64_t records;
     if (!get_u64(saved, "processed_records", &records)) return bad(p, err, "a connector's counters are missing");
     atomic_store(&ep->processed, records);
+    if (!ep->in) return 0; /* only looked at */
     return hg_input_restore_counters(ep->in, hg_json_get(saved, "counters"), err);
 }
 
@@ -263,9 +286,10 @@ static int take_inputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
             continue;
         }
         ep->saved_position = hg_json_get(saved, "position");
+        ep->change = hg_position_change(hg_json_str(hg_json_get(saved, "change"), ""));
+        (void)hg_json_i64(hg_json_get(saved, "change_us"), &ep->change_us);
         if (take_counters(p, ep, saved, err) < 0) return damaged(p, ep, err);
     }
-    if (m) keep_totals(p);
     return 0;
 }
 
@@ -297,13 +321,32 @@ static int restore_outputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
     return 0;
 }
 
-int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
+/* The facts of inputs and orchestrator: from the checkpoint, then from the logs behind it. */
+static int load_inputs(hg_pipeline_t *p, hg_err_t *err)
 {
     hg_durable_t *d = p->durable;
     const hg_json_t *m = hg_storage_manifest(d->storage);
     int rc = take_inputs(p, m, err);
     if (rc == 0 && m) rc = hg_orch_load(p->orch, hg_json_get(m, "orchestrator"), hg_durable_is_fresh, p, err);
     if (rc == 0 && p->cfg.ft != HG_FT_NONE) rc = hg_storage_logs(d->storage, "events", d->number, read_log, p, err);
+    return rc;
+}
+
+int hg_durable_look(hg_pipeline_t *p, const char *dir, hg_err_t *err)
+{
+    int rc = hg_durable_open(p, dir, err);
+    if (rc < 0) return rc;
+    const hg_json_t *m = hg_storage_manifest(p->durable->storage);
+    if (m) compare_relations(p, m);
+    return load_inputs(p, err);
+}
+
+int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
+{
+    hg_durable_t *d = p->durable;
+    const hg_json_t *m = hg_storage_manifest(d->storage);
+    int rc = load_inputs(p, err);
+    if (rc == 0 && m) keep_totals(p);
     for (uint32_t i = 0; i < p->n_inputs && rc == 0; i++) rc = restore_input(p, p->inputs[i], err);
     if (rc == 0) rc = restore_outputs(p, m, err);
     if (rc == 0 && m)

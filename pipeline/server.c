@@ -12,6 +12,7 @@ static void call_free(call_t *c)
 {
     hg_pipeline_server_t *s = c->s;
     hg_buf_release(&c->body);
+    hg_buf_release(&c->sent);
     hg_free(c->arg);
     hg_free(c);
     hg_server_drop(s);
@@ -32,11 +33,16 @@ static void call_answer(void *arg)
     call_free(c);
 }
 
+void hg_call_answer(call_t *c)
+{
+    hg_loop_post(c->loop, call_answer, c);
+}
+
 static void call_on_control(void *arg)
 {
     call_t *c = arg;
     c->fn(c);
-    hg_loop_post(c->loop, call_answer, c);
+    hg_call_answer(c);
 }
 
 static void call_on_pool(void *arg, unsigned worker)
@@ -46,21 +52,26 @@ static void call_on_pool(void *arg, unsigned worker)
     c->fn(c);
 }
 
+call_t *hg_call_new(hg_pipeline_server_t *s, hg_req_t *r, const char *arg)
+{
+    call_t *c = HG_NEW(call_t);
+    *c = (call_t){
+        .s = hg_server_retain(s), .req = r, .loop = hg_req_loop(r), .status = 200, .content_type = "application/json"
+    };
+    if (arg) c->arg = hg_xstrdup(arg);
+    hg_buf_init(&c->body, HG_BUF_NOMAX);
+    hg_buf_init(&c->sent, HG_BUF_NOMAX);
+    hg_req_on_abort(r, call_aborted, c);
+    return c;
+}
+
 static call_t *call_new(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag,
                         int flag2)
 {
-    call_t *c = HG_NEW(call_t);
-    *c = (call_t){ .s = hg_server_retain(s),
-                   .req = r,
-                   .loop = hg_req_loop(r),
-                   .fn = fn,
-                   .flag = flag,
-                   .flag2 = flag2,
-                   .status = 200,
-                   .content_type = "application/json" };
-    if (arg) c->arg = hg_xstrdup(arg);
-    hg_buf_init(&c->body, HG_BUF_NOMAX);
-    hg_req_on_abort(r, call_aborted, c);
+    call_t *c = hg_call_new(s, r, arg);
+    c->fn = fn;
+    c->flag = flag;
+    c->flag2 = flag2;
     return c;
 }
 
@@ -235,6 +246,10 @@ static void serve_connector(hg_pipeline_server_t *s, hg_req_t *r, bool input, hg
         hg_call_pool(s, r, do_token, name.p, false, 0);
     else if (hg_str_eqz(action, "why"))
         hg_call_control(s, r, do_why, name.p, input, 0);
+    else if (input && hg_str_eqz(action, "position"))
+        hg_serve_position(s, r, name);
+    else if (input && hg_str_eqz(action, "rerun"))
+        hg_serve_rerun(s, r, name);
     else
         not_found(r);
 }

@@ -39,7 +39,13 @@ typedef struct call {
     int status;
     const char *content_type;
     hg_buf_t body;
+    hg_buf_t sent; /* what came with the question */
 } call_t;
+
+/* The parts, for questions that are answered later than fn ends: made on the request's loop; answered from any thread,
+ * once. */
+call_t *hg_call_new(hg_pipeline_server_t *s, hg_req_t *r, const char *arg);
+void hg_call_answer(call_t *c);
 
 /* Request's loop: run fn on the control loop, or on the pool, then answer. arg is copied (may be NULL). */
 void hg_call_control(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag, int flag2);
@@ -51,6 +57,10 @@ void hg_ingress_resume(hg_pipeline_server_t *s); /* control loop: the pipeline r
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation);
 void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r);
 
+/* position_routes.c: request's loop; they answer. */
+void hg_serve_position(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t endpoint);
+void hg_serve_rerun(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t endpoint);
+
 /* series.c: control loop, but for the request of a stream. */
 hg_series_t *hg_series_new(hg_pipeline_server_t *s); /* holds a reference until it is closed */
 void hg_series_close(hg_series_t *x);                /* ends the streams; x is gone */
@@ -60,8 +70,8 @@ void hg_serve_series_stream(hg_pipeline_server_t *s, hg_req_t *r);
 /* Control loop: is there room for one more endpoint of a request? Feldera's limit. */
 int hg_api_endpoint_room(const hg_pipeline_t *p, hg_err_t *err);
 
-/* refusal.c: answers an error with Feldera's details. endpoint: the one that was to be made (may be NULL where none is).
- * subject: what its code is about: a stream, a format, a configuration, an endpoint. */
+/* refusal.c: answers an error with Feldera's details. endpoint: the one that was to be made (may be NULL where none
+ * is). subject: what its code is about: a stream, a format, a configuration, an endpoint. */
 void hg_refuse(hg_req_t *r, const hg_err_t *err, const char *endpoint, hg_str_t subject);
 
 /* request_format.c: a format and its configuration from query parameters. cfg lives in the arena. extra options:

@@ -4,6 +4,7 @@
  */
 #include "base/hg.h"
 #include "base/log.h"
+#include "pipeline/move.h"
 #include "pipeline/pipeline_int.h"
 
 /* done / total and the time left at the average rate since it began, where the size is known. */
@@ -39,10 +40,31 @@ static void put_progress(hg_pipeline_t *p, endpoint_t *ep, hg_jw_t *w)
     hg_jw_end_obj(w);
 }
 
+static const char *const g_changes[][2] = { { "set", "was set" }, { "reset", "was set back to its configured start" } };
+
+/* What the user did last to its position. */
+static void put_change(const endpoint_t *ep, hg_jw_t *w)
+{
+    hg_jw_key(w, "last_change");
+    hg_position_put_change(ep->change, ep->change_us, w);
+}
+
+static void say_change(const endpoint_t *ep, hg_buf_t *text)
+{
+    char at[40];
+    if (!ep->change) return;
+    hg_time_rfc3339(at, ep->change_us);
+    if (strcmp(ep->change, "rerun") == 0) hg_buf_addf(text, "\nThe user had it run again at %s", at);
+    for (size_t i = 0; i < HG_COUNT(g_changes); i++)
+        if (strcmp(ep->change, g_changes[i][0]) == 0)
+            hg_buf_addf(text, "\nIts position %s by the user at %s", g_changes[i][1], at);
+}
+
 static void put_extra(void *arg, uint32_t conn, hg_jw_t *w)
 {
     hg_pipeline_t *p = arg;
     put_progress(p, p->inputs[conn], w);
+    put_change(p->inputs[conn], w);
 }
 
 void hg_pipeline_orchestration_json(hg_pipeline_t *p, hg_jw_t *w)
@@ -170,6 +192,7 @@ int hg_pipeline_why_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err
     char since[32];
     hg_buf_init(&text, 1u << 20);
     say(p, ep, &text);
+    say_change(ep, &text);
     hg_time_rfc3339(since, hg_orch_since(p->orch, ep->id));
     hg_jw_obj(w);
     hg_jw_kstr(w, "endpoint_name", ep->name);
@@ -182,6 +205,7 @@ int hg_pipeline_why_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err
     hg_orch_blockers(p->orch, ep->id, put_blocker, arg);
     hg_jw_end_arr(w);
     put_progress(p, ep, w);
+    put_change(ep, w);
     hg_jw_end_obj(w);
     hg_buf_release(&text);
     return 0;

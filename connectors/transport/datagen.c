@@ -347,9 +347,15 @@ static int read_position(const hg_json_t *position, uint64_t *rows, uint64_t *se
 
 static int datagen_check_position(const void *cfg, const hg_json_t *position, hg_err_t *err)
 {
-    uint64_t rows, seed;
-    (void)cfg;
-    return read_position(position, &rows, &seed, err);
+    const hg_json_t *plan = ((const datagen_cfg_t *)cfg)->plan;
+    uint64_t rows, seed, n, total = 0;
+    int rc = read_position(position, &rows, &seed, err);
+    if (rc < 0 || !datagen_is_finite(cfg)) return rc;
+    for (const hg_json_t *p = plan->child; p; p = p->next)
+        if (hg_json_u64(hg_json_get(p, "limit"), &n) == 0) total = n > UINT64_MAX - total ? UINT64_MAX : total + n;
+    if (rows <= total) return 0;
+    return hg_err_set(err, HG_ERANGE, "row %" PRIu64 " is behind the last one: the plans make %" PRIu64 " rows", rows,
+                      total);
 }
 
 static int datagen_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err)
@@ -376,7 +382,7 @@ const hg_input_type_t hg_input_datagen = {
     .extra = HG_EXTRA_REFUSE,
     .cfg_size = sizeof(datagen_cfg_t),
     .inst_size = sizeof(datagen_t),
-    .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_BATCHES,
+    .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_BATCHES | HG_CAP_RESUME,
     .check = datagen_check,
     .is_finite = datagen_is_finite,
     .open = datagen_open,

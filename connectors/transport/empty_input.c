@@ -63,7 +63,8 @@ const hg_input_type_t hg_input_empty = {
     .name = "empty_input",
     .summary = "an input without data: ends at once",
     .opts = empty_opts,
-    .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_BATCHES, /* nothing to parse: works without a format */
+    .caps =
+        HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_BATCHES | HG_CAP_RESUME, /* nothing to parse: works without a format */
     .open = empty_open,
     .run = empty_run,
     .hold = empty_hold,

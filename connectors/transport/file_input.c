@@ -521,8 +521,16 @@ static int read_position(const hg_json_t *v, uint64_t *offset, uint64_t *head_le
 static int file_check_position(const void *cfg, const hg_json_t *position, hg_err_t *err)
 {
     uint64_t offset, len, hash;
-    (void)cfg;
-    return read_position(position, &offset, &len, &hash, err);
+    struct stat st;
+    hg_buf_t path;
+    hg_buf_init(&path, HG_BUF_NOMAX);
+    int rc = read_position(position, &offset, &len, &hash, err);
+    if (rc == 0) rc = hg_file_path(((const file_cfg_t *)cfg)->path, &path, err);
+    if (rc == 0 && stat(path.p, &st) == 0 && S_ISREG(st.st_mode) && offset > (uint64_t)st.st_size)
+        rc = hg_err_set(err, HG_ERANGE, "offset %" PRIu64 " is behind the end of '%s', which has %" PRIu64 " bytes",
+                        offset, path.p, (uint64_t)st.st_size);
+    hg_buf_release(&path);
+    return rc;
 }
 
 static int file_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err)

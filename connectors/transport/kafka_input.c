@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "connectors/transport/kafka_input_int.h"
+#include "connectors/transport/position.h"
 
 extern const hg_input_type_t hg_input_kafka;
 
@@ -599,15 +600,21 @@ static void kafka_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, h
 /* Any thread: does this position have the right shape? */
 static int kafka_check_position(const void *cfg, const hg_json_t *position, hg_err_t *err)
 {
+    static const char *const names[] = { "offsets", "sequence", NULL }, *const ranges[] = { "start", "end", NULL };
     const kafka_cfg_t *c = cfg;
     const hg_json_t *list = hg_json_get(position, "offsets"), *sequence = hg_json_get(position, "sequence");
     uint64_t u;
     uint32_t n = 0;
+    int rc = hg_position_members(position, "a Kafka position", names, err);
+    if (rc < 0) return rc;
     if (!list || list->kind != HG_J_ARRAY)
         return hg_err_set(err, HG_EPARSE, "a Kafka position needs 'offsets', a list with one element per partition");
-    for (const hg_json_t *o = list->child; o; o = o->next, n++)
+    for (const hg_json_t *o = list->child; o; o = o->next, n++) {
+        rc = hg_position_members(o, "an element of 'offsets'", ranges, err);
+        if (rc < 0) return rc;
         if (hg_json_u64(hg_json_get(o, "end"), &u) < 0 || u > INT64_MAX)
             return hg_err_set(err, HG_EPARSE, "element %u of a Kafka position needs a number 'end'", n);
+    }
     if (c->partitions && c->partitions->kind == HG_J_ARRAY && n > c->partitions->n)
         return hg_err_set(err, HG_EPARSE, "the position has %u offsets, but the connector reads %u partitions", n,
                           c->partitions->n);
@@ -662,5 +669,8 @@ const hg_input_type_t hg_input_kafka = {
     .save = kafka_save,
     .restore = kafka_restore,
     .check_position = kafka_check_position,
+    .position_doc =
+        "`{\"offsets\": [{\"end\": n}, …]}`: per partition that is read, in order, the offset of the next message. "
+        "Saved ones also have `start`, and `sequence` where the partitions are merged.",
     .fini = kafka_fini,
 };

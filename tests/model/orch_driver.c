@@ -9,10 +9,10 @@
  * Printed per config: "K <config>|<complaints>", for each that is tried (those with errors are not played), per history
  * "H <config>", and per event "<event>|<connectors>|<commands>":
  *   events      T start  O opened  E ended  B buffered  F failed  S user start  P user pause  R run  H pause
- *               M marked  N mark failed  D durable  X rerun  V moving  W moved  A add  L save and load anew (n: connectors that are
- * changed) as <letter><connector>,<n> connectors  reason, flags (1 reading, 2 paused, 4 finished, 8 ended) in hex,
- * since; then :<label><connector>[!] for each thing it waits for commands    o open  k mark  p persist  r run  h hold
- * c close  s reason  a activated, as <letter><connector>,<n>
+ *               M marked  N mark failed  D durable  X rerun  V moving  W moved  A add  L save and load anew (n:
+ * connectors that are changed) as <letter><connector>,<n> connectors  reason, flags (1 reading, 2 paused, 4 finished, 8
+ * ended) in hex, since; then :<label><connector>[!] for each thing it waits for commands    o open  k mark  p persist
+ * r run  h hold c close  s reason  a activated, as <letter><connector>,<n>
  */
 #include "base/hg.h"
 #include "base/buf.h"

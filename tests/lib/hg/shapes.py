@@ -130,6 +130,11 @@ _PROGRAM_DIFF = "added_tables removed_tables modified_tables added_views removed
 DIFF = {**{k: ["str"] for k in _NAMES}, "program_diff": opt({k: ["str"] for k in _PROGRAM_DIFF})}
 ROLE = {"read", "write", "admin", "owner"}
 
+LAST_CHANGE = opt({"change": {"set", "reset", "rerun"}, "at": "time"})
+POSITION = {"endpoint_name": "str", "transport": TRANSPORT, "position": opt("object"), "settable": "bool", "obstacle": opt("str"),
+            "origin": {"running", "checkpoint", "user", "configuration"}, "durable": "bool", "checkpoint": opt("count"),
+            "last_change": LAST_CHANGE, "members": opt("str")}
+
 JSON, TEXT, NONE = "application/json", "text/plain", None
 P = r"/v0/pipelines/[^/]+"
 
@@ -149,6 +154,10 @@ ROUTES = [
     ("GET", P + r"/tables/[^/]+/connectors/[^/]+/stats", {200}, JSON, INPUT),
     ("GET", P + r"/views/[^/]+/connectors/[^/]+/stats", {200}, JSON, OUTPUT),
     ("GET", P + r"/tables/[^/]+/connectors/[^/]+/completion_token", {200}, JSON, {"token": "str"}),
+    ("GET", P + r"/tables/[^/]+/connectors/[^/]+/position", {200}, JSON, POSITION),
+    ("PUT", P + r"/tables/[^/]+/connectors/[^/]+/position", {200}, JSON, POSITION),
+    ("DELETE", P + r"/tables/[^/]+/connectors/[^/]+/position", {200}, JSON, POSITION),
+    ("POST", P + r"/tables/[^/]+/connectors/[^/]+/rerun", {200}, JSON, POSITION),
     ("POST", P + r"/(tables|views)/[^/]+/connectors/[^/]+/[a-zA-Z]+", {200}, NONE, None),
     ("GET", P + r"/completion_status", {200, 202}, JSON, {"status": {"complete", "inprogress"}, "step": opt("count")}),
     ("POST", P + r"/checkpoint", {200}, JSON, {"checkpoint_sequence_number": "count", "incarnation_uuid": "uuid"}),
@@ -165,10 +174,11 @@ ROUTES = [
     ("GET", P + r"/events", {200}, JSON, [EVENT]),
     ("GET", P + r"/events/[^/]+", {200}, JSON, EVENT),
     ("GET", P + r"/orchestration", {200}, JSON, {"connectors": [{"name": "str", "state": {"Running", "Paused"}, "since": "time",
-     "reason": {"running", "user", "waiting", "mark", "failed", "ended"}, "labels": ["str"], "start_after": ["str"]}], "edges": [
+     "reason": {"running", "user", "waiting", "mark", "failed", "ended"}, "labels": ["str"], "start_after": ["str"],
+     "last_change": LAST_CHANGE}], "edges": [
          {"from": "str", "to": "str", "label": "str"}]}),
     ("GET", P + r"/(tables|views)/[^/]+/connectors/[^/]+/why", {200}, JSON, {"endpoint_name": "str", "text": "str", "since": "time", "waiting_for": [ANY],
-     "reason": {"running", "user", "waiting", "mark", "failed", "ended"}}),
+     "reason": {"running", "user", "waiting", "mark", "failed", "ended"}, "last_change?": LAST_CHANGE}),
     ("GET", r"/v0/config", {200}, JSON, CONFIG),
     ("GET", r"/config/authentication", {200}, JSON, "object"),
     ("GET", r"/healthz", {200}, JSON, {"status": {"healthy"}}),

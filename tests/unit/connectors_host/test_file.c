@@ -305,11 +305,18 @@ static void a_position_by_hand_is_checked(void **st)
 {
     (void)st;
     extern const hg_input_type_t hg_input_datagen, hg_input_url;
+    kit_up((hg_host_opts_t){ 0 });
+    put("five", "1\n2\n3", "w");
+    char file[128], nowhere[128];
+    snprintf(file, sizeof file, "{\"path\":\"%s\"}", path_of("five"));
+    snprintf(nowhere, sizeof nowhere, "{\"path\":\"%s\"}", path_of("nowhere"));
+    const char *const url = "{\"path\":\"http://h/x\"}", *const rows = "{\"plan\":[{\"limit\":60},{\"limit\":40}]}";
     static const struct {
         const hg_input_type_t *t;
-        const char *position, *complaint; /* NULL: fine */
+        const char *position, *complaint; /* NULL: fine; '>': the position is past the end */
     } cases[] = {
         { &hg_input_file, "{\"offset\":5}", NULL },
+        { &hg_input_file, "{\"offset\":6}", ">is behind the end of" },
         { &hg_input_file, "{\"ofset\":5}", "a position of file_input has no member 'ofset'" },
         { &hg_input_file, "{}", "needs 'offset'" },
         { &hg_input_file, "{\"offset\":-1}", "'offset' is not a whole number" },
@@ -322,22 +329,34 @@ static void a_position_by_hand_is_checked(void **st)
         { &hg_input_url, "{\"offset\":8,\"length\":7}", "'offset' is behind the end" },
         { &hg_input_url, "{\"end\":8}", "has no member 'end'" },
         { &hg_input_datagen, "{\"rows\":100}", NULL },
+        { &hg_input_datagen, "{\"rows\":101}", ">the plans make 100 rows" },
         { &hg_input_datagen, "{\"rows\":1.5}", "'rows' is not a whole number" },
         { &hg_input_datagen, "{\"seed\":1}", "needs 'rows'" },
         { &hg_input_empty, "{}", NULL },
         { &hg_input_empty, "{\"offset\":1}", "has no member 'offset'" },
     };
     for (size_t i = 0; i < HG_COUNT(cases); i++) {
-        hg_arena_t *a = hg_arena_new();
+        const hg_input_type_t *t = cases[i].t;
         hg_json_t *pos;
         hg_err_t err = HG_ERR_INIT;
-        assert_int_equal(hg_json_parse(a, hg_strz(cases[i].position), &pos, &err), 0);
-        int rc = cases[i].t->check_position(NULL, pos, &err);
+        const void *cfg = t == &hg_input_file      ? config(t->opts, t->cfg_size, file)
+                          : t == &hg_input_url     ? config(t->opts, t->cfg_size, url)
+                          : t == &hg_input_datagen ? config(t->opts, t->cfg_size, rows)
+                                                   : NULL;
+        assert_int_equal(hg_json_parse(kit->arena, hg_strz(cases[i].position), &pos, &err), 0);
+        int rc = t->check_position(cfg, pos, &err);
         if (!cases[i].complaint && rc != 0) fail_msg("%s: %s", cases[i].position, err.msg);
-        if (cases[i].complaint && (rc != HG_EPARSE || !strstr(err.msg, cases[i].complaint)))
+        const char *complaint = cases[i].complaint;
+        bool past = complaint && *complaint == '>';
+        if (complaint && (rc != (past ? HG_ERANGE : HG_EPARSE) || !strstr(err.msg, complaint + past)))
             fail_msg("%s: %s", cases[i].position, err.msg);
-        hg_arena_free(a);
     }
+    hg_json_t *far;
+    hg_err_t err = HG_ERR_INIT; /* a file that is not there yet may have any length */
+    assert_int_equal(hg_json_parse(kit->arena, HG_S("{\"offset\":600}"), &far, &err), 0);
+    const void *cfg = config(hg_input_file.opts, hg_input_file.cfg_size, nowhere);
+    assert_int_equal(hg_input_file.check_position(cfg, far, &err), 0);
+    kit_down();
 }
 
 static void a_file_can_be_held_and_run_again_at_any_moment(void **st)

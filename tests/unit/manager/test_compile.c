@@ -87,7 +87,8 @@ static void on_done(void *arg, const hg_compiled_t *res)
 static const outcome_t *compile(fix_t *f, const char *program, unsigned jobs)
 {
     f->wanted = jobs;
-    for (unsigned i = 0; i < jobs; i++) hg_manager_compile(&f->mg, program, "rust", "toml", on_begun, on_done, &f->out[i]);
+    for (unsigned i = 0; i < jobs; i++)
+        hg_manager_compile(&f->mg, program, "rust", "toml", on_begun, on_done, &f->out[i]);
     hg_loop_run(f->mg.loop);
     assert_int_equal(f->done, jobs);
     for (unsigned i = 0; i < jobs; i++) {
@@ -187,7 +188,7 @@ static void test_close(void **state)
     for (unsigned i = 0; i < JOBS; i++) hg_manager_compile(&f->mg, "x", "", "", NULL, on_done, &f->out[i]);
     f->mg.http_closed = true;
     f->wanted = UINT_MAX;
-    hg_compile_close(&f->mg);
+    hg_child_close(&f->mg);
     assert_int_equal(f->done, JOBS);
     for (unsigned i = 0; i < JOBS; i++) assert_non_null(strstr(f->out[i].error, "is stopping"));
     hg_loop_run(f->mg.loop);

@@ -2,8 +2,9 @@
  *
  * Connectors are written "name labels > after flags": "hist back", "live > back mark", "x a,b > c,d paused". Events are
  * words: "run", "pause", "opened hist", "ended hist", "buffered hist 1", "start live", "hold live" (the user's pause),
- * "failed hist", "marked live", "mark_failed live", "durable 1", "rerun hist 1", "moving hist 1", "moved hist". kit_feed() returns the commands of all
- * events given, one per word: "open:hist run:hist reason:live=waiting". Every event is followed by hg_orch_check. */
+ * "failed hist", "marked live", "mark_failed live", "durable 1", "rerun hist 1", "moving hist 1", "moved hist".
+ * kit_feed() returns the commands of all events given, one per word: "open:hist run:hist reason:live=waiting". Every
+ * event is followed by hg_orch_check. */
 #ifndef HG_TESTS_ORCH_KIT_H
 #define HG_TESTS_ORCH_KIT_H
 
