@@ -9,12 +9,14 @@
  *   log              appended by the pipeline: its log lines (text)
  *   exit.json        written last by a pipeline that ends by itself:
  *     {"deployment_id": "…", "reason": "stopped"|"suspended"|"failed", "error": null |
- * {"message","error_code","details","retry": may a new process not meet it?}} A process that is gone without it has crashed.
+ * {"message","error_code","details","retry": may a new process not meet it?}} A process that is gone without it has
+ * crashed.
  *
  * The socket: HTTP/1.1 on a unix socket, routes as Feldera's pipeline process, without the /v0/pipelines/{p} prefix.
  * Endpoint names in paths are percent-encoded (`price.hist`).
  *   GET  /status                        → {"status": "Initializing"|"Paused"|"Running"|…, "deployment_id": …,
- *                                          "since_us": n, "num_errors": n, "error": null|{…}}
+ *                                          "since_us": n, "num_errors": n,
+ *                                          "checkpoint": n (number of the newest, 0 = none), "error": null|{…}}
  *   POST /start /pause                  pipeline state; 200 {}
  *   POST /stop?force=true|false         graceful end (false: drain what is buffered, flush outputs); answers at once
  *   GET  /stats                         ControllerStatus (rest-api §5); ?include_connector_errors=true
@@ -33,6 +35,8 @@
  *   POST /egress/{relation}?format=…               chunked change stream
  *   GET  /query?sql=…&format=…                     also as WebSocket upgrade
  *   POST /checkpoint                    {"checkpoint_sequence_number": n, "incarnation_uuid": "…"}
+ *   POST /suspend                       202; as /stop?force=false; 400 SuspendError if there can be no checkpoint
+ *   GET  /suspendable                   {"suspendable": bool, "reasons": ["StorageRequired", …]}
  *   GET  /checkpoint_status             {"success": n|null, "failure": null|{…}}; ?incarnation_uuid=
  *   POST /start_transaction /commit_transaction
  *   POST /start_compaction                         merge what can be merged now
@@ -47,5 +51,7 @@
 #define HG_FILE_LOG        "log"
 #define HG_FILE_EXIT       "exit.json"
 #define HG_DIR_STORAGE     "storage" /* checkpoints: pipeline/storage.h */
+#define HG_NAME_CHECKPOINTS                                                                                            \
+    "checkpoints.json" /* in it: the checkpoints, newest first, for people: pipeline/suspend.c */
 
 #endif

@@ -186,8 +186,10 @@ uint64_t hg_lane_batch_end(const hg_lane_t *l, uint64_t begin);
 int hg_lane_close(hg_lane_t *l, bool aborted);
 
 void hg_in_eoi(hg_input_t *in);
-/* Count and show an error. retry set: health "retrying since …, attempt n"; fatal set: the instance is closed by the host. */
+/* Count and show an error. retry set: health "retrying since …, attempt n, next in …"; fatal set: the instance is closed by the host. */
 void hg_in_error(hg_input_t *in, const char *tag, const hg_err_t *err);
+/* After a retryable error, where the transport waits by itself: the health says "next in". */
+void hg_in_retries_in(hg_input_t *in, uint64_t ms);
 void hg_in_healthy(hg_input_t *in); /* after retries: it works again */
 void hg_in_marked(hg_input_t *in, const char *mark_json); /* small JSON for people and for save() */
 void hg_in_mark_failed(hg_input_t *in, const hg_err_t *err);
@@ -214,6 +216,7 @@ bool hg_out_exactly_once(const hg_output_t *out);
 void hg_out_drained(hg_output_t *out);
 void hg_out_delivered(hg_output_t *out, uint64_t step); /* all batches <= step */
 void hg_out_error(hg_output_t *out, const char *tag, const hg_err_t *err);
+void hg_out_retries_in(hg_output_t *out, uint64_t ms); /* as hg_in_retries_in */
 void hg_out_healthy(hg_output_t *out);
 void hg_out_stopped(hg_output_t *out);
 void hg_out_closed(hg_output_t *out);

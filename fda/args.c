@@ -195,7 +195,7 @@ static bool listed(const char *list, const char *word)
 
 /* Commands that people know from Feldera's client. */
 #define FELDERAS_OWN                                                                                                   \
-    "shell|events|event|bench|approve|checkpoint|start-transaction|commit-transaction|commit|clock-advance|rebalance|" \
+    "shell|events|event|bench|approve|start-transaction|commit-transaction|commit|clock-advance|rebalance|" \
     "start-compaction|circuit-profile|heap-profile|support-bundle|diff|validate-program|update-runtime|set-tags|"      \
     "apikey|cluster|tenant|member|oidc-trust|debug"
 

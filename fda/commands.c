@@ -1,5 +1,5 @@
 /* commands.c: every command with its arguments and options. Names, places and aliases are those of the real fda;
- * `program info`, `connector … why`, `graph`, `wait` and `top` are ours. */
+ * `program info`, `checkpoints`, `connector … why`, `graph`, `wait` and `top` are ours. */
 #include "base/hg.h"
 #include "fda/fda_int.h"
 
@@ -303,6 +303,12 @@ static const fda_cmd_t COMMANDS[] = {
       .doc = "Check the status of a completion token",
       .pos = TOKEN_STATUS_POS,
       .run = fda_cmd_token_status },
+    { .name = "checkpoint",
+      .doc = "Checkpoint a fault-tolerant pipeline",
+      .pos = NAME,
+      .opts = NO_WAIT,
+      .run = fda_cmd_checkpoint },
+    { .name = "checkpoints", .doc = "List the checkpoints of a pipeline", .pos = NAME, .run = fda_cmd_checkpoints },
     { .name = "clear",
       .doc = "Clear the storage of a pipeline, which must be stopped",
       .pos = NAME,

@@ -166,6 +166,8 @@ int fda_cmd_pause(fda_t *f, const fda_args_t *a);
 int fda_cmd_resume(fda_t *f, const fda_args_t *a);
 int fda_cmd_stop(fda_t *f, const fda_args_t *a);
 int fda_cmd_restart(fda_t *f, const fda_args_t *a);
+int fda_cmd_checkpoint(fda_t *f, const fda_args_t *a);
+int fda_cmd_checkpoints(fda_t *f, const fda_args_t *a);
 int fda_cmd_clear(fda_t *f, const fda_args_t *a);
 int fda_cmd_delete(fda_t *f, const fda_args_t *a);
 int fda_cmd_dismiss(fda_t *f, const fda_args_t *a);

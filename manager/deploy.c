@@ -22,6 +22,7 @@
 
 #define SOCKET_NAME_MAX 32 /* a UUID without its hyphens */
 #define EXIT_FILE_MAX   ((size_t)1 << 20)
+#define LIST_FILE_MAX   ((size_t)1 << 20)
 #define LOG_ROTATE      ((off_t)16 << 20) /* a deployment begins a new log when the old one is larger */
 
 char *hg_deploy_dir(const hg_mg_t *mg, const hg_pl_t *pl)
@@ -179,6 +180,24 @@ void hg_deploy_read_exit(const hg_mg_t *mg, const hg_pl_t *pl, hg_exit_t *ret)
         hg_buf_release(&b);
     }
     hg_free(path);
+}
+
+char *hg_deploy_checkpoints(const hg_mg_t *mg, const hg_pl_t *pl)
+{
+    char *path = hg_deploy_file(mg, pl, HG_DIR_STORAGE "/" HG_NAME_CHECKPOINTS);
+    char *ret = NULL;
+    hg_buf_t b;
+    if (read_file(path, LIST_FILE_MAX, &b) == 0) {
+        hg_arena_t *a = hg_arena_new();
+        hg_json_t *v = NULL;
+        hg_err_t err = HG_ERR_INIT;
+        if (hg_json_parse(a, hg_buf_str(&b), &v, &err) == 0 && v->kind == HG_J_ARRAY)
+            ret = hg_xprintf("{\"checkpoints\":%.*s}", (int)b.len, b.p);
+        hg_arena_free(a);
+        hg_buf_release(&b);
+    }
+    hg_free(path);
+    return ret;
 }
 
 long hg_deploy_lock_holder(const hg_mg_t *mg, const hg_pl_t *pl)

@@ -167,6 +167,8 @@ typedef struct hg_exit {
 void hg_deploy_read_exit(const hg_mg_t *mg, const hg_pl_t *pl, hg_exit_t *ret);
 /* Who holds DIR/lock: 0 nobody, else the pid that stands in the file (-1 if none can be read). */
 long hg_deploy_lock_holder(const hg_mg_t *mg, const hg_pl_t *pl);
+/* {"checkpoints": […]} as the pipeline has left it on disk, or NULL if there is no list. Caller frees. */
+char *hg_deploy_checkpoints(const hg_mg_t *mg, const hg_pl_t *pl);
 /* A line of the manager's own in the pipeline's log. */
 void hg_deploy_log(const hg_mg_t *mg, const hg_pl_t *pl, const char *fmt, ...) HG_PRINTF(3, 4);
 /* The last lines that the pipeline itself has logged, oldest first, each with its line feed; "" if there are none.
@@ -185,7 +187,8 @@ void hg_runner_adopt(hg_mg_t *mg, hg_pl_t *pl);               /* after a restart
 void hg_runner_refresh(hg_mg_t *mg, hg_pl_t *pl, void (*fn)(void *arg), void *arg);
 const char *hg_runner_socket(const hg_pl_t *pl); /* NULL without a process */
 bool hg_runner_waiting(const hg_pl_t *pl);       /* it died and will be started again: wishes stand until then */
-void hg_runner_close(hg_mg_t *mg);               /* let go of all processes; they go on */
+void hg_runner_look_at_storage(hg_mg_t *mg, hg_pl_t *pl); /* brings storage_details up to date */
+void hg_runner_close(hg_mg_t *mg);                        /* let go of all processes; they go on */
 
 /* --- files.c ------------------------------------------------------------------------------------------------------ */
 

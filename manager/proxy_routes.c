@@ -181,6 +181,7 @@ static void not_offered(hg_call_t *c)
 static void checkpoints(hg_call_t *c)
 {
     /* storage_status_details is {"checkpoints": […]} while there is storage. */
+    hg_runner_look_at_storage(c->mg, c->pl);
     hg_json_t *v = NULL;
     hg_err_t err = HG_ERR_INIT;
     hg_buf_t b;
@@ -226,6 +227,7 @@ const hg_route_t hg_proxy_routes[] = {
     { "POST", V "{action}", HG_R_PIPELINE, connector_action, "/output_endpoints/{e}" },
     { "GET", P "checkpoints", HG_R_PIPELINE, checkpoints, NULL },
     { "POST", P "checkpoint", LIVE, hg_proxy_forward, "/checkpoint" },
+    { "GET", P "suspendable", LIVE, hg_proxy_forward, "/suspendable" },
     { "GET", P "checkpoint_status", LIVE, hg_proxy_forward, "/checkpoint_status" },
     { "GET", P "checkpoints/remote", LIVE, not_offered, "Synchronising checkpoints" },
     { "POST", P "checkpoint/sync", LIVE, not_offered, "Synchronising checkpoints" },

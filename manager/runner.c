@@ -293,6 +293,7 @@ static void run_over(hg_run_t *run, const char *how, const char *details)
         ex.error = hg_error_json("RuntimeError", "the pipeline failed without saying why; see its log", NULL);
     hg_death_t death = { how, details, &ex };
     unlink(run->socket);
+    hg_runner_look_at_storage(mg, pl);
     if (!wanted && pl->lc.rt_desired != HG_RT_SUSPENDED) verdict = hg_death_judge(run, &death, &delay_ms);
     if (verdict == HG_RESTART_DO) {
         restart_later(run, how, delay_ms);
@@ -482,6 +483,19 @@ static void take_num_errors(hg_run_t *run, uint64_t n)
     hg_mg_save(run->mg, pl, HG_SAVE_STATE);
 }
 
+/* What the pipeline has in store is on disk, also when no process is left to be asked. */
+void hg_runner_look_at_storage(hg_mg_t *mg, hg_pl_t *pl)
+{
+    if (pl->lc.storage != HG_STORAGE_INUSE) return;
+    char *list = hg_deploy_checkpoints(mg, pl);
+    if (list && (!pl->storage_details || strcmp(list, pl->storage_details) != 0)) {
+        hg_set_text(&pl->storage_details, list);
+        pl->refresh_version++;
+        hg_mg_save(mg, pl, HG_SAVE_STATE);
+    }
+    hg_free(list);
+}
+
 /* False if this is not our deployment's process. */
 static bool take_status(hg_run_t *run, hg_str_t body)
 {
@@ -492,13 +506,17 @@ static bool take_status(hg_run_t *run, hg_str_t body)
     if (hg_json_parse(a, body, &v, &err) == 0 &&
         !strcmp(hg_json_str(hg_json_get(v, "deployment_id"), ""), run->pl->deployment_id)) {
         int rt = hg_name_index(hg_rt_names, HG_RT_N, hg_json_str(hg_json_get(v, "status"), NULL));
-        uint64_t errors = 0;
+        uint64_t errors = 0, checkpoint = 0;
         ours = true;
         run->answered = true;
         run->pl->restarts.next_us = 0;
         if (run->pl->lc.res != HG_RES_STOPPING) {
             take_runtime_status(run, rt > 0 ? (hg_rt_t)rt : HG_RT_UNAVAILABLE);
             if (hg_json_u64(hg_json_get(v, "num_errors"), &errors) == 0) take_num_errors(run, errors);
+            if (hg_json_u64(hg_json_get(v, "checkpoint"), &checkpoint) == 0 && checkpoint != run->checkpoint) {
+                run->checkpoint = checkpoint;
+                hg_runner_look_at_storage(run->mg, run->pl);
+            }
         }
         const hg_json_t *e = hg_json_get(v, "error");
         if (e && e->kind == HG_J_OBJECT && run->pl->lc.res_desired != HG_RES_STOPPED) {
@@ -640,6 +658,7 @@ const char *hg_runner_socket(const hg_pl_t *pl)
 void hg_runner_adopt(hg_mg_t *mg, hg_pl_t *pl)
 {
     if (pl->lc.storage == HG_STORAGE_CLEARING) hg_files_clear(mg, pl);
+    hg_runner_look_at_storage(mg, pl);
     if (pl->lc.res == HG_RES_STOPPED) {
         hg_runner_kick(mg, pl);
         return;

@@ -24,6 +24,7 @@ struct hg_run {
     int64_t provision_us; /* monotonic: it must have answered by then */
     int64_t errors_us;    /* monotonic: num_errors was last written to the store */
     int64_t restart_us;   /* monotonic: there is no process, the next is started then; 0 = there is, or may be, one */
+    uint64_t checkpoint;  /* the newest that it has told of */
     unsigned misses;      /* polls without an answer, in a row */
     bool answered;        /* at least once */
     bool suspend_sent;

@@ -218,6 +218,7 @@ static void write_work(void *arg, unsigned worker)
     }
     if (rc == 0) rc = hg_dir_sync(hg_storage_dir(s), &k->err); /* the names of the files that the manifest refers to */
     if (rc == 0) rc = hg_storage_commit(s, k->number, hg_buf_str(&k->manifest), hg_checkpoint_files, NULL, &k->err);
+    if (rc == 0) hg_checkpoints_list(s);
 }
 
 /* --- the end: control loop --- */
@@ -268,6 +269,7 @@ static void finish(ckpt_t *k)
                err.msg);
     }
     d->ck = NULL;
+    atomic_store(&d->busy_since_us, 0);
     hg_moves_checkpoint(p, k->seq, &err);
     k->over = true;
     ckpt_maybe_free(k);
@@ -330,11 +332,13 @@ static void slot_answer(void *arg, hg_str_t state)
 }
 
 /* Outputs that have not delivered by now owe what they have; inputs always answer. With exactly_once a first content
- * that the sink may or may not have got cannot be sent again, so that is waited for. */
+ * that the sink may or may not have got cannot be sent again, so that is waited for. Without fault tolerance outputs
+ * keep no copies: a graceful stop waits for them, as long as the user does. */
 static void patience_over(uv_timer_t *t)
 {
-    ckpt_t *k = ((hg_durable_t *)t->data)->ck;
-    if (!k || k->writing) return;
+    const hg_pipeline_t *p = ((hg_durable_t *)t->data)->p;
+    ckpt_t *k = p->durable->ck;
+    if (!k || k->writing || (p->cfg.ft == HG_FT_NONE && p->life == ST_DRAINING)) return;
     for (uint32_t i = 0; i < k->n_outs; i++) {
         bool must = k->outs[i].snapshot_owed && k->d->p->cfg.ft == HG_FT_EXACTLY_ONCE;
         if (!k->outs[i].waiting || must) continue;
@@ -419,6 +423,7 @@ static void begin(hg_durable_t *d)
     d->wanted = false;
     d->ck = k;
     d->started_us = hg_mono_us();
+    atomic_store(&d->busy_since_us, hg_now_us());
     k->d = d;
     k->seq = d->asked;
     k->number = d->next_number++;
@@ -486,6 +491,11 @@ int hg_pipeline_can_checkpoint(const hg_pipeline_t *p, hg_err_t *err)
     if (p->life != ST_RUNNING) return hg_err_set(err, HG_ETERMINATING, "the pipeline is stopping");
     if (!p->durable) return hg_err_set(err, HG_ENOSTORAGE, "a checkpoint needs storage: runtime_config.storage is off");
     return hg_durable_check_inputs(p, HG_FT_AT_LEAST_ONCE, err);
+}
+
+uint64_t hg_pipeline_checkpoint_number(const hg_pipeline_t *p)
+{
+    return p->durable ? atomic_load(&p->durable->number) : 0;
 }
 
 int hg_pipeline_checkpoint(hg_pipeline_t *p, uint64_t *ret_number, hg_err_t *err)

@@ -2,6 +2,7 @@
  *
  *   events.c      what users and the orchestrator decide between two checkpoints, synced one by one
  *   checkpoint.c  the consistent cut, gathering what belongs to it, the manifest
+ *   suspend.c     what stands in the way of one, and the list of them, for people
  *   resume.c      from a manifest and the logs back to a pipeline
  *
  * Threads: everything here runs on the control loop, except what says otherwise. Disk work runs on one thread of its
@@ -28,8 +29,9 @@ typedef struct hg_durable {
     hg_pipeline_t *p;
     hg_storage_t *storage; /* disk thread, once the pipeline runs */
     hg_pool_t *disk;
-    uint64_t number;     /* of the newest checkpoint */
-    uint64_t log_number; /* of the logs that were written last when the folder was opened */
+    _Atomic uint64_t number;       /* of the newest checkpoint; written on the control loop */
+    _Atomic int64_t busy_since_us; /* one is being taken: µs since 1970, 0 = none; written on the control loop */
+    uint64_t log_number;           /* of the logs that were written last when the folder was opened */
 
     /* events.c */
     hg_framelog_t *events; /* disk thread */
@@ -114,6 +116,12 @@ int hg_owed_write(endpoint_t *ep, const char *dir, uint64_t number, uint64_t ste
                   hg_err_t *err);
 /* Before the circuit's thread runs, after hg_output_restore: into the output's queue again. */
 int hg_owed_read(endpoint_t *ep, const char *dir, const hg_json_t *owed, hg_err_t *err);
+
+/* suspend.c */
+/* Any thread: the members suspend_error, checkpoint_activity and permanent_checkpoint_errors of the stats. */
+void hg_suspend_stats(hg_pipeline_t *p, hg_jw_t *w);
+/* Disk thread, or before it runs: writes the list of checkpoints. A failure is logged. */
+void hg_checkpoints_list(const hg_storage_t *s);
 
 /* checkpoint.c. Returns the request's sequence number. */
 uint64_t hg_checkpoint_ask(hg_durable_t *d);

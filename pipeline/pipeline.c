@@ -219,20 +219,22 @@ static void on_marked(void *arg, uint32_t conn, const char *mark)
     hg_log(HG_LOG_INFO, "connector", p->inputs[conn]->name, "marked", "mark=%s", mark);
     hg_pipeline_feed(p, HG_ORCH_MARKED, conn, 0);
 }
+/* The host has logged these two. */
 static void on_mark_failed(void *arg, uint32_t conn, const hg_err_t *err)
 {
-    hg_pipeline_t *p = arg;
-    hg_log(HG_LOG_WARN, "connector", p->inputs[conn]->name, "mark_failed", "error=\"%s\"", err->msg);
-    hg_pipeline_feed(p, HG_ORCH_MARK_FAILED, conn, 0);
-}
-void hg_pipeline_input_failed(hg_pipeline_t *p, uint32_t conn, const hg_err_t *err)
-{
-    hg_log(HG_LOG_ERROR, "connector", p->inputs[conn]->name, "failed", "error=\"%s\"", err->msg);
-    hg_pipeline_feed(p, HG_ORCH_FAILED, conn, 0);
+    (void)err;
+    hg_pipeline_feed(arg, HG_ORCH_MARK_FAILED, conn, 0);
 }
 static void on_failed(void *arg, uint32_t conn, const hg_err_t *err)
 {
-    hg_pipeline_input_failed(arg, conn, err);
+    (void)err;
+    hg_pipeline_feed(arg, HG_ORCH_FAILED, conn, 0);
+}
+
+void hg_pipeline_input_failed(hg_pipeline_t *p, uint32_t conn, const hg_err_t *err)
+{
+    hg_log(HG_LOG_ERROR, "connector", p->inputs[conn]->name, "not_started", "error=\"%s\"", err->msg);
+    hg_pipeline_feed(p, HG_ORCH_FAILED, conn, 0);
 }
 
 static void on_closed(void *arg, uint32_t conn)
@@ -562,11 +564,21 @@ static void suspended(hg_pipeline_t *p, const hg_err_t *err)
     close_all(p, true);
 }
 
+/* Without fault tolerance too, where it can be had: who stops gracefully wants to go on later. */
+static bool checkpoint_at_stop(const hg_pipeline_t *p)
+{
+    hg_err_t err = HG_ERR_INIT;
+    if (!p->durable || !p->cfg.checkpoint_during_suspend) return false;
+    if (p->cfg.ft != HG_FT_NONE || hg_durable_check_inputs(p, HG_FT_AT_LEAST_ONCE, &err) == 0) return true;
+    hg_log(HG_LOG_WARN, "storage", p->name, "no_checkpoint", "reason=\"%s\"", err.msg);
+    return false;
+}
+
 /* Everything that was read is stepped. */
 static void drained(hg_pipeline_t *p)
 {
     uv_timer_stop(&p->timer);
-    if (!p->durable || p->cfg.ft == HG_FT_NONE) {
+    if (!checkpoint_at_stop(p)) {
         close_all(p, true);
         return;
     }

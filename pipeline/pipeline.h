@@ -23,6 +23,7 @@ typedef struct hg_runtime_config {
     bool storage;                      /* state may be kept on disk */
     hg_ft_t ft;                        /* fault_tolerance.model */
     uint64_t checkpoint_interval_secs; /* 0 = only when asked */
+    bool checkpoint_during_suspend;
 } hg_runtime_config_t;
 
 /* Any thread. obj may be NULL (all defaults). Unknown members are ignored with a log line; a wrong type is HG_EINVAL.
@@ -97,6 +98,10 @@ void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out); /* Prometh
 /* Checkpoints (rest-api §6.7). Control loop. HG_ENOSTORAGE, or HG_ESUSPEND with what stands in the way. */
 int hg_pipeline_checkpoint(hg_pipeline_t *p, uint64_t *ret_number, hg_err_t *err);
 void hg_pipeline_checkpoint_status(hg_pipeline_t *p, hg_jw_t *w); /* {"success", "failure"} */
+/* Any thread: {"suspendable", "reasons"}. */
+void hg_pipeline_suspendable_json(const hg_pipeline_t *p, hg_jw_t *w);
+/* Any thread: number of the newest checkpoint, 0 = none. */
+uint64_t hg_pipeline_checkpoint_number(const hg_pipeline_t *p);
 /* Is state kept, and can every input go on where it was? */
 int hg_pipeline_can_checkpoint(const hg_pipeline_t *p, hg_err_t *err);
 

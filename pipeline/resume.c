@@ -135,6 +135,7 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
     int rc = hg_storage_open(dir, &d->storage, err);
     if (rc < 0) return rc;
     hg_storage_sweep(d->storage, hg_checkpoint_files, NULL);
+    hg_checkpoints_list(d->storage);
     d->number = hg_storage_number(d->storage);
     d->next_number = hg_storage_next(d->storage);
     d->log_number = d->next_number - 1;

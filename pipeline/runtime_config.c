@@ -49,6 +49,11 @@ static const hg_opt_t g_opts[] = {
       .at = offsetof(hg_runtime_config_t, max_buffering_delay_usecs),
       .unit = "µs",
       .doc = "How long buffered records may wait for min_batch_size_records." },
+    { .key = "checkpoint_during_suspend",
+      .type = HG_OPT_BOOL,
+      .at = offsetof(hg_runtime_config_t, checkpoint_during_suspend),
+      .def = "true",
+      .doc = "A graceful stop takes a checkpoint." },
     { .key = NULL },
 };
 

@@ -101,6 +101,7 @@ static void do_status(call_t *c)
     hg_jw_kstr(&w, "deployment_id", c->s->deployment_id);
     hg_jw_ki64(&w, "since_us", p->start_us);
     hg_jw_ku64(&w, "num_errors", t.errors);
+    hg_jw_ku64(&w, "checkpoint", hg_pipeline_checkpoint_number(p));
     hg_jw_knull(&w, "error");
     hg_jw_end_obj(&w);
 }
@@ -214,6 +215,28 @@ static void do_checkpoint(call_t *c)
     hg_jw_end_obj(&w);
 }
 
+/* A second one finds the first under way: that is no error. */
+static void do_suspend(call_t *c)
+{
+    hg_pipeline_t *p = c->s->p;
+    if (p->life == ST_RUNNING && hg_pipeline_can_checkpoint(p, &c->err) < 0) {
+        hg_code_t code = c->err.code;
+        hg_err_wrap(&c->err, "the pipeline cannot be suspended");
+        if (code != HG_ETERMINATING) c->err.code = HG_ESUSPEND;
+        return;
+    }
+    c->s->opts.on_stop(c->s->opts.arg, true);
+    c->status = 202;
+    hg_buf_adds(&c->body, "\"Pipeline is suspending\"");
+}
+
+static void do_suspendable(call_t *c)
+{
+    hg_jw_t w;
+    hg_jw_init(&w, &c->body);
+    hg_pipeline_suspendable_json(c->s->p, &w);
+}
+
 static void do_checkpoint_status(call_t *c)
 {
     hg_pipeline_t *p = c->s->p;
@@ -310,6 +333,8 @@ static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         hg_call_control(s, r, do_orchestration, NULL, false, 0);
     else if (hg_str_eqz(what, "checkpoint_status"))
         hg_call_control(s, r, do_checkpoint_status, hg_req_param(r, "incarnation_uuid").p, false, 0);
+    else if (hg_str_eqz(what, "suspendable"))
+        hg_call_pool(s, r, do_suspendable, NULL, false, 0);
     else if (hg_str_eqz(what, "completion_status"))
         serve_token_status(s, r);
     else if (hg_str_eqz(what, "query"))
@@ -330,6 +355,8 @@ static void serve_post(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         hg_call_control(s, r, do_run, NULL, false, 0);
     else if (hg_str_eqz(what, "stop"))
         serve_stop(s, r);
+    else if (hg_str_eqz(what, "suspend"))
+        hg_call_control(s, r, do_suspend, NULL, false, 0);
     else if (hg_str_eqz(what, "start_compaction")) {
         hg_circuit_wake(s->p); /* it merges until there is nothing left to merge */
         hg_resp_send(r, 200, NULL, HG_S(""), NULL);

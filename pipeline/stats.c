@@ -121,9 +121,15 @@ static void put_head(const endpoint_t *ep, hg_jw_t *w)
     hg_jw_end_obj(w);
 }
 
-static void put_health(hg_jw_t *w, bool unhealthy, const char *health)
+static void put_health(hg_jw_t *w, bool unhealthy, const char *health, const char *fatal)
 {
+    char text[640];
     hg_jw_key(w, "health");
+    if (fatal[0]) {
+        snprintf(text, sizeof text, "failed: %s; start the connector to try again", fatal);
+        unhealthy = true;
+        health = text;
+    }
     if (!unhealthy && !health[0]) {
         hg_jw_null(w);
         return;
@@ -157,7 +163,7 @@ static void put_input(endpoint_t *ep, bool errors, hg_jw_t *w)
         hg_jw_key(w, "transport_errors");
         hg_input_errors_json(ep->in, 0, w);
     }
-    put_health(w, s.unhealthy, s.health);
+    put_health(w, s.unhealthy, s.health, s.fatal);
     hg_jw_kbool(w, "paused", atomic_load(&ep->paused));
     hg_jw_kbool(w, "barrier", s.barrier);
     hg_jw_knull(w, "completed_frontier");
@@ -190,7 +196,7 @@ static void put_output(endpoint_t *ep, bool errors, hg_jw_t *w)
         hg_jw_key(w, "transport_errors");
         hg_output_errors_json(ep->out, 0, w);
     }
-    put_health(w, s.unhealthy, s.health);
+    put_health(w, s.unhealthy, s.health, s.fatal);
     hg_jw_kbool(w, "paused", atomic_load(&ep->paused));
     hg_jw_end_obj(w);
 }
@@ -229,10 +235,7 @@ void hg_pipeline_stats_json(hg_pipeline_t *p, bool errors, hg_jw_t *w)
     hg_jw_obj(w);
     hg_jw_key(w, "global_metrics");
     put_globals(p, w);
-    hg_jw_knull(w, "suspend_error");
-    hg_jw_key(w, "checkpoint_activity");
-    hg_jw_raw(w, HG_S("{\"status\":\"idle\"}"));
-    hg_jw_knull(w, "permanent_checkpoint_errors");
+    hg_suspend_stats(p, w);
     hg_jw_key(w, "inputs");
     put_endpoints(p, true, errors, w);
     hg_jw_key(w, "outputs");

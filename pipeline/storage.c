@@ -226,6 +226,10 @@ const hg_json_t *hg_storage_manifest(const hg_storage_t *s)
 {
     return s->kept[0].json;
 }
+const hg_json_t *hg_storage_kept(const hg_storage_t *s, unsigned i)
+{
+    return i < KEPT ? s->kept[i].json : NULL;
+}
 uint64_t hg_storage_number(const hg_storage_t *s)
 {
     return s->kept[0].number;

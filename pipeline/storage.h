@@ -29,6 +29,8 @@ const char *hg_storage_dir(const hg_storage_t *s);
 /* The manifest to go on from, or NULL; lives as long as s or until the next commit. Its number, 0 if there is none. */
 const hg_json_t *hg_storage_manifest(const hg_storage_t *s);
 uint64_t hg_storage_number(const hg_storage_t *s);
+/* The i-th newest manifest that is kept, or NULL; as long as hg_storage_manifest. */
+const hg_json_t *hg_storage_kept(const hg_storage_t *s, unsigned i);
 /* The number a next checkpoint takes: above every one that ever had files here. */
 uint64_t hg_storage_next(const hg_storage_t *s);
 /* Logs ("events", "journal") with numbers >= from, ascending: fn(arg, path, number). A negative return ends it. */

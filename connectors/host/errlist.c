@@ -205,24 +205,45 @@ int hg_errlist_restore(hg_errlist_t *l, const hg_json_t *saved, hg_err_t *err)
 
 void hg_health_bad(hg_health_t *h, const char *msg)
 {
-    char when[32];
     if (!h->unhealthy) {
         h->unhealthy = true;
         h->since_us = hg_now_us();
         h->attempts = 0;
     }
     h->attempts++;
-    hg_time_rfc3339(when, h->since_us);
-    snprintf(h->text, sizeof h->text, "retrying since %s, attempt %" PRIu64 ": %s", when, h->attempts, msg);
+    h->next_us = 0;
+    snprintf(h->msg, sizeof h->msg, "%s", msg);
+}
+
+void hg_health_next(hg_health_t *h, uint64_t ms)
+{
+    h->next_us = hg_mono_us() + (int64_t)HG_MIN(ms, (uint64_t)UINT32_MAX) * 1000;
 }
 
 void hg_health_good(hg_health_t *h)
 {
     if (!h->unhealthy) return;
-    char when[32];
-    hg_time_rfc3339(when, hg_now_us());
     h->unhealthy = false;
-    snprintf(h->text, sizeof h->text, "works again since %s, after %" PRIu64 " attempts", when, h->attempts);
+    h->good_us = hg_now_us();
+}
+
+void hg_health_text(const hg_health_t *h, char *out, size_t cap)
+{
+    char when[32], next[48] = "";
+    int64_t left_ms = h->next_us ? (h->next_us - hg_mono_us()) / 1000 : 0;
+    *out = 0;
+    if (h->unhealthy) {
+        hg_time_rfc3339(when, h->since_us);
+        if (left_ms >= 1000)
+            snprintf(next, sizeof next, ", next in %" PRId64 " s", (left_ms + 500) / 1000);
+        else if (left_ms > 0)
+            snprintf(next, sizeof next, ", next in %" PRId64 " ms", left_ms);
+        snprintf(out, cap, "retrying since %s, attempt %" PRIu64 "%s: %s", when, h->attempts, next, h->msg);
+    } else if (h->good_us) {
+        hg_time_rfc3339(when, h->good_us);
+        snprintf(out, cap, "works again since %s, after %" PRIu64 " attempt%s", when, h->attempts,
+                 h->attempts == 1 ? "" : "s");
+    }
 }
 
 void hg_latency_add(hg_latency_t *l, uint64_t us)

@@ -227,14 +227,14 @@ typedef struct hg_input_stats {
     uint64_t p99_micros;      /* 0 = no sample */
     uint64_t done, total;     /* progress in the transport's unit; total 0 = unknown */
     char     fatal[512];      /* "" = none */
-    char     health[256];     /* description; "" = nothing reported */
+    char     health[384];     /* description; "" = nothing reported */
     bool     unhealthy;
     char     mark[256];       /* mark as JSON, "" = none */
 } hg_input_stats_t;
 typedef struct hg_output_stats {
     uint64_t transmitted_records, transmitted_bytes, queued_records, queued_batches, buffered_records, buffered_batches;
     uint64_t num_encode_errors, num_transport_errors, total_processed_input_records, total_processed_steps, memory;
-    char     fatal[512], health[256];
+    char     fatal[512], health[384];
     bool     unhealthy, failed;
 } hg_output_stats_t;
 void hg_input_get_stats(const hg_input_t *in, hg_input_stats_t *ret);

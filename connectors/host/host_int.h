@@ -104,13 +104,17 @@ void hg_errlist_release(hg_errlist_t *l);
 void hg_errlist_save(const hg_errlist_t *l, uint64_t upto, hg_jw_t *w);
 int hg_errlist_restore(hg_errlist_t *l, const hg_json_t *saved, hg_err_t *err);
 
+/* Kept as facts, told as text when asked: "next in" runs. */
 typedef struct hg_health {
-    char text[256];
+    char msg[256];
     bool unhealthy;
-    int64_t since_us;
+    int64_t since_us, good_us; /* µs since 1970; 0 = never */
+    int64_t next_us;           /* monotonic: the next attempt; 0 = not known: the client library tries by itself */
     uint64_t attempts;
 } hg_health_t;
 void hg_health_bad(hg_health_t *h, const char *msg);
+void hg_health_next(hg_health_t *h, uint64_t ms);
+void hg_health_text(const hg_health_t *h, char *out, size_t cap); /* "" = nothing to tell */
 void hg_health_good(hg_health_t *h);
 
 /* Latency in microseconds: geometric buckets, four per power of two; old samples fade. */

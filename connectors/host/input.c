@@ -644,6 +644,13 @@ void hg_in_error(hg_input_t *in, const char *tag, const hg_err_t *err)
     hg_log(HG_LOG_WARN, "input", in->name, tag, "message=\"%s\"", err->msg);
 }
 
+void hg_in_retries_in(hg_input_t *in, uint64_t ms)
+{
+    pthread_mutex_lock(&in->mu);
+    hg_health_next(&in->health, ms);
+    pthread_mutex_unlock(&in->mu);
+}
+
 void hg_in_healthy(hg_input_t *in)
 {
     pthread_mutex_lock(&in->mu);
@@ -681,7 +688,9 @@ void hg_in_mark_failed(hg_input_t *in, const hg_err_t *err)
         uv_timer_init(hg_loop_uv(in->loop), in->timer);
         in->timer->data = in;
     }
-    uv_timer_start(in->timer, on_retry, hg_backoff_ms(in->mark_attempts++, HG_RETRY_BASE_MS, HG_RETRY_CAP_MS), 0);
+    uint64_t ms = hg_backoff_ms(in->mark_attempts++, HG_RETRY_BASE_MS, HG_RETRY_CAP_MS);
+    hg_in_retries_in(in, ms);
+    uv_timer_start(in->timer, on_retry, ms, 0);
 }
 
 void hg_in_progress(hg_input_t *in, uint64_t done, uint64_t total)
@@ -794,7 +803,7 @@ void hg_input_get_stats(const hg_input_t *cin, hg_input_stats_t *ret)
         .unhealthy = in->health.unhealthy,
     };
     memcpy(ret->fatal, in->fatal, sizeof ret->fatal);
-    memcpy(ret->health, in->health.text, sizeof ret->health);
+    hg_health_text(&in->health, ret->health, sizeof ret->health);
     memcpy(ret->mark, in->mark, sizeof ret->mark);
     pthread_mutex_unlock(&in->mu);
 }

@@ -387,7 +387,7 @@ void hg_output_get_stats(const hg_output_t *cout, hg_output_stats_t *ret)
         .failed = out->failed,
     };
     memcpy(ret->fatal, out->fatal, sizeof ret->fatal);
-    memcpy(ret->health, out->health.text, sizeof ret->health);
+    hg_health_text(&out->health, ret->health, sizeof ret->health);
     pthread_mutex_unlock(&out->mu);
 }
 

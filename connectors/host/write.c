@@ -463,6 +463,13 @@ void hg_out_error(hg_output_t *out, const char *tag, const hg_err_t *err)
     hg_log(HG_LOG_WARN, "output", out->name, tag, "message=\"%s\"", err->msg);
 }
 
+void hg_out_retries_in(hg_output_t *out, uint64_t ms)
+{
+    pthread_mutex_lock(&out->mu);
+    hg_health_next(&out->health, ms);
+    pthread_mutex_unlock(&out->mu);
+}
+
 void hg_out_healthy(hg_output_t *out)
 {
     pthread_mutex_lock(&out->mu);

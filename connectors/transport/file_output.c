@@ -197,7 +197,9 @@ static void failed(hg_output_t *out)
         uv_timer_init(hg_loop_uv(hg_out_loop(out)), f->timer);
         f->timer->data = out;
     }
-    uv_timer_start(f->timer, on_timer, hg_backoff_ms(f->attempts++, 50, 5000), 0);
+    uint64_t ms = hg_backoff_ms(f->attempts++, 50, 5000);
+    hg_out_retries_in(out, ms);
+    uv_timer_start(f->timer, on_timer, ms, 0);
 }
 
 static void work_done(void *arg)

@@ -97,7 +97,9 @@ static void retry_later(hg_input_t *in)
         uv_timer_init(hg_loop_uv(hg_in_loop(in)), k->timer);
         k->timer->data = in;
     }
-    uv_timer_start(k->timer, on_timer, hg_backoff_ms(k->attempts++, RETRY_BASE, RETRY_CAP), 0);
+    uint64_t ms = hg_backoff_ms(k->attempts++, RETRY_BASE, RETRY_CAP);
+    hg_in_retries_in(in, ms);
+    uv_timer_start(k->timer, on_timer, ms, 0);
 }
 
 static void take_answer(kafka_t *k)

@@ -194,7 +194,10 @@ static void started(void *arg)
     } else {
         bool again = k->txn.err.retry;
         hg_out_error(out, "kafka-transaction", &k->txn.err);
-        if (again) wake_in(out, hg_backoff_ms(k->txn.attempts++, RETRY_BASE, RETRY_CAP));
+        if (!again) return;
+        uint64_t ms = hg_backoff_ms(k->txn.attempts++, RETRY_BASE, RETRY_CAP);
+        hg_out_retries_in(out, ms);
+        wake_in(out, ms);
     }
 }
 

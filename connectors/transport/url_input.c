@@ -152,7 +152,10 @@ static void broke(hg_input_t *in, const hg_err_t *why)
     err.fatal = 0;
     u->retrying = true;
     hg_in_error(in, "http", &err);
-    if (!u->closing) arm(in, (uint64_t)RETRY_BASE << u->tries++);
+    if (u->closing) return;
+    uint64_t ms = (uint64_t)RETRY_BASE << u->tries++;
+    hg_in_retries_in(in, ms);
+    arm(in, ms);
 }
 
 /* --- the answer's head --- */

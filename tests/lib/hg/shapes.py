@@ -2,7 +2,7 @@
 content types. Daemon.request checks each call with it, so that the whole suite tests the shapes.
 
 A shape is: a type's name (see _TYPES), a set of allowed strings, [shape] for a list, {member: shape} for an object (a name that ends in `?` may be
-absent), ("?", shape) for a shape or null, ("map", shape) for an object used as a map, or ANY."""
+absent), ("?", shape) for a shape or null, ("any", shape, …) for one of several, ("map", shape) for an object used as a map, or ANY."""
 import json
 import re
 import urllib.parse
@@ -48,11 +48,15 @@ TRANSPORT = set("""file_input file_output nats_input kafka_input kafka_output pu
 ERROR = {"message": "str", "error_code": "str", "details": ANY}
 
 _SINCE = {f"deployment_{x}": "time" for x in ("status_since", "desired_status_since", "resources_status_since", "resources_desired_status_since")}
+CHECKPOINT = {"uuid": "uuid", "identifier": opt("str"), "fingerprint": "u64", "size": opt("u64"), "steps": opt("u64"), "processed_records": opt("u64"),
+              "sequence": "count", "created_at": "time"}
+PERMANENT = ("any", {"StorageRequired", "EnterpriseFeature"}, {"UnsupportedInputEndpoint": "str"})
+TEMPORARY = ("any", {"Replaying", "Bootstrapping", "TransactionInProgress", "Coordination"}, {"InputEndpointBarrier": "str"})
 STATUS = {
     "id": "uuid", "name": "str", "description": "str", "tags": ["str"], "created_at": "time", "version": "count", "platform_version": "str",
     "program_config": "object", "program_version": "count", "program_status": PROGRAM, "program_status_since": "time",
     "deployment_error": opt(ERROR), "refresh_version": "count", "storage_status": STORAGE,
-    "storage_status_details": opt({"checkpoints": [{"uuid": "uuid", "fingerprint": "u64"}]}), "deployment_id": opt("uuid"),
+    "storage_status_details": opt({"checkpoints": [CHECKPOINT]}), "deployment_id": opt("uuid"),
     "deployment_initial": opt(RUNTIME_DESIRED), "deployment_status": RUNTIME | {"Stopped", "Provisioning", "Stopping"},
     "deployment_desired_status": RUNTIME_DESIRED | {"Stopped"}, "deployment_resources_status": RESOURCES,
     "deployment_resources_desired_status": {"Stopped", "Provisioned"}, "deployment_runtime_status": opt(RUNTIME),
@@ -112,7 +116,9 @@ OUTPUT = {
                 num_encode_errors num_transport_errors total_processed_input_records total_processed_steps memory""".split()},
     "encode_errors?": opt([CONNECTOR_ERROR]), "transport_errors?": opt([CONNECTOR_ERROR])}
 STATS = {"global_metrics": GLOBAL_METRICS, "inputs": [INPUT], "outputs": [OUTPUT],
-         "checkpoint_activity": {"status": {"idle", "delayed", "in_progress"}}, "suspend_error": ANY, "permanent_checkpoint_errors": opt([ANY])}
+         "checkpoint_activity": ("any", {"status": {"idle"}}, {"status": {"in_progress"}, "started_at": "time"},
+                                 {"status": {"delayed"}, "reasons": [TEMPORARY], "delayed_since": "time"}),
+         "suspend_error": opt(("any", {"Permanent": [PERMANENT]}, {"Temporary": [TEMPORARY]})), "permanent_checkpoint_errors": opt([PERMANENT])}
 SAMPLE = {"t": "int", "r": "count", "m": "count", "s": "count"}
 EVENT = {"event_id": "uuid", "recorded_at": "time", "deployment_resources_status": RESOURCES, "deployment_has_error": "bool",
          "deployment_resources_desired_status": {"Stopped", "Provisioned"}, "program_status": PROGRAM, "storage_status": STORAGE, "deployment_resources_status_details?": opt(RESTARTS)}
@@ -163,6 +169,8 @@ ROUTES = [
     ("POST", P + r"/checkpoint", {200}, JSON, {"checkpoint_sequence_number": "count", "incarnation_uuid": "uuid"}),
     ("GET", P + r"/checkpoint_status", {200}, JSON, {"success": opt("u64"), "failure": opt(
         {"sequence_number": "count", "error": "str", "failed_at": "time"})}),
+    ("GET", P + r"/checkpoints", {200}, JSON, [CHECKPOINT]),
+    ("GET", P + r"/suspendable", {200}, JSON, {"suspendable": "bool", "reasons": [PERMANENT]}),
     ("POST", P + r"/ingress/[^/]+", {200}, JSON, {"token": "str"}),
     ("POST", P + r"/egress/[^/]+", {200}, "egress", None),
     ("GET", P + r"/query", {200}, "query", None),
@@ -220,6 +228,13 @@ def check_value(value, shape, where):
     elif isinstance(shape, tuple) and shape[0] == "?":
         if value is not None:
             check_value(value, shape[1], where)
+    elif isinstance(shape, tuple) and shape[0] == "any":
+        for one in shape[1:]:
+            try:
+                return check_value(value, one, where)
+            except (AssertionError, TypeError):  # an object is in no set of strings
+                continue
+        raise AssertionError(f"{where}: {value!r} is none of {shape[1:]}")
     elif isinstance(shape, tuple):
         assert isinstance(value, dict), f"{where}: {value!r} is no object"
         for k, v in value.items():

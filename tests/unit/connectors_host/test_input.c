@@ -372,6 +372,22 @@ static void a_mark_that_fails_is_tried_again(void **st)
     kit_down();
 }
 
+static void health_says_since_when_how_often_and_when_next(void **st)
+{
+    (void)st;
+    src_t s = { .fail_marks = INT_MAX }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_input_t *in = src_make(&h, kit_spec(NULL), 0);
+    KIT_WAIT(kit->c[0].opened);
+    hg_input_mark(in);
+    KIT_WAIT(strstr(in_stats(in).health, ", attempt 3, next in "));
+    hg_input_stats_t got = in_stats(in);
+    assert_true(got.unhealthy);
+    assert_non_null(strstr(got.health, "retrying since 20"));
+    kit_close(in, 0);
+    kit_down();
+}
+
 static char saved[128];
 static bool saved_done;
 static void on_saved(void *arg, hg_str_t pos)
@@ -514,6 +530,7 @@ int main(void)
         cmocka_unit_test(inputs_share_the_budget_and_all_get_through),
         cmocka_unit_test(take_goes_round_and_respects_max_batch_size),
         cmocka_unit_test(a_mark_that_fails_is_tried_again),
+        cmocka_unit_test(health_says_since_when_how_often_and_when_next),
         cmocka_unit_test(a_position_covers_what_the_circuit_has_done_and_comes_back),
         cmocka_unit_test(a_close_drops_what_is_queued_and_leaves_what_is_taken_alone),
         cmocka_unit_test(messages_make_one_chunk_with_their_positions),
