@@ -1,4 +1,9 @@
-/* pool.c: worker threads that take work in order of submission (loop.h). */
+/* pool.c: worker threads that take work in order of submission (loop.h).
+ *
+ * Every worker sleeps on a condition of its own, the one that fell asleep last is woken first. Not one condition for
+ * all: in glibc before 2.41 a signal may get lost when several threads wait on the same condition (bug 25847), and a
+ * lost signal here is a job that nobody starts until the next one comes.
+ */
 #include "base/hg.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -12,37 +17,58 @@ typedef struct job {
     void *arg;
 } job_t;
 
-struct hg_pool {
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t more;
-    job_t *head, *tail;
-    bool closing;
-    unsigned n;
-    pthread_t *threads;
-};
-
-typedef struct {
+typedef struct worker {
+    struct worker *next; /* on pool->idle */
     hg_pool_t *pool;
     unsigned index;
-} start_t;
+    bool woken;
+    pthread_cond_t wake;
+    pthread_t thread;
+} worker_t;
 
-static void *worker(void *arg)
+struct hg_pool {
+    pthread_mutex_t lock; /* guards all below, and of each worker: next, woken */
+    job_t *head, *tail;
+    worker_t *idle; /* asleep, and not woken yet */
+    bool closing;
+    unsigned n;
+    worker_t *workers;
+};
+
+/* Under lock. A worker that is awake looks at the queue before it sleeps, so without an idle one nothing is to do. */
+static void wake_one(hg_pool_t *p)
 {
-    start_t s = *(start_t *)arg;
-    hg_pool_t *p = s.pool;
+    worker_t *w = p->idle;
+    if (!w) return;
+    p->idle = w->next;
+    w->woken = true;
+    pthread_cond_signal(&w->wake);
+}
+
+static void sleep_until_woken(hg_pool_t *p, worker_t *w)
+{
+    w->woken = false;
+    w->next = p->idle;
+    p->idle = w;
+    while (!w->woken) pthread_cond_wait(&w->wake, &p->lock);
+}
+
+static void *worker_main(void *arg)
+{
+    worker_t *w = arg;
+    hg_pool_t *p = w->pool;
     char name[16];
-    hg_free(arg);
-    snprintf(name, sizeof name, "hg-pool-%u", s.index % 1000u);
+    snprintf(name, sizeof name, "hg-pool-%u", w->index % 1000u);
     pthread_setname_np(pthread_self(), name);
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (!p->head && !p->closing) pthread_cond_wait(&p->more, &p->lock);
+        while (!p->head && !p->closing) sleep_until_woken(p, w);
         job_t *j = p->head;
         if (!j) break;
         p->head = j->next;
         if (!p->head) p->tail = NULL;
         pthread_mutex_unlock(&p->lock);
-        j->work(j->arg, s.index);
+        j->work(j->arg, w->index);
         if (j->done) hg_loop_post(j->loop, j->done, j->arg);
         hg_free(j);
         pthread_mutex_lock(&p->lock);
@@ -55,13 +81,14 @@ hg_pool_t *hg_pool_new(unsigned threads)
 {
     hg_pool_t *p = HG_NEW(hg_pool_t);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->more, NULL);
     p->n = threads ? threads : 1;
-    p->threads = HG_NEWN(pthread_t, p->n);
+    p->workers = HG_NEWN(worker_t, p->n);
     for (unsigned i = 0; i < p->n; i++) {
-        start_t *s = HG_NEW(start_t);
-        *s = (start_t){ p, i };
-        HG_ASSERT(pthread_create(&p->threads[i], NULL, worker, s) == 0);
+        worker_t *w = &p->workers[i];
+        w->pool = p;
+        w->index = i;
+        pthread_cond_init(&w->wake, NULL);
+        HG_ASSERT(pthread_create(&w->thread, NULL, worker_main, w) == 0);
     }
     return p;
 }
@@ -71,12 +98,14 @@ void hg_pool_free(hg_pool_t *p)
     if (!p) return;
     pthread_mutex_lock(&p->lock);
     p->closing = true;
-    pthread_cond_broadcast(&p->more);
+    while (p->idle) wake_one(p);
     pthread_mutex_unlock(&p->lock);
-    for (unsigned i = 0; i < p->n; i++) pthread_join(p->threads[i], NULL);
+    for (unsigned i = 0; i < p->n; i++) {
+        pthread_join(p->workers[i].thread, NULL);
+        pthread_cond_destroy(&p->workers[i].wake);
+    }
     pthread_mutex_destroy(&p->lock);
-    pthread_cond_destroy(&p->more);
-    hg_free(p->threads);
+    hg_free(p->workers);
     hg_free(p);
 }
 
@@ -95,6 +124,6 @@ void hg_pool_submit(hg_pool_t *p, void (*work)(void *, unsigned), void (*done)(v
     else
         p->head = j;
     p->tail = j;
-    pthread_cond_signal(&p->more);
+    wake_one(p);
     pthread_mutex_unlock(&p->lock);
 }
