@@ -115,6 +115,7 @@ static void on_tap_closed(void *arg)
 static void stop_on_control(void *arg)
 {
     endpoint_t *ep = arg;
+    ep->closing = true; /* it does not count any more, however busy pool and circuit are */
     if (ep->out && !ep->closed) hg_output_stop(ep->out, true);
 }
 

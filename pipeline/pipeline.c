@@ -676,10 +676,6 @@ const char *hg_pipeline_incarnation(const hg_pipeline_t *p)
 {
     return p->incarnation;
 }
-uint32_t hg_pipeline_outputs(const hg_pipeline_t *p)
-{
-    return p->n_outputs;
-}
 
 int hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t name)
 {

@@ -115,6 +115,5 @@ void hg_pipeline_orchestration_json(hg_pipeline_t *p, hg_jw_t *w);
 int hg_pipeline_why_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err_t *err);
 /* The same for an output: its reason is running, user or failed. */
 int hg_pipeline_why_output_json(hg_pipeline_t *p, hg_str_t endpoint, hg_jw_t *w, hg_err_t *err);
-uint32_t hg_pipeline_outputs(const hg_pipeline_t *p);
 
 #endif

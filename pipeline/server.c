@@ -195,7 +195,10 @@ int hg_api_endpoint_room(const hg_pipeline_t *p, hg_err_t *err)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_inputs; i++) n += p->inputs[i]->push;
-    for (uint32_t i = 0; i < p->n_outputs; i++) n += p->outputs[i]->tap && !p->outputs[i]->gone;
+    for (uint32_t i = 0; i < p->n_outputs; i++) {
+        const endpoint_t *ep = p->outputs[i];
+        n += ep->tap && !ep->closing && !ep->gone;
+    }
     if (n < MAX_API_ENDPOINTS) return 0;
     return hg_err_set(err, HG_ETOOMANY,
                       "the pipeline has %u ingress endpoints and change streams, which is the limit; an ingress "
