@@ -1,7 +1,7 @@
 /* compile.h: program text → plan, connectors, schema, messages. Milliseconds, no files, no network, any thread.
  *
- * Names, types, connector options (through the registry), labels and hand-off are all checked here; what a pipeline can still
- * refuse at start is only what the surroundings decide.
+ * Names, types, connector options (through the registry), labels and hand-off are all checked here; what a pipeline can
+ * still refuse at start is only what the surroundings decide.
  */
 #ifndef HG_COMPILE_COMPILE_H
 #define HG_COMPILE_COMPILE_H
@@ -11,8 +11,8 @@
 
 /* One message, in Feldera's shape (sql §4). */
 typedef struct hg_msg {
-    bool        warning;
-    hg_pos_t    pos; /* start and inclusive end; line 0 = unknown */
+    bool warning;
+    hg_pos_t pos; /* start and inclusive end; line 0 = unknown */
     const char *error_type;
     const char *message;
     /* Further places for people, not in Feldera's JSON ("'x' is carried by price.hist (6:9)"). */
@@ -20,27 +20,27 @@ typedef struct hg_msg {
 } hg_msg_t;
 
 typedef struct hg_program {
-    hg_arena_t           *arena; /* everything below lives in it, the program text included */
-    hg_str_t              text;
-    bool                  ok; /* no errors: plan and connectors are complete */
-    const hg_msg_t       *msgs;
-    uint32_t              n_msgs, n_errors, n_warnings;
-    hg_plan_t             plan;
+    hg_arena_t *arena; /* everything below lives in it, the program text included */
+    hg_str_t text;
+    bool ok; /* no errors: plan and connectors are complete */
+    const hg_msg_t *msgs;
+    uint32_t n_msgs, n_errors, n_warnings;
+    hg_plan_t plan;
     const hg_conn_spec_t *conns; /* inputs first, each in declaration order */
-    uint32_t              n_conns, n_inputs;
+    uint32_t n_conns, n_inputs;
     const hg_orch_conn_t *orch; /* of the inputs, same order */
-    bool                  unknown_label_warns;
+    bool unknown_label_warns;
 } hg_program_t;
 
 typedef struct hg_compile_opts {
-    const char *file;   /* for people: "price.sql"; NULL in the API */
-    bool        strict; /* warnings of connector options become errors */
+    const char *file;                /* for people: "price.sql"; NULL in the API */
+    bool strict;                     /* warnings of connector options become errors */
     const char *udf_rust, *udf_toml; /* non-blank: refused */
 } hg_compile_opts_t;
 
 /* Never fails: errors are messages. Free with hg_program_free. */
 hg_program_t *hg_compile(hg_str_t text, const hg_compile_opts_t *opts);
-void          hg_program_free(hg_program_t *p);
+void hg_program_free(hg_program_t *p);
 
 /* {"schema": {inputs, outputs}, "input_connectors": {…}, "output_connectors": {…}, …} as rest-api §2.5; only if ok. */
 void hg_program_info_json(const hg_program_t *p, hg_jw_t *w);
@@ -59,12 +59,12 @@ int hg_program_graph(const hg_program_t *p, const char *how, hg_buf_t *out, hg_e
 /* An ad-hoc statement against the program's relations; several stand in line. */
 typedef enum { HG_QUERY_SELECT, HG_QUERY_INSERT } hg_query_kind_t;
 typedef struct hg_query {
-    hg_query_kind_t  kind;
-    const hg_node_t *root;        /* SELECT: the plan. INSERT: gives the rows in table column order */
-    hg_schema_t      schema;      /* result columns */
-    uint32_t         table;       /* INSERT */
-    const uint32_t  *relations;   /* that it reads: take their snapshots first */
-    uint32_t         n_relations;
+    hg_query_kind_t kind;
+    const hg_node_t *root;     /* SELECT: the plan. INSERT: gives the rows in table column order */
+    hg_schema_t schema;        /* result columns */
+    uint32_t table;            /* INSERT */
+    const uint32_t *relations; /* that it reads: take their snapshots first */
+    uint32_t n_relations;
     struct hg_query *next; /* the statement after this INSERT; only the last one has a result */
 } hg_query_t;
 /* In the arena; borrows p. HG_EADHOC with Feldera's wording ("SQL error: …", non-materialized source) and position. */

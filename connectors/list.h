@@ -5,25 +5,25 @@
 #ifndef HG_CONNECTORS_LIST_H
 #define HG_CONNECTORS_LIST_H
 
-#define HG_INPUT_LIST(X)                                                                                              \
-    X(hg_input_datagen)                                                                                               \
-    X(hg_input_file)                                                                                                  \
-    X(hg_input_url)                                                                                                   \
-    X(hg_input_kafka)                                                                                                 \
-    X(hg_input_empty)                                                                                                 \
-    X(hg_input_http)                                                                                                  \
-    X(hg_input_ad_hoc)                                                                                                \
+#define HG_INPUT_LIST(X)                                                                                               \
+    X(hg_input_datagen)                                                                                                \
+    X(hg_input_file)                                                                                                   \
+    X(hg_input_url)                                                                                                    \
+    X(hg_input_kafka)                                                                                                  \
+    X(hg_input_empty)                                                                                                  \
+    X(hg_input_http)                                                                                                   \
+    X(hg_input_ad_hoc)                                                                                                 \
     X(hg_input_clock)
 
-#define HG_OUTPUT_LIST(X)                                                                                             \
-    X(hg_output_file)                                                                                                 \
-    X(hg_output_kafka)                                                                                                \
-    X(hg_output_null)                                                                                                 \
+#define HG_OUTPUT_LIST(X)                                                                                              \
+    X(hg_output_file)                                                                                                  \
+    X(hg_output_kafka)                                                                                                 \
+    X(hg_output_null)                                                                                                  \
     X(hg_output_http)
 
-#define HG_FORMAT_LIST(X)                                                                                             \
-    X(hg_format_json)                                                                                                 \
-    X(hg_format_csv)                                                                                                  \
+#define HG_FORMAT_LIST(X)                                                                                              \
+    X(hg_format_json)                                                                                                  \
+    X(hg_format_csv)                                                                                                   \
     X(hg_format_raw)
 
 #endif

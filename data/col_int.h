@@ -5,10 +5,14 @@
 #include "base/mem.h"
 #include "data/col.h"
 
-/* Zeros that stand for every empty buffer, so that no pointer of a sealed column is NULL. Never written, never freed. */
+/* Zeros that stand for every empty buffer, so that no pointer of a sealed column is NULL. Never written, never freed.
+ */
 extern int64_t hg_col_zeros[16];
 
-static inline size_t hg_bitmap_bytes(size_t bits) { return (bits + 7) / 8; }
+static inline size_t hg_bitmap_bytes(size_t bits)
+{
+    return (bits + 7) / 8;
+}
 
 static inline void hg_colbuf_free(void *p)
 {
@@ -24,6 +28,9 @@ uint32_t hg_n_children(const hg_type_t *t);
 /* A column of the type without buffers, one reference. Aborts when memory is out. */
 hg_col_t *hg_col_bare(const hg_type_t *type, uint32_t len);
 
-static inline bool hg_phys_has_offs(hg_phys_t p) { return p == HG_PHYS_VAR || p == HG_PHYS_LIST || p == HG_PHYS_MAP; }
+static inline bool hg_phys_has_offs(hg_phys_t p)
+{
+    return p == HG_PHYS_VAR || p == HG_PHYS_LIST || p == HG_PHYS_MAP;
+}
 
 #endif

@@ -190,8 +190,9 @@ enum { HG_LIKE = 0, HG_LIKE_NOT = 1, HG_LIKE_FOLD = 2 };
 #define HG_UNITS(X)                                                                                                    \
     X(MILLENNIUM, "millennium")                                                                                        \
     X(CENTURY, "century")                                                                                              \
-    X(DECADE, "decade") X(YEAR, "year") X(QUARTER, "quarter") X(MONTH, "month") X(WEEK, "week") X(DOY, "doy")          \
-        X(DOW, "dow") X(ISODOW, "isodow") X(DAY, "day") X(HOUR, "hour") X(MINUTE, "minute") X(SECOND, "second")        \
+    X(DECADE, "decade")                                                                                                \
+    X(YEAR, "year") X(QUARTER, "quarter") X(MONTH, "month") X(WEEK, "week") X(DOY, "doy") X(DOW, "dow")                \
+        X(ISODOW, "isodow") X(DAY, "day") X(HOUR, "hour") X(MINUTE, "minute") X(SECOND, "second")                      \
             X(MILLISECOND, "millisecond") X(MICROSECOND, "microsecond") X(NANOSECOND, "nanosecond") X(EPOCH, "epoch")  \
                 X(ISOYEAR, "isoyear")
 #define X(u, n) HG_UNIT_##u,

@@ -8,22 +8,23 @@
 
 typedef struct hg_func hg_func_t;
 
-/* What the binder learns when a call resolves. The binder inserts casts of argument i to arg_types[i] where it differs from
- * the argument's type in more than nullability. Types are made in the arena given. */
+/* What the binder learns when a call resolves. The binder inserts casts of argument i to arg_types[i] where it differs
+ * from the argument's type in more than nullability. Types are made in the arena given. */
 typedef struct hg_func_match {
-    const hg_func_t        *fn;
+    const hg_func_t *fn;
     const hg_type_t *const *arg_types;
-    const hg_type_t        *result;
+    const hg_type_t *result;
 } hg_func_match_t;
 
-/* Name as in SQL, lower case; operators under their symbol ("+", "=", "like", "||", "is not distinct from", "neg" …); EXTRACT and
- * friends take their unit in the name: "extract:year", "timestamp_trunc:day", "timestampdiff:hour".
- * types: of the arguments. lits: constant arguments' one-row columns or NULL each (for ROUND's digits and the like).
+/* Name as in SQL, lower case; operators under their symbol ("+", "=", "like", "||", "is not distinct from", "neg" …);
+ * EXTRACT and friends take their unit in the name: "extract:year", "timestamp_trunc:day", "timestampdiff:hour". types:
+ * of the arguments. lits: constant arguments' one-row columns or NULL each (for ROUND's digits and the like).
  * HG_ENOTFOUND: no such function at all (or not yet). HG_ETYPE: exists, but not for these types; err->msg is Calcite's
- * sentence ("Cannot apply '+' to arguments of type '<VARCHAR> + <INTEGER>'", "No match found for function signature …"). */
+ * sentence ("Cannot apply '+' to arguments of type '<VARCHAR> + <INTEGER>'", "No match found for function signature
+ * …"). */
 int hg_func_resolve(hg_arena_t *a, hg_str_t name, const hg_type_t *const *types, hg_col_t *const *lits, uint32_t n,
                     hg_func_match_t *ret, hg_err_t *err);
-bool        hg_func_exists(hg_str_t name);
+bool hg_func_exists(hg_str_t name);
 const char *hg_func_name(const hg_func_t *f);
 /* Names and one-line signatures of everything, for docs/sql.md. */
 void hg_func_list(void (*fn)(void *arg, const char *name, const char *signature, const char *doc), void *arg);

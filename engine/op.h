@@ -1,8 +1,8 @@
 /* op.h: the inside of an operator. One file per operator behind these functions; engine-internal.
  *
- * open(node, ctx) once; per step push(port, part) any number of times, then flush(step) → parts to the consumers; close.
- * State belongs to ctx, not to a thread: an ad-hoc query is mode ONCE on a pool thread with transient state. Parts are at most
- * 64 Ki rows or 2 MiB. A part is borrowed during push; an operator that keeps it retains it.
+ * open(node, ctx) once; per step push(port, part) any number of times, then flush(step) → parts to the consumers;
+ * close. State belongs to ctx, not to a thread: an ad-hoc query is mode ONCE on a pool thread with transient state.
+ * Parts are at most 64 Ki rows or 2 MiB. A part is borrowed during push; an operator that keeps it retains it.
  */
 #ifndef HG_ENGINE_OP_H
 #define HG_ENGINE_OP_H
@@ -26,11 +26,11 @@ typedef struct hg_op_type {
 
 struct hg_op {
     const hg_op_type_t *type;
-    const hg_node_t    *node;
-    hg_emit_fn          emit;
-    void               *emit_arg;
-    void               *state;
-    size_t              mem_limit; /* mode ONCE: bytes of transient state */
+    const hg_node_t *node;
+    hg_emit_fn emit;
+    void *emit_arg;
+    void *state;
+    size_t mem_limit; /* mode ONCE: bytes of transient state */
 };
 
 #endif

@@ -83,8 +83,8 @@ struct hg_seg {
     hg_seg_t *fwd_to; /* being merged: live row r now also is row fwd[r] of fwd_to (HG_NONE: not copied) */
     uint32_t *fwd;
     hg_saved_t *saved; /* where the rows are on disk; NULL = nowhere yet (state_int.h) */
-    uint64_t *room; /* per dimension (hg_type_dims): bytes or elements the buffers have room for */
-    size_t bytes;   /* all of the above */
+    uint64_t *room;    /* per dimension (hg_type_dims): bytes or elements the buffers have room for */
+    size_t bytes;      /* all of the above */
     uint32_t n_cols;
     hg_col_t *cols[]; /* buffers are blocks of this segment; len, refs and nulls mean nothing here */
 };

@@ -13,8 +13,10 @@ static inline int hg_file_path(const char *path, hg_buf_t *out, hg_err_t *err)
     if (!hg_str_starts(s, HG_S("file://"))) return hg_buf_addstr(out, s);
     s = (hg_str_t){ s.p + 7, s.n - 7 };
     if (hg_str_starts(s, HG_S("localhost/"))) s = (hg_str_t){ s.p + 9, s.n - 9 };
-    if (!s.n || s.p[0] != '/') return hg_err_set(err, HG_EINVALTRANSPORT, "'path' '%s' is not an absolute file:// URL", path);
-    if (hg_pct_decode(out, s, false) < 0) return hg_err_set(err, HG_EINVALTRANSPORT, "'path' '%s' has a bad %%-escape", path);
+    if (!s.n || s.p[0] != '/')
+        return hg_err_set(err, HG_EINVALTRANSPORT, "'path' '%s' is not an absolute file:// URL", path);
+    if (hg_pct_decode(out, s, false) < 0)
+        return hg_err_set(err, HG_EINVALTRANSPORT, "'path' '%s' has a bad %%-escape", path);
     return 0;
 }
 

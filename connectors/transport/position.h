@@ -26,7 +26,8 @@ static inline int hg_position_u64(const hg_json_t *v, const char *what, const ch
     const hg_json_t *m = hg_json_get(v, name);
     if (!m && !required) return 0;
     if (!m) return hg_err_set(err, HG_EPARSE, "%s needs '%s'", what, name);
-    if (hg_json_u64(m, ret) < 0) return hg_err_set(err, HG_EPARSE, "%s: '%s' is not a whole number, 0 or more", what, name);
+    if (hg_json_u64(m, ret) < 0)
+        return hg_err_set(err, HG_EPARSE, "%s: '%s' is not a whole number, 0 or more", what, name);
     return 0;
 }
 
