@@ -98,6 +98,9 @@ struct hg_input_type {
     /* Any thread. Is a position that a user gives one that restore would take? Complaints name the member. NULL: only its
      * JSON shape (an object) is checked and restore has the last word. */
     int (*check_position)(const void *cfg, const hg_json_t *position, hg_err_t *err);
+    /* Any thread. With this configuration the same range may not come again as it was: the option that is the reason, or NULL.
+     * NULL itself: HG_CAP_REPLAY holds whatever is configured. */
+    const char *(*no_replay)(const void *cfg);
     const char *position_doc; /* for people: what the members of a position mean; NULL: it has none */
 };
 typedef struct hg_input_type hg_input_type_t;
@@ -182,6 +185,9 @@ int hg_lane_change(hg_lane_t *l, hg_change_t *c, uint64_t begin, uint64_t end, u
 /* Where the batch that begins at `begin` must end: in a replay the end that it had; otherwise UINT64_MAX, as it likes.
  * UINT64_MAX also behind the last batch to replay: lane calls answer HG_LANE_FULL by then. */
 uint64_t hg_lane_batch_end(const hg_lane_t *l, uint64_t begin);
+/* A replay of the lane with this key needs no more than the source has, whose data ends at `end` now. False: it does, so it would
+ * wait for ever; the input has failed with the range, and the close is coming. */
+bool hg_in_replay_reaches(hg_input_t *in, uint64_t key, uint64_t end);
 /* The lane has ended: the rest is cut as a last chunk. l is gone. aborted: drop the unfinished rest instead. */
 int hg_lane_close(hg_lane_t *l, bool aborted);
 

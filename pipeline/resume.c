@@ -100,6 +100,15 @@ int hg_durable_check_inputs(const hg_pipeline_t *p, hg_ft_t level, hg_err_t *err
     for (uint32_t i = 0; i < p->prog->n_inputs; i++) {
         const hg_conn_spec_t *spec = &p->prog->conns[i];
         hg_ft_t has = hg_input_ft(spec->in_type);
+        const char *option = level == HG_FT_EXACTLY_ONCE && spec->in_type->no_replay
+                                 ? spec->in_type->no_replay(spec->transport_cfg)
+                                 : NULL;
+        if (has >= level && option)
+            return hg_err_at(err, HG_EINVALTRANSPORT, spec->pos,
+                             "pipeline requires exactly_once fault tolerance but endpoint " HG_SF
+                             " with the option '%s' only supplies at_least_once fault tolerance: its order depends on "
+                             "when it was read. Leave the option out, or use {\"model\": \"at_least_once\"}",
+                             HG_SA(spec->endpoint), option);
         if (has >= level) continue;
         return hg_err_at(err, HG_EINVALTRANSPORT, spec->pos,
                          "pipeline requires %s fault tolerance but endpoint " HG_SF " only supplies %s fault tolerance",
@@ -114,11 +123,12 @@ int hg_durable_check_level(const hg_pipeline_t *p, const char *dir, hg_err_t *er
     if (!dir || !p->cfg.storage)
         return hg_err_set(err, HG_ENOSTORAGE, "fault_tolerance %s needs storage: switch runtime_config.storage on",
                           hg_ft_name(p->cfg.ft));
-    if (p->cfg.ft == HG_FT_EXACTLY_ONCE)
-        return hg_err_set(err, HG_EUNSUPPORTED,
-                          "fault_tolerance exactly_once is not offered by this version of headgate; "
-                          "use {\"model\": \"at_least_once\"}");
-    return hg_durable_check_inputs(p, p->cfg.ft, err);
+    int rc = hg_durable_check_inputs(p, p->cfg.ft, err);
+    if (rc == 0 && p->cfg.ft == HG_FT_EXACTLY_ONCE)
+        rc = hg_err_set(err, HG_EUNSUPPORTED,
+                        "fault_tolerance exactly_once is not offered by this version of headgate; "
+                        "use {\"model\": \"at_least_once\"}");
+    return rc;
 }
 
 int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)

@@ -104,6 +104,18 @@ static const hg_replay_cut_t *first_left(const hg_replay_t *r)
     return NULL;
 }
 
+bool hg_in_replay_reaches(hg_input_t *in, uint64_t key, uint64_t end)
+{
+    const hg_replay_t *r = in->replay;
+    HG_ON_LOOP(in->loop);
+    for (uint32_t i = 0; r && i < r->n; i++)
+        if (!r->made[i] && r->cuts[i].lane_key == key && r->cuts[i].end > end) {
+            (void)hg_replay_fail(in, &r->cuts[i], "the source ends at %" PRIu64 " now", end);
+            return false;
+        }
+    return true;
+}
+
 int hg_replay_eoi(hg_input_t *in)
 {
     const hg_replay_cut_t *c = in->replay ? first_left(in->replay) : NULL;

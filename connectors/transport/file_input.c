@@ -311,6 +311,10 @@ static void opened(hg_input_t *in)
     }
     f->off = f->start = f->restored ? f->off : f->marked ? f->mark : 0;
     f->begun = true;
+    if (!hg_in_replay_reaches(in, 0, f->size)) { /* shorter than it was, or a pipe */
+        f->running = false;
+        return;
+    }
     if (f->regular && ((const file_cfg_t *)hg_in_cfg(in))->follow) start_watch(in);
     f->lane = hg_lane_open(in, f->off);
     next_step(in);

@@ -47,7 +47,7 @@ const hg_opt_t hg_kin_opts[] = {
       AT(synchronize),
       .def = "false",
       .doc = "Deliver in order of the messages' timestamps across partitions: a message waits until every other "
-             "partition has one too (or, with enable.partition.eof, is at its end)." },
+             "partition has one too (or, with enable.partition.eof, is at its end). Not with exactly_once." },
     { .key = "header_filter",
       .type = HG_OPT_JSON,
       AT(header_filter),
@@ -103,6 +103,13 @@ bool hg_kin_wants_eof(const kafka_cfg_t *c)
 bool hg_kin_is_finite(const void *cfg)
 {
     return hg_kin_wants_eof(cfg);
+}
+
+/* Where merged partitions meet, and where a partition's end was, depends on when it was looked at. */
+const char *hg_kin_no_replay(const void *cfg)
+{
+    const kafka_cfg_t *c = cfg;
+    return c->synchronize ? "synchronize_partitions" : hg_kin_wants_eof(c) ? "enable.partition.eof" : NULL;
 }
 
 static from_t from_reset(const kafka_cfg_t *c)

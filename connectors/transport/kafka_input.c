@@ -225,6 +225,8 @@ static void answered_start(hg_input_t *in)
     kafka_t *k = hg_in_inst(in);
     if (k->err.code == HG_OK) {
         take_answer(k);
+        for (uint32_t i = 0; i < k->n_parts; i++)
+            if (!hg_in_replay_reaches(in, (uint64_t)k->parts[i].id, (uint64_t)k->parts[i].high)) return;
         if (k->attempts || k->unhealthy) hg_in_healthy(in);
         k->attempts = 0;
         k->unhealthy = false;
@@ -663,6 +665,7 @@ const hg_input_type_t hg_input_kafka = {
     .check = hg_kin_check,
     .is_finite = hg_kin_is_finite,
     .wants_mark = hg_kin_wants_mark,
+    .no_replay = hg_kin_no_replay,
     .open = kafka_open,
     .mark = kafka_mark,
     .run = kafka_run,

@@ -88,6 +88,7 @@ extern const hg_opt_t hg_kin_opts[];
 bool hg_kin_wants_eof(const kafka_cfg_t *c);
 bool hg_kin_is_finite(const void *cfg);
 bool hg_kin_wants_mark(const void *cfg);
+const char *hg_kin_no_replay(const void *cfg);
 from_t hg_kin_from(const kafka_cfg_t *c);       /* FROM_BAD: complained about by the check */
 const char *hg_kin_topic(const kafka_cfg_t *c); /* NULL: complained about by the check */
 void hg_kin_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d);

@@ -18,67 +18,6 @@ extern const hg_output_type_t hg_output_kafka;
 #define RETRY_BASE 100
 #define RETRY_CAP  5000
 
-#define AT(f) .at = offsetof(kout_cfg_t, f)
-static const hg_opt_t kafka_opts[] = {
-    { .key = "topic", .type = HG_OPT_STR, AT(topic), .flags = HG_OPT_REQUIRED, .doc = "Topic to write." },
-    { .key = "headers",
-      .type = HG_OPT_JSON,
-      AT(headers),
-      .doc = "Headers of every message: a list of {\"key\": text, \"value\": text, list of bytes, or null}." },
-    { .key = "log_level",
-      .type = HG_OPT_ENUM,
-      AT(log_level),
-      .names = "emerg|alert|critical|error|warning|notice|info|debug",
-      .def = "error",
-      .flags = HG_OPT_IGNORED,
-      .doc = "The log level of headgate applies." },
-    { .key = "initialization_timeout_secs",
-      .type = HG_OPT_U32,
-      AT(init_timeout),
-      .def = "60",
-      .unit = "s",
-      .flags = HG_OPT_IGNORED,
-      .doc = "The connector starts without the broker and retries until it is there." },
-    { .key = "fault_tolerance",
-      .type = HG_OPT_JSON,
-      AT(fault_tolerance),
-      .flags = HG_OPT_IGNORED,
-      .doc = "Options of exactly-once pipelines are given beside the others; transactional.id is "
-             "headgate.<pipeline>.<endpoint>." },
-    { .key = "kafka_service", .type = HG_OPT_STR, AT(kafka_service), .flags = HG_OPT_IGNORED, .doc = "Obsolete." },
-    { .key = "region",
-      .type = HG_OPT_STR,
-      AT(region),
-      .flags = HG_OPT_IGNORED,
-      .doc = "Tokens of AWS MSK IAM are not offered." },
-    { .key = NULL },
-};
-
-/* --- configuration --- */
-
-static bool bytes_ok(const hg_json_t *v)
-{
-    uint64_t u;
-    for (const hg_json_t *b = v->child; b; b = b->next)
-        if (hg_json_u64(b, &u) < 0 || u > 255) return false;
-    return true;
-}
-
-static void kafka_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
-{
-    const kout_cfg_t *c = cfg;
-    (void)obj;
-    if (c->headers && c->headers->kind != HG_J_ARRAY && c->headers->kind != HG_J_NULL)
-        hg_diag(d, false, c->headers, false, "option 'headers': expected a list");
-    for (const hg_json_t *h = c->headers && c->headers->kind == HG_J_ARRAY ? c->headers->child : NULL; h; h = h->next) {
-        const hg_json_t *v = hg_json_get(h, "value");
-        bool ok = hg_json_str(hg_json_get(h, "key"), NULL) != NULL &&
-                  (!v || v->kind == HG_J_NULL || v->kind == HG_J_STRING || (v->kind == HG_J_ARRAY && bytes_ok(v)));
-        if (!ok) hg_diag(d, false, h, false, "a header is {\"key\": text, \"value\": text, list of bytes, or null}");
-    }
-    hg_kafka_check(&c->extra, "output", d);
-}
-
 static void add_header(rd_kafka_headers_t *hs, const hg_json_t *h)
 {
     const hg_json_t *k = hg_json_get(h, "key"), *v = hg_json_get(h, "value");
@@ -312,7 +251,10 @@ static int kafka_start(hg_output_t *out, hg_err_t *err)
         defaults[n++] = (hg_kafka_default_t){ "transaction.timeout.ms", "300000" };
         defaults[n++] = (hg_kafka_default_t){ "message.timeout.ms", "300000" };
     }
-    int rc = hg_kafka_client(RD_KAFKA_PRODUCER, &c->extra, defaults, n, setup, out, &k->rk, err);
+    hg_arena_t *a = hg_arena_new();
+    hg_kvlist_t options = hg_kout_options(c, once, a);
+    int rc = hg_kafka_client(RD_KAFKA_PRODUCER, &options, defaults, n, setup, out, &k->rk, err);
+    hg_arena_free(a);
     if (rc < 0) return rc;
     k->topic = rd_kafka_topic_new(k->rk, c->topic, NULL);
     if (!k->topic)
@@ -442,13 +384,13 @@ const hg_output_type_t hg_output_kafka = {
     .abi = HG_CONNECTOR_ABI,
     .name = "kafka_output",
     .summary = "writes a Kafka topic",
-    .opts = kafka_opts,
+    .opts = hg_kout_opts,
     .extra = HG_EXTRA_TAKE,
     .cfg_size = sizeof(kout_cfg_t),
     .inst_size = sizeof(kout_t),
     .messages = true,
     .caps = HG_OUT_EXACT | HG_OUT_STORES_STEP,
-    .check = kafka_check,
+    .check = hg_kout_check,
     .open = kafka_open,
     .start = kafka_start,
     .write = kafka_write,

@@ -1,5 +1,5 @@
 /* kafka_output_int.h: the Kafka output's configuration and state, shared by kafka_output.c (sending) and kafka_txn.c
- * (exactly once). */
+ * (exactly once), kafka_output_config.c (options). */
 #ifndef HG_CONNECTORS_TRANSPORT_KAFKA_OUTPUT_INT_H
 #define HG_CONNECTORS_TRANSPORT_KAFKA_OUTPUT_INT_H
 
@@ -66,6 +66,12 @@ typedef struct {
     unsigned attempts;
     ktxn_t txn;
 } kout_t;
+
+/* kafka_output_config.c: any thread */
+extern const hg_opt_t hg_kout_opts[];
+void hg_kout_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d);
+/* librdkafka's options as they apply; in a. */
+hg_kvlist_t hg_kout_options(const kout_cfg_t *c, bool exactly_once, hg_arena_t *a);
 
 /* kafka_output.c */
 void hg_kout_delivered(hg_output_t *out); /* tells of every batch at the front that is complete */

@@ -302,3 +302,13 @@ def test_a_content_that_was_under_way_comes_whole(own, tmp_path):
         until("one more, and no second content", lambda: sorted(ids()) == list(range(61)))
     finally:
         broker.close()
+
+
+@pytest.mark.parametrize("option", ["synchronize_partitions", "enable.partition.eof"])
+def test_what_cannot_come_again_is_refused_with_exactly_once(own, option):
+    src = {"transport": {"name": "kafka_input", "config": {"topic": "t", "bootstrap.servers": "127.0.0.1:1", option: True}},
+           "format": {"name": "json", "config": {"update_format": "raw"}}}
+    own.create("p", table(src=src), {"fault_tolerance": {"model": "exactly_once"}})
+    own.ok("POST", "/v0/pipelines/p/start")
+    e = until("it is refused", lambda: own.get("/v0/pipelines/p").json()["deployment_error"])
+    assert "b.src" in e["message"] and option in e["message"] and "exactly_once" in e["message"], e

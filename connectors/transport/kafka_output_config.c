@@ -1,0 +1,117 @@
+/* kafka_output_config.c: options of the Kafka output and what they mean. Any thread. */
+#include "base/hg.h"
+#include "connectors/transport/kafka_output_int.h"
+
+#define AT(f) .at = offsetof(kout_cfg_t, f)
+const hg_opt_t hg_kout_opts[] = {
+    { .key = "topic", .type = HG_OPT_STR, AT(topic), .flags = HG_OPT_REQUIRED, .doc = "Topic to write." },
+    { .key = "headers",
+      .type = HG_OPT_JSON,
+      AT(headers),
+      .doc = "Headers of every message: a list of {\"key\": text, \"value\": text, list of bytes, or null}." },
+    { .key = "log_level",
+      .type = HG_OPT_ENUM,
+      AT(log_level),
+      .names = "emerg|alert|critical|error|warning|notice|info|debug",
+      .def = "error",
+      .flags = HG_OPT_IGNORED,
+      .doc = "The log level of headgate applies." },
+    { .key = "initialization_timeout_secs",
+      .type = HG_OPT_U32,
+      AT(init_timeout),
+      .def = "60",
+      .unit = "s",
+      .flags = HG_OPT_IGNORED,
+      .doc = "The connector starts without the broker and retries until it is there." },
+    { .key = "fault_tolerance",
+      .type = HG_OPT_JSON,
+      AT(fault_tolerance),
+      .doc = "{\"producer_options\": {librdkafka's options}}: these go before the others where the pipeline is "
+             "exactly_once. "
+             "transactional.id is headgate.<pipeline>.<endpoint> unless it is given. \"consumer_options\" are checked "
+             "and have no "
+             "effect: no consumer is used." },
+    { .key = "kafka_service", .type = HG_OPT_STR, AT(kafka_service), .flags = HG_OPT_IGNORED, .doc = "Obsolete." },
+    { .key = "region",
+      .type = HG_OPT_STR,
+      AT(region),
+      .flags = HG_OPT_IGNORED,
+      .doc = "Tokens of AWS MSK IAM are not offered." },
+    { .key = NULL },
+};
+
+static bool bytes_ok(const hg_json_t *v)
+{
+    uint64_t u;
+    for (const hg_json_t *b = v->child; b; b = b->next)
+        if (hg_json_u64(b, &u) < 0 || u > 255) return false;
+    return true;
+}
+
+/* The flat options in one member of fault_tolerance. */
+static hg_kvlist_t member_options(const kout_cfg_t *c, const char *name, hg_arena_t *a, hg_diag_t *d)
+{
+    static const hg_opt_t none[] = { { .key = NULL } };
+    const hg_json_t *m = hg_json_get(c->fault_tolerance, name);
+    hg_kvlist_t list = { 0 };
+    if (!m || m->kind == HG_J_NULL) return list;
+    if (m->kind != HG_J_OBJECT)
+        hg_diag(d, false, m, false, "option 'fault_tolerance.%s': expected an object of librdkafka's options", name);
+    else
+        (void)hg_opts_parse(none, m, m, HG_EXTRA_TAKE, &list, a, NULL, d);
+    return list;
+}
+
+hg_kvlist_t hg_kout_options(const kout_cfg_t *c, bool exactly_once, hg_arena_t *a)
+{
+    hg_diag_t d = { 0 }; /* hg_kout_check has found what there is to complain about */
+    hg_kvlist_t more = { 0 }, all = { 0 };
+    if (exactly_once) more = member_options(c, "producer_options", a, &d);
+    all.v = HG_ANEWN(a, hg_kv_t, c->extra.n + more.n + 1);
+    for (uint32_t i = 0; i < c->extra.n; i++) all.v[all.n++] = c->extra.v[i];
+    for (uint32_t i = 0; i < more.n; i++) all.v[all.n++] = more.v[i]; /* the later one counts */
+    return all;
+}
+
+static void check_fault_tolerance(const kout_cfg_t *c, hg_diag_t *d)
+{
+    static const char *const members[] = { "producer_options", "consumer_options" };
+    const hg_json_t *f = c->fault_tolerance;
+    if (!f || f->kind == HG_J_NULL) return;
+    if (f->kind != HG_J_OBJECT) {
+        hg_diag(d, false, f, false, "option 'fault_tolerance': expected an object, found %s",
+                hg_json_kind_name(f->kind));
+        return;
+    }
+    for (const hg_json_t *m = f->child; m; m = m->next)
+        if (!hg_str_eqz(m->key, members[0]) && !hg_str_eqz(m->key, members[1]))
+            hg_diag(d, false, m, true, "unknown field \"%s\" in 'fault_tolerance'; it has %s and %s", m->key.p,
+                    members[0], members[1]);
+    hg_arena_t *a = hg_arena_new();
+    for (size_t i = 0; i < HG_COUNT(members); i++) {
+        hg_kvlist_t list = member_options(c, members[i], a, d);
+        hg_kafka_check(&list, "output", d);
+        if (i == 1 && list.n)
+            hg_diag(
+                d, true, hg_json_get(f, members[1]), true,
+                "option 'fault_tolerance.consumer_options' has no effect: the last step is read with the producer's "
+                "client");
+    }
+    hg_arena_free(a);
+}
+
+void hg_kout_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
+{
+    const kout_cfg_t *c = cfg;
+    (void)obj;
+    if (c->headers && c->headers->kind != HG_J_ARRAY && c->headers->kind != HG_J_NULL)
+        hg_diag(d, false, c->headers, false, "option 'headers': expected a list");
+    for (const hg_json_t *h = c->headers && c->headers->kind == HG_J_ARRAY ? c->headers->child : NULL; h; h = h->next) {
+        const hg_json_t *v = hg_json_get(h, "value");
+        bool ok = hg_json_str(hg_json_get(h, "key"), NULL) != NULL &&
+                  (!v || v->kind == HG_J_NULL || v->kind == HG_J_STRING || (v->kind == HG_J_ARRAY && bytes_ok(v)));
+        if (!ok) hg_diag(d, false, h, false, "a header is {\"key\": text, \"value\": text, list of bytes, or null}");
+    }
+    check_fault_tolerance(c, d);
+    hg_kafka_check(&c->extra, "output", d);
+}
