@@ -14,6 +14,7 @@ static rule_t g_rules[HG_FAULT_N];
 static atomic_bool g_armed;
 static atomic_bool g_fired;
 static char g_kill[64];
+static _Atomic int64_t g_kill_in = 1; /* times the kill point is passed until it kills */
 static pthread_once_t g_once = PTHREAD_ONCE_INIT;
 static const char *const g_names[HG_FAULT_N] = { "alloc", "write", "fsync", "rename", "open", "connect" };
 
@@ -23,9 +24,11 @@ static void parse_one(const char *s, size_t n)
     if (!colon) return;
     size_t kn = (size_t)(colon - s);
     if (kn == 4 && memcmp(s, "kill", 4) == 0) {
-        size_t vn = HG_MIN(n - kn - 1, sizeof g_kill - 1);
+        const char *nth = memchr(colon + 1, ':', n - kn - 1);
+        size_t vn = HG_MIN(nth ? (size_t)(nth - colon) - 1 : n - kn - 1, sizeof g_kill - 1);
         memcpy(g_kill, colon + 1, vn);
         g_kill[vn] = 0;
+        if (nth) atomic_store(&g_kill_in, strtoll(nth + 1, NULL, 10));
         return;
     }
     for (int k = 0; k < HG_FAULT_N; k++) {
@@ -81,7 +84,7 @@ bool hg_fault_fired(void)
 void hg_kill_point(const char *name)
 {
     pthread_once(&g_once, read_env);
-    if (g_kill[0] && strcmp(g_kill, name) == 0) kill(getpid(), SIGKILL);
+    if (g_kill[0] && strcmp(g_kill, name) == 0 && atomic_fetch_sub(&g_kill_in, 1) == 1) kill(getpid(), SIGKILL);
 }
 
 void hg_kill_arm(const char *name)

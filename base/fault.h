@@ -1,7 +1,8 @@
 /* fault.h: faults on purpose, so that a failure found by a loop is repeated by hand in one command.
  *
  * HG_FAULT is a comma separated list of kind:N (fail the Nth call), kind:N-M (fail calls N to M), kind:N+ (fail from
- * the Nth on) and kill:NAME (raise SIGKILL at the kill point NAME). Kinds: alloc, write, fsync, rename, open, connect.
+ * the Nth on) and kill:NAME or kill:NAME:N (raise SIGKILL at the kill point NAME, the Nth time it is passed). Kinds:
+ * alloc, write, fsync, rename, open, connect.
  */
 #ifndef HG_BASE_FAULT_H
 #define HG_BASE_FAULT_H

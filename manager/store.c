@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "base/log.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "manager/store_int.h"
 
@@ -163,7 +164,9 @@ static int begin(hg_store_t *st, bool durable, hg_err_t *err)
 /* Ends the transaction: commit if rc is 0, else undo. Returns what the caller should. */
 static int finish(hg_store_t *st, int rc, hg_err_t *err)
 {
+    hg_kill_point("control.written");
     if (rc == 0) rc = simple(st, ST_COMMIT, err);
+    if (rc == 0) hg_kill_point("control.synced");
     if (rc < 0 && !sqlite3_get_autocommit(st->db)) {
         hg_err_t ignored = HG_ERR_INIT;
         simple(st, ST_ROLLBACK, &ignored);

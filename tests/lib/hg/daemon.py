@@ -14,8 +14,10 @@ from . import HEADGATE, shapes, until
 
 
 class Daemon:
-    def __init__(self, data_dir=None):
+    def __init__(self, data_dir=None, env=None):
+        """env: what the daemon and its pipelines have in their environment beside ours."""
         self._own = None
+        self.env = env or {}
         if data_dir is None:
             self._own = tempfile.TemporaryDirectory(prefix="hg")
             data_dir = self._own.name
@@ -27,7 +29,7 @@ class Daemon:
         self.err = open(os.path.join(self.data_dir, "daemon.err"), "ab")
         self.proc = subprocess.Popen(
             [HEADGATE, "serve", "--data-dir", self.data_dir, "--port", "0"],
-            stdout=subprocess.PIPE, stderr=self.err, text=True)
+            stdout=subprocess.PIPE, stderr=self.err, text=True, env={**os.environ, **self.env})
         line = self.proc.stdout.readline()
         m = re.search(r"listening on (http://[^,]+),", line)
         assert m, f"no ready line, but {line!r}; " + open(self.err.name).read()[-2000:]
