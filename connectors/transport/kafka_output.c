@@ -2,8 +2,8 @@
  *
  * A message belongs to its batch: the batch counts messages that are not acknowledged. Batches are delivered in order:
  * step s is reported once every message of every batch up to s is acknowledged by the broker. A message that the broker
- * did not take (time-out, lost leader) is sent again; one that it never will take (too large, not authorised) is
- * counted as an error.
+ * did not take (time-out, lost leader, a clock ahead of the broker's) is sent again; one that it never will take (too
+ * large, not authorised) is counted as an error.
  *
  * When librdkafka's queue is full the message waits in `stuck`, the host is told to stop (HG_EAGAIN), and an
  * acknowledgement makes room. Everything here is on the loop; delivery reports come as events of the client's main
@@ -124,6 +124,7 @@ static void hold_message(kout_t *k, batch_t *b, const char *key, size_t key_len,
 
 static void on_timer(uv_timer_t *t)
 {
+    ((kout_t *)hg_out_inst(t->data))->refused = false;
     hg_kout_retry(t->data);
 }
 
@@ -143,6 +144,7 @@ static void retry_later(hg_output_t *out)
 void hg_kout_retry(hg_output_t *out)
 {
     kout_t *k = hg_out_inst(out);
+    if (k->refused) return;
     while (!k->closing && !hg_list_empty(&k->stuck)) {
         hg_err_t err = HG_ERR_INIT;
         if (!hg_ktxn_open(out, &err)) {
@@ -189,6 +191,11 @@ static void on_delivery(hg_output_t *out, const rd_kafka_message_t *m)
     } else if (hg_kafka_transient(m->err)) {
         report(out, "kafka_nonft_delivery", m->err, true);
         hold_message(k, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL);
+    } else if (m->err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) { /* one of the clocks is wrong, until somebody sets it */
+        report(out, "kafka_nonft_delivery", m->err, true);
+        hold_message(k, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL);
+        k->refused = true;
+        retry_later(out);
     } else {
         b->open--;
         report(out, "kafka_nonft_delivery", m->err, false);

@@ -59,6 +59,7 @@ typedef struct {
     rd_kafka_queue_t *queue;
     hg_kafka_wake_t wake;
     bool wake_open, told_full, stopping, stopped, closing, unhealthy, client_failed;
+    bool refused; /* the broker will go on refusing for a while: only the timer sends again */
     hg_err_t client_err;
     rd_kafka_headers_t *headers;
     hg_list_t batches, stuck;

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from hg import BUILD, until
-from hg.kafka import Topic, _free_port
+from hg import BUILD, HEADGATE, until
+from hg.daemon import Daemon
+from hg.kafka import Topic, free_port
 from hg.run import run
 from hg.sql import connector, datagen, file_in, kafka_in, kafka_out, table, view
 
@@ -295,9 +296,9 @@ def test_missing_topic_is_told_and_found_later(daemon, broker, gone):
 def test_unreachable_broker(daemon, gone):
     """Nothing listens: the pipeline runs, the connector says why it does not, a stop is quick."""
     p = gone("k-down")
-    daemon.run(p, table("t", T, kafka_in("k", f"127.0.0.1:{_free_port()}", "x", options={"start_from": "earliest"})) +
+    daemon.run(p, table("t", T, kafka_in("k", f"127.0.0.1:{free_port()}", "x", options={"start_from": "earliest"})) +
                table("u", T, datagen("g", {"limit": 5}), materialized=True) +
-               view("v", "SELECT n FROM u", kafka_out("o", f"127.0.0.1:{_free_port()}", "y", "json")))
+               view("v", "SELECT n FROM u", kafka_out("o", f"127.0.0.1:{free_port()}", "y", "json")))
     until("the input complains", lambda: (daemon.input(p, "t.k")["health"] or {}).get("status") == "Unhealthy")
     outputs = lambda: next(o for o in daemon.stats(p)["outputs"] if o["endpoint_name"] == "v.o")  # noqa: E731
     until("the output complains", lambda: (outputs().get("health") or {}).get("status") == "Unhealthy")
@@ -334,3 +335,22 @@ def test_pause_and_resume_lose_nothing(daemon, broker, gone):
     daemon.ok("POST", f"/v0/pipelines/{p}/tables/t/connectors/k/start")
     until("all are in", lambda: total(daemon, p, "t.k") == 5000)
     until("each once", lambda: daemon.query(p, "SELECT COUNT(*) AS n, SUM(n) AS s FROM t") == [{"n": 5000, "s": sum(range(5000))}])
+
+
+def test_clock_ahead_of_the_broker(tmp_path, broker):
+    """A broker takes nothing from more than an hour ahead: such messages wait until the clock is set, they are not lost."""
+    if "libasan" in subprocess.run(["ldd", HEADGATE], capture_output=True, text=True).stdout:
+        pytest.skip("a preloaded clock says nothing in a sanitized build")
+    clock, topic = tmp_path / "clock", Topic(broker)
+    clock.write_bytes((7200 * 10**9).to_bytes(8, "little"))
+    d = Daemon(env={"CHAOS_CLOCK": str(clock), "LD_PRELOAD": str(BUILD / "tests" / "chaos_clock.so")})
+    try:
+        d.run("p", table("t", T) + view("v", "SELECT n FROM t", kafka_out("o", broker, topic.name, "json")))
+        d.ingress("p", "t", "".join(m + "\n" for m in messages(*range(10))))
+        until("the connector says why it retries", lambda: "timestamp" in json.dumps(d.stats("p")["outputs"][0].get("health")))
+        assert topic.read() == []
+        with open(clock, "r+b") as f:
+            f.write(bytes(8))
+        until("all messages are there", lambda: sorted(json.loads(m)["insert"]["n"] for m in topic.read() if m) == list(range(10)))
+    finally:
+        d.close()

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from hg import HEADGATE, httpd, until
-from hg.kafka import _free_port
+from hg.kafka import free_port
 from hg.run import Foreground, run
 from hg.sql import file_out, table, url_in, view
 
@@ -78,7 +78,7 @@ def test_unavailable_for_a_while(tmp_path, web):
 
 def test_nobody_listens(tmp_path):
     """Tried again with longer and longer pauses, told meanwhile, then it works."""
-    port = _free_port()
+    port = free_port()
     with Foreground(tmp_path, program(tmp_path, f"http://127.0.0.1:{port}/a"), "--until-complete") as p:
         until("it complains", lambda: (p.input("t.u")["health"] or {}).get("status") == "Unhealthy")
         web = httpd.Httpd(port=port)

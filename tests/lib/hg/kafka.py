@@ -18,28 +18,32 @@ from . import CACHE, MOCK_BROKER, until
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"  # any 16 bytes in base64; a random one may begin with '-'
 
 
-def _free_port():
+def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
 class Broker:
-    """Real broker in a temporary folder."""
+    """Real broker in a temporary folder. It has a second listener, `back_port`, that tells clients to come through the port `proxied`."""
 
-    def __init__(self):
+    def __init__(self, proxied=None, back_port=None):
         self.dir = tempfile.mkdtemp(prefix="hgk")
-        self.port, controller = _free_port(), _free_port()
+        self.port, controller = free_port(), free_port()
+        names, advertised = f"PLAINTEXT://127.0.0.1:{self.port}", f"PLAINTEXT://127.0.0.1:{self.port}"
+        if proxied:
+            names += f",PROXIED://127.0.0.1:{back_port}"
+            advertised += f",PROXIED://127.0.0.1:{proxied}"
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.conf = os.path.join(self.dir, "server.properties")
         with open(self.conf, "w") as f:
             f.write(f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
+listeners={names},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs={self.dir}/data
 offsets.topic.replication.factor=1
@@ -68,7 +72,7 @@ log.retention.check.interval.ms=1000
         def answers():
             assert self.proc.poll() is None, open(self.log.name).read()[-3000:]
             return subprocess.run(["kcat", "-b", self.bootstrap, "-L", "-m", "2"], capture_output=True).returncode == 0
-        until("the broker answers", answers, 60, 0.1)
+        until("the broker answers", answers, 150, 0.1)
 
     def stop(self, sig=signal.SIGTERM):
         self.proc.send_signal(sig)
@@ -166,7 +170,7 @@ class Topic:
 
     def read(self, count=None, fmt="%s\\n"):
         """Messages from the beginning: all there are now, or wait for `count`."""
-        cmd = ["kcat", "-b", self.bootstrap, "-t", self.name, "-C", "-o", "beginning", "-f", fmt]
+        cmd = ["kcat", "-b", self.bootstrap, "-t", self.name, "-C", "-o", "beginning", "-f", fmt, "-X", "fetch.wait.max.ms=10"]
         cmd += ["-c", str(count)] if count else ["-e"]
         return subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
 

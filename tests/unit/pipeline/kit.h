@@ -32,6 +32,8 @@ typedef struct rig {
     hg_pipeline_server_t *s;
     hg_program_t *program;
     bool running;
+    const char *config;  /* runtime_config as JSON; NULL: defaults */
+    const char *storage; /* folder of checkpoints; NULL: none */
     int rc;
     hg_err_t err, ended; /* of making; of the end */
     pthread_mutex_t lock;
@@ -84,9 +86,12 @@ static inline void rig_make(void *arg)
                              .program = r->program,
                              .control = r->control,
                              .running = r->running,
+                             .storage_dir = r->storage,
                              .on_stopped = rig_stopped,
                              .arg = r };
-    assert_int_equal(hg_runtime_config_parse(NULL, a, &o.config, &r->err), 0);
+    hg_json_t *config = NULL;
+    if (r->config) assert_int_equal(hg_json_parse(a, hg_strz(r->config), &config, &r->err), 0);
+    assert_int_equal(hg_runtime_config_parse(config, a, &o.config, &r->err), 0);
     o.config.io_loops = 2;
     o.config.workers = 2;
     hg_arena_free(a);
@@ -96,16 +101,23 @@ static inline void rig_make(void *arg)
     r->rc = hg_pipeline_server_new(&so, r->sock, &r->s, &r->err);
 }
 
-static inline void rig_init(rig_t *r)
+/* In a folder of the caller's, which has to be short. */
+static inline void rig_init_at(rig_t *r, const char *dir)
 {
     memset(r, 0, sizeof *r);
-    snprintf(r->dir, sizeof r->dir, "/tmp/hgpipe.XXXXXX");
-    assert_non_null(mkdtemp(r->dir));
+    snprintf(r->dir, sizeof r->dir, "%s", dir);
     snprintf(r->sock, sizeof r->sock, "%s/s", r->dir);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->cond, NULL);
     bool talk = getenv("HG_TEST_TALK") != NULL;
     hg_log_init((hg_log_opts_t){ .fd = talk ? 2 : -1, .level = talk ? HG_LOG_DEBUG : HG_LOG_ERROR });
+}
+
+static inline void rig_init(rig_t *r)
+{
+    char dir[] = "/tmp/hgpipe.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    rig_init_at(r, dir);
 }
 
 /* r->dir is there already: programs may name files in it. */
@@ -130,10 +142,9 @@ static inline void rig_stop_hard(void *arg)
     hg_pipeline_stop(((rig_t *)arg)->p, false);
 }
 
-/* Wait for the end that somebody has asked for, and forget the rig. */
-static inline void rig_join(rig_t *r)
+/* Wait for the end that somebody has asked for. Its folder stays. */
+static inline void rig_end(rig_t *r)
 {
-    char cmd[128];
     pthread_mutex_lock(&r->lock);
     while (!r->over) pthread_cond_wait(&r->cond, &r->lock);
     pthread_mutex_unlock(&r->lock);
@@ -141,6 +152,13 @@ static inline void rig_join(rig_t *r)
     hg_loop_free(r->control);
     pthread_mutex_destroy(&r->lock);
     pthread_cond_destroy(&r->cond);
+}
+
+/* The same, and forget the rig. */
+static inline void rig_join(rig_t *r)
+{
+    char cmd[128];
+    rig_end(r);
     snprintf(cmd, sizeof cmd, "rm -rf %s", r->dir);
     assert_int_equal(system(cmd), 0);
 }

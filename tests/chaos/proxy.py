@@ -1,0 +1,106 @@
+"""A TCP proxy that does to connections what networks do: cut them, hold them up, refuse them. One thread, any number of connections."""
+import asyncio
+import socket
+import struct
+import threading
+
+
+class Proxy:
+    def __init__(self, target_port, port=0):
+        self.target = target_port
+        self.delay = 0.0  # seconds that each piece waits
+        self.refuse = False
+        self.cut_in = None  # bytes until all connections are cut
+        self.cuts = self.refused = 0  # connections that it happened to
+        self._open = set()
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(port,), daemon=True)
+        self._thread.start()
+        self._ready.wait()
+
+    def _run(self, port):
+        asyncio.set_event_loop(self._loop)
+        self._gate = asyncio.Event()
+        self._gate.set()
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", port))
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+
+    async def _serve(self, client, client_writer):
+        if self.refuse:
+            self.refused += 1
+            self._reset(client_writer)
+            return
+        try:
+            server, server_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            self._reset(client_writer)
+            return
+        pair = (client_writer, server_writer)
+        self._open.add(pair)
+        try:
+            await asyncio.gather(self._pump(client, server_writer), self._pump(server, client_writer))
+        except OSError:
+            for w in pair:
+                self._reset(w)
+        finally:
+            self._open.discard(pair)
+            for w in pair:
+                w.close()
+
+    async def _pump(self, reader, writer):
+        while data := await reader.read(65536):
+            await self._gate.wait()
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            if self.cut_in is not None:
+                first, self.cut_in = data[:self.cut_in], self.cut_in - len(data)
+                if self.cut_in <= 0:
+                    writer.write(first)  # a piece of a message may still arrive
+                    self.cut_in = None
+                    self._cut()
+                    return
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+
+    @staticmethod
+    def _reset(writer):
+        s = writer.get_extra_info("socket")
+        if s is not None and s.fileno() >= 0:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    def _cut(self):
+        for pair in self._open:
+            self.cuts += 1
+            for w in pair:
+                self._reset(w)
+
+    def _on_loop(self, fn):
+        async def call():
+            return fn()
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(10)
+
+    # --- for the test ---
+    def cut(self):
+        self._on_loop(self._cut)
+
+    def hold(self):
+        """Nothing moves any more; connections stay."""
+        self._on_loop(self._gate.clear)
+
+    def heal(self):
+        def calm():
+            self.delay, self.refuse, self.cut_in = 0.0, False, None
+            self._gate.set()
+        self._on_loop(calm)
+
+    def close(self):
+        self._on_loop(self._cut)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)

@@ -1,0 +1,141 @@
+"""The surroundings of headgate and everything that can go wrong in them: broker, web server, proxies, disk, clock, processes."""
+import errno
+import json
+import mmap
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+
+import requests
+
+from hg import BUILD
+from hg.daemon import Daemon
+from hg.httpd import Httpd
+from hg.kafka import Broker, free_port
+from proxy import Proxy
+
+DISK = 48 << 20  # the data directory's file system
+CLOCK = BUILD / "tests" / "chaos_clock.so"
+
+
+class World:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="hgchaos")
+        self.disk = os.path.join(self.dir, "disk")
+        os.mkdir(self.disk)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "none", self.disk], check=True)
+        back = free_port()
+        self.kafka_proxy = Proxy(back)
+        self.broker = Broker(proxied=self.kafka_proxy.port, back_port=back)
+        self.web = Httpd()
+        self.web_proxy = Proxy(self.web.server.server_port)
+        clock = os.path.join(self.dir, "clock")
+        with open(clock, "wb") as f:
+            f.write(bytes(8))
+        with open(clock, "r+b") as f:
+            self._clock = mmap.mmap(f.fileno(), 8)
+        data = os.path.join(self.disk, "d")
+        os.mkdir(data)
+        self.daemon = Daemon(data, env={"CHAOS_CLOCK": clock, "LD_PRELOAD": str(CLOCK)})
+
+    def close(self):
+        self.calm()
+        self.daemon.close()
+        self.broker.close()
+        self.web.close()
+        for p in (self.kafka_proxy, self.web_proxy):
+            p.close()
+        subprocess.run(["umount", "-l", self.disk], check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # --- faults ---
+    def move_clock(self, seconds):
+        now, = struct.unpack("q", self._clock[:8])
+        self._clock[:8] = struct.pack("q", now + seconds * 10**9)
+
+    def fill_disk(self, free):
+        with open(os.path.join(self.disk, "ballast"), "wb") as f:
+            while True:
+                st = os.statvfs(self.disk)
+                try:
+                    os.posix_fallocate(f.fileno(), 0, max(4096, st.f_bavail * st.f_frsize - free))
+                    return
+                except OSError as e:  # somebody wrote meanwhile
+                    if e.errno != errno.ENOSPC:
+                        raise
+
+    def free_disk(self):
+        path = os.path.join(self.disk, "ballast")
+        if os.path.exists(path):
+            os.unlink(path)
+
+    def calm(self):
+        """Nothing is wrong any more. The clock is set right too: a broker takes no messages from more than an hour ahead."""
+        self.free_disk()
+        self._clock[:8] = bytes(8)
+        self.kafka_proxy.heal()
+        self.web_proxy.heal()
+        if self.broker.proc.poll() is not None:
+            self.broker.start()
+        if self.daemon.proc.poll() is not None:
+            self.daemon.start()
+
+    def kill_broker(self):
+        self.broker.stop(signal.SIGKILL)
+        self.broker.start()
+
+    def kill_manager(self):
+        if self.daemon.proc.poll() is None:
+            self.daemon.kill()
+
+    def kill_pipeline(self, name):
+        pid = self.daemon.pid_of(name)
+        if pid is None:
+            return False
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
+    # --- the API, where anything may be away for a moment ---
+    def ask(self, method, path, **kw):
+        """The answer, or None if there was none."""
+        try:
+            return self.daemon.request(method, path, **kw)
+        except requests.RequestException:
+            return None
+
+    def status(self, name):
+        r = self.ask("GET", f"/v0/pipelines/{name}?selector=status")
+        return r.json() if r is not None and r.status_code == 200 else None
+
+    def ensure_running(self, name, timeout=40):
+        """As an operator would: what is stopped is started, whoever or whatever stopped it."""
+        last = None
+        end = time.monotonic() + timeout
+        while True:
+            s = self.status(name)
+            if s and s["deployment_status"] == "Running" and self.daemon.pid_of(name):
+                return
+            if s and s["deployment_status"] == "Stopped":
+                if s.get("deployment_error"):
+                    last = s["deployment_error"]
+                    self.ask("POST", f"/v0/pipelines/{name}/dismiss_error", raw=True)
+                self.ask("POST", f"/v0/pipelines/{name}/start")
+            if time.monotonic() > end:
+                raise AssertionError(f"{name} does not run again: {json.dumps(s)[:1500]}; last error: {json.dumps(last)[:1500]}")
+            time.sleep(0.02)
+
+    def log_of(self, name):
+        for folder, _, files in os.walk(os.path.join(self.daemon.data_dir, "pipelines")):
+            if "deployment.json" in files:
+                with open(os.path.join(folder, "deployment.json")) as f:
+                    if json.load(f)["name"] == name:
+                        with open(os.path.join(folder, "log"), errors="replace") as log:
+                            return log.read()
+        return ""
