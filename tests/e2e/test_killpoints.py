@@ -100,11 +100,11 @@ class Scene:
             until("the manager died", lambda: self.d.proc.poll() is not None)
             assert self.d.proc.returncode == -signal.SIGKILL
         else:
-            self.d.wait_status("p", "Stopped")
-            self.check_error(self.d.get("/v0/pipelines/p").json()["deployment_error"])
+            self.pipeline_died()
 
-    def check_error(self, e):
-        assert e and e["error_code"] == "PipelineProcessCrashed" and "signal 9" in e["message"], e
+    def pipeline_died(self):
+        e = until("the pipeline died", lambda: self.d.get("/v0/pipelines/p").json()["deployment_error"])
+        assert e["error_code"] == "PipelineProcessCrashed" and "signal 9" in e["message"], e
 
     def after(self):
         self.d.stop()
@@ -184,16 +184,19 @@ class Exit(Scene):
     def act(self):
         self.say("POST", "/v0/pipelines/p/stop?force=false")
 
-    def check_error(self, e):
+    def pipeline_died(self):
         """It was asked to stop and is gone: whether it said so matters to nobody."""
+        self.d.wait_status("p", "Stopped")
 
 
-class Deployment(Scene):
-    manager_dies = True
-
+class Start(Scene):
     def arrive(self):
         self.lines.add(50)
         self.say("POST", "/v0/pipelines/p/start")
+
+
+class Deployment(Start):
+    manager_dies = True
 
 
 class Respawn(Scene):
@@ -204,7 +207,7 @@ class Respawn(Scene):
         os.kill(self.d.pid_of("p"), signal.SIGKILL)
 
 
-SCENES = {"events": Events, "manifest": Checkpoint, "state.pack": Checkpoint, "state.seg": Segment, "owed": Owed, "exit": Exit,
+SCENES = {"events": Events, "manifest": Checkpoint, "checkpoints": Start, "state.pack": Checkpoint, "state.seg": Segment, "owed": Owed, "exit": Exit,
           "deployment": Deployment, "manager.before_spawn": Deployment, "manager.after_spawn": Deployment,
           "manager.before_respawn": Respawn, "manager.after_respawn": Respawn}
 POINTS = kill_points()
