@@ -1,0 +1,389 @@
+/* Any history of a user's start and pause, ends of input, failures, checkpoints, crashes and resumes ends in the same
+ * tables and outputs as a run without any of it.
+ *
+ * A history is drawn from its number. Each incarnation of the pipeline is a child process that does its part of the
+ * history and then dies by SIGKILL, at a named kill point or wherever it is, or stops in one of the two ways; the
+ * next one resumes. The last one starts everything that was paused, waits until all is read, and compares. Only the
+ * speed of threads is not drawn: HG_HISTORY=n repeats number n, HG_HISTORIES=n sets how many are done. */
+#include "tests/unit/pipeline/kit.h"
+#include "base/fault.h"
+#include <fcntl.h>
+#include <sys/wait.h>
+
+enum { ROWS = 400, LATE = 150, GENERATED = 700, KEYED = 120, FOLLOW_MAX = 600, LIFE_MAX = 4 };
+
+typedef struct {
+    char dir[64];
+    uint32_t seed;
+    bool last;
+} life_t;
+
+static char g_root[48]; /* files that all histories read */
+
+/* --- the program --- */
+
+#define FILE_IN(name, dir, file, more)                                                                                 \
+    "{\"name\":\"" name "\",\"transport\":{\"name\":\"file_input\",\"config\":{\"path\":\"" dir "/" file               \
+    "\"}},\"format\":{\"name\":\"csv\"}" more "}"
+
+static const char g_sql[] =
+    "CREATE TABLE b (src INT NOT NULL, id BIGINT NOT NULL, pad VARCHAR) WITH ('materialized' = 'true', 'connectors' = "
+    "'[" FILE_IN(
+        "whole", "@R", "whole",
+        ",\"labels\":[\"w\"]") ","
+                               "{\"name\":\"tail\",\"transport\":{\"name\":\"file_input\",\"config\":{\"path\":\"@D/"
+                               "tail\",\"follow\":true}},"
+                               "\"format\":{\"name\":\"csv\"},\"start_after\":[\"w\"]}," FILE_IN(
+                                   "late", "@D", "late",
+                                   ",\"labels\":[\"l\"]") ","
+                                                          "{\"name\":\"gen\",\"transport\":{\"name\":\"datagen\","
+                                                          "\"config\":{\"plan\":[{\"limit\":700,\"fields\":{\"src\":"
+                                                          "{\"values\":[3]},\"id\":{\"strategy\":\"increment\"},"
+                                                          "\"pad\":{\"values\":[\"p\"]}}}]}},\"start_after\":[\"l\","
+                                                          "\"w\"]}"
+                                                          "]');"
+                                                          "CREATE TABLE k (id BIGINT NOT NULL PRIMARY KEY, v BIGINT) "
+                                                          "WITH ('materialized' = 'true', 'connectors' = '[" FILE_IN(
+                                                              "hist", "@R", "hist",
+                                                              ",\"labels\":[\"h\"]") "," FILE_IN("live", "@R", "live",
+                                                                                                 ",\"start_after\":["
+                                                                                                 "\"h\"]") "]');"
+                                                                                                           "CREATE "
+                                                                                                           "VIEW vb "
+                                                                                                           "WITH "
+                                                                                                           "('"
+                                                                                                           "connectors'"
+                                                                                                           " = "
+                                                                                                           "'[{"
+                                                                                                           "\"name\":"
+                                                                                                           "\"f\","
+                                                                                                           "\"transport"
+                                                                                                           "\":{"
+                                                                                                           "\"name\":"
+                                                                                                           "\"file_"
+                                                                                                           "output\","
+                                                                                                           "\"config\":"
+                                                                                                           "{\"path\":"
+                                                                                                           "\"@D/"
+                                                                                                           "out\"}},"
+                                                                                                           "\"format\":"
+                                                                                                           "{\"name\":"
+                                                                                                           "\"csv\"}}]'"
+                                                                                                           ") AS "
+                                                                                                           "SELECT "
+                                                                                                           "src, id "
+                                                                                                           "FROM b;";
+
+static char *program(const char *dir)
+{
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    for (const char *p = g_sql; *p; p++) {
+        if (p[0] == '@')
+            hg_buf_adds(&b, *++p == 'R' ? g_root : dir);
+        else
+            hg_buf_add(&b, p, 1);
+    }
+    return hg_buf_take(&b, NULL);
+}
+
+static void write_rows(const char *dir, const char *name, int src, int n, int pad)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    for (int i = 0; i < n; i++) fprintf(f, "%d,%d,%0*d\n", src, i, pad, 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void write_keyed(const char *name, int factor)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", g_root, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    for (int i = 0; i < KEYED; i++) fprintf(f, "%d,%d\n", i, i * factor);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* --- one incarnation: in a process of its own, so nothing here is an assertion of cmocka --- */
+
+#define MUST(x)                                                                                                        \
+    do {                                                                                                               \
+        if (!(x)) {                                                                                                    \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                                    \
+            _exit(1);                                                                                                  \
+        }                                                                                                              \
+    } while (0)
+
+typedef struct {
+    rig_t *r;
+    const char *name;
+    bool start;
+    int rc;
+} word_t;
+
+static void say_word(void *arg)
+{
+    word_t *w = arg;
+    hg_err_t err = HG_ERR_INIT;
+    w->rc = hg_pipeline_connector(w->r->p, hg_strz(w->name), true, w->start, &err);
+}
+
+static void word(rig_t *r, const char *name, bool start)
+{
+    word_t w = { r, name, start, 0 };
+    hg_loop_call(r->control, say_word, &w);
+    MUST(w.rc == 0);
+}
+
+static void run_on_loop(void *arg)
+{
+    word_t *w = arg;
+    hg_pipeline_run(w->r->p, w->start);
+}
+
+static void run_or_pause(rig_t *r, bool run)
+{
+    word_t w = { .r = r, .start = run };
+    hg_loop_call(r->control, run_on_loop, &w);
+}
+
+static void ask_checkpoint(void *arg)
+{
+    uint64_t number;
+    hg_err_t err = HG_ERR_INIT;
+    MUST(hg_pipeline_checkpoint(((rig_t *)arg)->p, &number, &err) == 0);
+}
+
+/* Whole lines in one write: who is killed has written all of them or none. */
+static void append(const char *dir, uint32_t n)
+{
+    char path[128], line[64];
+    hg_buf_t b;
+    snprintf(path, sizeof path, "%s/tail", dir);
+    uint32_t have = (uint32_t)count_lines(dir, "tail");
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    for (uint32_t i = have; i < HG_MIN(have + n, FOLLOW_MAX); i++) {
+        snprintf(line, sizeof line, "1,%u,x\n", i);
+        hg_buf_adds(&b, line);
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    MUST(fd >= 0 && write(fd, b.p ? b.p : "", b.len) == (ssize_t)b.len);
+    close(fd);
+    hg_buf_release(&b);
+}
+
+static void come_late(const char *dir)
+{
+    char from[128], to[128];
+    snprintf(from, sizeof from, "%s/late.tmp", dir);
+    snprintf(to, sizeof to, "%s/late", dir);
+    if (access(to, F_OK) != 0) MUST(rename(from, to) == 0);
+}
+
+static void act(rig_t *r, const char *dir, uint32_t *seed)
+{
+    static const char *const free_to_move[] = { "b.whole", "b.tail", "b.late", "b.gen", "k.hist" };
+    switch (dice(seed, 10)) {
+    case 0:
+    case 1:
+    case 2:
+        word(r, free_to_move[dice(seed, HG_COUNT(free_to_move))], dice(seed, 2));
+        break;
+    case 3:
+        run_or_pause(r, dice(seed, 3) > 0);
+        break;
+    case 4:
+    case 5:
+        hg_loop_call(r->control, ask_checkpoint, r);
+        break;
+    case 6:
+        append(dir, dice(seed, 60));
+        break;
+    case 7:
+        come_late(dir);
+        break;
+    default: /* where in the work the next one hits: nothing that is checked depends on it */
+        for (uint32_t n = dice(seed, 12); n; n--) nap();
+    }
+}
+
+static void up(rig_t *r, const life_t *l, char *storage, size_t cap)
+{
+    char *sql = program(l->dir);
+    rig_init_at(r, l->dir);
+    unlink(r->sock);
+    snprintf(storage, cap, "%s/storage", l->dir);
+    r->storage = storage;
+    r->config = "{\"fault_tolerance\":{\"model\":\"at_least_once\",\"checkpoint_interval_secs\":null}}";
+    r->running = true;
+    r->program = hg_compile(hg_strz(sql), &(hg_compile_opts_t){ 0 });
+    for (uint32_t i = 0; i < r->program->n_msgs; i++) {
+        if (!r->program->msgs[i].warning) fprintf(stderr, "%s\n", r->program->msgs[i].message);
+        MUST(r->program->msgs[i].warning);
+    }
+    hg_free(sql);
+    r->control = hg_loop_new("control");
+    hg_loop_start(r->control);
+    hg_loop_call(r->control, rig_make, r);
+    if (r->rc < 0) fprintf(stderr, "%s\n", r->err.msg);
+    MUST(r->rc == 0);
+}
+
+static void live(const life_t *l)
+{
+    static const char *const points[] = { "events.written",    "events.synced",    "state.pack.written",
+                                          "state.pack.synced", "manifest.written", "manifest.synced",
+                                          "manifest.renamed",  "manifest.done",    "owed.written" };
+    rig_t r;
+    char storage[80];
+    uint32_t seed = l->seed, end = dice(&seed, 8);
+    if (end < 3) hg_kill_arm(points[dice(&seed, HG_COUNT(points))]);
+    up(&r, l, storage, sizeof storage);
+    for (uint32_t n = 1 + dice(&seed, 9); n; n--) act(&r, l->dir, &seed);
+    if (end < 6) kill(getpid(), SIGKILL);
+    hg_loop_post(r.control, end == 6 ? rig_stop_soft : rig_stop_hard, &r);
+    rig_end(&r);
+    MUST(r.ended.code == 0);
+}
+
+/* --- the last incarnation --- */
+
+static void query(rig_t *r, const char *sql, const char *want)
+{
+    char path[512];
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    snprintf(path, sizeof path, "query?format=json&sql=%s", sql);
+    int status = http(r, "GET", path, NULL, &b);
+    if (status != 200 || strcmp(b.p, want) != 0) fprintf(stderr, "%s: %d, %s, want %s", sql, status, b.p, want);
+    MUST(status == 200 && strcmp(b.p, want) == 0);
+    hg_buf_release(&b);
+}
+
+static void check_output(const char *dir, uint32_t tail)
+{
+    const uint32_t want[4] = { ROWS, tail, LATE, GENERATED };
+    static unsigned char seen[4][1024];
+    char path[128];
+    int src, id;
+    uint32_t n = 0;
+    snprintf(path, sizeof path, "%s/out", dir);
+    FILE *f = fopen(path, "r");
+    MUST(f);
+    while (fscanf(f, "%d,%d,%*d\n", &src, &id) == 2) {
+        MUST(src >= 0 && src < 4 && id >= 0 && (uint32_t)id < want[src]);
+        if (seen[src][id]++) fprintf(stderr, "row %d of source %d was written twice\n", id, src);
+        MUST(seen[src][id] == 1);
+        n++;
+    }
+    fclose(f);
+    if (n != ROWS + tail + LATE + GENERATED)
+        fprintf(stderr, "%u rows in the file, want %u\n", n, ROWS + tail + LATE + GENERATED);
+    MUST(n == ROWS + tail + LATE + GENERATED);
+}
+
+static uint64_t processed(rig_t *r)
+{
+    hg_pipeline_totals_t t;
+    hg_pipeline_totals(r->p, &t);
+    return t.processed_records;
+}
+
+static void finish(const life_t *l)
+{
+    static const char *const all[] = { "b.whole", "b.tail", "b.late", "b.gen", "k.hist" };
+    rig_t r;
+    char storage[80], want[128], why[256];
+    up(&r, l, storage, sizeof storage);
+    come_late(l->dir);
+    append(l->dir, 20);
+    run_or_pause(&r, true);
+    for (size_t i = 0; i < HG_COUNT(all); i++) word(&r, all[i], true);
+    uint32_t tail = (uint32_t)count_lines(l->dir, "tail");
+    uint64_t rows = (uint64_t)ROWS + tail + LATE + GENERATED;
+    for (int i = 0; processed(&r) < rows + 2 * KEYED; i++) {
+        if (i == 40000) fprintf(stderr, "%" PRIu64 " records of %" PRIu64 "\n", processed(&r), rows + 2 * KEYED);
+        MUST(i < 40000);
+        /* the file came after this incarnation had looked for it, and the words above may have been before its failure
+         */
+        if (hg_pipeline_failed(r.p, why, sizeof why)) word(&r, "b.late", true);
+        nap();
+    }
+    snprintf(want, sizeof want, "{\"n\":%" PRIu64 ",\"s\":%u}\n", rows, tail + 2 * LATE + 3 * GENERATED);
+    query(&r, "SELECT%20count(*)%20AS%20n,sum(src)%20AS%20s%20FROM%20b", want);
+    snprintf(want, sizeof want, "{\"n\":%d,\"s\":%d}\n", KEYED, 7 * KEYED * (KEYED - 1) / 2);
+    query(&r, "SELECT%20count(*)%20AS%20n,sum(v)%20AS%20s%20FROM%20k", want);
+    MUST(processed(&r) == rows + 2 * KEYED);
+    hg_loop_post(r.control, rig_stop_soft, &r);
+    rig_end(&r);
+    MUST(r.ended.code == 0);
+    check_output(l->dir, tail);
+}
+
+/* --- histories: the parent has no threads --- */
+
+static int incarnation(const life_t *l)
+{
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (l->last)
+            finish(l);
+        else
+            live(l);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status) == SIGKILL ? 0 : 128 + WTERMSIG(status);
+}
+
+static void one_history(uint32_t number)
+{
+    uint32_t seed = number * 2654435761u + 17;
+    life_t l = { 0 };
+    char cmd[160];
+    snprintf(l.dir, sizeof l.dir, "%s/%u", g_root, number);
+    assert_int_equal(mkdir(l.dir, 0700), 0);
+    write_rows(l.dir, "late.tmp", 2, LATE, 1);
+    append(l.dir, dice(&seed, 100));
+    for (uint32_t lives = dice(&seed, LIFE_MAX) + 1; lives; lives--) {
+        l.seed = seed ^ (lives << 24);
+        l.last = lives == 1;
+        dice(&seed, 2);
+        int rc = incarnation(&l);
+        if (rc != 0)
+            fail_msg("history %u (HG_HISTORY=%u), %u lives to come: ended with %d", number, number, lives - 1, rc);
+    }
+    snprintf(cmd, sizeof cmd, "rm -rf %s", l.dir);
+    assert_int_equal(system(cmd), 0);
+}
+
+static void test_histories(void **state)
+{
+    (void)state;
+    char cmd[128];
+    const char *only = getenv("HG_HISTORY"), *many = getenv("HG_HISTORIES");
+    uint32_t n = many ? (uint32_t)strtoul(many, NULL, 10) : 150;
+    bool ram = access("/dev/shm", W_OK) == 0; /* thousands of syncs */
+    snprintf(g_root, sizeof g_root, "%s/hghist.XXXXXX", ram ? "/dev/shm" : "/tmp");
+    assert_non_null(mkdtemp(g_root));
+    write_rows(g_root, "whole", 0, ROWS, 1500); /* more than one chunk */
+    write_keyed("hist", 1);
+    write_keyed("live", 7);
+    if (only)
+        one_history((uint32_t)strtoul(only, NULL, 10));
+    else
+        for (uint32_t i = 0; i < n; i++) one_history(i);
+    snprintf(cmd, sizeof cmd, "rm -rf %s", g_root);
+    assert_int_equal(system(cmd), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_histories) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
