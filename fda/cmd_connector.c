@@ -4,8 +4,8 @@
 
 #define LISTED 8u /* connectors named in a refusal */
 
-/* Is it an input or an output? The program knows its connectors by "relation.connector". */
-static int find_connector(fda_t *f, const fda_args_t *a, bool *ret_input)
+/* The program knows its connectors by "relation.connector". */
+int fda_find_connector(fda_t *f, const fda_args_t *a, bool *ret_input)
 {
     const char *name = fda_arg(a, "NAME"), *relation = fda_relation(f, fda_arg(a, "RELATION_NAME")),
                *conn = fda_arg(a, "CONNECTOR_NAME");
@@ -44,7 +44,7 @@ static int find_connector(fda_t *f, const fda_args_t *a, bool *ret_input)
     return rc;
 }
 
-static const char *connector_path(fda_t *f, const fda_args_t *a, bool input, const char *action)
+const char *fda_connector_path(fda_t *f, const fda_args_t *a, bool input, const char *action)
 {
     const char *relation = fda_relation_segment(f, fda_relation(f, fda_arg(a, "RELATION_NAME")));
     return fda_path(f, "/v0/pipelines/%s/%s/%s/connectors/%s/%s", fda_arg(a, "NAME"), input ? "tables" : "views",
@@ -54,10 +54,11 @@ static const char *connector_path(fda_t *f, const fda_args_t *a, bool input, con
 static int act(fda_t *f, const fda_args_t *a, const char *action, const char *done)
 {
     bool input;
-    int rc = find_connector(f, a, &input);
+    int rc = fda_find_connector(f, a, &input);
     if (rc) return rc;
     const char *what = input ? "Failed to start or pause table connector" : "Failed to start or pause view connector";
-    rc = fda_call(f, what, "POST", connector_path(f, a, input, action), (hg_str_t){ 0 }, input ? 0 : FDA_ONCE, NULL);
+    rc =
+        fda_call(f, what, "POST", fda_connector_path(f, a, input, action), (hg_str_t){ 0 }, input ? 0 : FDA_ONCE, NULL);
     if (rc == 0)
         printf("%s %s connector %s %s successfully.\n", input ? "Table" : "View", fda_arg(a, "RELATION_NAME"),
                fda_arg(a, "CONNECTOR_NAME"), done);
@@ -78,10 +79,10 @@ int fda_cmd_connector_stats(fda_t *f, const fda_args_t *a)
 {
     bool input;
     const hg_json_t *v;
-    int rc = find_connector(f, a, &input);
+    int rc = fda_find_connector(f, a, &input);
     if (rc == 0)
         rc = fda_get(f, input ? "Failed to get table connector stats" : "Failed to get view connector stats",
-                     connector_path(f, a, input, "stats"), 0, &v);
+                     fda_connector_path(f, a, input, "stats"), 0, &v);
     return rc ? rc : fda_print_value(f, v, FDA_SPREAD, false);
 }
 
@@ -89,9 +90,9 @@ int fda_cmd_connector_why(fda_t *f, const fda_args_t *a)
 {
     bool input;
     const hg_json_t *v;
-    int rc = find_connector(f, a, &input);
+    int rc = fda_find_connector(f, a, &input);
     if (rc) return rc;
-    rc = fda_get(f, "Failed to ask why", connector_path(f, a, input, "why"), 0, &v);
+    rc = fda_get(f, "Failed to ask why", fda_connector_path(f, a, input, "why"), 0, &v);
     if (rc) return rc;
     if (f->format != FDA_TEXT) return fda_print_value(f, v, FDA_ALIGNED, true);
     puts(fda_text(v, "text", ""));

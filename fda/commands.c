@@ -1,5 +1,5 @@
 /* commands.c: every command with its arguments and options. Names, places and aliases are those of the real fda;
- * `program info`, `checkpoints`, `connector … why`, `graph`, `wait` and `top` are ours. */
+ * `program info`, `checkpoints`, `connector … why`, `position` and `rerun`, `graph`, `wait` and `top` are ours. */
 #include "base/hg.h"
 #include "fda/fda_int.h"
 
@@ -159,6 +159,15 @@ static const fda_pos_t CONNECTOR_POS[] = {
     { .name = "CONNECTOR_NAME", .doc = "The name of the connector" },
     END,
 };
+static const fda_pos_t POSITION_POS[] = {
+    { .name = "ACTION", .optional = true, .values = "get|set|reset", .doc = "What to do; get if not given" },
+    { .name = "POSITION", .optional = true, .doc = "For set: a JSON object, as get shows it; - reads it from stdin" },
+    END,
+};
+static const fda_opt_t RERUN[] = {
+    { .letter = 'w', .name = "wait", .doc = "The connectors that wait for it wait again until it has ended" },
+    END,
+};
 static const fda_cmd_t CONNECTOR[] = {
     { .name = "start", .doc = "Start the connector", .run = fda_cmd_connector_start },
     { .name = "pause", .aliases = "stop", .doc = "Pause the connector", .run = fda_cmd_connector_pause },
@@ -167,6 +176,16 @@ static const fda_cmd_t CONNECTOR[] = {
       .doc = "Retrieve the connector's statistics",
       .run = fda_cmd_connector_stats },
     { .name = "why", .doc = "Say why the connector is running or not", .run = fda_cmd_connector_why },
+    { .name = "position",
+      .doc = "Show where the connector goes on; set it, or reset it to the configured start\n\n"
+             "A position is set while the connector is paused or the pipeline is stopped. Rows that are in the table "
+             "stay.",
+      .pos = POSITION_POS,
+      .run = fda_cmd_connector_position },
+    { .name = "rerun",
+      .doc = "Have a connector that has reached its end of input run again from its start",
+      .opts = RERUN,
+      .run = fda_cmd_connector_rerun },
     END,
 };
 

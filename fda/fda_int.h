@@ -135,6 +135,10 @@ const char *fda_orch_state(fda_t *f, const hg_json_t *node, fda_paint_t *ret_pai
 const char *fda_orch_progress(fda_t *f, const hg_json_t *node); /* "78 %, 2 s left"; "" if the size is not known */
 const char *fda_clock(fda_t *f, const char *rfc3339);           /* local "09:14:02", with the date if it is not today */
 
+/* --- cmd_connector.c: the connector that the command is about --- */
+int fda_find_connector(fda_t *f, const fda_args_t *a, bool *ret_input); /* 1 after a complaint */
+const char *fda_connector_path(fda_t *f, const fda_args_t *a, bool input, const char *action);
+
 /* --- common.c: what several commands do --- */
 const hg_json_t *fda_member(const hg_json_t *v, const char *path); /* "a.b.c"; NULL if absent or null */
 const char *fda_text(const hg_json_t *v, const char *path, const char *dflt);
@@ -192,6 +196,8 @@ int fda_cmd_connector_start(fda_t *f, const fda_args_t *a);
 int fda_cmd_connector_pause(fda_t *f, const fda_args_t *a);
 int fda_cmd_connector_stats(fda_t *f, const fda_args_t *a);
 int fda_cmd_connector_why(fda_t *f, const fda_args_t *a);
+int fda_cmd_connector_position(fda_t *f, const fda_args_t *a);
+int fda_cmd_connector_rerun(fda_t *f, const fda_args_t *a);
 int fda_cmd_graph(fda_t *f, const fda_args_t *a);
 int fda_cmd_wait(fda_t *f, const fda_args_t *a);
 int fda_cmd_top(fda_t *f, const fda_args_t *a);

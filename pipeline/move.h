@@ -32,7 +32,7 @@ typedef struct hg_position_say {
     const char *origin;   /* "running", "checkpoint", "user", "configuration" */
     const char *obstacle; /* why it cannot be set now; NULL: it can */
     uint64_t checkpoint;  /* 0 = there is none */
-    bool durable;         /* it outlives the process */
+    bool durable;         /* it outlives a crash */
     const char *change;
     int64_t change_us;
 } hg_position_say_t;

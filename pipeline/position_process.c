@@ -89,17 +89,14 @@ static uint64_t checkpoint(const look_t *x)
 static int may_change(const look_t *x, hg_err_t *err)
 {
     const hg_pipeline_t *p = x->p;
-    if (p->cfg.ft == HG_FT_NONE)
-        return hg_err_set(err, HG_ENOSTORAGE,
-                          "the pipeline keeps no state (fault_tolerance none): its next start begins as configured; "
-                          "positions can be set while it runs, and until it stops");
     if (p->cfg.ft == HG_FT_EXACTLY_ONCE)
         return hg_err_set(err, HG_EUNSUPPORTED,
                           "with fault_tolerance exactly_once positions cannot be changed: the journal decides them");
     if (checkpoint(x) == 0)
         return hg_err_set(err, HG_ENOSTORAGE,
-                          "the pipeline has no checkpoint yet: its next start begins as configured; start it paused "
-                          "and set the position then");
+                          "the pipeline has no checkpoint (fault_tolerance %s): its next start begins as configured; "
+                          "start it paused and set the position then",
+                          hg_ft_name(p->cfg.ft));
     if (hg_orch_marking(p->orch, x->ep->id))
         return hg_err_set(err, HG_EBUSY, "%s takes its hand-off mark at the next start; set its position after that",
                           x->ep->name);

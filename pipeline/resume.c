@@ -339,7 +339,7 @@ static int load_inputs(hg_pipeline_t *p, hg_err_t *err)
     const hg_json_t *m = hg_storage_manifest(d->storage);
     int rc = take_inputs(p, m, err);
     if (rc == 0 && m) rc = hg_orch_load(p->orch, hg_json_get(m, "orchestrator"), hg_durable_is_fresh, p, err);
-    if (rc == 0 && p->cfg.ft != HG_FT_NONE) rc = hg_storage_logs(d->storage, "events", d->number, read_log, p, err);
+    if (rc == 0) rc = hg_storage_logs(d->storage, "events", d->number, read_log, p, err);
     return rc;
 }
 

@@ -210,6 +210,49 @@ def test_why(price):
     assert price("connector", "price", "out_view", "sink", "why").startswith("out_view.sink is ")
 
 
+def test_position_and_rerun(fda, tmp_path):
+    (tmp_path / "p.sql").write_text(PROGRAM)
+    fda("create", "again", str(tmp_path / "p.sql"))
+    fda("start", "again")
+    hist, slow = ("connector", "again", "price", "hist"), ("connector", "again", "price", "slow")
+    fda("wait", "again", "price", "hist", "--for", "end_of_input")
+    shown = fda(*slow, "position").splitlines()
+    assert re.fullmatch(r'price.slow goes on from \{"rows":\d+,"seed":\d+\}', shown[0])
+    assert shown[1] == "It cannot be set now: price.slow is running: pause it first"
+    assert fda.fails(1, *slow, "position", "reset") == "price.slow is running: pause it first\n"
+    fda(*slow, "pause")
+    assert fda(*slow, "position", "get").splitlines()[1:] == [
+        "Set it with: fda connector again price slow position set JSON",
+        '  {"rows": n, "seed": s}: the next row is number n, counted from 0 over all plans. Without seed: the configured one, or another one '
+        "at every start."]
+    assert fda(*slow, "position", "set", '{"rows": 7, "seed": 1}') == (
+        'Position of price.slow set to {"rows":7,"seed":1}.\nA crash forgets it: fault_tolerance is none.\n')
+    assert fda(*slow, "position", "set", "-", stdin='{"rows": 8}').startswith('Position of price.slow set to {"rows":8}.')
+    assert "last change: set, " in fda(*slow, "position")
+    v = fda.json(*slow, "position")
+    assert v["position"]["rows"] == 8 and v["settable"] is True
+    assert fda(*slow, "position", "reset").startswith("Position of price.slow reset: it begins as configured.\n")
+    assert fda.json(*slow, "position", "reset")["last_change"]["change"] == "reset"
+    assert "no member 'row'" in fda.fails(1, *slow, "position", "set", '{"row": 7}')
+    assert "the position is missing" in fda.fails(2, *slow, "position", "set")
+    assert "is not valid JSON" in fda.fails(2, *slow, "position", "set", "{rows}")
+    assert "takes no position" in fda.fails(2, *slow, "position", "reset", "{}")
+    assert "an output" in fda.fails(1, "connector", "again", "out_view", "sink", "position")
+    assert "only what has finished runs again" in fda.fails(1, *slow, "rerun")
+    fda(*slow, "start")
+    assert fda(*hist, "rerun") == "Table price connector hist runs again from its start.\n"
+    fda("wait", "again", "price", "hist", "--for", "end_of_input")
+    assert fda(*hist, "rerun", "--wait").endswith("from its start; the connectors that wait for it wait until it has ended.\n")
+    fda("wait", "again", "price", "hist", "--for", "end_of_input")
+    assert fda.json(*hist, "rerun")["last_change"]["change"] == "rerun"
+    fda("wait", "again", "price", "hist", "--for", "end_of_input")
+    assert "had it run again" in fda(*hist, "why")
+    fda("stop", "again")
+    assert fda(*hist, "position").startswith(
+        "price.hist begins as configured\nIt cannot be set now: the pipeline has no checkpoint (fault_tolerance none)")
+    fda("delete", "-f", "again")
+
+
 def test_graph(price):
     lines = price("graph", "price").splitlines()
     assert [re.sub(r"  .*", "", line) for line in lines] == [
@@ -319,7 +362,7 @@ def test_logs_are_watched_until_interrupted(price):
     (["start", "p", "-i"], ["a value is required for '--initial <INITIAL>'"]),
     (["--format", "xml", "pipelines"], ["invalid value 'xml' for '--format <FORMAT>'", "arrow_ipc"]),
     (["--timeout", "x", "pipelines"], ["invalid value 'x' for '--timeout'"]),
-    (["connector", "p", "t", "c"], ["requires a subcommand", "start, pause, stats, why, help"]),
+    (["connector", "p", "t", "c"], ["requires a subcommand", "start, pause, stats, why, position, rerun, help"]),
     (["connector", "p", "t"], ["<CONNECTOR_NAME>"]),
     (["connector", "p", "t", "c", "wyh"], ["unrecognized subcommand 'wyh'", "'why'"]),
     (["program"], ["Commands:", "set-config"]),

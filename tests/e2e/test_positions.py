@@ -169,8 +169,8 @@ def test_a_crash_while_it_is_set_leaves_the_old_or_the_new_one(own, tmp_path, po
 def test_stopped_pipeline(own, tmp_path):
     own.create("p", follow(tmp_path), ALO)
     p = position(own, "t.src")
-    assert p["position"] is None and p["origin"] == "configuration" and p["checkpoint"] is None and "no checkpoint yet" in p["obstacle"]
-    refused(own, 400, "no checkpoint yet", "PUT", "t.src", p={"offset": 0})
+    assert p["position"] is None and p["origin"] == "configuration" and p["checkpoint"] is None and "no checkpoint" in p["obstacle"]
+    refused(own, 400, "no checkpoint (fault_tolerance at_least_once)", "PUT", "t.src", p={"offset": 0})
     own.start_pipeline("p")
     wait_counts(own, rows(0, 10))
     own.stop_pipeline("p", force=False)
@@ -210,17 +210,23 @@ def test_start_waits_for_whoever_holds_the_folder(own, tmp_path):
         own.stop_pipeline("p", force=bool(i % 2))
 
 
-def test_without_fault_tolerance_a_position_lives_as_long_as_the_process(own, tmp_path):
+def test_without_fault_tolerance_a_crash_forgets_positions(own, tmp_path):
     own.run("p", follow(tmp_path), runtime_config=NONE)
     wait_counts(own, rows(0, 10))
     pause(own, "t.src")
     assert not put(own, "t.src", {"offset": 8 * LINE})["durable"]
     start(own, "t.src")
     wait_counts(own, {**rows(0, 8), **rows(8, 10, 2)})
-    own.stop_pipeline("p")
+    own.stop_pipeline("p")  # by force
     p = position(own, "t.src")
     assert p["origin"] == "configuration" and "fault_tolerance none" in p["obstacle"]
-    refused(own, 400, "keeps no state", "PUT", "t.src", p={"offset": 0})
+    refused(own, 400, "no checkpoint (fault_tolerance none)", "PUT", "t.src", p={"offset": 0})
+    own.start_pipeline("p")
+    wait_counts(own, rows(0, 10))
+    own.stop_pipeline("p", force=False)  # which takes a checkpoint
+    put(own, "t.src", {"offset": 7 * LINE})
+    own.start_pipeline("p")
+    wait_counts(own, {**rows(0, 7), **rows(7, 10, 2)})
 
 
 def test_paused_pipeline_is_enough(own, tmp_path):
