@@ -93,6 +93,9 @@ bool hg_durable_get_hex(const hg_json_t *obj, const char *key, uint64_t *ret);
  * nobody waits. With no storage or no fault tolerance `then` is called at once. */
 void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position,
                   void (*then)(hg_pipeline_t *p, uint32_t conn, uint64_t n), uint64_t n);
+/* The connector's facts go to the log; said(arg, NULL) follows once, when they are durable, or with what keeps them
+ * from that for now (it is tried again all the same). */
+void hg_event_facts(hg_pipeline_t *p, uint32_t conn, void (*said)(void *arg, const hg_err_t *err), void *arg);
 /* The same for what a user did to a position: "set", "reset" or "rerun" (wait: its dependents wait again). position
  * empty: as configured. It counts for a connector that is configured as it is now, on a table that means what it means
  * now. Only with fault tolerance. */

@@ -26,6 +26,8 @@ typedef struct event {
     hg_buf_t text;
     uint64_t rotate; /* not 0: no record, but a new log with this number */
     then_fn then;
+    void (*said)(void *arg, const hg_err_t *err); /* once, also when it cannot be written now */
+    void *said_arg;
     uint64_t n;
     bool added; /* in the log's buffer already */
     hg_err_t err;
@@ -33,6 +35,13 @@ typedef struct event {
 } event_t;
 
 static void next_event(hg_durable_t *d);
+
+static void say(event_t *e, const hg_err_t *err)
+{
+    void (*said)(void *, const hg_err_t *) = e->said;
+    e->said = NULL;
+    if (said) said(e->said_arg, err);
+}
 
 static void event_free(event_t *e)
 {
@@ -85,6 +94,8 @@ static void event_done(void *arg)
         if (!d->event_error[0]) hg_log(HG_LOG_ERROR, "storage", p->name, "events", "error=\"%s\"", e->err.msg);
         snprintf(d->event_error, sizeof d->event_error, "%s", e->err.msg);
         hg_moves_trouble(p, &e->err);
+        hg_err_t err = e->err;
+        HG_LIST_EACH(it, &d->event_queue) say(HG_ENTRY(it, event_t, link), &err);
         if (d->closing)
             next_event(d);
         else
@@ -95,6 +106,7 @@ static void event_done(void *arg)
     d->event_error[0] = 0;
     hg_list_del(&e->link);
     if (e->then && !d->closing) e->then(p, e->conn, e->n);
+    say(e, NULL);
     event_free(e);
     next_event(d);
 }
@@ -103,7 +115,12 @@ static void next_event(hg_durable_t *d)
 {
     if (d->event_busy || hg_list_empty(&d->event_queue)) return;
     if (d->closing) { /* nobody waits any more, and what could not be written by now will not be */
-        for (hg_list_t *it; (it = hg_list_pop(&d->event_queue)) != NULL;) event_free(HG_ENTRY(it, event_t, link));
+        hg_err_t err = HG_ERR_INIT;
+        hg_err_set(&err, HG_ETERMINATING, "the pipeline is stopping");
+        for (hg_list_t *it; (it = hg_list_pop(&d->event_queue)) != NULL;) {
+            say(HG_ENTRY(it, event_t, link), &err);
+            event_free(HG_ENTRY(it, event_t, link));
+        }
         return;
     }
     d->event_busy = true;
@@ -134,24 +151,41 @@ static void put_position(hg_jw_t *w, const endpoint_t *ep, hg_str_t position)
     hg_jw_raw(w, position);
 }
 
-void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position, then_fn then, uint64_t n)
+static event_t *facts_event(hg_pipeline_t *p, uint32_t conn, hg_str_t position)
 {
-    hg_durable_t *d = p->durable;
-    if (!d || p->cfg.ft == HG_FT_NONE) {
-        if (then) then(p, conn, n);
-        return;
-    }
-    event_t *e = event_new(d);
+    event_t *e = event_new(p->durable);
     hg_jw_t w;
     e->conn = conn;
-    e->then = then;
-    e->n = n;
     hg_jw_init(&w, &e->text);
     hg_jw_obj(&w);
     put_facts(p, conn, &w);
     if (position.n) put_position(&w, p->inputs[conn], position);
     hg_jw_end_obj(&w);
-    next_event(d);
+    return e;
+}
+
+void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position, then_fn then, uint64_t n)
+{
+    if (!p->durable || p->cfg.ft == HG_FT_NONE) {
+        if (then) then(p, conn, n);
+        return;
+    }
+    event_t *e = facts_event(p, conn, position);
+    e->then = then;
+    e->n = n;
+    next_event(p->durable);
+}
+
+void hg_event_facts(hg_pipeline_t *p, uint32_t conn, void (*said)(void *arg, const hg_err_t *err), void *arg)
+{
+    if (!p->durable || p->cfg.ft == HG_FT_NONE) {
+        said(arg, NULL);
+        return;
+    }
+    event_t *e = facts_event(p, conn, (hg_str_t){ 0 });
+    e->said = said;
+    e->said_arg = arg;
+    next_event(p->durable);
 }
 
 void hg_event_word_text(hg_pipeline_t *p, uint32_t conn, const char *change, hg_str_t position, bool wait, hg_jw_t *w)

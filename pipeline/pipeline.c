@@ -466,7 +466,8 @@ void hg_pipeline_run(hg_pipeline_t *p, bool running)
     hg_pipeline_feed(p, running ? HG_ORCH_RUN : HG_ORCH_PAUSE, 0, 0);
 }
 
-int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool start, hg_err_t *err)
+int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool start,
+                          void (*said)(void *arg, const hg_err_t *err), void *arg, hg_err_t *err)
 {
     pthread_mutex_lock(&p->lock);
     endpoint_t *ep = hg_pipeline_find(p, endpoint, input);
@@ -477,12 +478,18 @@ int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool 
     if (input) {
         hg_pipeline_feed(p, start ? HG_ORCH_USER_START : HG_ORCH_USER_PAUSE, ep->id, 0);
         atomic_store(&ep->paused, hg_orch_paused(p->orch, ep->id));
-        if (ep->spec) hg_event_log(p, ep->id, (hg_str_t){ 0 }, NULL, 0);
-    } else if (ep->out) {
+        if (ep->spec)
+            hg_event_facts(p, ep->id, said, arg);
+        else
+            said(arg, NULL);
+        return 0;
+    }
+    if (ep->out) {
         hg_output_pause(ep->out, !start);
         if (atomic_load(&ep->paused) == start) ep->since_us = hg_now_us();
         atomic_store(&ep->paused, !start);
     }
+    said(arg, NULL);
     return 0;
 }
 

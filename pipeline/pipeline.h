@@ -19,7 +19,7 @@ typedef struct hg_runtime_config {
     uint64_t queue_mib; /* dev_tweaks.headgate.queue_mib */
     uint32_t io_loops;  /* dev_tweaks.headgate.io_loops */
     uint64_t query_mem_mib;
-    const hg_json_t *restart; /* dev_tweaks.headgate.restart: the manager's */
+    const hg_json_t *restart;          /* dev_tweaks.headgate.restart: the manager's */
     bool storage;                      /* state may be kept on disk */
     hg_ft_t ft;                        /* fault_tolerance.model */
     uint64_t checkpoint_interval_secs; /* 0 = only when asked */
@@ -61,8 +61,10 @@ bool hg_pipeline_running(const hg_pipeline_t *p);     /* any thread */
  * Else at once. */
 void hg_pipeline_stop(hg_pipeline_t *p, bool drain);
 
-/* The user's start / pause of a connector by endpoint name. HG_EUNKNOWNINPUT, HG_EUNKNOWNOUTPUT. */
-int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool start, hg_err_t *err);
+/* The user's start / pause of a connector by endpoint name. HG_EUNKNOWNINPUT, HG_EUNKNOWNOUTPUT; else said(arg, NULL)
+ * follows once, maybe before this returns: when a restart would know of it, or said(arg, why it would not yet). */
+int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool start,
+                          void (*said)(void *arg, const hg_err_t *err), void *arg, hg_err_t *err);
 
 /* Where an input connector goes on: asked for, set, and a finished one run again (move.h tells how). done comes on the
  * control loop, maybe before the call returns. position: JSON that hg_position_check has seen; empty = as configured.

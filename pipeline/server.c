@@ -163,10 +163,32 @@ static void do_token_status(call_t *c)
 }
 
 /* flag: input; flag2: 1 = start */
-static void do_connector(call_t *c)
+static void connector_said(void *arg, const hg_err_t *err)
 {
+    call_t *c = arg;
+    if (err) {
+        c->err = *err;
+        hg_err_wrap(&c->err, "the connector is %s, but a restart would not know it yet",
+                    c->flag2 == 1 ? "started" : "paused");
+    }
+    hg_call_answer(c);
+}
+
+static void connector_on_control(void *arg)
+{
+    call_t *c = arg;
     c->content_type = NULL;
-    hg_pipeline_connector(c->s->p, hg_strz(c->arg), c->flag, c->flag2 == 1, &c->err);
+    if (hg_pipeline_connector(c->s->p, hg_strz(c->arg), c->flag, c->flag2 == 1, connector_said, c, &c->err) < 0)
+        hg_call_answer(c);
+}
+
+/* The answer comes when a restart would know of it. */
+static void serve_word(hg_pipeline_server_t *s, hg_req_t *r, const char *name, bool input, bool start)
+{
+    call_t *c = hg_call_new(s, r, name);
+    c->flag = input;
+    c->flag2 = start;
+    hg_loop_post(s->opts.control, connector_on_control, c);
 }
 
 /* flag: input */
@@ -265,9 +287,9 @@ static void serve_connector(hg_pipeline_server_t *s, hg_req_t *r, bool input, hg
     if (hg_str_eqz(action, "stats"))
         hg_call_pool(s, r, do_endpoint_stats, name.p, input, 0);
     else if (hg_str_eqz(action, "start"))
-        hg_call_control(s, r, do_connector, name.p, input, 1);
+        serve_word(s, r, name.p, input, true);
     else if (hg_str_eqz(action, "pause"))
-        hg_call_control(s, r, do_connector, name.p, input, 0);
+        serve_word(s, r, name.p, input, false);
     else if (input && hg_str_eqz(action, "completion_token"))
         hg_call_pool(s, r, do_token, name.p, false, 0);
     else if (hg_str_eqz(action, "why"))
