@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/journal.h"
 #include "pipeline/move.h"
 #include <unistd.h>
 
@@ -385,6 +386,7 @@ static void cut_on_circuit(hg_pipeline_t *p, void *arg)
     k->step = atomic_load(&p->steps);
     k->now_us = hg_now_us();
     k->cut = hg_circuit_cut(p->circuit);
+    if (k->d->journal) hg_journal_rotate(k->d->journal, k->number);
     pthread_mutex_lock(&p->lock);
     k->ins = HG_NEWN(slot_t, p->n_inputs + 1);
     k->outs = HG_NEWN(slot_t, p->n_outputs + 1);
@@ -462,7 +464,11 @@ void hg_checkpoint_release(hg_durable_t *d)
 static void interval_due(uv_timer_t *t)
 {
     hg_durable_t *d = t->data;
-    if (!d->ck && !d->closing) hg_checkpoint_ask(d);
+    if (d->ck || d->closing) return;
+    if (atomic_load(&d->p->replaying))
+        hg_checkpoint_interval(d);
+    else
+        hg_checkpoint_ask(d);
 }
 
 void hg_checkpoint_interval(hg_durable_t *d)
@@ -490,6 +496,8 @@ int hg_pipeline_can_checkpoint(const hg_pipeline_t *p, hg_err_t *err)
 {
     if (p->life != ST_RUNNING) return hg_err_set(err, HG_ETERMINATING, "the pipeline is stopping");
     if (!p->durable) return hg_err_set(err, HG_ENOSTORAGE, "a checkpoint needs storage: runtime_config.storage is off");
+    if (atomic_load(&p->replaying))
+        return hg_err_set(err, HG_EREPLAY, "the journal is being replayed: ask again when the pipeline runs");
     return hg_durable_check_inputs(p, HG_FT_AT_LEAST_ONCE, err);
 }
 

@@ -7,7 +7,8 @@
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "pipeline/pipeline_int.h"
+#include "pipeline/journal.h"
+#include "pipeline/replay.h"
 #include <errno.h>
 
 #define STEP_ROWS   65536 /* a step takes at most so many rows, */
@@ -124,44 +125,77 @@ static void account(hg_pipeline_t *p, hg_chunk_t *const *chunks, uint32_t n, uin
     pthread_mutex_unlock(&p->lock);
 }
 
-/* One step. The outputs are told the processed total that includes it. */
-static int do_step(hg_pipeline_t *p, const hg_step_input_t *in, uint32_t n_in, hg_chunk_t *const *chunks,
-                   uint32_t n_chunks, uint64_t inserted, hg_err_t *err)
+/* What goes into a step beside its number and time: chunks, or the rows of an INSERT. */
+typedef struct {
+    hg_chunk_t *const *chunks;
+    uint32_t n_chunks, relation;
+    hg_change_t *insert;
+} load_t;
+
+static hg_step_t next_step(const hg_pipeline_t *p)
 {
-    hg_step_t step = { .number = atomic_load(&p->steps) + 1, .now_us = hg_now_us(), .mode = HG_MODE_INCREMENTAL };
-    hg_step_output_t out = { .deltas = p->deltas };
-    int64_t t0 = hg_mono_us();
-    hg_snapshots_begin(p); /* with the state before this step */
-    int rc = hg_circuit_step(p->circuit, &step, in, n_in, p->want, &out, err);
-    atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
-    if (rc < 0) return rc;
-    atomic_store(&p->steps, step.number);
-    account(p, chunks, n_chunks, inserted);
-    return feed_outputs(p, step.number, err);
+    return (hg_step_t){ .number = atomic_load(&p->steps) + 1, .now_us = hg_now_us(), .mode = HG_MODE_INCREMENTAL };
 }
 
-int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, hg_err_t *err)
+/* One step. The outputs are told the processed total that includes it. The journal has it before anyone can know that
+ * it is done. */
+static int do_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_err_t *err)
 {
-    hg_step_input_t in = { relation, UINT32_MAX, change };
-    uint64_t n = change->rows->n_rows;
-    if (p->broken) return hg_err_set(err, HG_ETERMINATING, "the pipeline has failed");
+    hg_step_input_t in[STEP_CHUNKS];
+    uint32_t n_in = 0;
+    hg_step_output_t out = { .deltas = p->deltas };
+    struct hg_journal *journal = p->durable && !atomic_load(&p->replaying) ? p->durable->journal : NULL;
+    if (l->insert) in[n_in++] = (hg_step_input_t){ l->relation, UINT32_MAX, l->insert };
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < l->n_chunks; i++) {
+        const hg_chunk_t *c = l->chunks[i];
+        if (c->change) in[n_in++] = (hg_step_input_t){ p->inputs[c->conn]->relation, c->conn, c->change };
+    }
+    pthread_mutex_unlock(&p->lock);
+    int64_t t0 = hg_mono_us();
+    hg_snapshots_begin(p); /* with the state before this step */
+    int rc = hg_circuit_step(p->circuit, step, in, n_in, p->want, &out, err);
+    atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
+    if (rc < 0) return rc;
+    if (journal) hg_journal_step(journal, step, l->chunks, l->n_chunks, l->relation, l->insert);
+    atomic_store(&p->steps, step->number);
+    account(p, l->chunks, l->n_chunks, l->insert ? l->insert->rows->n_rows : 0);
+    return feed_outputs(p, step->number, err);
+}
+
+static int insert_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_err_t *err)
+{
+    uint64_t n = l->insert->rows->n_rows;
     atomic_fetch_add(&p->inserted_records, n); /* before the step: processed never passes input */
-    int rc = do_step(p, &in, 1, NULL, 0, n, err);
+    int rc = do_step(p, step, l, err);
     if (rc < 0) atomic_fetch_sub(&p->inserted_records, n);
     return rc;
 }
 
+int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, hg_err_t *err)
+{
+    const hg_step_t step = next_step(p);
+    if (p->broken) return hg_err_set(err, HG_ETERMINATING, "the pipeline has failed");
+    if (p->durable && p->durable->journal && hg_batch_mem(change->rows) > HG_FRAME_MAX / 2)
+        return hg_err_set(err, HG_ETOOBIG,
+                          "rows of %u MiB in one INSERT: with fault tolerance it takes at most %u MiB, in several "
+                          "statements any number",
+                          (unsigned)(hg_batch_mem(change->rows) >> 20), HG_FRAME_MAX >> 21);
+    return insert_step(p, &step, &(load_t){ .relation = relation, .insert = change }, err);
+}
+
+int hg_circuit_redo(hg_pipeline_t *p, uint64_t number, int64_t now_us, hg_chunk_t *const *chunks, uint32_t n,
+                    uint32_t relation, hg_change_t *change, hg_err_t *err)
+{
+    const hg_step_t step = { .number = number, .now_us = now_us, .mode = HG_MODE_INCREMENTAL };
+    load_t l = { chunks, n, relation, change };
+    return change ? insert_step(p, &step, &l, err) : do_step(p, &step, &l, err);
+}
+
 static int step_chunks(hg_pipeline_t *p, hg_chunk_t **chunks, uint32_t n, hg_err_t *err)
 {
-    hg_step_input_t in[STEP_CHUNKS];
-    uint32_t n_in = 0;
-    pthread_mutex_lock(&p->lock);
-    for (uint32_t i = 0; i < n; i++) {
-        if (!chunks[i]->change) continue;
-        in[n_in++] = (hg_step_input_t){ p->inputs[chunks[i]->conn]->relation, chunks[i]->conn, chunks[i]->change };
-    }
-    pthread_mutex_unlock(&p->lock);
-    return do_step(p, in, n_in, chunks, n, 0, err);
+    const hg_step_t step = next_step(p);
+    return do_step(p, &step, &(load_t){ .chunks = chunks, .n_chunks = n }, err);
 }
 
 /* Rows of the next step: an estimate from the steps before, so that commands and queries wait about STEP_US at most. */
@@ -181,7 +215,7 @@ static void learn_speed(hg_pipeline_t *p, int64_t us, uint64_t rows)
 
 bool hg_circuit_full(hg_pipeline_t *p)
 {
-    bool full = false;
+    bool full = p->durable && p->durable->journal && hg_journal_full(p->durable->journal);
     for (uint32_t i = 0; i < p->n_sinks && !full; i++)
         full = hg_output_full(p->sinks[i].out) || (p->sinks[i].snap && !p->sinks[i].lossy);
     if (full && atomic_load(&p->stall_since_us) == 0) atomic_store(&p->stall_since_us, (uint64_t)hg_mono_us());
@@ -243,6 +277,10 @@ static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_
     *ret_rc = 0;
     *ret_rc = hg_snapshots_feed(p, err);
     if (*ret_rc < 0 || hg_circuit_full(p)) return false; /* the output wakes us */
+    if (atomic_load(&p->replaying)) {
+        *ret_rc = hg_jreplay_turn(p->durable->replay, err);
+        return *ret_rc > 0;
+    }
     if (!*step_wanted && (!hg_host_ready(p->host) || wait_for_batch(p, since_us, wait_us))) {
         if (*wait_us == 0) *since_us = 0;
         return hg_circuit_merge(p->circuit, MERGE_US);
@@ -323,5 +361,6 @@ void hg_circuit_thread_stop(hg_pipeline_t *p)
     pthread_mutex_unlock(&p->cmd_lock);
     pthread_join(p->thread, NULL);
     p->thread_started = false;
+    if (p->durable && p->durable->replay) hg_jreplay_stop(p->durable->replay);
     for (uint32_t i = 0; i < p->n_sinks; i++) hg_sink_snapshot_drop(&p->sinks[i]);
 }

@@ -4,6 +4,7 @@
  *   checkpoint.c  the consistent cut, gathering what belongs to it, the manifest
  *   suspend.c     what stands in the way of one, and the list of them, for people
  *   resume.c      from a manifest and the logs back to a pipeline
+ *   journal.h     what the circuit did since the checkpoint; replay.h: the same again after a restart
  *
  * Threads: everything here runs on the control loop, except what says otherwise. Disk work runs on one thread of its
  * own
@@ -24,6 +25,8 @@
 #include "pipeline/storage.h"
 
 typedef struct ckpt ckpt_t; /* one checkpoint on its way: checkpoint.c */
+struct hg_journal;
+struct hg_jreplay;
 
 typedef struct hg_durable {
     hg_pipeline_t *p;
@@ -59,6 +62,9 @@ typedef struct hg_durable {
     uint64_t next_number;
     int64_t initial_start_us;
 
+    struct hg_journal *journal; /* with fault tolerance */
+    struct hg_jreplay *replay;  /* what a start found in the journal; NULL: nothing */
+
     /* resume.c */
     hg_arena_t *arena; /* of what the logs say */
 } hg_durable_t;
@@ -69,6 +75,8 @@ int hg_durable_check_inputs(const hg_pipeline_t *p, hg_ft_t level, hg_err_t *err
 int hg_durable_check_level(const hg_pipeline_t *p, const char *dir, hg_err_t *err);
 /* Before the circuit is made: opens the folder; gives p its hash key, step number and counters. */
 int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err);
+/* Behind it, with fault tolerance: what the journal has beyond the checkpoint; its hash key, if there is no checkpoint. */
+int hg_durable_open_journal(hg_pipeline_t *p, hg_err_t *err);
 /* After the circuit was made, before its thread runs. */
 int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err);
 /* After endpoints were made, before they are opened: positions, the orchestrator's facts, outputs' progress. */
@@ -82,6 +90,8 @@ void hg_durable_close(hg_pipeline_t *p);
 bool hg_durable_closed(const hg_pipeline_t *p);
 void hg_durable_free(hg_durable_t *d);
 const char *hg_ft_name(hg_ft_t ft);
+/* Types of a relation's columns, for blocks; hg_free. */
+const hg_type_t **hg_relation_types(const hg_pipeline_t *p, uint32_t relation, uint32_t *ret_n);
 /* A number that changes with the connector's configuration, but for `paused` and the four flow-control members. */
 uint64_t hg_durable_config_hash(const hg_conn_spec_t *spec);
 /* Hashes in JSON: 16 hex digits. */

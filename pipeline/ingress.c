@@ -176,23 +176,12 @@ static void begin_body(void *arg)
 static int make_endpoint(ingress_t *g)
 {
     hg_pipeline_t *p = g->s->p;
-    hg_table_env_t env;
-    hg_pipeline_table_env(p, g->relation, &env);
-    uint32_t id = p->n_inputs;
+    endpoint_t *ep;
     int rc = hg_api_endpoint_room(p, &g->err);
-    if (rc == 0) rc = hg_push_new(p->host, g->name, id, &env, g->type, g->cfg, g->arena, &g->in, &g->err);
+    if (rc == 0) rc = hg_push_endpoint_make(p, g->name, g->relation, g->type, g->cfg, g->text, g->arena, &ep, &g->err);
     if (rc < 0) return rc;
-    endpoint_t *ep = hg_pipeline_add_endpoint(p, true, g->name, g->relation);
-    HG_ASSERT(ep->id == id);
-    pthread_mutex_lock(&p->lock);
-    ep->push = true;
-    ep->in = g->in;
-    ep->arena = g->arena;
-    pthread_mutex_unlock(&p->lock);
+    g->in = ep->in;
     g->arena = NULL;
-    p->open_inputs++;
-    hg_input_open(ep->in);
-    hg_input_run(ep->in);
     return 0;
 }
 
@@ -216,7 +205,7 @@ static void find_endpoint(void *arg)
     hg_pipeline_t *p = g->s->p;
     if (p->life != ST_RUNNING || g->s->closing) {
         hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
-    } else if (!g->force && !hg_pipeline_running(p)) {
+    } else if (atomic_load(&p->replaying) || (!g->force && !hg_pipeline_running(p))) {
         forget_left(g->s);
         g->next = g->s->waiting;
         g->s->waiting = g;

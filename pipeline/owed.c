@@ -18,9 +18,9 @@ typedef struct {
     const hg_type_t **types;
 } writer_t;
 
-static const hg_type_t **types_of(const endpoint_t *ep, uint32_t *ret_n)
+const hg_type_t **hg_relation_types(const hg_pipeline_t *p, uint32_t relation, uint32_t *ret_n)
 {
-    const hg_schema_t *s = &ep->p->prog->plan.relations[ep->relation].schema;
+    const hg_schema_t *s = &p->prog->plan.relations[relation].schema;
     const hg_type_t **types = HG_NEWN(const hg_type_t *, s->n_cols + 1);
     for (uint32_t i = 0; i < s->n_cols; i++) types[i] = s->cols[i].type;
     *ret_n = s->n_cols;
@@ -57,7 +57,7 @@ int hg_owed_write(endpoint_t *ep, const char *dir, uint64_t number, uint64_t ste
 {
     uint32_t n;
     hg_buf_t bytes;
-    writer_t x = { &bytes, types_of(ep, &n) };
+    writer_t x = { &bytes, hg_relation_types(ep->p, ep->relation, &n) };
     char name[64];
     snprintf(name, sizeof name, "owed-%010" PRIu64 "-%u.hgo", number, ep->id);
     char *path = hg_xprintf("%s/%s", dir, name);
@@ -116,7 +116,7 @@ int hg_owed_read(endpoint_t *ep, const char *dir, const hg_json_t *owed, hg_err_
     char sum[17];
     const char *name = hg_json_str(hg_json_get(owed, "file"), "");
     char *path = hg_xprintf("%s/%s", dir, name);
-    const hg_type_t **types = types_of(ep, &n_cols);
+    const hg_type_t **types = hg_relation_types(ep->p, ep->relation, &n_cols);
     hg_buf_init(&bytes, OWED_MAX);
     int rc = strchr(name, '/') ? damaged(err, path, "its name has a slash", 0) : hg_file_read(path, &bytes, err);
     snprintf(sum, sizeof sum, "%016" PRIx64, (uint64_t)XXH3_64bits(bytes.p, bytes.len));

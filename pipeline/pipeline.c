@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/journal.h"
 #include "pipeline/move.h"
+#include "pipeline/replay.h"
 
 #define DRAIN_TICK_MS 5
 #define TAP_GRACE_MS  2000
@@ -196,14 +198,18 @@ static void drain_commands(hg_pipeline_t *p)
 
 void hg_pipeline_feed(hg_pipeline_t *p, hg_orch_ev_kind_t kind, uint32_t conn, uint64_t n)
 {
-    if (p->life != ST_RUNNING) return;
+    if (p->life != ST_RUNNING || atomic_load(&p->replaying)) return;
     hg_orch_feed(p->orch, (hg_orch_ev_t){ kind, conn, n, hg_now_us() });
     drain_commands(p);
 }
 
 static void on_opened(void *arg, uint32_t conn)
 {
-    hg_pipeline_feed(arg, HG_ORCH_OPENED, conn, 0);
+    hg_pipeline_t *p = arg;
+    if (atomic_load(&p->replaying))
+        hg_jreplay_opened(p->durable->replay, conn);
+    else
+        hg_pipeline_feed(p, HG_ORCH_OPENED, conn, 0);
 }
 static void on_ended(void *arg, uint32_t conn)
 {
@@ -227,8 +233,11 @@ static void on_mark_failed(void *arg, uint32_t conn, const hg_err_t *err)
 }
 static void on_failed(void *arg, uint32_t conn, const hg_err_t *err)
 {
-    (void)err;
-    hg_pipeline_feed(arg, HG_ORCH_FAILED, conn, 0);
+    hg_pipeline_t *p = arg;
+    if (atomic_load(&p->replaying))
+        hg_jreplay_failed(p->durable->replay, conn, err);
+    else
+        hg_pipeline_feed(p, HG_ORCH_FAILED, conn, 0);
 }
 
 void hg_pipeline_input_failed(hg_pipeline_t *p, uint32_t conn, const hg_err_t *err)
@@ -241,6 +250,7 @@ static void on_closed(void *arg, uint32_t conn)
 {
     hg_pipeline_t *p = arg;
     p->open_inputs--;
+    if (atomic_load(&p->replaying)) hg_jreplay_closed(p->durable->replay, conn);
     hg_endpoint_closed(p->inputs[conn]);
     hg_pipeline_maybe_stopped(p);
 }
@@ -339,17 +349,42 @@ static void start_everything(hg_pipeline_t *p)
         atomic_store(&p->inputs[i]->paused, hg_orch_paused(p->orch, i));
         atomic_store(&p->inputs[i]->reason, (int)hg_orch_reason(p->orch, i));
     }
+    atomic_store(&p->running, p->opts.running);
+    if (atomic_load(&p->replaying))
+        hg_jreplay_start(p->durable->replay);
+    else
+        hg_pipeline_replayed(p);
+}
+
+static void forget_replay(hg_pipeline_t *p, void *arg)
+{
+    (void)arg;
+    hg_jreplay_free(p->durable->replay);
+    p->durable->replay = NULL;
+}
+
+void hg_pipeline_replayed(hg_pipeline_t *p)
+{
+    bool was = atomic_exchange(&p->replaying, false);
     hg_orch_start(p->orch, hg_now_us());
     drain_commands(p);
-    if (p->opts.running) hg_pipeline_run(p, true);
+    if (atomic_load(&p->running)) {
+        hg_log(HG_LOG_INFO, "pipeline", p->name, "running", "%s", "");
+        hg_pipeline_feed(p, HG_ORCH_RUN, 0, 0);
+    }
+    if (!was) return;
+    hg_log(HG_LOG_INFO, "storage", p->name, "replayed", "step=%" PRIu64, (uint64_t)atomic_load(&p->steps));
+    hg_circuit_request_step(p);
+    hg_circuit_post(p, forget_replay, NULL);
+    if (p->on_replayed) p->on_replayed(p->on_replayed_arg);
 }
 
 static void release(hg_pipeline_t *p)
 {
     for (uint32_t i = 0; i < p->n_inputs; i++) free_endpoint(p->inputs[i]);
     for (uint32_t i = 0; i < p->n_outputs; i++) free_endpoint(p->outputs[i]);
+    hg_durable_free(p->durable); /* its threads speak to the host */
     if (p->host) hg_host_free(p->host);
-    hg_durable_free(p->durable);
     hg_circuit_free(p->circuit);
     hg_orch_free(p->orch);
     hg_program_free(p->prog);
@@ -420,13 +455,16 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
                           .budget_bytes = p->cfg.queue_mib << 20,
                           .control = p->control,
                           .durable_name = p->name,
-                          .keep_owed = opts->storage_dir && p->cfg.storage && p->cfg.ft != HG_FT_NONE };
+                          .exactly_once = p->cfg.ft == HG_FT_EXACTLY_ONCE,
+                          .keep_payload = p->cfg.ft != HG_FT_NONE,
+                          .keep_owed = p->cfg.ft != HG_FT_NONE };
     hg_host_events_t ev = { on_opened,      on_ended,  on_buffered,      on_failed,       on_marked,
                             on_mark_failed, on_closed, on_output_closed, hg_circuit_wake, p };
 
     int rc = check_labels(p, err);
     if (rc == 0) rc = hg_durable_check_level(p, opts->storage_dir, err);
     if (rc == 0 && opts->storage_dir && p->cfg.storage) rc = hg_durable_open(p, opts->storage_dir, err);
+    if (rc == 0 && p->durable) rc = hg_durable_open_journal(p, err);
     if (rc == 0) rc = hg_circuit_new(&p->prog->plan, &(hg_circuit_opts_t){ p->hashkey }, &p->circuit, err);
     if (rc < 0) goto undo;
     p->orch = hg_orch_new(p->prog->orch, p->prog->n_inputs);
@@ -453,6 +491,12 @@ undo:
 
 /* --- steering --- */
 
+const char *hg_pipeline_status(const hg_pipeline_t *p)
+{
+    if (atomic_load(&p->replaying)) return "Replaying";
+    return atomic_load(&p->running) ? "Running" : "Paused";
+}
+
 bool hg_pipeline_running(const hg_pipeline_t *p)
 {
     return atomic_load(&p->running);
@@ -475,6 +519,8 @@ int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool 
     if (!ep)
         return hg_err_set(err, input ? HG_EUNKNOWNINPUT : HG_EUNKNOWNOUTPUT, "unknown %s endpoint name '" HG_SF "'",
                           input ? "input" : "output", HG_SA(endpoint));
+    if (input && atomic_load(&p->replaying))
+        return hg_err_set(err, HG_EREPLAY, "the journal is being replayed: ask again when the pipeline runs");
     if (input) {
         hg_pipeline_feed(p, start ? HG_ORCH_USER_START : HG_ORCH_USER_PAUSE, ep->id, 0);
         atomic_store(&ep->paused, hg_orch_paused(p->orch, ep->id));
@@ -568,7 +614,8 @@ static void suspended(hg_pipeline_t *p, const hg_err_t *err)
         hg_err_set(&p->failure, HG_ESUSPEND, "the pipeline was stopped without a checkpoint: %s", err->msg);
         p->failure.pos = (hg_pos_t){ 0 };
     }
-    close_all(p, true);
+    /* exactly_once: what is not in the journal may not be delivered; the next start does it again */
+    close_all(p, !err->code || p->cfg.ft != HG_FT_EXACTLY_ONCE);
 }
 
 /* Without fault tolerance too, where it can be had: who stops gracefully wants to go on later. */
@@ -627,7 +674,7 @@ void hg_pipeline_stop(hg_pipeline_t *p, bool drain)
         p->drain_outputs = false;
         p->outputs_stopped = true;
         stop_outputs(p, false, true);
-    } else if (!drain) {
+    } else if (!drain || atomic_load(&p->replaying)) { /* a replay begins anew: the journal stays as it is */
         close_all(p, false);
     } else {
         hg_orch_feed(p->orch, (hg_orch_ev_t){ HG_ORCH_PAUSE, 0, 0, hg_now_us() });

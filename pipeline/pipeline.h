@@ -56,6 +56,8 @@ int hg_pipeline_look(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err
 void hg_pipeline_look_free(hg_pipeline_t *p); /* the program too */
 
 void hg_pipeline_run(hg_pipeline_t *p, bool running); /* Running or Paused */
+/* Any thread: Feldera's runtime status: Replaying, Running or Paused. */
+const char *hg_pipeline_status(const hg_pipeline_t *p);
 bool hg_pipeline_running(const hg_pipeline_t *p);     /* any thread */
 /* drain: hold the inputs, step what is buffered, deliver every output, take a checkpoint where state is kept, then end.
  * Else at once. */

@@ -27,6 +27,7 @@ typedef struct endpoint {
     hg_input_t *in;
     hg_output_t *out;
     hg_arena_t *arena; /* format configuration of endpoints made by a request */
+    const char *format_text; /* push: format and its configuration, as in its name's hash; in arena */
     bool push, tap, backpressure;
     bool fresh;                      /* not as in the checkpoint: it starts as configured */
     const hg_json_t *saved_position; /* input: where it goes on after a restart, or NULL; until the first checkpoint */
@@ -92,6 +93,9 @@ struct hg_pipeline {
     char incarnation[37];
     int64_t start_us;
     atomic_bool running;
+    atomic_bool replaying; /* replay.h; the orchestrator has not begun. Control loop writes */
+    void (*on_replayed)(void *arg); /* control loop; or NULL */
+    void *on_replayed_arg;
     life_state_t life;
     hg_err_t failure; /* code 0 = none */
     uv_timer_t timer; /* draining and closing */
@@ -143,6 +147,11 @@ void hg_circuit_attach(hg_pipeline_t *p, uint32_t relation, hg_output_t *out);  
 void hg_circuit_detach(hg_pipeline_t *p, hg_output_t *out);                             /* circuit thread */
 /* Circuit thread: one step with rows of an ad-hoc INSERT (borrowed). */
 int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, hg_err_t *err);
+/* Circuit thread, replay: a step that the journal has; change: rows of an INSERT, or NULL. */
+int hg_circuit_redo(hg_pipeline_t *p, uint64_t number, int64_t now_us, hg_chunk_t *const *chunks, uint32_t n,
+                    uint32_t relation, hg_change_t *change, hg_err_t *err);
+/* Rows of an INSERT as a change: takes the reference; with key hashes. NULL: out of memory. Any thread. */
+hg_change_t *hg_insert_change(const hg_pipeline_t *p, const hg_schema_t *s, hg_batch_t *rows, hg_err_t *err);
 
 /* Circuit thread: does an output, or a snapshot on its way to one, hold up the steps? It wakes the circuit when not. */
 bool hg_circuit_full(hg_pipeline_t *p);
@@ -170,6 +179,15 @@ endpoint_t *hg_pipeline_add_endpoint(hg_pipeline_t *p, bool input, const char *n
 uint32_t hg_pipeline_tap_slot(const hg_pipeline_t *p);                                  /* control loop */
 endpoint_t *hg_pipeline_add_tap(hg_pipeline_t *p, const char *name, uint32_t relation); /* control loop */
 void hg_pipeline_fail(hg_pipeline_t *p, const hg_err_t *err);        /* any thread: evaluation error */
+void hg_pipeline_replayed(hg_pipeline_t *p);                         /* control loop: now as after any start */
+/* Control loop. The endpoint's old instance is closed and nobody holds a chunk of it: a new one at that position (empty:
+ * as configured), not opened yet. */
+int hg_endpoint_renew(endpoint_t *ep, hg_str_t position, hg_err_t *err);
+/* Before it is opened: position is JSON. */
+int hg_endpoint_restore(endpoint_t *ep, hg_str_t position, hg_err_t *err);
+/* push_endpoint.c, control loop. The lasting endpoint of that name for HTTP pushes, made and open; format: "name {options}". */
+int hg_push_endpoint(hg_pipeline_t *p, const char *name, uint32_t relation, hg_str_t format, endpoint_t **ret,
+                     hg_err_t *err);
 int hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t sql_name); /* SQL identifier → index, or -1; any thread */
 void hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_env_t *ret);
 

@@ -13,6 +13,8 @@
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pipeline/durable_int.h"
+#include "pipeline/journal.h"
 #include "pipeline/server_int.h"
 
 #define MAX_QUERIES    32
@@ -260,6 +262,7 @@ static hg_snap_t *snap_of(void *arg, uint32_t relation)
 typedef struct {
     query_t *q;
     hg_change_t *insert; /* NULL: take the snapshots of all statements from q->q on */
+    uint64_t step;       /* INSERT: that did it */
     hg_err_t err;
     int rc;
     bool done;
@@ -271,7 +274,7 @@ static void visit_circuit(hg_pipeline_t *p, void *arg)
 {
     visit_t *v = arg;
     query_t *q = v->q;
-    if (v->insert && !atomic_load(&p->no_queries) && hg_circuit_full(p)) {
+    if (v->insert && !atomic_load(&p->no_queries) && (atomic_load(&p->replaying) || hg_circuit_full(p))) {
         hg_circuit_later(p, visit_circuit, v); /* as any step, it waits for the slowest sink */
         return;
     }
@@ -279,6 +282,7 @@ static void visit_circuit(hg_pipeline_t *p, void *arg)
         v->rc = hg_err_set(&v->err, HG_ETERMINATING, "the pipeline is stopping");
     else if (v->insert)
         v->rc = hg_circuit_insert(p, q->q->table, v->insert, &v->err);
+    v->step = atomic_load(&p->steps);
     for (const hg_query_t *st = v->insert ? NULL : q->q; st; st = st->next)
         for (uint32_t i = 0; i < st->n_relations; i++)
             if (!q->snaps[st->relations[i]]) q->snaps[st->relations[i]] = hg_circuit_snap(p->circuit, st->relations[i]);
@@ -297,6 +301,8 @@ static int visit(query_t *q, hg_change_t *insert, hg_err_t *err)
     pthread_mutex_unlock(&v.lock);
     pthread_mutex_destroy(&v.lock);
     pthread_cond_destroy(&v.cond);
+    struct hg_journal *journal = insert && q->s->p->durable ? q->s->p->durable->journal : NULL;
+    if (v.rc == 0 && journal) v.rc = hg_journal_wait(journal, v.step, &q->cancel, &v.err);
     if (v.rc < 0) *err = v.err;
     return v.rc;
 }
@@ -345,6 +351,33 @@ static int put_count(query_t *q, uint64_t n, hg_err_t *err)
     return rc;
 }
 
+static int fill_hash(const hg_pipeline_t *p, const hg_schema_t *s, hg_change_t *c, hg_err_t *err)
+{
+    if (!s->key) return 0;
+    hg_col_t **keys = HG_NEWN(hg_col_t *, s->n_key);
+    for (uint32_t k = 0; k < s->n_key; k++) keys[k] = c->rows->cols[s->key[k]];
+    c->hash = hg_trynew(sizeof *c->hash * c->rows->n_rows);
+    if (c->hash) hg_hash_rows(p->hashkey, keys, s->n_key, NULL, c->rows->n_rows, c->hash);
+    hg_free(keys);
+    return c->hash ? 0 : hg_err_set(err, HG_ENOMEM, "out of memory inserting rows");
+}
+
+hg_change_t *hg_insert_change(const hg_pipeline_t *p, const hg_schema_t *s, hg_batch_t *rows, hg_err_t *err)
+{
+    hg_change_t *c = hg_change_new(rows);
+    int rc = fill_hash(p, s, c, err);
+    if (rc == 0 && s->key) {
+        c->ops = hg_trynew(HG_MAX(rows->n_rows, 1u));
+        if (c->ops)
+            memset(c->ops, HG_OP_UPSERT, rows->n_rows);
+        else
+            rc = hg_err_set(err, HG_ENOMEM, "out of memory inserting rows");
+    }
+    if (rc == 0) return c;
+    hg_change_drop(c);
+    return NULL;
+}
+
 static int run_insert(query_t *q, hg_err_t *err)
 {
     hg_pipeline_t *p = q->s->p;
@@ -357,16 +390,7 @@ static int run_insert(query_t *q, hg_err_t *err)
     hg_change_t *c = rc == 0 ? hg_changeb_seal(&in.b) : NULL;
     hg_changeb_release(&in.b);
     if (rc == 0 && !c) rc = hg_err_set(err, HG_ENOMEM, "out of memory inserting rows");
-    if (c && s->key) {
-        hg_col_t **keys = HG_NEWN(hg_col_t *, s->n_key);
-        for (uint32_t k = 0; k < s->n_key; k++) keys[k] = c->rows->cols[s->key[k]];
-        c->hash = hg_trynew(sizeof *c->hash * c->rows->n_rows);
-        if (!c->hash)
-            rc = hg_err_set(err, HG_ENOMEM, "out of memory inserting rows");
-        else
-            hg_hash_rows(p->hashkey, keys, s->n_key, NULL, c->rows->n_rows, c->hash);
-        hg_free(keys);
-    }
+    if (c) rc = fill_hash(p, s, c, err);
     if (c && rc == 0) rc = visit(q, c, err);
     if (c) hg_change_drop(c);
     return rc < 0 || q->q->next ? rc : put_count(q, n, err); /* only the last statement has a result */

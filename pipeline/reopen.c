@@ -26,9 +26,23 @@ static int restore_position(hg_input_t *in, hg_str_t position, hg_err_t *err)
     return rc;
 }
 
-static void install(endpoint_t *ep, hg_input_t *in, hg_input_t *old)
+int hg_endpoint_restore(endpoint_t *ep, hg_str_t position, hg_err_t *err)
+{
+    return restore_position(ep->in, position, err);
+}
+
+int hg_endpoint_renew(endpoint_t *ep, hg_str_t position, hg_err_t *err)
 {
     hg_pipeline_t *p = ep->p;
+    hg_input_t *in = NULL, *old = ep->in;
+    hg_table_env_t env;
+    hg_pipeline_table_env(p, ep->relation, &env);
+    int rc = hg_input_new(p->host, ep->spec, ep->id, &env, &in, err);
+    if (rc == 0) rc = restore_position(in, position, err);
+    if (rc < 0) {
+        if (in) hg_input_free(in);
+        return rc;
+    }
     if (old) { /* what it has counted beyond its position was dropped and will be read again */
         hg_input_counters_t *c = hg_input_counters(old);
         hg_input_go_on(in, c);
@@ -42,7 +56,7 @@ static void install(endpoint_t *ep, hg_input_t *in, hg_input_t *old)
     hg_input_free(old);
     ep->closed = ep->closing = false;
     p->open_inputs++;
-    hg_input_open(in);
+    return 0;
 }
 
 static void reopen_at(void *arg, hg_str_t position)
@@ -50,19 +64,13 @@ static void reopen_at(void *arg, hg_str_t position)
     retire_t *r = arg;
     endpoint_t *ep = r->ep;
     hg_pipeline_t *p = ep->p;
-    hg_table_env_t env;
     hg_err_t err = HG_ERR_INIT;
-    hg_input_t *in = NULL;
-    hg_pipeline_table_env(p, ep->relation, &env);
-    int rc = p->life == ST_RUNNING ? hg_input_new(p->host, ep->spec, ep->id, &env, &in, &err) : HG_ECLOSED;
-    if (rc == 0) rc = restore_position(in, position, &err);
+    int rc = p->life == ST_RUNNING ? hg_endpoint_renew(ep, position, &err) : 0;
     ep->retiring = false;
-    if (rc == 0) {
-        install(ep, in, r->old);
-    } else {
-        if (in) hg_input_free(in);
-        if (err.code) hg_pipeline_input_failed(p, ep->id, &err);
-    }
+    if (rc < 0)
+        hg_pipeline_input_failed(p, ep->id, &err);
+    else if (p->life == ST_RUNNING)
+        hg_input_open(ep->in);
     hg_free(r);
     p->retiring--;
     if (ep->move) hg_move_opened(ep);

@@ -27,6 +27,23 @@ static void put_param(hg_jw_t *w, const hg_opt_t *o, hg_str_t v)
         hg_jw_str(w, v);
 }
 
+int hg_format_config(const hg_format_type_t *type, hg_arena_t *a, bool input, hg_str_t options, const void **ret_cfg,
+                     hg_err_t *err)
+{
+    hg_json_t *obj;
+    diag_arg_t da = { err, input ? HG_EINVALPARSER : HG_EINVALENCODER };
+    hg_diag_t d = { .fn = on_diag, .arg = &da };
+    void *cfg = hg_arena_alloc(a, HG_MAX(input ? type->in_cfg : type->out_cfg, (size_t)1));
+    hg_kvlist_t extra = { 0 };
+    err->code = HG_OK;
+    int rc = hg_json_parse(a, options, &obj, err);
+    if (rc == 0)
+        rc = hg_opts_parse(input ? type->in_opts : type->out_opts, obj, obj, HG_EXTRA_WARN, &extra, a, cfg, &d);
+    if (rc < 0) return err->code;
+    *ret_cfg = cfg;
+    return 0;
+}
+
 int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, const char *force,
                       const hg_format_type_t **ret_type, const void **ret_cfg, const char **ret_text, hg_err_t *err)
 {
@@ -62,17 +79,8 @@ int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, 
     hg_jw_end_obj(&w);
     *ret_text = hg_arena_printf(a, HG_SF " " HG_SF, HG_SA(name), HG_SA(hg_buf_str(&b)));
 
-    hg_json_t *obj;
-    diag_arg_t da = { err, input ? HG_EINVALPARSER : HG_EINVALENCODER };
-    hg_diag_t d = { .fn = on_diag, .arg = &da };
-    void *cfg = hg_arena_alloc(a, HG_MAX(input ? type->in_cfg : type->out_cfg, (size_t)1));
-    hg_kvlist_t extra = { 0 };
-    err->code = HG_OK;
-    int rc = hg_json_parse(a, hg_buf_str(&b), &obj, err);
+    int rc = hg_format_config(type, a, input, hg_buf_str(&b), ret_cfg, err);
     hg_buf_release(&b);
-    if (rc == 0) rc = hg_opts_parse(opts, obj, obj, HG_EXTRA_WARN, &extra, a, cfg, &d);
-    if (rc < 0) return err->code;
     *ret_type = type;
-    *ret_cfg = cfg;
-    return 0;
+    return rc;
 }

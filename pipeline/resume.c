@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/journal.h"
 #include "pipeline/move.h"
+#include "pipeline/replay.h"
 #include <xxhash.h>
 
 /* --- small things --- */
@@ -117,18 +119,28 @@ int hg_durable_check_inputs(const hg_pipeline_t *p, hg_ft_t level, hg_err_t *err
     return 0;
 }
 
+/* What an output has written after the last checkpoint it must be able to write again, once. */
+static int check_outputs(const hg_pipeline_t *p, hg_err_t *err)
+{
+    for (uint32_t i = p->prog->n_inputs; i < p->prog->n_conns; i++) {
+        const hg_conn_spec_t *spec = &p->prog->conns[i];
+        if (spec->out_type->caps & HG_OUT_EXACT) continue;
+        return hg_err_at(err, HG_EINVALTRANSPORT, spec->pos,
+                         "pipeline requires exactly_once fault tolerance but endpoint " HG_SF
+                         " only supplies at_least_once fault tolerance",
+                         HG_SA(spec->endpoint));
+    }
+    return 0;
+}
+
 int hg_durable_check_level(const hg_pipeline_t *p, const char *dir, hg_err_t *err)
 {
     if (p->cfg.ft == HG_FT_NONE) return 0;
     if (!dir || !p->cfg.storage)
         return hg_err_set(err, HG_ENOSTORAGE, "fault_tolerance %s needs storage: switch runtime_config.storage on",
                           hg_ft_name(p->cfg.ft));
-    int rc = hg_durable_check_inputs(p, p->cfg.ft, err);
-    if (rc == 0 && p->cfg.ft == HG_FT_EXACTLY_ONCE)
-        rc = hg_err_set(err, HG_EUNSUPPORTED,
-                        "fault_tolerance exactly_once is not offered by this version of headgate; "
-                        "use {\"model\": \"at_least_once\"}");
-    return rc;
+    if (p->cfg.ft == HG_FT_EXACTLY_ONCE && check_outputs(p, err) < 0) return err->code;
+    return hg_durable_check_inputs(p, p->cfg.ft, err);
 }
 
 int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
@@ -151,6 +163,15 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
     d->log_number = d->next_number - 1;
     const hg_json_t *m = hg_storage_manifest(d->storage);
     return m ? take_head(p, m, err) : 0;
+}
+
+int hg_durable_open_journal(hg_pipeline_t *p, hg_err_t *err)
+{
+    hg_durable_t *d = p->durable;
+    if (p->cfg.ft == HG_FT_NONE) return 0;
+    int rc = hg_jreplay_load(p, &d->replay, err);
+    if (rc == 0 && d->replay->has_hash_key && !hg_storage_manifest(d->storage)) p->hashkey = d->replay->hash_key;
+    return rc;
 }
 
 /* --- tables and views --- */
@@ -360,6 +381,10 @@ int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
     if (rc == 0 && m) keep_totals(p);
     for (uint32_t i = 0; i < p->n_inputs && rc == 0; i++) rc = restore_input(p, p->inputs[i], err);
     if (rc == 0) rc = restore_outputs(p, m, err);
+    if (rc == 0 && d->replay) rc = hg_jreplay_resolve(d->replay, err);
+    if (rc == 0 && p->cfg.ft != HG_FT_NONE) d->journal = hg_journal_new(p, d->storage, d->log_number);
+    if (rc == 0 && p->cfg.ft == HG_FT_EXACTLY_ONCE) hg_host_durable(p->host, d->replay->last);
+    if (rc == 0 && d->replay && d->replay->n_steps) atomic_store(&p->replaying, true);
     if (rc == 0 && m)
         hg_log(HG_LOG_INFO, "storage", p->name, "resumed", "number=%" PRIu64 " step=%" PRIu64, d->number,
                (uint64_t)atomic_load(&p->steps));
@@ -390,6 +415,7 @@ void hg_durable_close(hg_pipeline_t *p)
     if (!d || d->closing) return;
     d->closing = true;
     hg_checkpoint_cancel(d);
+    if (d->journal) hg_journal_close(d->journal);
     if (d->handles == 0) return;
     uv_close((uv_handle_t *)&d->timer, handle_closed);
     uv_close((uv_handle_t *)&d->event_timer, handle_closed);
@@ -398,13 +424,17 @@ void hg_durable_close(hg_pipeline_t *p)
 bool hg_durable_closed(const hg_pipeline_t *p)
 {
     const hg_durable_t *d = p->durable;
-    return !d || (d->closing && d->handles == 0 && !d->ck && !d->event_busy);
+    if (!d) return true;
+    if (!d->closing || d->handles || d->ck || d->event_busy) return false;
+    return !d->journal || hg_journal_closed(d->journal);
 }
 
 void hg_durable_free(hg_durable_t *d)
 {
     if (!d) return;
     if (d->disk) hg_pool_free(d->disk);
+    hg_journal_free(d->journal);
+    hg_jreplay_free(d->replay);
     hg_events_release(d);
     hg_storage_close(d->storage);
     hg_arena_free(d->arena);

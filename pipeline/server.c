@@ -97,7 +97,7 @@ static void do_status(call_t *c)
     hg_pipeline_totals(p, &t);
     hg_jw_init(&w, &c->body);
     hg_jw_obj(&w);
-    hg_jw_kstr(&w, "status", hg_pipeline_running(p) ? "Running" : "Paused");
+    hg_jw_kstr(&w, "status", hg_pipeline_status(p));
     hg_jw_kstr(&w, "deployment_id", c->s->deployment_id);
     hg_jw_ki64(&w, "since_us", p->start_us);
     hg_jw_ku64(&w, "num_errors", t.errors);
@@ -476,6 +476,11 @@ static void open_on_loop(void *arg)
     hg_free(loops);
 }
 
+static void replayed(void *arg)
+{
+    hg_ingress_resume(arg);
+}
+
 int hg_pipeline_server_new(const hg_pipeline_server_opts_t *opts, const char *path, hg_pipeline_server_t **ret,
                            hg_err_t *err)
 {
@@ -496,6 +501,8 @@ int hg_pipeline_server_new(const hg_pipeline_server_opts_t *opts, const char *pa
         return o.rc;
     }
     s->series = hg_series_new(s);
+    s->p->on_replayed = replayed;
+    s->p->on_replayed_arg = s;
     *ret = s;
     return 0;
 }
@@ -518,6 +525,7 @@ void hg_pipeline_server_close(hg_pipeline_server_t *s, void (*done)(void *), voi
     s->closing = true;
     hg_series_close(s->series);
     s->series = NULL;
+    s->p->on_replayed = NULL;
     hg_ingress_resume(s);
     hg_loop_post(hg_host_io_loop(hg_pipeline_host(s->p), 0), close_on_loop, s);
 }

@@ -53,6 +53,9 @@ void hg_call_pool(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), co
 
 /* ingress.c, egress.c, query.c: request's loop; they answer. */
 void hg_serve_ingress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t table);
+/* push_endpoint.c, control loop: takes the arena over, in which cfg and text ("name {options}") are, when it works. */
+int hg_push_endpoint_make(hg_pipeline_t *p, const char *name, uint32_t relation, const hg_format_type_t *type,
+                          const void *cfg, const char *text, hg_arena_t *arena, endpoint_t **ret, hg_err_t *err);
 void hg_ingress_resume(hg_pipeline_server_t *s); /* control loop: the pipeline runs, or stops */
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation);
 void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r);
@@ -77,6 +80,9 @@ void hg_refuse(hg_req_t *r, const hg_err_t *err, const char *endpoint, hg_str_t 
 /* request_format.c: a format and its configuration from query parameters. cfg lives in the arena. extra options:
  * `force` is a JSON object text that overrides (or NULL). *ret_text: the format's name and its canonical configuration
  * ("json {…}"), or the name alone when it is unknown; in the arena, also on failure. */
+/* A format's options, a JSON object, into its configuration in a. */
+int hg_format_config(const hg_format_type_t *type, hg_arena_t *a, bool input, hg_str_t options, const void **ret_cfg,
+                     hg_err_t *err);
 int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, const char *force,
                       const hg_format_type_t **ret_type, const void **ret_cfg, const char **ret_text, hg_err_t *err);
 

@@ -7,7 +7,8 @@
 #include "base/hg.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "pipeline/pipeline_int.h"
+#include "pipeline/durable_int.h"
+#include "pipeline/journal.h"
 
 static void push_mark(mark_t **marks, uint32_t *n, uint32_t *cap, mark_t m)
 {
@@ -54,6 +55,7 @@ static void settle_endpoint(hg_pipeline_t *p, endpoint_t *ep)
 void hg_marks_settle(hg_pipeline_t *p)
 {
     uint64_t done = atomic_load(&p->steps);
+    if (p->durable && p->durable->journal) done = HG_MIN(done, hg_journal_durable(p->durable->journal));
     for (uint32_t i = 0; i < p->n_outputs; i++) {
         const endpoint_t *ep = p->outputs[i];
         if (ep->gone || !ep->out || (ep->tap && (!ep->backpressure || !ep->attached))) continue;

@@ -102,7 +102,7 @@ typedef struct hg_replay_cut {
 int  hg_input_replay(hg_input_t *in, const hg_replay_cut_t *cuts, uint32_t n, hg_err_t *err);
 void hg_input_replay_end(hg_input_t *in); /* control loop: from here as usual */
 /* Push endpoints: hg_chunk_t.raw of one chunk again, as one chunk (the same records and parse errors; errors are numbered
- * from its beginning). Control loop. */
+ * from its beginning). Any thread but a loop's. */
 int  hg_push_replay(hg_input_t *in, hg_str_t raw, hg_err_t *err);
 /* Circuit thread: the chunk of this connector with this lane and range, if it is ready (from a push endpoint: the next one).
  * false: not yet, `wake` will come. */

@@ -187,7 +187,7 @@ static hg_input_t *find_retain(hg_host_t *h, uint32_t conn)
     HG_LIST_EACH(it, &h->inputs)
     {
         hg_input_t *in = HG_ENTRY(it, hg_input_t, host_link);
-        if (in->conn != conn) continue;
+        if (in->conn != conn || atomic_load(&in->dead)) continue; /* an instance before this one may linger */
         unsigned n = atomic_load(&in->refs);
         while (n)
             if (atomic_compare_exchange_weak(&in->refs, &n, n + 1)) return in;

@@ -47,9 +47,10 @@ static bool waits(const rd_kafka_error_t *e)
 
 static int take_over(kout_t *k)
 {
-    for (int left = ASK_MS;; left -= SLICE_MS) {
+    for (int left = ASK_MS; !k->txn.taken; left -= SLICE_MS) {
         rd_kafka_error_t *e = rd_kafka_init_transactions(k->rk, SLICE_MS);
-        if (!e) return 0;
+        k->txn.taken = !e;
+        if (!e) break;
         bool again = waits(e);
         if (again && left > 0 && !atomic_load(&k->txn.leaving)) {
             rd_kafka_error_destroy(e);
@@ -58,6 +59,7 @@ static int take_over(kout_t *k)
         refused(&k->txn.err, "cannot take over the transactional id", e, again);
         return k->txn.err.code;
     }
+    return 0;
 }
 
 /* The offset that the group has committed, from the answer; 0 = none. */

@@ -1,0 +1,81 @@
+/* journal.h: what the circuit did between two checkpoints, in files of frames: "journal-<number>.log" holds the steps
+ * after checkpoint <number> (docs/storage-format.md).
+ *
+ * With exactly_once every step is recorded: its number, its moment, and in the order in which they were taken the
+ * chunks, so that a replay does the same steps again. With at_least_once only what cannot be read again is: bodies of
+ * HTTP pushes and rows of INSERTs.
+ *
+ * This header is the format and the writer; reading and replaying is in replay.h.
+ */
+#ifndef HG_PIPELINE_JOURNAL_H
+#define HG_PIPELINE_JOURNAL_H
+
+#include "base/durable.h"
+#include "pipeline/pipeline_int.h"
+#include "pipeline/storage.h"
+
+#define HG_JOURNAL_MAGIC "hgjournl"
+
+/* Kinds of frames. */
+enum {
+    HG_JF_BEGIN = 1, /* JSON: which program and pipeline wrote what follows; the first frame after each opening */
+    HG_JF_ENDPOINT,  /* JSON: what an endpoint's number in the steps that follow means */
+    HG_JF_STEP,      /* hg_jstep_write */
+};
+
+/* Kinds of entries of a step. */
+typedef enum {
+    HG_JE_CUT,     /* a range that its connector can read again */
+    HG_JE_PAYLOAD, /* a chunk of a push endpoint, with its bytes */
+    HG_JE_INSERT,  /* rows of an INSERT */
+    HG_JE_N
+} hg_jentry_kind_t;
+
+typedef struct hg_jentry {
+    hg_jentry_kind_t kind;
+    uint32_t endpoint; /* INSERT: the relation */
+    uint64_t lane_key, begin, end, records, hash;
+    bool has_start; /* CUT: the first chunk of an instance: data is the position before it (JSON) */
+    hg_str_t data;  /* PAYLOAD: hg_chunk_t.raw; INSERT: a block (data/block.h) */
+} hg_jentry_t;
+
+typedef struct hg_jstep {
+    uint64_t number;
+    int64_t now_us;
+    uint64_t n; /* entries */
+} hg_jstep_t;
+
+/* One step into bytes: the head, then each entry. Any thread. HG_ENOMEM. */
+int hg_jstep_write_head(hg_buf_t *out, const hg_jstep_t *s);
+int hg_jstep_write_entry(hg_buf_t *out, const hg_jentry_t *e);
+/* Reads from the front of *in and moves it on. HG_EDAMAGED says what does not fit. data is borrowed from *in. */
+int hg_jstep_read_head(hg_str_t *in, hg_jstep_t *ret, hg_err_t *err);
+int hg_jstep_read_entry(hg_str_t *in, hg_jentry_t *ret, hg_err_t *err);
+
+/* --- the writer --- */
+
+typedef struct hg_journal hg_journal_t;
+
+/* Control loop, before the circuit thread runs. Frames go behind what the log `number` holds already. */
+hg_journal_t *hg_journal_new(hg_pipeline_t *p, const hg_storage_t *storage, uint64_t number);
+void hg_journal_free(hg_journal_t *j); /* after hg_journal_closed */
+
+/* Circuit thread: step `s` has been done with these chunks, or with the rows of an INSERT (change not NULL). To be
+ * called before anyone can see that the step is done. */
+void hg_journal_step(hg_journal_t *j, const hg_step_t *s, hg_chunk_t *const *chunks, uint32_t n, uint32_t relation,
+                     const hg_change_t *change);
+/* Circuit thread, at the cut of a checkpoint: what follows goes to a log of its own. */
+void hg_journal_rotate(hg_journal_t *j, uint64_t number);
+/* Any thread. Every step up to this one is durable, as far as it has to be. */
+uint64_t hg_journal_durable(hg_journal_t *j);
+/* Any thread. Too much waits to be written: no further step now (the circuit is woken when it may go on). */
+bool hg_journal_full(hg_journal_t *j);
+/* Not on a loop: until step is durable. HG_ECANCELED: the pipeline closes, or *cancel was set. */
+int hg_journal_wait(hg_journal_t *j, uint64_t step, const atomic_bool *cancel, hg_err_t *err);
+/* Any thread: why it cannot be written now; false: all is well. */
+bool hg_journal_trouble(hg_journal_t *j, char *buf, size_t n);
+/* Control loop: no more tries; closed once nothing is being written. */
+void hg_journal_close(hg_journal_t *j);
+bool hg_journal_closed(hg_journal_t *j);
+
+#endif

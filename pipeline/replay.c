@@ -1,0 +1,319 @@
+/* replay.c: drives the replay of the journal; see replay.h.
+ *
+ * The circuit thread does the steps in order. For a cut it waits until the connector's host has parsed exactly that
+ * chunk; a payload it hands to the push endpoint first; rows of an INSERT it reads itself. A connector that was made
+ * anew between two steps (it failed and was started again, or its position was set) has a segment for each instance:
+ * the circuit asks the control loop for the next one when it comes to its first cut.
+ *
+ * When all steps are done the inputs are closed, and made anew at the position they have reached. So the
+ * orchestrator begins as after any start, and knows nothing of all this.
+ */
+#include "base/hg.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "data/block.h"
+#include "pipeline/replay.h"
+
+#define CHUNKS 256
+
+/* --- whom the journal means --- */
+
+static int dropped(hg_jreplay_t *r, hg_rname_t *n, const char *why)
+{
+    n->relation_id = UINT32_MAX;
+    hg_log(HG_LOG_WARN, "storage", r->p->name, "replay",
+           "table=" HG_SF " \"rows that were pushed or inserted after the last checkpoint are dropped: %s\"",
+           HG_SA(n->relation), why);
+    return 0;
+}
+
+static int resolve_name(hg_jreplay_t *r, hg_rname_t *n, hg_err_t *err)
+{
+    hg_pipeline_t *p = r->p;
+    const hg_durable_t *d = p->durable;
+    n->relation_id = UINT32_MAX;
+    for (uint32_t i = 0; i < p->prog->plan.n_relations; i++)
+        if (hg_str_eq(p->prog->plan.relations[i].schema.name, n->relation) &&
+            p->prog->plan.relations[i].kind == HG_REL_TABLE)
+            n->relation_id = i;
+    if (n->relation_id == UINT32_MAX) return dropped(r, n, "the program has no such table any more");
+    if (d->unchanged && !d->unchanged[n->relation_id]) return dropped(r, n, "its definition has changed");
+    if (n->endpoint.n == 0) return 0;
+    uint32_t id = hg_strmap_get(&p->input_names, n->endpoint);
+    if (id == HG_STRMAP_NONE && n->format.n)
+        return hg_push_endpoint(p, n->endpoint.p, n->relation_id, n->format, &n->ep, err);
+    if (id == HG_STRMAP_NONE)
+        return hg_err_set(err, HG_EREPLAY, "the journal has data of a connector '%s' that the program does not have",
+                          n->endpoint.p);
+    n->ep = p->inputs[id];
+    return 0;
+}
+
+/* Its cuts in order, and where an instance of the connector began. */
+static void collect_cuts(hg_jreplay_t *r, uint32_t name)
+{
+    hg_rname_t *n = &r->names[name];
+    for (uint32_t i = 0; i < r->n_entries; i++) {
+        const hg_rentry_t *e = &r->entries[i];
+        if (e->name != name || e->kind != HG_JE_CUT) continue;
+        if (n->n_segs == 0 || e->start.n) {
+            hg_rsegment_t s = { n->n_cuts, 0, e->start };
+            HG_APUSH(r->arena, n->segs, n->n_segs, s);
+        }
+        n->segs[n->n_segs - 1].n++;
+        hg_replay_cut_t cut = { e->lane_key, e->begin, e->end, e->records, e->hash };
+        HG_APUSH(r->arena, n->cuts, n->n_cuts, cut);
+    }
+}
+
+int hg_jreplay_resolve(hg_jreplay_t *r, hg_err_t *err)
+{
+    int rc = 0;
+    r->chunks = HG_NEWN(hg_chunk_t *, CHUNKS);
+    for (uint32_t i = 0; i < r->n_names && rc == 0; i++) {
+        rc = resolve_name(r, &r->names[i], err);
+        if (rc == 0) collect_cuts(r, i);
+    }
+    return rc;
+}
+
+/* --- instances: control loop --- */
+
+static void open_segment(hg_jreplay_t *r, hg_rname_t *n)
+{
+    hg_err_t err = HG_ERR_INIT;
+    const hg_rsegment_t *s = &n->segs[n->wanted - 1];
+    int rc = s->start.n ? hg_endpoint_restore(n->ep, s->start, &err) : 0;
+    if (rc == 0) rc = hg_input_replay(n->ep->in, n->cuts + s->first, s->n, &err);
+    if (rc < 0) {
+        hg_err_wrap(&err, "replaying the journal, connector %s", n->ep->name);
+        hg_pipeline_fail(r->p, &err);
+        return;
+    }
+    hg_input_open(n->ep->in);
+    atomic_store(&n->at, n->wanted);
+    hg_circuit_wake(r->p);
+}
+
+static hg_rname_t *name_of(hg_jreplay_t *r, uint32_t conn)
+{
+    for (uint32_t i = 0; i < r->n_names; i++)
+        if (r->names[i].n_segs && r->names[i].ep->id == conn) return &r->names[i];
+    return NULL;
+}
+
+void hg_jreplay_opened(hg_jreplay_t *r, uint32_t conn)
+{
+    if (!r->finishing) hg_input_run(r->p->inputs[conn]->in);
+}
+
+void hg_jreplay_failed(hg_jreplay_t *r, uint32_t conn, const hg_err_t *cause)
+{
+    hg_err_t err = *cause;
+    hg_err_wrap(&err, "replaying the journal, connector %s", r->p->inputs[conn]->name);
+    err.code = HG_EREPLAY;
+    hg_pipeline_fail(r->p, &err);
+}
+
+/* The old instance is closed, and the circuit holds no chunk of it. */
+void hg_jreplay_closed(hg_jreplay_t *r, uint32_t conn)
+{
+    hg_pipeline_t *p = r->p;
+    hg_rname_t *n = name_of(r, conn);
+    hg_err_t err = HG_ERR_INIT;
+    if (p->life != ST_RUNNING || !n) return;
+    if (hg_endpoint_renew(n->ep, n->position, &err) < 0)
+        hg_pipeline_fail(p, &err);
+    else if (!r->finishing)
+        open_segment(r, n);
+    else if (--r->closing == 0)
+        hg_pipeline_replayed(p);
+}
+
+typedef struct {
+    hg_jreplay_t *r;
+    uint32_t name;
+} switch_t;
+
+static void next_segment(void *arg)
+{
+    switch_t *x = arg;
+    hg_rname_t *n = &x->r->names[x->name];
+    if (x->r->p->life == ST_RUNNING) {
+        n->wanted++;
+        n->ep->closing = true;
+        hg_input_close(n->ep->in);
+    }
+    hg_free(x);
+}
+
+void hg_jreplay_start(hg_jreplay_t *r)
+{
+    hg_pipeline_t *p = r->p;
+    hg_log(HG_LOG_INFO, "storage", p->name, "replaying", "steps=%u last=%" PRIu64, r->n_steps, r->last);
+    for (uint32_t i = 0; i < r->n_names; i++) {
+        hg_rname_t *n = &r->names[i];
+        if (n->n_segs) {
+            n->wanted = 1;
+            open_segment(r, n);
+        }
+    }
+    hg_circuit_wake(p);
+}
+
+static void ask_next(hg_jreplay_t *r, uint32_t name)
+{
+    switch_t *x = HG_NEW(switch_t);
+    *x = (switch_t){ r, name };
+    hg_loop_post(r->p->control, next_segment, x);
+}
+
+static void position_saved(void *arg, hg_str_t position)
+{
+    switch_t *x = arg;
+    hg_rname_t *n = &x->r->names[x->name];
+    hg_pipeline_t *p = x->r->p;
+    if (position.n) n->position = (hg_str_t){ hg_arena_strndup(x->r->arena, position.p, position.n), position.n };
+    hg_free(x);
+    p->retiring--;
+    if (p->life == ST_RUNNING) {
+        n->ep->closing = true;
+        hg_input_close(n->ep->in);
+    } else {
+        hg_pipeline_maybe_stopped(p);
+    }
+}
+
+/* Everything is stepped: inputs as a start finds them. */
+static void finish(void *arg)
+{
+    hg_jreplay_t *r = arg;
+    hg_pipeline_t *p = r->p;
+    if (p->life != ST_RUNNING) return;
+    r->finishing = true;
+    r->closing = 1;
+    for (uint32_t i = 0; i < r->n_names; i++) {
+        if (!r->names[i].n_segs) continue;
+        switch_t *x = HG_NEW(switch_t);
+        *x = (switch_t){ r, i };
+        r->closing++;
+        p->retiring++; /* the answer is still to come */
+        hg_input_save(r->names[i].ep->in, position_saved, x);
+    }
+    if (--r->closing == 0) hg_pipeline_replayed(p);
+}
+
+/* --- steps: circuit thread --- */
+
+static hg_change_t *read_insert(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err)
+{
+    hg_pipeline_t *p = r->p;
+    uint32_t n_cols, relation = r->names[e->name].relation_id;
+    const hg_schema_t *s = &p->prog->plan.relations[relation].schema;
+    char *bytes = hg_jreplay_data(r, e, err);
+    if (!bytes) return NULL;
+    const hg_type_t **types = hg_relation_types(p, relation, &n_cols);
+    hg_str_t in = { bytes, e->len };
+    hg_part_t *part = NULL;
+    hg_change_t *c = NULL;
+    int rc = hg_block_read(&in, types, n_cols, &part, err);
+    if (rc == 0) {
+        c = hg_insert_change(p, s, hg_batch_retain(part->batch), err);
+        hg_part_drop(part);
+    } else {
+        hg_err_wrap(err, "%s, rows of an INSERT at byte %" PRIu64, r->logs[e->log], e->off);
+    }
+    hg_free(types);
+    hg_free(bytes);
+    return c;
+}
+
+static int feed_payload(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err)
+{
+    char *bytes = hg_jreplay_data(r, e, err);
+    int rc = bytes ? hg_push_replay(r->names[e->name].ep->in, (hg_str_t){ bytes, e->len }, err) : err->code;
+    hg_free(bytes);
+    return rc;
+}
+
+static int check_payload(const hg_jreplay_t *r, const hg_rentry_t *e, const hg_chunk_t *c, hg_err_t *err)
+{
+    if (c->records == e->records) return 0;
+    return hg_err_set(err, HG_EREPLAY,
+                      "'%s': %" PRIu64 " records of the journal's %" PRIu64 " are accepted now (%s, byte %" PRIu64 ")",
+                      r->names[e->name].ep->name, c->records, e->records, r->logs[e->log], e->off);
+}
+
+/* Puts the chunk of entry e at hand. 1: it is, 0: not yet. */
+static int fetch(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err)
+{
+    hg_rname_t *n = &r->names[e->name];
+    hg_chunk_t *c;
+    int rc = 0;
+    if (e->kind == HG_JE_CUT) {
+        if (!r->fed && (e->start.n || n->done == 0)) { /* the first cut of a segment */
+            r->fed = true;
+            if (n->done++) ask_next(r, e->name);
+        }
+        if (atomic_load(&n->at) < n->done) return 0;
+    } else if (!r->fed) {
+        rc = feed_payload(r, e, err);
+        if (rc < 0) return rc;
+        r->fed = true;
+    }
+    if (!hg_host_take_exact(r->p->host, n->ep->id, e->lane_key, e->begin, e->end, &c)) return 0;
+    r->fed = false;
+    r->chunks[r->n_chunks++] = c;
+    rc = e->kind == HG_JE_PAYLOAD ? check_payload(r, e, c, err) : 0;
+    return rc < 0 ? rc : 1;
+}
+
+static int redo(hg_jreplay_t *r, const hg_rstep_t *s, hg_err_t *err)
+{
+    const hg_rentry_t *e = s->n ? &r->entries[s->first] : NULL;
+    hg_change_t *insert = NULL;
+    uint32_t relation = 0;
+    if (e && e->kind == HG_JE_INSERT && r->names[e->name].relation_id != UINT32_MAX) {
+        relation = r->names[e->name].relation_id;
+        insert = read_insert(r, e, err);
+        if (!insert) return err->code;
+    }
+    int rc = hg_circuit_redo(r->p, s->number, s->now_us, r->chunks, r->n_chunks, relation, insert, err);
+    if (insert) hg_change_drop(insert);
+    for (uint32_t i = 0; i < r->n_chunks; i++) hg_chunk_done(r->chunks[i]);
+    r->n_chunks = 0;
+    return rc;
+}
+
+void hg_jreplay_stop(hg_jreplay_t *r)
+{
+    for (uint32_t i = 0; i < r->n_chunks; i++) hg_chunk_done(r->chunks[i]);
+    r->n_chunks = 0;
+}
+
+int hg_jreplay_turn(hg_jreplay_t *r, hg_err_t *err)
+{
+    if (r->over) return 0;
+    if (r->step == r->n_steps) {
+        r->over = true;
+        if (r->last > atomic_load(&r->p->steps)) atomic_store(&r->p->steps, r->last); /* at_least_once has gaps */
+        hg_loop_post(r->p->control, finish, r);
+        return 0;
+    }
+    const hg_rstep_t *s = &r->steps[r->step];
+    while (r->entry < s->n) {
+        const hg_rentry_t *e = &r->entries[s->first + r->entry];
+        if (e->kind != HG_JE_INSERT && r->names[e->name].relation_id != UINT32_MAX) {
+            if (r->n_chunks == CHUNKS)
+                return hg_err_set(err, HG_EDAMAGED, "%s: step %" PRIu64 " has too many entries", r->logs[e->log],
+                                  s->number);
+            int rc = fetch(r, e, err);
+            if (rc <= 0) return rc;
+        }
+        r->entry++;
+    }
+    int rc = redo(r, s, err);
+    r->step++;
+    r->entry = 0;
+    return rc < 0 ? rc : 1;
+}

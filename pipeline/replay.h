@@ -1,0 +1,98 @@
+/* replay.h: the steps of the journal once more, after a restart, before anything else flows.
+ *
+ *   replay_read.c  journals → steps and entries; decides whether they belong to this program
+ *   replay.c       opens the inputs that have cuts, feeds the circuit, puts everything back as a start finds it
+ *
+ * While it goes on p->replaying is set: the orchestrator has not begun, no INSERT and no checkpoint is taken, bodies of
+ * HTTP pushes wait, the pipeline's status is Replaying. */
+#ifndef HG_PIPELINE_REPLAY_H
+#define HG_PIPELINE_REPLAY_H
+
+#include "pipeline/durable_int.h"
+#include "pipeline/journal.h"
+
+/* An entry in memory: what is large stays in the file. */
+typedef struct hg_rentry {
+    hg_jentry_kind_t kind;
+    uint32_t name, log; /* indexes */
+    uint64_t lane_key, begin, end, records, hash;
+    hg_str_t start; /* CUT: the position that the instance began at; empty: it had begun before */
+    uint64_t off;   /* PAYLOAD, INSERT: its data in the log */
+    uint32_t len;
+} hg_rentry_t;
+
+typedef struct hg_rstep {
+    uint64_t number;
+    int64_t now_us;
+    uint32_t first, n; /* entries */
+} hg_rstep_t;
+
+/* What the logs call by a number: an endpoint, or (endpoint "") a table that INSERTs went to. */
+typedef struct hg_rname {
+    hg_str_t endpoint, relation, format;
+    endpoint_t *ep;       /* resolved; NULL: table of INSERTs, or dropped */
+    uint32_t relation_id; /* UINT32_MAX: its rows are dropped, as the table is emptied or gone */
+    hg_replay_cut_t *cuts;
+    uint32_t n_cuts;
+    struct hg_rsegment *segs; /* one per instance that the connector had */
+    uint32_t n_segs;
+    _Atomic uint32_t at; /* segment whose instance is open, + 1 */
+    hg_str_t position;   /* control loop: reached; JSON, in the arena */
+    uint32_t wanted;     /* control loop: the one being opened, + 1 */
+    uint32_t done;       /* circuit thread: segments begun */
+} hg_rname_t;
+
+typedef struct hg_rsegment {
+    uint32_t first, n; /* cuts */
+    hg_str_t start;    /* empty: goes on where the checkpoint says */
+} hg_rsegment_t;
+
+typedef struct hg_jreplay {
+    hg_pipeline_t *p;
+    hg_arena_t *arena;
+    char **logs; /* paths */
+    uint32_t n_logs;
+    hg_rname_t *names;
+    uint32_t n_names, cap_names;
+    hg_rstep_t *steps;
+    uint32_t n_steps, cap_steps;
+    hg_rentry_t *entries;
+    uint32_t n_entries, cap_entries;
+    uint64_t last; /* number of the newest step, of whatever program */
+    bool foreign;  /* there are entries of another program (at_least_once) */
+    bool has_hash_key;
+    hg_hashkey_t hash_key;
+
+    /* replay.c: circuit thread */
+    uint32_t step, entry;
+    hg_chunk_t **chunks;
+    uint32_t n_chunks;
+    bool fed, over;
+    int fd;
+    uint32_t fd_log;
+    /* control loop */
+    uint32_t closing;
+    bool finishing;
+} hg_jreplay_t;
+
+/* replay_read.c, control loop, from hg_durable_open. n_steps 0: there is nothing to replay. */
+int hg_jreplay_load(hg_pipeline_t *p, hg_jreplay_t **ret, hg_err_t *err);
+void hg_jreplay_free(hg_jreplay_t *r);
+/* Any thread but a loop's. The bytes of an entry; hg_free. */
+char *hg_jreplay_data(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err);
+
+/* replay.c. Control loop, before the circuit thread runs, after endpoints were made and restored: finds the endpoints
+ * that the journal names. */
+int hg_jreplay_resolve(hg_jreplay_t *r, hg_err_t *err);
+/* When the circuit thread has ended: lets go of what it held. */
+void hg_jreplay_stop(hg_jreplay_t *r);
+/* Control loop, when the circuit runs: begins. The pipeline goes on in hg_pipeline_replayed. */
+void hg_jreplay_start(hg_jreplay_t *r);
+/* Circuit thread, instead of a turn: 1: at once again, 0: when woken, negative: it cannot be replayed. */
+int hg_jreplay_turn(hg_jreplay_t *r, hg_err_t *err);
+/* Control loop: what the host says of an endpoint while p->replaying. */
+void hg_jreplay_opened(hg_jreplay_t *r, uint32_t conn);
+void hg_jreplay_failed(hg_jreplay_t *r, uint32_t conn, const hg_err_t *err);
+void hg_jreplay_closed(hg_jreplay_t *r, uint32_t conn);
+
+#endif

@@ -1,0 +1,186 @@
+"""exactly_once: every step is in the journal. After kill -9 the same steps are done again, and what outputs wrote is there once."""
+import json
+import os
+import signal
+
+import pytest
+
+from hg import until
+from hg.daemon import Daemon
+from hg.kafka import Topic, shared
+from hg.sql import datagen, file_in, file_out, kafka_in, kafka_out, table, view
+
+EXACTLY = {"fault_tolerance": {"model": "exactly_once", "checkpoint_interval_secs": None},
+           "dev_tweaks": {"headgate": {"restart": "never"}}}
+LEAST = {**EXACTLY, "fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}}
+RAW = {"update_format": "raw"}
+
+
+@pytest.fixture
+def own():
+    d = Daemon()
+    try:
+        yield d
+    finally:
+        d.close()
+
+
+@pytest.fixture
+def broker():
+    return shared()
+
+
+def kill(d, name="p"):
+    os.kill(d.pid_of(name), signal.SIGKILL)
+    d.wait_status(name, "Stopped")
+
+
+def add(path, ids):
+    with open(path, "a") as f:
+        f.writelines(json.dumps({"id": i}) + "\n" for i in ids)
+
+
+def count(d, relation, name="p"):
+    return d.query(name, f"SELECT count(*) AS n, count(DISTINCT id) AS m FROM {relation}")[0]
+
+
+def wait_count(d, relation, n):
+    until(f"{n} rows in {relation}, each once", lambda: count(d, relation) == {"n": n, "m": n})
+
+
+def written(path):
+    return [json.loads(line)["insert"]["id"] for line in open(path)] if os.path.exists(path) else []
+
+
+def durable(d, table, connector, name="p"):
+    """What the connector has read so far is in the journal, and delivered."""
+    d.wait_token(name, d.ok("GET", f"/v0/pipelines/{name}/tables/{table}/connectors/{connector}/completion_token").json()["token"])
+
+
+def checkpoint(d, name="p"):
+    r = d.ok("POST", f"/v0/pipelines/{name}/checkpoint").json()
+
+    def done():
+        s = d.ok("GET", f"/v0/pipelines/{name}/checkpoint_status?incarnation_uuid={r['incarnation_uuid']}").json()
+        assert not s["failure"], s
+        return s["success"] == r["checkpoint_sequence_number"]
+    until("the checkpoint is durable", done)
+
+
+def test_killed_before_and_after_checkpoints(own, tmp_path, broker):
+    src, out, live, done = tmp_path / "in.json", tmp_path / "out.json", Topic(broker, partitions=2), Topic(broker)
+    src.touch()
+    own.run("p", table("t", "id BIGINT", file_in("f", src, fmt_config=RAW, follow=True),
+                       kafka_in("k", broker, live.name, fmt_config=RAW, options={"start_from": "earliest"}), materialized=True) +
+            view("v", "SELECT id FROM t", file_out("o", out), kafka_out("ko", broker, done.name), materialized=True),
+            runtime_config=EXACTLY)
+    n = 0
+    for round in range(5):
+        add(src, range(n, n + 300))
+        live.produce([json.dumps({"id": i}) for i in range(n + 300, n + 350)], partition=0)
+        live.produce([json.dumps({"id": i}) for i in range(n + 350, n + 400)], partition=1)
+        n += 400
+        if round != 1:
+            wait_count(own, "t", n)
+        if round == 2:
+            checkpoint(own)
+        kill(own)
+        own.start_pipeline("p")
+    wait_count(own, "t", n)
+    wait_count(own, "v", n)
+    until("the file has all", lambda: len(written(out)) >= n)
+    assert sorted(written(out)) == list(range(n))
+
+    def there():
+        return [json.loads(m)["insert"]["id"] for m in done.read() if m]
+    try:
+        assert sorted(until("the topic has all", lambda: len(x := there()) >= n and x)) == list(range(n))
+    except AssertionError:
+        print(len(there()), json.dumps(own.stats("p")["outputs"]), open(own.data_dir+"/pipelines/"+os.listdir(own.data_dir+"/pipelines")[0]+"/log").read())
+        raise
+
+
+@pytest.mark.parametrize("config", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
+def test_what_cannot_be_read_again_is_in_the_journal(own, tmp_path, config):
+    out = tmp_path / "out.json"
+    own.run("p", table("t", "id BIGINT NOT NULL PRIMARY KEY, s VARCHAR", materialized=True) +
+            table("u", "id BIGINT, d DECIMAL(38, 10)", materialized=True) +
+            view("v", "SELECT id, s FROM t", file_out("o", out), materialized=True), runtime_config=config)
+    n = 0
+    for round in range(4):
+        token = own.ingress("p", "t", "".join(f'{{"id":{i},"s":"{round}"}}\n' for i in range(n, n + 50)), format="json",
+                            update_format="raw").json()["token"]
+        own.wait_token("p", token)  # durable now
+        own.query("p", f"INSERT INTO t VALUES ({n + 50}, 'inserted'), ({n + 51}, NULL)")
+        own.query("p", f"INSERT INTO u VALUES ({round}, 12345678901234567890123456.0123456789)")
+        n += 52
+        if round == 1:
+            checkpoint(own)
+        kill(own)
+        own.start_pipeline("p")
+        wait_count(own, "t", n)
+        wait_count(own, "u", round + 1)
+    assert {r["d"] for r in own.query("p", "SELECT CAST(d AS VARCHAR) AS d FROM u")} == {"12345678901234567890123456.0123456789"}
+    assert own.query("p", "SELECT s, count(*) AS n FROM t GROUP BY s ORDER BY s NULLS LAST") == [
+        {"s": str(i), "n": 50} for i in range(4)] + [{"s": "inserted", "n": 4}, {"s": None, "n": 4}]
+    until("the file has all", lambda: len(set(written(out))) == n)
+    if config is EXACTLY:
+        assert sorted(written(out)) == list(range(n))
+        assert own.post("/v0/pipelines/p/tables/t/connectors/x/start").status_code == 404
+
+
+def test_a_source_that_changed_is_named(own, tmp_path):
+    src = tmp_path / "in.json"
+    add(src, range(1000))
+    own.run("p", table("t", "id BIGINT", file_in("f", src, fmt_config=RAW, follow=True), materialized=True), runtime_config=EXACTLY)
+    wait_count(own, "t", 1000)
+    durable(own, "t", "f")
+    kill(own)
+    text = src.read_text()
+    src.write_text(text.replace('"id": 500}', '"id": 999}'))
+    own.ok("POST", "/v0/pipelines/p/start")
+    e = until("it does not go on with other data", lambda: own.get("/v0/pipelines/p").json()["deployment_error"])
+    assert e["error_code"] == "ReplayFailure" and "t.f" in e["message"] and "content has changed" in e["message"], e
+    src.write_text(text)
+    own.start_pipeline("p")
+    wait_count(own, "t", 1000)
+
+
+def test_steps_of_another_program_are_refused(own, tmp_path):
+    src = tmp_path / "in.json"
+    add(src, range(10))
+    text = table("t", "id BIGINT", file_in("f", src, fmt_config=RAW, follow=True), materialized=True)
+    own.run("p", text, runtime_config=EXACTLY)
+    wait_count(own, "t", 10)
+    durable(own, "t", "f")
+    kill(own)
+    other = text + view("v", "SELECT id + 1 AS id FROM t", materialized=True)
+    own.ok("PATCH", "/v0/pipelines/p", json={"program_code": other})
+    own.ok("POST", "/v0/pipelines/p/start")
+    e = until("it is refused", lambda: own.get("/v0/pipelines/p").json()["deployment_error"])
+    assert e["error_code"] == "ReplayFailure" and "another program" in e["message"] and "journal-" in e["message"], e
+    own.ok("PATCH", "/v0/pipelines/p", json={"program_code": text})
+    own.start_pipeline("p")
+    wait_count(own, "t", 10)
+
+
+def test_generated_rows_are_the_same_again(own, tmp_path):
+    out = tmp_path / "out.json"
+    own.run("p", table("t", "id BIGINT, x BIGINT", datagen("g", {"rate": 2000, "fields": {"x": {"strategy": "uniform"}}})) +
+            view("v", "SELECT id, x FROM t", file_out("o", out)), runtime_config=EXACTLY)
+    for _ in range(3):
+        n = len(written(out))
+        until("rows go on", lambda: len(written(out)) > n + 500)
+        kill(own)
+        own.start_pipeline("p")
+    own.stop_pipeline("p", force=False)
+    ids = written(out)
+    assert ids == list(range(len(ids)))
+
+
+def test_what_an_output_cannot_do_is_refused(own, tmp_path):
+    own.create("p", table("t", "id BIGINT", file_in("f", tmp_path / "in.json", fmt_config=RAW), materialized=True), EXACTLY)
+    own.create("q", table("t", "id BIGINT", materialized=True), {"storage": False, **EXACTLY})
+    own.ok("POST", "/v0/pipelines/q/start")
+    e = until("it is refused", lambda: own.get("/v0/pipelines/q").json()["deployment_error"])
+    assert e["error_code"] == "FtRequiresStorage", e
