@@ -250,8 +250,10 @@ static void on_closed(void *arg, uint32_t conn)
 {
     hg_pipeline_t *p = arg;
     p->open_inputs--;
-    if (atomic_load(&p->replaying)) hg_jreplay_closed(p->durable->replay, conn);
-    hg_endpoint_closed(p->inputs[conn]);
+    if (atomic_load(&p->replaying))
+        hg_jreplay_closed(p->durable->replay, conn);
+    else
+        hg_endpoint_closed(p->inputs[conn]);
     hg_pipeline_maybe_stopped(p);
 }
 

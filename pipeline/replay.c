@@ -121,6 +121,7 @@ void hg_jreplay_closed(hg_jreplay_t *r, uint32_t conn)
     hg_pipeline_t *p = r->p;
     hg_rname_t *n = name_of(r, conn);
     hg_err_t err = HG_ERR_INIT;
+    p->inputs[conn]->closed = true;
     if (p->life != ST_RUNNING || !n) return;
     if (hg_endpoint_renew(n->ep, n->position, &err) < 0)
         hg_pipeline_fail(p, &err);

@@ -183,10 +183,6 @@ def test_damaged_checkpoint_is_named_and_passed_over(own, tmp_path):
 
 def test_what_is_not_offered_is_refused(own, tmp_path):
     lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
-    own.create("p", program(lines, out), {"fault_tolerance": {"model": "exactly_once"}})
-    own.ok("POST", "/v0/pipelines/p/start")
-    e = until("it is refused", lambda: own.get("/v0/pipelines/p").json()["deployment_error"])
-    assert "exactly_once" in e["message"] and "at_least_once" in e["message"], e
     own.create("q", program(lines, out), {"storage": False, "fault_tolerance": {"model": "at_least_once"}})
     own.ok("POST", "/v0/pipelines/q/start")
     e = until("it is refused", lambda: own.get("/v0/pipelines/q").json()["deployment_error"])
