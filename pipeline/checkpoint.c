@@ -274,6 +274,7 @@ static void finish(ckpt_t *k)
     hg_moves_checkpoint(p, k->seq, &err);
     k->over = true;
     ckpt_maybe_free(k);
+    hg_outputs_again(p);
     if (d->on_suspended && !d->wanted) { /* else the one that the stop asked for is still to come */
         void (*fn)(hg_pipeline_t *, const hg_err_t *) = d->on_suspended;
         d->on_suspended = NULL;

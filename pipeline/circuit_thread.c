@@ -72,6 +72,16 @@ void hg_circuit_detach(hg_pipeline_t *p, hg_output_t *out)
     for (uint32_t i = 0; i < n; i++) p->want[p->sinks[i].relation] = true;
 }
 
+void hg_sink_replace(hg_pipeline_t *p, const hg_output_t *old, hg_output_t *next)
+{
+    for (uint32_t i = 0; i < p->n_sinks; i++) {
+        if (p->sinks[i].out != old) continue;
+        hg_sink_snapshot_drop(&p->sinks[i]);
+        p->sinks[i].out = next;
+        p->sinks[i].snap_asked = false;
+    }
+}
+
 /* A delta for one more consumer: the parts are shared. */
 static int share_delta(const hg_delta_t *d, hg_delta_t *ret)
 {

@@ -48,7 +48,7 @@ typedef struct hg_durable {
     unsigned handles; /* timers that are not closed yet */
     ckpt_t *ck;
     bool wanted;          /* one more as soon as this one is done */
-    unsigned held;        /* positions on their way to the log: none begins */
+    unsigned held;        /* positions on their way to the log, outputs being replaced: none begins */
     uint64_t asked, done; /* sequence numbers within this incarnation: of the last request, of the last success */
     uint64_t failed;      /* sequence number of the last failure, 0 = none */
     int64_t failed_us;

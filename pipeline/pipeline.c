@@ -65,6 +65,7 @@ static void free_endpoint(endpoint_t *ep)
 {
     if (ep->in) hg_input_free(ep->in);
     if (ep->out) hg_output_free(ep->out);
+    if (ep->retired) hg_output_free(ep->retired);
     hg_arena_free(ep->arena);
     hg_free(ep->marks);
     hg_free(ep->next_position);
@@ -283,6 +284,11 @@ static void on_output_closed(void *arg, uint32_t out)
 {
     hg_pipeline_t *p = arg;
     endpoint_t *ep = p->outputs[out];
+    if (hg_endpoint_output_closed(ep)) {
+        p->open_outputs--;
+        hg_pipeline_maybe_stopped(p);
+        return;
+    }
     ep->closed = true;
     if (ep->tap) {
         hg_circuit_post(p, detach_tap, ep);
@@ -533,6 +539,8 @@ int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool 
         return 0;
     }
     if (ep->out) {
+        int rc = start ? hg_endpoint_output_again(ep, err) : 0;
+        if (rc < 0) return rc;
         hg_output_pause(ep->out, !start);
         if (atomic_load(&ep->paused) == start) ep->since_us = hg_now_us();
         atomic_store(&ep->paused, !start);
@@ -580,7 +588,8 @@ static void cut_slow_taps(hg_pipeline_t *p)
 /* Outputs are stopped when nothing can push to them any more: neither chunks nor queries are under way. */
 static void closing_step(hg_pipeline_t *p)
 {
-    if (!p->outputs_stopped && (!p->drain_outputs || (p->open_inputs == 0 && atomic_load(&p->queries) == 0))) {
+    if (!p->outputs_stopped && !p->swapping &&
+        (!p->drain_outputs || (p->open_inputs == 0 && atomic_load(&p->queries) == 0))) {
         p->outputs_stopped = true;
         stop_outputs(p, false, !p->drain_outputs);
     }
@@ -673,9 +682,8 @@ void hg_pipeline_stop(hg_pipeline_t *p, bool drain)
     atomic_store(&p->running, false);
     if (p->life == ST_CLOSING) {
         if (!p->drain_outputs) return;
-        p->drain_outputs = false;
-        p->outputs_stopped = true;
-        stop_outputs(p, false, true);
+        p->drain_outputs = p->outputs_stopped = false;
+        closing_step(p);
     } else if (!drain || atomic_load(&p->replaying)) { /* a replay begins anew: the journal stays as it is */
         close_all(p, false);
     } else {

@@ -43,8 +43,10 @@ typedef struct endpoint {
     struct move *move;  /* its position is being set: move.c */
     const char *change; /* what the user did last to its position: "set", "reset", "rerun", or NULL; under lock */
     int64_t change_us;
-    bool gone;     /* a tap that has been freed: the slot is free */
-    bool attached; /* a tap that the circuit feeds: the steps after since_step */
+    bool gone;            /* a tap that has been freed: the slot is free */
+    hg_output_t *retired; /* failed, replaced by `out`, not closed yet: reopen_output.c */
+    bool again;           /* started by the user, as soon as it can be replaced; control loop */
+    bool attached;        /* a tap that the circuit feeds: the steps after since_step */
     uint64_t since_step;
     atomic_bool paused;         /* Feldera's bit */
     int64_t since_us;           /* outputs: the user's last word, 0 = none yet; control loop */
@@ -108,6 +110,7 @@ struct hg_pipeline {
     endpoint_t **inputs, **outputs;
     uint32_t n_inputs, n_outputs;
     hg_strmap_t input_names, output_names; /* endpoint name → index */
+    uint32_t swapping;                     /* failed outputs being replaced: control loop */
     uint32_t retiring;                     /* inputs being made anew: control loop */
     uint32_t moves;                        /* inputs whose position is being set: control loop */
     uint32_t open_inputs, open_outputs;    /* host objects not yet closed: control loop */
@@ -157,6 +160,14 @@ hg_change_t *hg_insert_change(const hg_pipeline_t *p, const hg_schema_t *s, hg_b
 bool hg_circuit_full(hg_pipeline_t *p);
 /* Circuit thread, inside a command: run fn when the circuit is woken next. */
 void hg_circuit_later(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void *arg);
+
+/* Circuit thread: the sink of old is next's. */
+void hg_sink_replace(hg_pipeline_t *p, const hg_output_t *old, hg_output_t *next);
+
+/* reopen_output.c: control loop. Nothing happens unless the output has failed. */
+int hg_endpoint_output_again(endpoint_t *ep, hg_err_t *err);
+bool hg_endpoint_output_closed(endpoint_t *ep); /* true: it was the replaced one */
+void hg_outputs_again(hg_pipeline_t *p);        /* those that had to wait */
 
 /* snapshot.c: circuit thread */
 /* Behind hg_circuit_attach of the same output: it gets the relation's content first. */

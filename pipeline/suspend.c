@@ -41,6 +41,10 @@ static uint32_t put_permanent(const hg_pipeline_t *p, hg_jw_t *w)
 static uint32_t put_temporary(hg_pipeline_t *p, hg_jw_t *w)
 {
     uint32_t n = 0;
+    if (atomic_load(&p->replaying)) {
+        hg_jw_strz(w, "Replaying");
+        n++;
+    }
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; i < p->n_inputs; i++) {
         hg_input_stats_t s;

@@ -125,8 +125,8 @@ bool hg_output_paused(const hg_output_t *out);
  * step and has it as "through": exactly once then leaves the steps up to it out, at least once repeats them. */
 void hg_output_save(hg_output_t *out, uint64_t step, void (*done)(void *arg, hg_str_t state), void *arg);
 /* The deltas of steps <= `step` that are not delivered, oldest first: fn(arg, step, delta) with the delta borrowed. Any thread.
- * What is being written right now counts as not delivered. The answer is the state to restore beneath them. A failed
- * output owes nothing: its state is where it failed. HG_EUNSUPPORTED without keep_owed, unless all is delivered. */
+ * What is being written right now counts as not delivered. The answer is the state to restore beneath them. Without
+ * keep_owed a failed output owes nothing: its state is where it failed. HG_EUNSUPPORTED without keep_owed, unless all is delivered. */
 int hg_output_owed(hg_output_t *out, uint64_t step, int (*fn)(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err), void *arg,
                    hg_jw_t *state, hg_err_t *err);
 /* Control loop, before hg_output_start. Counters and recent errors go on from there; the sink is cut back when it starts.
@@ -134,6 +134,10 @@ int hg_output_owed(hg_output_t *out, uint64_t step, int (*fn)(void *arg, uint64_
 int hg_output_restore(hg_output_t *out, const hg_json_t *state, hg_err_t *err);
 /* The same without the sink: it starts afresh, only its counters and recent errors go on. */
 int hg_output_restore_counters(hg_output_t *out, const hg_json_t *state, hg_err_t *err);
+/* Circuit thread: `next`, made for the same connector and not started yet, takes the place of a failed one: its counters, the
+ * sink's position, and with keep_owed everything that is not delivered. afresh: only the counters. step, processed: of the
+ * circuit now. The old one is then to be stopped. */
+int hg_output_hand_over(hg_output_t *old, hg_output_t *next, bool afresh, uint64_t step, uint64_t processed, hg_err_t *err);
 /* Drain what is queued, then disconnect and close; now: without draining. → output_closed */
 void hg_output_stop(hg_output_t *out, bool now);
 void hg_output_free(hg_output_t *out);
@@ -180,7 +184,7 @@ void hg_output_push_snapshot(hg_output_t *out, uint64_t step, hg_delta_t *delta,
 void hg_output_end_snapshot(hg_output_t *out, uint64_t step, uint64_t total_processed_input_records);
 /* Any thread: has the sink not confirmed all parts yet? */
 bool hg_output_snapshot_owed(const hg_output_t *out);
-/* Any thread: all steps <= this are with the sink (UINT64_MAX - 1 when it failed for good: it holds nobody up). */
+/* Any thread: all steps <= this are with the sink (UINT64_MAX - 1 when it failed and keeps nothing: it holds nobody up). */
 uint64_t hg_output_delivered_step(const hg_output_t *out);
 
 /* --- HTTP push (ingress) and change streams (egress): any I/O loop serves the connection --- */

@@ -5,7 +5,9 @@
  *
  * Progress: `delivered` is the last step up to which everything is with the sink. Steps without rows, steps thrown away
  * while the user has paused the output, and steps whose encoding failed move it on as well, but never past an earlier
- * step that the sink has not confirmed yet. A failed output holds nobody up: its progress is UINT64_MAX - 1.
+ * step that the sink has not confirmed yet. A failed output holds nobody up: its progress is UINT64_MAX - 1; but where
+ * the pipeline is durable nothing that it owes may be lost, so there it is like one whose sink is away (`holds`), until
+ * the user starts it again (hg_output_hand_over) or pauses it.
  */
 #include "base/hg.h"
 #include "connectors/host/output_int.h"
@@ -178,6 +180,7 @@ void hg_output_stop(hg_output_t *out, bool now)
     pthread_mutex_lock(&out->mu);
     out->stopping = true;
     out->now |= now;
+    out->holds = false;
     pthread_mutex_unlock(&out->mu);
     hg_output_pump(out); /* flushes the output buffer */
     hg_loop_post(out->loop, hg_output_cmd_stop, hg_output_retain(out));
@@ -210,6 +213,7 @@ void hg_output_pause(hg_output_t *out, bool paused)
 {
     pthread_mutex_lock(&out->mu);
     out->paused = paused;
+    if (paused && out->holds) hg_output_let_go(out); /* the way out for a user who does not want what it owes */
     if (paused && !hg_list_empty(&out->queue)) {
         hg_output_unkeep(out, HG_ENTRY(out->queue.next, hg_outitem_t, link)->first_seq, UINT64_MAX);
         HG_LIST_EACH(n, &out->queue) discard(out, HG_ENTRY(n, hg_outitem_t, link));
@@ -251,7 +255,8 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
         *delta = (hg_delta_t){ 0 };
     }
     pthread_mutex_lock(&out->mu);
-    bool drop = out->paused || out->failed || out->now;
+    bool hold = out->holds && !snapshot;
+    bool drop = out->paused || (out->failed && !hold) || out->now;
     if (lossy && rows && (out->queued_records >= out->max_queued_records || out->queued_batches >= HG_TAP_CHUNKS)) {
         out->dropped++;
         drop = true;
@@ -263,6 +268,10 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
     uint64_t seq = ++out->seq;
     if (snapshot) out->snapshot_open = true;
     hg_outitem_t *last = hg_list_empty(&out->queue) ? NULL : HG_ENTRY(out->queue.prev, hg_outitem_t, link);
+    if (hold && rows == 0) {
+        pthread_mutex_unlock(&out->mu);
+        return;
+    }
     if (rows == 0 && last && last->delta.n == 0) { /* progress only: one item for any number of steps */
         last->step = step;
         last->seq = seq;
@@ -288,7 +297,10 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
             out->queued_batches++;
         }
         hg_list_init(&it->link);
-        hg_list_add_tail(&out->queue, &it->link);
+        if (hold)
+            hg_outitem_free(it); /* its rows are kept */
+        else
+            hg_list_add_tail(&out->queue, &it->link);
     }
     bool failed = out->failed;
     pthread_mutex_unlock(&out->mu);
@@ -316,11 +328,16 @@ void hg_output_end_snapshot(hg_output_t *out, uint64_t step, uint64_t total_proc
     push(out, step, NULL, total_processed_input_records, false);
 }
 
+bool hg_output_owes_snapshot(const hg_output_t *out)
+{
+    return out->snapshot_open || out->at.seq < out->snapshot_seq;
+}
+
 bool hg_output_snapshot_owed(const hg_output_t *cout)
 {
     hg_output_t *out = (hg_output_t *)(uintptr_t)cout;
     pthread_mutex_lock(&out->mu);
-    bool owed = out->snapshot_open || out->at.seq < out->snapshot_seq;
+    bool owed = hg_output_owes_snapshot(out);
     pthread_mutex_unlock(&out->mu);
     return owed;
 }
@@ -331,7 +348,8 @@ bool hg_output_full(const hg_output_t *cout)
     bool full = false;
     if (!out->type && !out->backpressure) return false;
     pthread_mutex_lock(&out->mu);
-    if (!out->failed && !out->paused && !out->now && (out->queued_batches || !hg_list_empty(&out->kept)))
+    if ((!out->failed || out->holds) && !out->paused && !out->now &&
+        (out->queued_batches || !hg_list_empty(&out->kept)))
         full = out->queued_records >= out->max_queued_records ||
                atomic_load(&out->host->out_bytes) >= out->host->out_limit;
     if (full) out->full_told = true;

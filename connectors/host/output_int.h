@@ -19,15 +19,15 @@
 
 /* A step in the queue. No delta: it only moves the progress on. */
 typedef struct hg_outitem {
-    hg_list_t link;                                /* on out->queue [m] */
-    uint64_t first, step; /* the output buffer merges steps: from first to step */
+    hg_list_t link;          /* on out->queue [m] */
+    uint64_t first, step;    /* the output buffer merges steps: from first to step */
     uint64_t first_seq, seq; /* numbers of the pushes */
     uint64_t records, mem, processed, steps;
-    uint64_t charge;                               /* bytes charged to the budget, unless `kept` is */
-    struct hg_outkept *kept;                       /* [m] until the sink confirms: the same delta */
+    uint64_t charge;         /* bytes charged to the budget, unless `kept` is */
+    struct hg_outkept *kept; /* [m] until the sink confirms: the same delta */
     hg_delta_t delta;
     bool snapshot, more; /* more: its batch goes on with the next one */
-    uint64_t dropped; /* taps: batches dropped before this one */
+    uint64_t dropped;    /* taps: batches dropped before this one */
 } hg_outitem_t;
 
 typedef struct hg_outmsg {
@@ -62,11 +62,11 @@ int hg_slicer_next(hg_slicer_t *s, uint32_t max_rows, hg_delta_t *ret, hg_err_t 
 
 /* How far a sink is: after a batch that it must confirm, or has confirmed. */
 typedef struct hg_outpos {
-    uint64_t first, step; /* steps of the batch: the sink confirms `step` */
-    uint64_t through;     /* then all steps up to here are delivered; what is between had no data */
-    uint64_t seq;         /* and all pushes up to this one */
-    uint64_t position;    /* the transport's */
-    uint64_t records, bytes; /* sent so far, this batch included */
+    uint64_t first, step;      /* steps of the batch: the sink confirms `step` */
+    uint64_t through;          /* then all steps up to here are delivered; what is between had no data */
+    uint64_t seq;              /* and all pushes up to this one */
+    uint64_t position;         /* the transport's */
+    uint64_t records, bytes;   /* sent so far, this batch included */
     uint64_t processed, steps; /* total; of this batch */
     uint64_t total_steps;      /* of confirmed ones: so far */
     uint64_t encode_errors;    /* so far, this batch included */
@@ -133,14 +133,15 @@ struct hg_output {
     uint64_t resume; /* steps up to here are with the sink already */
     bool gated;      /* nothing is encoded before the sink has said where it resumes */
     hg_list_t kept;
-    hg_outpos_t at;         /* the last one confirmed */
-    hg_outpos_t *history;   /* ring: confirmed ones, at[n - 1] is the last */
+    hg_outpos_t at;       /* the last one confirmed */
+    hg_outpos_t *history; /* ring: confirmed ones, at[n - 1] is the last */
     uint32_t n_history, history_at;
     hg_outsave_t save;
-    bool gone;         /* closed: what is asked now gets no answer */
+    bool holds;            /* failed, but what it owes is kept for the instance that the user starts */
+    bool gone;             /* closed: what is asked now gets no answer */
     bool snapshot_open;    /* parts of a snapshot were pushed, its end not yet */
     uint64_t snapshot_seq; /* push that ended it; 0 = there was none */
-    uint64_t flush_at; /* the output buffer is flushed when it has this step: a checkpoint wants its position */
+    uint64_t flush_at;     /* the output buffer is flushed when it has this step: a checkpoint wants its position */
     char fatal[512];
     hg_health_t health;
     hg_errlist_t transport_errors, encode_errors;
@@ -158,8 +159,8 @@ struct hg_output {
 
 hg_output_t *hg_output_retain(hg_output_t *out);
 void hg_output_drop(hg_output_t *out);
-void hg_output_pump(hg_output_t *out);       /* any thread, no lock: starts the encode task if there is work */
-void hg_output_write_post(hg_output_t *out); /* any thread, no lock */
+void hg_output_pump(hg_output_t *out);         /* any thread, no lock: starts the encode task if there is work */
+void hg_output_write_post(hg_output_t *out);   /* any thread, no lock */
 void hg_output_write_notify(hg_output_t *out); /* [m] the same */
 /* Delivered, in order. data: batches that the sink has confirmed, not only steps without any. */
 void hg_output_advance(hg_output_t *out, const hg_outpos_t *to, uint32_t n, bool data);
@@ -172,13 +173,16 @@ void hg_output_cmd_stop(void *out);
 void hg_output_uncharge(hg_output_t *out, hg_outitem_t *it); /* leaves the queue */
 
 /* owed.c */
-void hg_output_keep(hg_output_t *out, hg_outitem_t *it);                     /* [m] it has rows and a charge */
+void hg_output_keep(hg_output_t *out, hg_outitem_t *it);                /* [m] it has rows and a charge */
 void hg_output_unkeep(hg_output_t *out, uint64_t first, uint64_t last); /* [m] pushes thrown away, by number */
-void hg_output_kept_buffered(hg_output_t *out, hg_outitem_t *it);            /* no lock: not the queue's any more */
+void hg_output_kept_buffered(hg_output_t *out, hg_outitem_t *it);       /* no lock: not the queue's any more */
 /* [m] One batch more; what is owed no longer goes to `gone`, for hg_outkept_free without the lock. */
 void hg_output_confirmed(hg_output_t *out, const hg_outpos_t *to, bool data, hg_list_t *gone);
 void hg_outkept_free(hg_output_t *out, hg_list_t *gone);
-void hg_output_give_up(hg_output_t *out); /* no lock: failed or closed; nothing is owed, nobody waits */
+void hg_output_give_up(hg_output_t *out); /* no lock: failed or closed; nothing is owed unless it holds, nobody waits */
+void hg_output_let_go(hg_output_t *out);  /* [m] of what it holds: it is as one that keeps nothing */
+void hg_output_count_kept(hg_output_t *out);          /* [m] nothing else is queued */
+bool hg_output_owes_snapshot(const hg_output_t *out); /* [m] */
 void hg_output_owed_release(hg_output_t *out);
 bool hg_output_may_end(hg_output_t *out, uint64_t step); /* [L] false: not durable yet, a write will be posted */
 

@@ -214,11 +214,30 @@ void hg_output_give_up(hg_output_t *out)
     hg_list_t gone;
     hg_list_init(&gone);
     pthread_mutex_lock(&out->mu);
-    if (out->closed) out->gone = true;
+    if (out->closed && !out->holds) out->gone = true;
     answer(out, NULL);
-    for (hg_list_t *it; (it = hg_list_pop(&out->kept)) != NULL;) hg_list_add_tail(&gone, it);
+    for (hg_list_t *it; !out->holds && (it = hg_list_pop(&out->kept)) != NULL;) hg_list_add_tail(&gone, it);
     pthread_mutex_unlock(&out->mu);
     hg_outkept_free(out, &gone);
+}
+
+void hg_output_let_go(hg_output_t *out)
+{
+    out->holds = false;
+    hg_output_unkeep(out, 0, UINT64_MAX);
+    hg_output_count_kept(out);
+    atomic_store(&out->delivered, UINT64_MAX - 1);
+}
+
+void hg_output_count_kept(hg_output_t *out)
+{
+    out->queued_records = out->queued_batches = 0;
+    if (!out->holds) return;
+    HG_LIST_EACH(it, &out->kept)
+    {
+        out->queued_records += hg_delta_rows(&HG_ENTRY(it, hg_outkept_t, link)->delta);
+        out->queued_batches++;
+    }
 }
 
 void hg_output_owed_release(hg_output_t *out)
@@ -264,15 +283,16 @@ int hg_output_owed(hg_output_t *out, uint64_t step,
     owed_t *list = NULL;
     int rc = 0;
     pthread_mutex_lock(&out->mu);
-    if (out->failed || out->now || out->gone || is_delivered(out, step, last_owed(out, step))) {
-        write_state(out, out->failed ? &out->at : pos_at(out, step), step, state);
+    bool lost = out->failed && !out->holds;
+    if (lost || out->now || out->gone || is_delivered(out, step, last_owed(out, step))) {
+        write_state(out, lost ? &out->at : pos_at(out, step), step, state);
     } else if (!out->keeps) {
         rc = hg_err_set(err, HG_EUNSUPPORTED, "output '%s' has not delivered step %" PRIu64 " and keeps no copy of it",
                         out->name, step);
     } else {
         list = collect(out, step, &n);
-        write_state(out, &out->at, n ? HG_MIN(out->at.through, list[0].step - 1) : HG_MIN(out->at.through, step),
-                    state);
+        uint64_t have = out->holds ? step : out->at.through; /* one that holds does not note steps without rows */
+        write_state(out, &out->at, n ? HG_MIN(out->at.through, list[0].step - 1) : HG_MIN(have, step), state);
     }
     pthread_mutex_unlock(&out->mu);
     for (uint32_t i = 0; i < n; i++) {
@@ -340,6 +360,62 @@ int hg_output_restore(hg_output_t *out, const hg_json_t *state, hg_err_t *err)
 int hg_output_restore_counters(hg_output_t *out, const hg_json_t *state, hg_err_t *err)
 {
     return restore(out, state, false, err);
+}
+
+/* --- a failed output is replaced --- */
+
+typedef struct {
+    owed_t *list;
+    uint32_t n, room;
+} owed_list_t;
+
+static int take_owed(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err)
+{
+    owed_list_t *x = arg;
+    (void)err;
+    if (x->n == x->room) {
+        x->room = x->room ? x->room * 2 : 16;
+        x->list = hg_xgrow(x->list, sizeof *x->list * x->room);
+    }
+    owed_t *o = &x->list[x->n++];
+    o->step = step;
+    o->delta = (hg_delta_t){ .parts = HG_NEWN(hg_part_t *, d->n), .n = d->n, .cap = d->n };
+    for (uint32_t i = 0; i < d->n; i++) o->delta.parts[i] = hg_part_retain(d->parts[i]);
+    return 0;
+}
+
+static int take_over(hg_output_t *next, hg_str_t state, bool afresh, uint64_t step, hg_err_t *err)
+{
+    hg_arena_t *a = hg_arena_new();
+    hg_json_t *v = NULL;
+    int rc = hg_json_parse(a, state, &v, err);
+    if (rc == 0) rc = restore(next, v, !afresh, err);
+    if (rc == 0 && afresh) atomic_store(&next->delivered, step);
+    hg_arena_free(a);
+    return rc;
+}
+
+int hg_output_hand_over(hg_output_t *old, hg_output_t *next, bool afresh, uint64_t step, uint64_t processed,
+                        hg_err_t *err)
+{
+    owed_list_t x = { 0 };
+    hg_buf_t state;
+    hg_jw_t w;
+    hg_buf_init(&state, HG_BUF_NOMAX);
+    hg_jw_init(&w, &state);
+    int rc = hg_output_owed(old, step, take_owed, &x, &w, err);
+    if (rc == 0) rc = take_over(next, hg_buf_str(&state), afresh, step, err);
+    for (uint32_t i = 0; i < x.n; i++) {
+        if (rc == 0) hg_output_push(next, x.list[i].step, &x.list[i].delta, processed);
+        hg_delta_release(&x.list[i].delta);
+    }
+    hg_free(x.list);
+    hg_buf_release(&state);
+    if (rc < 0) return rc;
+    pthread_mutex_lock(&old->mu);
+    hg_output_let_go(old);
+    pthread_mutex_unlock(&old->mu);
+    return 0;
 }
 
 /* --- exactly once: nothing is final before the journal has it --- */

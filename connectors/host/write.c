@@ -192,7 +192,7 @@ static void drop_blocks(hg_output_t *out)
     }
     for (hg_list_t *it; (it = hg_list_pop(&out->queue)) != NULL;) hg_list_add_tail(&items, it);
     out->pending -= n;
-    out->queued_records = out->queued_batches = 0;
+    hg_output_count_kept(out);
     pthread_mutex_unlock(&out->mu);
     atomic_fetch_sub(&out->host->out_bytes, n);
     for (hg_list_t *it; (it = hg_list_pop(&blocks)) != NULL;) hg_outblock_free(HG_ENTRY(it, hg_outblock_t, link));
@@ -293,10 +293,11 @@ void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *err)
     pthread_mutex_lock(&out->mu);
     bool first = !out->failed;
     out->failed = true;
+    if (first) out->holds = out->keeps && !out->stopping && !out->now && !hg_output_owes_snapshot(out);
     out->n_transport_errors++;
     hg_errlist_add(&out->transport_errors, tag, hg_strz(err->msg));
     if (first) snprintf(out->fatal, sizeof out->fatal, "%s", err->msg);
-    atomic_store(&out->delivered, UINT64_MAX - 1);
+    if (!out->holds) atomic_store(&out->delivered, UINT64_MAX - 1);
     pthread_mutex_unlock(&out->mu);
     hg_log(HG_LOG_ERROR, "output", out->name, "failed", "tag=%s message=\"%s\"", tag, err->msg);
     /* not from inside the transport's own call */

@@ -54,6 +54,8 @@ def wait_rows(d, n, name="p"):
 
 def wait_out(d, out, n):
     def there():
+        if not os.path.exists(out):
+            return False
         ids = [json.loads(line)["insert"]["id"] for line in open(out) if line.endswith("\n")]
         assert len(ids) == len(set(ids)), "a row was written twice"
         return sorted(ids) == list(range(n))

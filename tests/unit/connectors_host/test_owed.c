@@ -167,11 +167,103 @@ static void a_failed_output_holds_no_checkpoint(void **st)
     KIT_WAIT(a.answered);
     assert_null(a.state);
     owed_list_t l = { 0 };
-    char *state = owed_of(out, 2, &l);
-    assert_int_equal(l.n, 0);
-    assert_int_equal(member(state, "step"), 2);
+    char *state = owed_of(out, 2, &l); /* it owes the step that failed */
+    assert_int_equal(l.n, 1);
+    assert_int_equal(l.step[0], 2);
+    assert_int_equal(member(state, "step"), 1);
     assert_int_equal(member(state, "position"), 2);
     hg_free(state);
+    out_down(out, &s, false);
+}
+
+/* --- a failed output and the one that takes its place --- */
+
+/* Steps 1 (confirmed), 2 (fails) and, when it has failed, 3 to 5; 4 has no rows. */
+static hg_output_t *fail_at_step_2(sink_t *s, sink_t **h)
+{
+    hg_output_t *out = sink_make(h, kit_spec(NULL));
+    hg_output_start(out);
+    step_of(out, 1, 1, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == 1);
+    s->fail_write = true;
+    step_of(out, 2, 2, 1);
+    KIT_WAIT(out_stats(out).failed);
+    step_of(out, 3, 3, 2);
+    step_of(out, 4, 0, 0);
+    step_of(out, 5, 5, 1);
+    return out;
+}
+
+static hg_output_t *take_over_from(hg_output_t *old, sink_t **h, bool afresh)
+{
+    hg_err_t err = HG_ERR_INIT;
+    hg_output_t *next = sink_make(h, kit_spec(NULL));
+    assert_int_equal(hg_output_hand_over(old, next, afresh, 5, 50, &err), 0);
+    assert_int_equal(hg_output_delivered_step(old), UINT64_MAX - 1);
+    hg_output_stop(old, true);
+    KIT_WAIT(kit->c[0].out_closed);
+    kit->c[0].out_closed = false;
+    hg_output_free(old);
+    return next;
+}
+
+static void what_a_failed_output_owes_goes_to_the_next_one(void **st)
+{
+    (void)st;
+    sink_t s = { 0 }, t = { .restored_at = UINT64_MAX }, *h = &s, *k = &t;
+    kit_up(durable());
+    hg_output_t *out = fail_at_step_2(&s, &h);
+    assert_int_equal(hg_output_delivered_step(out), 1); /* who waits for step 2 goes on waiting */
+    assert_int_equal(out_stats(out).queued_records, 4);
+    assert_int_equal(out_stats(out).queued_batches, 3);
+    assert_false(hg_output_full(out));
+    hg_output_t *next = take_over_from(out, &k, false);
+    hg_buf_adds(&t.got, "1\n"); /* what is confirmed is there */
+    step_of(next, 6, 6, 1);
+    hg_output_start(next);
+    KIT_WAIT(hg_output_delivered_step(next) == 6);
+    assert_int_equal(t.restored_at, 2);
+    assert_int_equal(t.ends, 4); /* steps 2, 3, 5, 6 */
+    hg_output_stats_t stats = out_stats(next);
+    assert_int_equal(stats.transmitted_records, 6);
+    assert_int_equal(stats.num_transport_errors, 1); /* counters go on */
+    assert_false(stats.failed);
+    assert_memory_equal(t.got.p, "1\n2\n3\n4\n5\n6\n", 12);
+    hg_buf_release(&s.got);
+    out_down(next, &t, false);
+}
+
+static void a_failed_output_that_keeps_nothing_goes_on_from_now(void **st)
+{
+    (void)st;
+    sink_t s = { 0 }, t = { .restored_at = UINT64_MAX }, *h = &s, *k = &t;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = fail_at_step_2(&s, &h);
+    assert_int_equal(hg_output_delivered_step(out), UINT64_MAX - 1);
+    hg_output_t *next = take_over_from(out, &k, true);
+    assert_int_equal(hg_output_delivered_step(next), 5); /* progress never goes back */
+    hg_output_start(next);
+    step_of(next, 6, 6, 1);
+    KIT_WAIT(hg_output_delivered_step(next) == 6);
+    assert_int_equal(t.restored_at, UINT64_MAX); /* afresh */
+    assert_int_equal(t.ends, 1);
+    hg_buf_release(&s.got);
+    out_down(next, &t, false);
+}
+
+static void a_user_who_pauses_a_failed_output_wants_nothing_of_it(void **st)
+{
+    (void)st;
+    sink_t s = { 0 }, *h = &s;
+    kit_up(durable());
+    hg_output_t *out = fail_at_step_2(&s, &h);
+    hg_output_pause(out, true);
+    assert_int_equal(hg_output_delivered_step(out), UINT64_MAX - 1);
+    assert_int_equal(out_stats(out).queued_records, 0);
+    owed_list_t l = { 0 };
+    hg_free(owed_of(out, 5, &l));
+    assert_int_equal(l.n, 0);
+    KIT_WAIT(hg_host_output_bytes(kit->h) == 0);
     out_down(out, &s, false);
 }
 
@@ -458,6 +550,9 @@ int main(void)
         cmocka_unit_test(a_position_is_that_of_its_step_although_later_ones_are_written),
         cmocka_unit_test(a_later_question_replaces_the_earlier_one_and_an_end_answers_empty),
         cmocka_unit_test(a_failed_output_holds_no_checkpoint),
+        cmocka_unit_test(what_a_failed_output_owes_goes_to_the_next_one),
+        cmocka_unit_test(a_failed_output_that_keeps_nothing_goes_on_from_now),
+        cmocka_unit_test(a_user_who_pauses_a_failed_output_wants_nothing_of_it),
         cmocka_unit_test(what_is_not_confirmed_is_owed),
         cmocka_unit_test(a_host_that_is_not_durable_keeps_nothing),
         cmocka_unit_test(an_output_buffer_ends_where_a_checkpoint_asks),
