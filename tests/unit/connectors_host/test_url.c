@@ -1,5 +1,6 @@
-/* url_input over restarts: the rest of the same resource, or a clear error. test-labels: threads */
-#include "tests/unit/connectors_host/kit.h"
+/* url_input over restarts: the rest of the same resource, or a clear error; the same chunks again in a replay.
+ * test-labels: threads */
+#include "tests/unit/connectors_host/subject.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -89,7 +90,6 @@ static void complain(void *arg, bool warning, const hg_json_t *node, bool at_key
 }
 
 static char saved[512];
-static bool saved_done;
 static void on_saved(void *arg, hg_str_t pos)
 {
     (void)arg;
@@ -182,11 +182,109 @@ static void a_resource_that_has_changed_is_never_mixed(void **st)
     }
 }
 
+/* --- replay --- */
+
+enum { LINES = 20000 };
+
+static subject_t *reader(char *json, size_t cap)
+{
+    subject_t *s = HG_NEW(subject_t);
+    snprintf(json, cap, "{\"path\":\"http://127.0.0.1:%d/x\"}", port);
+    s->type = &hg_input_url;
+    s->json = json;
+    return s;
+}
+
+static char *lines_body(int64_t factor)
+{
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    for (int64_t i = 0; i < LINES; i++) hg_buf_addf(&b, "%" PRId64 "\n", 100000 + i * factor);
+    return hg_buf_take(&b, NULL);
+}
+
+static void down(hg_input_t *in)
+{
+    kit_close(in, 0);
+    KIT_WAIT(hg_host_input_bytes(kit->h) == 0);
+    kit_down();
+}
+
+static void a_resource_is_read_once_whatever_crashes(void **st)
+{
+    (void)st;
+    char json[128], *body = lines_body(7);
+    for (uint64_t seed = 0; seed < 9; seed++) {
+        uint64_t r = seed;
+        subject_t *s = reader(json, sizeof json);
+        resource = (resource_t){ .body = body, .etag = seed % 3 ? "\"v1\"" : NULL, .no_ranges = seed % 3 == 2 };
+        for (bool ended = false; !ended;) {
+            kit_up((hg_host_opts_t){ .exactly_once = true });
+            hg_input_t *in = subject_open(s, 1 + dice(&r) % 2000);
+            subject_replay(s, in);
+            for (uint64_t n = 3 + dice(&r) % 12; n > 0 && !ended; n--) {
+                ended = subject_step(s);
+                if (dice(&r) % 5 == 0) subject_checkpoint(s, in);
+            }
+            if (!ended && s->n_cuts) { /* the crash: the journal has all steps or fewer */
+                s->n_cuts -= (uint32_t)(dice(&r) % HG_MIN(s->n_cuts, 3u));
+                s->values.n = s->upto[s->n_cuts - 1];
+            }
+            down(in);
+        }
+        assert_int_equal(s->values.n, LINES);
+        for (int64_t i = 0; i < LINES; i++) assert_int_equal(s->values.v[i], 100000 + i * 7);
+        subject_release(s);
+    }
+    hg_free(body);
+}
+
+static void expect(subject_t *s, const char *text)
+{
+    kit_up((hg_host_opts_t){ .exactly_once = true });
+    hg_input_t *in = subject_open(s, 1000000);
+    KIT_WAIT(kit->c[0].failed);
+    if (!strstr(kit->c[0].error, text)) fail_msg("%s", kit->c[0].error);
+    down(in);
+}
+
+static void a_resource_that_has_changed_is_not_replayed(void **st)
+{
+    (void)st;
+    char json[128], *body = lines_body(7), *other = lines_body(3);
+    for (int etag = 0; etag < 2; etag++) {
+        subject_t *s = reader(json, sizeof json);
+        resource = (resource_t){ .body = body, .etag = etag ? "\"v1\"" : NULL };
+        kit_up((hg_host_opts_t){ .exactly_once = true });
+        hg_input_t *in = subject_open(s, 500);
+        for (int i = 0; i < 5; i++) {
+            assert_false(subject_step(s));
+            if (i == 1 && etag) subject_checkpoint(s, in); /* else the journal goes back to the beginning */
+        }
+        down(in);
+        resource = (resource_t){ .body = other, .etag = etag ? "\"v2\"" : NULL };
+        expect(s, etag ? "the resource has changed" : "'t.c' cannot be read again as it was: range 0 to ");
+        if (!etag) { /* as long as before: only the content tells */
+            assert_int_equal(strlen(other), strlen(body));
+            expect(s, "its content has changed");
+            hg_free(s->position); /* a server that says nothing */
+            s->position = hg_xstrdup("{\"offset\":0}");
+            resource = (resource_t){ .body = "100000\n", .no_length = true };
+            expect(s, "the source has ended before it");
+        }
+        subject_release(s);
+    }
+    hg_free(body);
+    hg_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rest_is_asked_for),
         cmocka_unit_test(a_resource_that_has_changed_is_never_mixed),
+        cmocka_unit_test(a_resource_is_read_once_whatever_crashes),
+        cmocka_unit_test(a_resource_that_has_changed_is_not_replayed),
     };
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof a;
