@@ -89,7 +89,7 @@ void hg_waiter_cancel(hg_input_t *in, hg_waiter_t *w);  /* w's loop */
 bool hg_queue_wait(hg_input_t *in, hg_waiter_t *w);     /* true: w waits for the endpoint's queue */
 void hg_queue_release(hg_input_t *in);                  /* [m] after anything got smaller: wakes who fits */
 
-/* --- error lists and health (errlist.c) --- */
+/* --- error lists (errlist.c), health (health.c) --- */
 typedef struct hg_errtag hg_errtag_t;
 typedef struct hg_errlist {
     hg_errtag_t *tags;
@@ -125,7 +125,7 @@ typedef struct hg_latency {
 void hg_latency_add(hg_latency_t *l, uint64_t us);
 uint64_t hg_latency_p99(const hg_latency_t *l);
 
-/* A refused record, copied out of the parser's call: one block. */
+/* A refused record, copied out of the parser's call: one block (parse_error.c). */
 typedef struct hg_perr {
     const char *tag, *description, *suggestion;
     uint64_t event;

@@ -137,7 +137,7 @@ def counts(where, section, files):
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout  # it warns of main-like functions
     seen = {}
     for f in json.loads(out)["data"][0]["files"]:
-        seen[str(pathlib.Path(f["filename"]).relative_to(ROOT))] = [
+        seen[os.path.relpath(os.path.normpath(f["filename"]), ROOT)] = [
             (s[0], s[1], s[2] if s[3] else None) for s in f["segments"]]
     return seen
 

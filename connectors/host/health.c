@@ -1,0 +1,74 @@
+/* health.c: what an endpoint says about its retries, and how long its records take.
+ *
+ * No thread of its own: the endpoint that embeds these guards them with its mutex.
+ */
+#include "base/hg.h"
+#include "connectors/host/host_int.h"
+#include "base/log.h"
+
+void hg_health_bad(hg_health_t *h, const char *msg)
+{
+    if (!h->unhealthy) {
+        h->unhealthy = true;
+        h->since_us = hg_now_us();
+        h->attempts = 0;
+    }
+    h->attempts++;
+    h->next_us = 0;
+    snprintf(h->msg, sizeof h->msg, "%s", msg);
+}
+
+void hg_health_next(hg_health_t *h, uint64_t ms)
+{
+    h->next_us = hg_mono_us() + (int64_t)HG_MIN(ms, (uint64_t)UINT32_MAX) * 1000;
+}
+
+void hg_health_good(hg_health_t *h)
+{
+    if (!h->unhealthy) return;
+    h->unhealthy = false;
+    h->good_us = hg_now_us();
+}
+
+void hg_health_text(const hg_health_t *h, char *out, size_t cap)
+{
+    char when[32], next[48] = "";
+    int64_t left_ms = h->next_us ? (h->next_us - hg_mono_us()) / 1000 : 0;
+    *out = 0;
+    if (h->unhealthy) {
+        hg_time_rfc3339(when, h->since_us);
+        if (left_ms >= 1000)
+            snprintf(next, sizeof next, ", next in %" PRId64 " s", (left_ms + 500) / 1000);
+        else if (left_ms > 0)
+            snprintf(next, sizeof next, ", next in %" PRId64 " ms", left_ms);
+        snprintf(out, cap, "retrying since %s, attempt %" PRIu64 "%s: %s", when, h->attempts, next, h->msg);
+    } else if (h->good_us) {
+        hg_time_rfc3339(when, h->good_us);
+        snprintf(out, cap, "works again since %s, after %" PRIu64 " attempt%s", when, h->attempts,
+                 h->attempts == 1 ? "" : "s");
+    }
+}
+
+void hg_latency_add(hg_latency_t *l, uint64_t us)
+{
+    unsigned top = us ? 63u - (unsigned)__builtin_clzll(us) : 0;
+    unsigned sub = top >= 2 ? (unsigned)(us >> (top - 2)) & 3u : 0;
+    unsigned i = HG_MIN(top * 4 + sub, (unsigned)HG_COUNT(l->n) - 1);
+    l->n[i]++;
+    if (++l->total < 8192) return;
+    l->total = 0;
+    for (unsigned k = 0; k < HG_COUNT(l->n); k++) l->total += l->n[k] /= 2;
+}
+
+uint64_t hg_latency_p99(const hg_latency_t *l)
+{
+    uint32_t above = l->total / 100, seen = 0;
+    for (unsigned k = HG_COUNT(l->n); k-- > 0;) {
+        seen += l->n[k];
+        if (l->n[k] && seen > above) { /* upper edge of the bucket */
+            unsigned top = k / 4, sub = k % 4;
+            return top >= 2 ? ((uint64_t)(4 + sub + 1) << (top - 2)) - 1 : ((uint64_t)2 << top) - 1;
+        }
+    }
+    return 0;
+}
