@@ -254,6 +254,7 @@ static void take_position(endpoint_t *ep, const hg_json_t *v)
     ep->by_user = change != NULL;
     if (!change) return;
     ep->change = change;
+    ep->change_records = atomic_load(&ep->processed);
     (void)hg_json_i64(hg_json_get(v, "change_us"), &ep->change_us);
     bool wait = hg_json_bool(hg_json_get(v, "wait"), false);
     hg_orch_ev_kind_t kind = strcmp(change, "rerun") == 0 ? HG_ORCH_RERUN : HG_ORCH_MOVED;

@@ -80,6 +80,7 @@ static void apply(move_t *m)
     ep->restored = false;
     ep->change = g_kinds[m->kind];
     ep->change_us = hg_now_us();
+    ep->change_records = atomic_load(&ep->processed);
     pthread_mutex_unlock(&p->lock);
     hg_log(HG_LOG_INFO, "connector", ep->name, "position", "change=%s position=%s%s", g_kinds[m->kind],
            *m->position ? m->position : "null", m->kind == MOVE_RERUN && m->wait ? " wait=true" : "");
@@ -306,12 +307,13 @@ static void say(void *arg, hg_str_t position)
     hg_jw_t w;
     hg_buf_init(&b, HG_BUF_NOMAX);
     hg_jw_init(&w, &b);
+    bool unread = ep->change && atomic_load(&ep->processed) == ep->change_records;
     hg_position_say_t s = { .name = ep->name,
                             .spec = ep->spec,
                             .position = position,
-                            .origin = !position.n                          ? "configuration"
-                                      : ep->next_position && !ep->restored ? "user"
-                                                                           : "running",
+                            .origin = !position.n ? "configuration"
+                                      : unread    ? "user"
+                                                  : "running",
                             .obstacle = may_set(ep, &no) < 0 ? no.msg : NULL,
                             .checkpoint = p->durable ? p->durable->number : 0,
                             .durable = keeps_state(p),

@@ -26,7 +26,7 @@ typedef struct endpoint {
     char *name, *stream;
     hg_input_t *in;
     hg_output_t *out;
-    hg_arena_t *arena; /* format configuration of endpoints made by a request */
+    hg_arena_t *arena;       /* format configuration of endpoints made by a request */
     const char *format_text; /* push: format and its configuration, as in its name's hash; in arena */
     bool push, tap, backpressure;
     bool fresh;                      /* not as in the checkpoint: it starts as configured */
@@ -43,10 +43,11 @@ typedef struct endpoint {
     struct move *move;  /* its position is being set: move.c */
     const char *change; /* what the user did last to its position: "set", "reset", "rerun", or NULL; under lock */
     int64_t change_us;
-    bool gone;            /* a tap that has been freed: the slot is free */
-    hg_output_t *retired; /* failed, replaced by `out`, not closed yet: reopen_output.c */
-    bool again;           /* started by the user, as soon as it can be replaced; control loop */
-    bool attached;        /* a tap that the circuit feeds: the steps after since_step */
+    uint64_t change_records; /* `processed` then; control loop */
+    bool gone;               /* a tap that has been freed: the slot is free */
+    hg_output_t *retired;    /* failed, replaced by `out`, not closed yet: reopen_output.c */
+    bool again;              /* started by the user, as soon as it can be replaced; control loop */
+    bool attached;           /* a tap that the circuit feeds: the steps after since_step */
     uint64_t since_step;
     atomic_bool paused;         /* Feldera's bit */
     int64_t since_us;           /* outputs: the user's last word, 0 = none yet; control loop */
@@ -95,7 +96,7 @@ struct hg_pipeline {
     char incarnation[37];
     int64_t start_us;
     atomic_bool running;
-    atomic_bool replaying; /* replay.h; the orchestrator has not begun. Control loop writes */
+    atomic_bool replaying;          /* replay.h; the orchestrator has not begun. Control loop writes */
     void (*on_replayed)(void *arg); /* control loop; or NULL */
     void *on_replayed_arg;
     life_state_t life;
@@ -189,14 +190,15 @@ endpoint_t *hg_pipeline_add_endpoint(hg_pipeline_t *p, bool input, const char *n
 /* A change stream of a request: it gets the slot of one that is gone, if there is one. */
 uint32_t hg_pipeline_tap_slot(const hg_pipeline_t *p);                                  /* control loop */
 endpoint_t *hg_pipeline_add_tap(hg_pipeline_t *p, const char *name, uint32_t relation); /* control loop */
-void hg_pipeline_fail(hg_pipeline_t *p, const hg_err_t *err);        /* any thread: evaluation error */
-void hg_pipeline_replayed(hg_pipeline_t *p);                         /* control loop: now as after any start */
-/* Control loop. The endpoint's old instance is closed and nobody holds a chunk of it: a new one at that position (empty:
- * as configured), not opened yet. */
+void hg_pipeline_fail(hg_pipeline_t *p, const hg_err_t *err); /* any thread: evaluation error */
+void hg_pipeline_replayed(hg_pipeline_t *p);                  /* control loop: now as after any start */
+/* Control loop. The endpoint's old instance is closed and nobody holds a chunk of it: a new one at that position
+ * (empty: as configured), not opened yet. */
 int hg_endpoint_renew(endpoint_t *ep, hg_str_t position, hg_err_t *err);
 /* Before it is opened: position is JSON. */
 int hg_endpoint_restore(endpoint_t *ep, hg_str_t position, hg_err_t *err);
-/* push_endpoint.c, control loop. The lasting endpoint of that name for HTTP pushes, made and open; format: "name {options}". */
+/* push_endpoint.c, control loop. The lasting endpoint of that name for HTTP pushes, made and open; format: "name
+ * {options}". */
 int hg_push_endpoint(hg_pipeline_t *p, const char *name, uint32_t relation, hg_str_t format, endpoint_t **ret,
                      hg_err_t *err);
 int hg_pipeline_relation(const hg_pipeline_t *p, hg_str_t sql_name); /* SQL identifier → index, or -1; any thread */

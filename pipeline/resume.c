@@ -320,6 +320,7 @@ static int take_inputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
         ep->saved_position = hg_json_get(saved, "position");
         ep->change = hg_position_change(hg_json_str(hg_json_get(saved, "change"), ""));
         (void)hg_json_i64(hg_json_get(saved, "change_us"), &ep->change_us);
+        ep->change_records = UINT64_MAX;
         if (take_counters(p, ep, saved, err) < 0) return damaged(p, ep, err);
     }
     return 0;

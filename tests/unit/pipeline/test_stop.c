@@ -47,11 +47,20 @@ static void *hammer(void *arg)
                                          "output_endpoints/v.n/start",
                                          "ingress/a?format=csv&force=true",
                                          "egress/v?format=csv&backpressure=true" };
+    static const char *const positions[] = {
+        "PUT /input_endpoints/a.h/position HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "Content-Length: 10\r\n\r\n{\"rows\":5}",
+        "DELETE /input_endpoints/a.g/position HTTP/1.1\r\nHost: x\r\n\r\n",
+        "DELETE /input_endpoints/a.gone/position HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /input_endpoints/a.g/rerun?wait=true HTTP/1.1\r\nHost: x\r\n\r\n"
+    };
     for (;;) {
         hg_buf_t b;
         bool get = dice(&h->seed, 3) > 0;
         const char *what = get ? gets[dice(&h->seed, HG_COUNT(gets))] : posts[dice(&h->seed, HG_COUNT(posts))];
-        int fd = get ? dial(h->r, "GET /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", what)
+        int fd = dice(&h->seed, 6) == 0 ? dial(h->r, "%s", positions[dice(&h->seed, HG_COUNT(positions))])
+                 : get
+                     ? dial(h->r, "GET /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", what)
                      : dial(h->r, "POST /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\n1,x\n",
                             what);
         if (fd < 0) return NULL;
