@@ -14,7 +14,6 @@ void hg_health_bad(hg_health_t *h, const char *msg)
         h->attempts = 0;
     }
     h->attempts++;
-    h->next_us = 0;
     snprintf(h->msg, sizeof h->msg, "%s", msg);
 }
 

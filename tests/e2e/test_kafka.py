@@ -1,5 +1,6 @@
 """Kafka in and out against a real broker, and against one that is not there yet."""
 import json
+import re
 import subprocess
 import time
 
@@ -88,6 +89,10 @@ def test_offset_that_is_not_there_is_a_clear_error(daemon, broker, gone):
     daemon.run(p, table("t", T, kafka_in("k", broker, t.name, options={"start_from": {"offsets": [99]}})))
     error = until("it has failed", lambda: daemon.input(p, "t.k")["fatal_error"])
     assert "99" in error and "not currently in partition '0'" in error
+    t.produce(messages(*range(1, 102)))
+    daemon.ok("POST", f"/v0/pipelines/{p}/tables/t/connectors/k/start")
+    until("it reads from there", lambda: total(daemon, p, "t.k") == 3)
+    assert daemon.input(p, "t.k")["fatal_error"] is None
 
 
 def test_offsets_deleted_by_retention_are_a_clear_error(daemon, broker, gone):
@@ -282,12 +287,15 @@ def test_a_killed_output_loses_nothing_and_repeats_nothing(broker):
 
 # --- brokers that are not there ----------------------------------------------------------------------------------------
 
+RETRYING = re.compile(r"retrying since \S+Z, attempt \d+, next in \d+ m?s: ")
+
 def test_missing_topic_is_told_and_found_later(daemon, broker, gone):
     p = gone("k-topic")
     name = "later" + str(time.monotonic_ns())
     daemon.run(p, table("t", T, kafka_in("k", broker, name, options={"start_from": "earliest", "allow.auto.create.topics": "false"})))
     health = until("it complains", lambda: (h := daemon.input(p, "t.k")["health"]) and h["status"] == "Unhealthy" and h)
     assert name in health["description"]
+    until("it says when it tries again", lambda: RETRYING.match(daemon.input(p, "t.k")["health"]["description"]))
     Topic(broker, name=name).produce(messages(1))
     until("it has read", lambda: total(daemon, p, "t.k") == 1, 90)
     until("it is well", lambda: daemon.input(p, "t.k")["health"]["status"] == "Healthy")

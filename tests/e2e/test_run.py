@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -275,7 +276,8 @@ def test_full_disk_waits_for_room(tmp_path, small_disk):
     with Foreground(tmp_path, table("t", "n BIGINT NOT NULL", datagen("g", {"limit": n})) +
                     view("v", "SELECT n FROM t", file_out("o", small_disk / "out.json")), "--until-complete") as p:
         until("the output complains", lambda: (p.output("v.o").get("health") or {}).get("status") == "Unhealthy")
-        assert "No space left" in p.output("v.o")["health"]["description"]
+        told = r"retrying since \S+Z, attempt \d+, next in \d+ m?s: .*No space left"
+        until("it says when it tries again", lambda: re.match(told, p.output("v.o")["health"]["description"]))
         subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
         assert p.wait().code == 0, p.err
         assert [x["n"] for x in inserted(small_disk / "out.json")] == list(range(n))

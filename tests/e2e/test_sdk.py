@@ -7,7 +7,7 @@ import uuid
 import pandas
 import pytest
 from feldera import FelderaClient, Pipeline, PipelineBuilder
-from feldera.enums import CompletionTokenStatus, PipelineStatus, ProgramStatus, StorageStatus
+from feldera.enums import CompletionTokenStatus, FaultToleranceModel, PipelineStatus, ProgramStatus, StorageStatus
 from feldera.rest.errors import FelderaAPIError
 from feldera.runtime_config import RuntimeConfig
 
@@ -305,3 +305,18 @@ def test_ad_hoc_insert(build):
     p.execute("INSERT INTO people VALUES (18, 'a', 1.5), (19, 'b', NULL)", wait=True)
     assert list(p.query("SELECT id, name, paid FROM adults ORDER BY id")) == [
         {"id": 18, "name": "A", "paid": decimal.Decimal("1.5")}, {"id": 19, "name": "B", "paid": None}]
+
+
+def test_checkpoint_and_graceful_stop(build):
+    p = build(PEOPLE, runtime_config=RuntimeConfig(fault_tolerance_model=FaultToleranceModel.AtLeastOnce))
+    p.start()
+    p.input_json("people", [{"id": 20, "name": "a", "paid": 1}], update_format="raw")
+    p.checkpoint(wait=True)
+    assert len(p.checkpoints()) == 1
+    got = p.checkpoints()[0]
+    assert got.steps > 0 and got.size > 0 and got.processed_records == 1 and uuid.UUID(str(got.uuid))
+    p.input_json("people", [{"id": 21, "name": "b", "paid": 1}], update_format="raw")
+    p.stop(force=False)
+    assert p.status() == PipelineStatus.STOPPED and len(p.checkpoints()) == 2
+    p.start()
+    assert [r["id"] for r in p.query("SELECT id FROM adults ORDER BY id")] == [20, 21]

@@ -1,6 +1,7 @@
 """url_input against a web server that misbehaves on purpose."""
 import json
 import os
+import re
 import ssl
 import subprocess
 import threading
@@ -80,7 +81,9 @@ def test_nobody_listens(tmp_path):
     """Tried again with longer and longer pauses, told meanwhile, then it works."""
     port = free_port()
     with Foreground(tmp_path, program(tmp_path, f"http://127.0.0.1:{port}/a"), "--until-complete") as p:
-        until("it complains", lambda: (p.input("t.u")["health"] or {}).get("status") == "Unhealthy")
+        told = r"retrying since \S+Z, attempt \d+, next in \d+ m?s: "
+        until("it complains", lambda: re.match(told, (p.input("t.u")["health"] or {}).get("description", "")))
+        assert p.input("t.u")["health"]["status"] == "Unhealthy"
         web = httpd.Httpd(port=port)
         web.add("/a", body(5))
         r = p.wait(60)
