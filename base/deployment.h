@@ -4,7 +4,8 @@
  *   deployment.json  written by the manager before the spawn (temp file, fsync, rename); secrets stay references:
  *     {"name": "price", "deployment_id": "<uuid>", "initial": "running"|"paused"|"standby",
  *      "program": "<SQL text>", "runtime_config": {…}, "socket": "<absolute path, <= 100 bytes>",
- *      "manager_pid": n}
+ *      "bootstrap_policy": "await_approval"|"allow"|"reject", "silent_bootstrap": bool,
+ *      "concurrent_bootstrap": bool, "manager_pid": n}
  *   lock             flock()ed exclusively by the pipeline process for its whole life; holds its pid as text
  *   log              appended by the pipeline: its log lines (text)
  *   exit.json        written last by a pipeline that ends by itself:
@@ -16,8 +17,10 @@
  * Endpoint names in paths are percent-encoded (`price.hist`).
  *   GET  /status                        → {"status": "Initializing"|"Paused"|"Running"|…, "deployment_id": …,
  *                                          "since_us": n, "num_errors": n,
- *                                          "checkpoint": n (number of the newest, 0 = none), "error": null|{…}}
+ *                                          "checkpoint": n (number of the newest, 0 = none), "error": null|{…},
+ *                                          "details": {"approval_diff": {…}} | {"reason": "…"} | {}}
  *   POST /start /pause                  pipeline state; 200 {}
+ *   POST /approve?silent_bootstrap=&concurrent_bootstrap=   go on with a changed program; 200 {}
  *   POST /stop?force=true|false         graceful end (false: drain what is buffered, flush outputs); answers at once
  *   GET  /stats                         ControllerStatus (rest-api §5); ?include_connector_errors=true
  *   GET  /metrics?format=prometheus|json

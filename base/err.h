@@ -61,7 +61,12 @@
     X(HG_EDAMAGED, -68, "StorageDamaged", 500)                                                                         \
     X(HG_ENOSTORAGE, -69, "FtRequiresStorage", 400)                                                                    \
     X(HG_ESUSPEND, -70, "SuspendError", 400)                                                                           \
-    X(HG_EINCARNATION, -71, "IncarnationUuidMismatch", 400)
+    X(HG_EINCARNATION, -71, "IncarnationUuidMismatch", 400)                                                            \
+    X(HG_EAPPROVAL, -72, "AwaitingApproval", 503)                                                                      \
+    X(HG_EBOOTSTRAP, -73, "BootstrapInProgress", 503)                                                                  \
+    X(HG_EREJECTED, -74, "BootstrapRejected", 409)                                                                     \
+    X(HG_ENOBOOTSTRAP, -75, "BootstrapNotAllowed", 400)                                                                \
+    X(HG_ETRANSITION, -76, "InvalidTransition", 400)
 
 #define X(code, value, api, http) code = value,
 typedef enum { HG_OK = 0, HG_CODES(X) HG_CODE_END = -1000 } hg_code_t;

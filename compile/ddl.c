@@ -411,6 +411,7 @@ void hg_cc_lateness_check(hg_cc_t *c)
             hg_note_nearest_column(c, &r->rel.schema, st->column.name);
             continue;
         }
+        r->rel.lateness = true;
         hg_cc_late(c, st->column.name, r->rel.schema.cols[at].type, st->expr, "LATENESS");
     }
     hg_strmap_release(&seen);

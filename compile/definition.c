@@ -2,8 +2,9 @@
  * spelling of keywords, the connectors, the order of statements), different otherwise, also when something upstream
  * changed.
  *
- * Tables: name, columns, key, materialized, append_only. Views: the bound plan, where a table or view that is read
- * counts by its own definition. Positions and arena addresses do not count.
+ * Tables: name, columns, key, materialized, append_only, skip_unused_columns, whether there is LATENESS. Views: the
+ * bound plan, where a table or view that is read counts by its own definition. Positions and arena addresses do not
+ * count.
  */
 #include "base/hg.h"
 #define XXH_INLINE_ALL
@@ -92,7 +93,8 @@ static void add_node(def_t *d, const hg_node_t *n)
 static void add_relation(def_t *d, const hg_relation_t *r)
 {
     const hg_schema_t *s = &r->schema;
-    add_u64(d, (uint64_t)r->kind | (uint64_t)r->materialized << 8 | (uint64_t)r->append_only << 9);
+    add_u64(d, (uint64_t)r->kind | (uint64_t)r->materialized << 8 | (uint64_t)r->append_only << 9 |
+                   (uint64_t)r->skip_unused << 10 | (uint64_t)r->lateness << 11);
     add_str(d, s->name);
     add_u64(d, s->n_cols);
     for (uint32_t i = 0; i < s->n_cols; i++) {

@@ -19,14 +19,13 @@ static bool table_property(hg_cc_t *c, hg_crel_t *r, const hg_cprop_t *p)
                                          "expected_size", "connectors",  NULL };
     hg_str_t k = p->key->text;
     int64_t size = 0;
-    bool ignored = false;
     if (hg_str_eqz(k, "connectors")) {
         r->conns = p->value;
         return true;
     }
     if (hg_str_eqz(k, "materialized")) return as_bool(c, p, &r->rel.materialized);
     if (hg_str_eqz(k, "append_only")) return as_bool(c, p, &r->rel.append_only);
-    if (hg_str_eqz(k, "skip_unused_columns")) return as_bool(c, p, &ignored);
+    if (hg_str_eqz(k, "skip_unused_columns")) return as_bool(c, p, &r->rel.skip_unused);
     if (hg_str_eqz(k, "expected_size")) {
         if (hg_str_i64(p->value->text, &size) == 0) return true;
         hg_cc_error(c, p->key->pos, "Compilation error", "Expected a numeric value for property '" HG_SF "'", HG_SA(k));
@@ -206,6 +205,7 @@ static bool columns(hg_cc_t *c, hg_crel_t *r)
         }
         if (col->lateness) {
             r->cols[i].lateness = hg_expr_text(c, col->lateness);
+            r->rel.lateness = true;
             ok = hg_cc_late(c, col->name.name, t, col->lateness, "LATENESS") && ok;
         }
         if (col->watermark) {

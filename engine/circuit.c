@@ -258,6 +258,20 @@ static int finish_output(const rel_t *r, hg_delta_t *out, hg_err_t *err)
 
 /* --- step -------------------------------------------------------------------------------------------------------- */
 
+/* Everything is evaluated: what leaves, and room for what is staged. */
+static int prepare(hg_circuit_t *c, const bool *want, hg_step_output_t *out, hg_err_t *err)
+{
+    int rc = 0;
+    for (uint32_t r = 0; r < c->n && rc == 0; r++)
+        if (want && want[r] && c->rels[r].delta.n > 0) rc = finish_output(&c->rels[r], &out->deltas[r], err);
+    for (uint32_t r = 0; r < c->n && rc == 0; r++) {
+        if (!c->rels[r].staged) continue;
+        rc = hg_store_reserve(c->rels[r].store, err);
+        if (rc < 0) hg_err_wrap(err, "'%s'", c->rels[r].name);
+    }
+    return rc;
+}
+
 static int eval_all(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_t *in, uint32_t n_in, const bool *want,
                     hg_step_output_t *out, hg_err_t *err)
 {
@@ -269,22 +283,15 @@ static int eval_all(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_
         rc = c->rels[r].is_view ? eval_view(c, r, step, want && want[r], err)
                                 : eval_table(c, r, in, want && want[r], &missing, err);
     }
-    for (uint32_t r = 0; r < c->n && rc == 0; r++)
-        if (want && want[r] && c->rels[r].delta.n > 0) rc = finish_output(&c->rels[r], &out->deltas[r], err);
-    for (uint32_t r = 0; r < c->n && rc == 0; r++) {
-        if (!c->rels[r].staged) continue;
-        rc = hg_store_reserve(c->rels[r].store, err);
-        if (rc < 0) hg_err_wrap(err, "'%s'", c->rels[r].name);
-    }
+    if (rc == 0) rc = prepare(c, want, out, err);
     out->rows_in = rows;
     out->deletes_missing = missing;
     return rc;
 }
 
-int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_t *in, uint32_t n_in, const bool *want,
-                    hg_step_output_t *out, hg_err_t *err)
+/* The end of a step, good (rc 0) or not. */
+static void conclude(hg_circuit_t *c, int rc, const bool *want, hg_step_output_t *out)
 {
-    int rc = eval_all(c, step, in, n_in, want, out, err);
     for (uint32_t i = 0; i < c->n; i++) {
         rel_t *r = &c->rels[i];
         if (rc == 0)
@@ -304,6 +311,26 @@ int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_
     }
     if (c->net.cap > 4 * HG_PART_ROWS) hg_net_release(&c->net); /* one huge step does not hold its scratch for ever */
     if (rc < 0) out->rows_in = out->deletes_missing = 0;
+}
+
+int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_t *in, uint32_t n_in, const bool *want,
+                    hg_step_output_t *out, hg_err_t *err)
+{
+    int rc = eval_all(c, step, in, n_in, want, out, err);
+    conclude(c, rc, want, out);
+    return rc;
+}
+
+int hg_circuit_fill(hg_circuit_t *c, const hg_step_t *step, uint32_t relation, hg_part_t *part, const bool *views,
+                    const bool *want, hg_step_output_t *out, hg_err_t *err)
+{
+    int rc = hg_delta_add(&c->rels[relation].delta, part); /* takes the part over, also when it fails */
+    if (rc < 0) hg_err_set(err, HG_ENOMEM, "out of memory for the rows of '%s'", c->rels[relation].name);
+    for (uint32_t r = 0; r < c->n && rc == 0; r++)
+        if (c->rels[r].is_view && views[r]) rc = eval_view(c, r, step, want && want[r], err);
+    if (rc == 0) rc = prepare(c, want, out, err);
+    out->rows_in = out->deletes_missing = 0;
+    conclude(c, rc, want, out);
     return rc;
 }
 

@@ -54,6 +54,14 @@ typedef struct hg_step_output {
 int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_t *in, uint32_t n_in, const bool *want,
                     hg_step_output_t *out, hg_err_t *err);
 
+/* Circuit thread, before the first hg_circuit_step that has input. One step that sends rows which are stored already through views
+ * that have not seen them: part (taken over) is of the contents of `relation`; only views[] are evaluated, in order, the others
+ * see nothing. Filling a view takes one such step per part of every stored relation that it reads, directly or through views
+ * that keep nothing. The operators of views are linear, so the sum of the parts is the view. Errors as of hg_circuit_step.
+ * want: relations of views[] whose net changes go to out. */
+int hg_circuit_fill(hg_circuit_t *c, const hg_step_t *step, uint32_t relation, hg_part_t *part, const bool *views, const bool *want,
+                    hg_step_output_t *out, hg_err_t *err);
+
 /* Between steps, circuit thread: background merge work up to about budget_us. Returns true if more can be done now. */
 bool hg_circuit_merge(hg_circuit_t *c, uint64_t budget_us);
 

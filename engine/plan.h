@@ -101,6 +101,8 @@ typedef struct hg_relation {
     bool             queryable;    /* an ad-hoc query may read it */
     bool             local;        /* LOCAL view: no output, not queryable */
     bool             append_only;
+    bool             skip_unused; /* the property skip_unused_columns */
+    bool             lateness;    /* some column of it has LATENESS */
     bool             system;       /* error_view */
     hg_col_t *const *defaults;     /* table: per column a one-row constant or NULL; NULL = none at all */
     const hg_node_t *node;         /* view: how it is computed */

@@ -1,15 +1,34 @@
 /* cmd_compile.c: `headgate compile`, the manager's compiler process. One JSON document in on standard input, one out:
- *   in   {"program": "…", "udf_rust": "…", "udf_toml": "…"}
- *   out  {"ok": bool, "messages": {"exit_code", "messages"}, "program_info": {…} | null}
- * Exit code 0 = an answer was printed (whether the program compiles or not). */
+ *   in   {"program": "…", "udf_rust": "…", "udf_toml": "…"}, and to ask for a difference
+ *        "storage": folder of the pipeline's state, "baseline": the program to compare with if there is no state
+ *   out  {"ok": bool, "messages": {"exit_code", "messages"}, "program_info": {…} | null, "diff": {…}, "diff_error":
+ * "…"} Exit code 0 = an answer was printed (whether the program compiles or not). */
 #include "base/hg.h"
 #include "base/mem.h"
 #include "compile/compile.h"
 #include "headgate/cmd.h"
+#include "pipeline/program_diff.h"
 #include <unistd.h>
 
-static void put_answer(const hg_program_t *p, hg_buf_t *out)
+static void put_diff(const hg_program_t *p, const char *storage, hg_str_t baseline, hg_jw_t *w)
 {
+    hg_buf_t b;
+    hg_jw_t d;
+    hg_err_t err = HG_ERR_INIT;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_jw_init(&d, &b);
+    if (hg_program_diff_ask(p, storage, baseline, &d, &err) < 0) {
+        hg_jw_kstr(w, "diff_error", err.msg);
+    } else {
+        hg_jw_key(w, "diff");
+        hg_jw_raw(w, hg_buf_str(&b));
+    }
+    hg_buf_release(&b);
+}
+
+static void put_answer(const hg_program_t *p, const hg_json_t *request, hg_buf_t *out)
+{
+    const hg_json_t *baseline = hg_json_get(request, "baseline");
     hg_jw_t w;
     hg_jw_init(&w, out);
     hg_jw_obj(&w);
@@ -21,6 +40,8 @@ static void put_answer(const hg_program_t *p, hg_buf_t *out)
         hg_program_info_json(p, &w);
     else
         hg_jw_null(&w);
+    if (p->ok && baseline && baseline->kind == HG_J_STRING)
+        put_diff(p, hg_json_str(hg_json_get(request, "storage"), ""), baseline->str, &w);
     hg_jw_end_obj(&w);
 }
 
@@ -54,7 +75,7 @@ int hg_cmd_compile(int argc, char **argv)
                                 .udf_toml = hg_json_str(hg_json_get(v, "udf_toml"), "") };
         const hg_json_t *text = hg_json_get(v, "program");
         hg_program_t *p = hg_compile(text && text->kind == HG_J_STRING ? text->str : HG_S(""), &o);
-        put_answer(p, &out);
+        put_answer(p, v, &out);
         rc = fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : 1;
         hg_program_free(p);
     }

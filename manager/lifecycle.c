@@ -2,9 +2,9 @@
  *
  *            start                process answers            stop / failure          process gone
  *   Stopped ───────► Provisioning ───────────────► Provisioned ─────────► Stopping ─────────────► Stopped
- *      ▲  (waits for the program if it                  │ runtime status: Initializing → Paused ⇄ Running
- *      │   is still compiling)                          │
- *      └── clear: InUse → Clearing → Cleared            └ graceful stop: Suspended, then Stopping
+ *      ▲  (waits for the program if it                  │ runtime status: Initializing → (AwaitingApproval →
+ * Bootstrapping →) Paused ⇄ Running │   is still compiling)                          │ └── clear: InUse → Clearing →
+ * Cleared            └ graceful stop: Suspended, then Stopping
  */
 #include "base/hg.h"
 
@@ -78,15 +78,18 @@ HG_PRINTF(2, 3) static void set_details(hg_verdict_t *v, const char *fmt, ...)
     va_end(ap);
 }
 
+static hg_verdict_t silent_and_concurrent(void)
+{
+    hg_verdict_t v =
+        refuse(400, "InvalidBootstrapConfig",
+               "Invalid bootstrap configuration: silent_bootstrap and concurrent_bootstrap exclude each other");
+    set_details(&v, "{\"reason\":\"silent_bootstrap and concurrent_bootstrap exclude each other\"}");
+    return v;
+}
+
 hg_verdict_t hg_lc_start(const hg_lc_t *lc, const hg_start_args_t *a)
 {
-    if (a->silent && a->concurrent) {
-        hg_verdict_t v =
-            refuse(400, "InvalidBootstrapConfig",
-                   "Invalid bootstrap configuration: silent_bootstrap and concurrent_bootstrap exclude each other");
-        set_details(&v, "{\"reason\":\"silent_bootstrap and concurrent_bootstrap exclude each other\"}");
-        return v;
-    }
+    if (a->silent && a->concurrent) return silent_and_concurrent();
     if (lc->res_desired == HG_RES_STOPPED && lc->res != HG_RES_STOPPED) {
         const char *hint = "Wait until the pipeline is stopped, then start it.";
         hg_verdict_t v =
@@ -205,6 +208,17 @@ hg_verdict_t hg_lc_run(const hg_lc_t *lc, const char *name, hg_rt_t to)
         return refuse(400, "InvalidTransition", "The pipeline cannot go from '%s' to '%s'", hg_rt_names[from],
                       hg_rt_names[to]);
     }
+    return legal(HG_DO_IT);
+}
+
+hg_verdict_t hg_lc_approve(const hg_lc_t *lc, const char *name, bool silent, bool concurrent)
+{
+    hg_verdict_t v = hg_lc_interact(lc, name);
+    if (v.answer == HG_REFUSE) return v;
+    if (silent && concurrent) return silent_and_concurrent();
+    if (lc->rt != HG_RT_AWAITING_APPROVAL)
+        return refuse(400, "InvalidTransition", "Pipeline '%s' does not wait for an approval (it is '%s')", name,
+                      hg_lc_status(lc));
     return legal(HG_DO_IT);
 }
 

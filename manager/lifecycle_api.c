@@ -86,13 +86,15 @@ static void dismiss_error(hg_call_t *c)
     hg_reply_string(c->r, 200, "Pipeline deployment error has been dismissed");
 }
 
-/* --- pause, resume, activate: ask the process, look at it, answer ------------------------------------------------- */
+/* --- pause, resume, activate, approve: ask the process, look at it, answer
+ * ------------------------------------------------- */
 
 typedef struct steer {
     hg_mg_t *mg;
     hg_req_t *r; /* NULL: the client left */
     hg_pl_t *pl;
     char *text;
+    int status; /* of the answer when all went well */
 } steer_t;
 
 static void steer_free(steer_t *s)
@@ -111,7 +113,7 @@ static void steer_aborted(void *arg)
 static void steer_seen(void *arg)
 {
     steer_t *s = arg;
-    if (s->r) hg_reply_string(s->r, 202, s->text);
+    if (s->r) hg_reply_string(s->r, s->status, s->text);
     steer_free(s);
 }
 
@@ -136,21 +138,16 @@ static void steer_done(void *arg, int status, const char *content_type, hg_str_t
     hg_runner_refresh(s->mg, pl, steer_seen, s);
 }
 
-static void steer(hg_call_t *c, hg_rt_t to, const char *target)
+/* Takes the text. */
+static void command(hg_call_t *c, const char *target, int status, char *text)
 {
     hg_pl_t *pl = c->pl;
     steer_t *s = HG_NEW(steer_t);
     s->mg = c->mg;
     s->r = c->r;
     s->pl = hg_pl_retain(pl);
-    s->text = hg_xprintf("Pipeline transitioning from %s to %s", hg_lc_status(&pl->lc), hg_rt_names[to]);
-    hg_pl_set_rt_desired(pl, to);
-    hg_mg_save(c->mg, pl, HG_SAVE_STATE);
-    if (hg_runner_waiting(pl)) { /* the next process comes up so */
-        hg_reply_string(c->r, 202, s->text);
-        steer_free(s);
-        return;
-    }
+    s->text = text;
+    s->status = status;
     hg_req_on_abort(c->r, steer_aborted, s);
     const char *socket = hg_runner_socket(pl);
     if (!socket || !hg_ask(c->mg, socket, "POST", target, ACTION_TIMEOUT_MS, steer_done, s)) {
@@ -158,6 +155,19 @@ static void steer(hg_call_t *c, hg_rt_t to, const char *target)
                        pl->def.name);
         steer_free(s);
     }
+}
+
+static void steer(hg_call_t *c, hg_rt_t to, const char *target)
+{
+    char *text = hg_xprintf("Pipeline transitioning from %s to %s", hg_lc_status(&c->pl->lc), hg_rt_names[to]);
+    hg_pl_set_rt_desired(c->pl, to);
+    hg_mg_save(c->mg, c->pl, HG_SAVE_STATE);
+    if (hg_runner_waiting(c->pl)) { /* the next process comes up so */
+        hg_reply_string(c->r, 202, text);
+        hg_free(text);
+        return;
+    }
+    command(c, target, 202, text);
 }
 
 static void pause_pipeline(hg_call_t *c)
@@ -187,25 +197,19 @@ static void activate(hg_call_t *c)
               paused ? "/activate?initial=paused" : "/activate?initial=running");
 }
 
+/* Answers once the process has left AwaitingApproval, and we have seen it. */
 static void approve(hg_call_t *c)
 {
     bool silent, concurrent;
     if (!hg_call_bool(c, "silent_bootstrap", false, &silent) ||
         !hg_call_bool(c, "concurrent_bootstrap", false, &concurrent))
         return;
-    if (silent && concurrent) {
-        hg_reply_error(c->r, 400, "InvalidBootstrapConfig",
-                       "{\"reason\":\"silent_bootstrap and concurrent_bootstrap exclude each other\"}",
-                       "Invalid bootstrap configuration: silent_bootstrap and concurrent_bootstrap exclude each other");
-        return;
-    }
-    if (c->pl->lc.rt != HG_RT_AWAITING_APPROVAL) {
-        hg_reply_error(c->r, 400, "InvalidTransition", NULL, "Pipeline '%s' does not wait for an approval (it is '%s')",
-                       c->pl->def.name, hg_lc_status(&c->pl->lc));
-        return;
-    }
-    hg_reply_error(c->r, 501, "NotSupported", NULL,
-                   "Approving a changed program is not offered by this version of headgate");
+    hg_verdict_t v = hg_lc_approve(&c->pl->lc, c->pl->def.name, silent, concurrent);
+    if (answered(c, &v, 200, "")) return;
+    char *target = hg_xprintf("/approve?silent_bootstrap=%s&concurrent_bootstrap=%s", silent ? "true" : "false",
+                              concurrent ? "true" : "false");
+    command(c, target, 200, hg_xstrdup("Pipeline changes approved"));
+    hg_free(target);
 }
 
 const hg_route_t hg_lifecycle_routes[] = {

@@ -138,6 +138,8 @@ typedef struct hg_compiled {
     bool ok;
     const char *messages;     /* JSON: {"exit_code", "messages"} */
     const char *program_info; /* JSON, NULL if the program has errors */
+    const char *diff;         /* hg_manager_diff: JSON; NULL: diff_error says why */
+    const char *diff_error;
 } hg_compiled_t;
 
 typedef void (*hg_compiled_fn)(void *arg, const hg_compiled_t *res); /* res is borrowed for the call */
@@ -145,6 +147,9 @@ typedef void (*hg_compiled_fn)(void *arg, const hg_compiled_t *res); /* res is b
 /* Queues a compilation. begun (or NULL) is called when it leaves the queue. */
 hg_job_t *hg_manager_compile(hg_mg_t *mg, const char *program, const char *udf_rust, const char *udf_toml,
                              void (*begun)(void *arg), hg_compiled_fn done, void *arg);
+/* As hg_manager_compile, with what a start of pl with this program would find changed: against its stored state, or
+ * against its own program where there is none. */
+hg_job_t *hg_manager_diff(hg_mg_t *mg, const hg_pl_t *pl, const char *program, hg_compiled_fn done, void *arg);
 void hg_compile_forget(hg_job_t *job);              /* the call-backs will not come; the process is ended */
 void hg_compile_pipeline(hg_mg_t *mg, hg_pl_t *pl); /* walks program_status; then kicks the runner */
 

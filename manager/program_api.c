@@ -7,20 +7,13 @@
 typedef struct question {
     hg_req_t *r; /* NULL: the client left */
     hg_job_t *job;
-    char *program_info; /* diff: of the stored program */
 } question_t;
-
-static void question_free(question_t *q)
-{
-    hg_free(q->program_info);
-    hg_free(q);
-}
 
 static void on_abort(void *arg)
 {
     question_t *q = arg;
     hg_compile_forget(q->job);
-    question_free(q);
+    hg_free(q);
 }
 
 /* runtime_version is accepted as absent, null, or this version: there is no other compiler here. False after an answer.
@@ -76,17 +69,7 @@ static void validated(void *arg, const hg_compiled_t *res)
     hg_jw_end_obj(&w);
     hg_reply_json(q->r, 200, &b);
     hg_buf_release(&b);
-    question_free(q);
-}
-
-static void ask_compiler(hg_call_t *c, const char *program, const char *rust, const char *toml,
-                         const char *program_info, hg_compiled_fn done)
-{
-    question_t *q = HG_NEW(question_t);
-    q->r = c->r;
-    hg_set_text(&q->program_info, program_info);
-    hg_req_on_abort(c->r, on_abort, q);
-    q->job = hg_manager_compile(c->mg, program, rust, toml, NULL, done, q);
+    hg_free(q);
 }
 
 static void validate(hg_call_t *c)
@@ -96,79 +79,15 @@ static void validate(hg_call_t *c)
         hg_reply_error(c->r, 400, "InvalidRequest", NULL, "The request body misses the member 'program_code'");
         return;
     }
-    if (runtime_version_ok(c)) ask_compiler(c, program, "", "", NULL, validated);
+    if (!runtime_version_ok(c)) return;
+    question_t *q = HG_NEW(question_t);
+    q->r = c->r;
+    hg_req_on_abort(c->r, on_abort, q);
+    q->job = hg_manager_compile(c->mg, program, "", "", NULL, validated, q);
 }
 
-/* --- diff --------------------------------------------------------------------------------------------------------- */
-
-/* The member of obj with this key, or, in an array of relations, the element with this name. */
-static const hg_json_t *counterpart(const hg_json_t *set, const hg_json_t *m)
-{
-    if (!set) return NULL;
-    const hg_json_t *name = set->kind == HG_J_ARRAY ? hg_json_get(m, "name") : NULL;
-    for (const hg_json_t *o = set->child; o; o = o->next) {
-        if (set->kind == HG_J_OBJECT ? hg_str_eq(o->key, m->key)
-                                     : name && hg_str_eqz(name->str, hg_json_str(hg_json_get(o, "name"), "")))
-            return o;
-    }
-    return NULL;
-}
-
-typedef enum { ONLY_IN_FIRST, DIFFERENT } how_t;
-
-static bool relation_equal(const hg_json_t *x, const hg_json_t *y)
-{
-    /* Connectors stand in `properties` and are compared on their own. */
-    static const char *const members[] = { "case_sensitive", "fields", "primary_key", "materialized" };
-    for (size_t i = 0; i < HG_COUNT(members); i++) {
-        const hg_json_t *a = hg_json_get(x, members[i]), *b = hg_json_get(y, members[i]);
-        if ((a || b) && !(a && b && hg_json_equal(a, b))) return false;
-    }
-    return true;
-}
-
-static void write_names(hg_jw_t *w, const char *key, const hg_json_t *first, const hg_json_t *second, how_t how)
-{
-    hg_jw_key(w, key);
-    hg_jw_arr(w);
-    for (const hg_json_t *m = first ? first->child : NULL; m; m = m->next) {
-        const hg_json_t *o = counterpart(second, m);
-        bool relation = first->kind == HG_J_ARRAY;
-        bool wanted = how == ONLY_IN_FIRST ? !o : o && !(relation ? relation_equal(m, o) : hg_json_equal(m, o));
-        if (!wanted) continue;
-        if (relation)
-            hg_jw_strz(w, hg_json_str(hg_json_get(m, "name"), ""));
-        else
-            hg_jw_str(w, m->key);
-    }
-    hg_jw_end_arr(w);
-}
-
-static void write_changes(hg_jw_t *w, const char *what, const hg_json_t *old, const hg_json_t *new)
-{
-    char key[64];
-    snprintf(key, sizeof key, "added_%s", what);
-    write_names(w, key, new, old, ONLY_IN_FIRST);
-    snprintf(key, sizeof key, "modified_%s", what);
-    write_names(w, key, new, old, DIFFERENT);
-    snprintf(key, sizeof key, "removed_%s", what);
-    write_names(w, key, old, new, ONLY_IN_FIRST);
-}
-
-static void write_diff(hg_jw_t *w, const hg_json_t *old, const hg_json_t *new)
-{
-    const hg_json_t *os = hg_json_get(old, "schema"), *ns = hg_json_get(new, "schema");
-    hg_jw_obj(w);
-    write_changes(w, "input_connectors", hg_json_get(old, "input_connectors"), hg_json_get(new, "input_connectors"));
-    write_changes(w, "output_connectors", hg_json_get(old, "output_connectors"), hg_json_get(new, "output_connectors"));
-    hg_jw_key(w, "program_diff");
-    hg_jw_obj(w);
-    write_changes(w, "tables", hg_json_get(os, "inputs"), hg_json_get(ns, "inputs"));
-    write_changes(w, "views", hg_json_get(os, "outputs"), hg_json_get(ns, "outputs"));
-    hg_jw_end_obj(w);
-    hg_jw_knull(w, "program_diff_error");
-    hg_jw_end_obj(w);
-}
+/* --- diff: compared by the compiler's process, which knows what programs mean ---------------------------------------
+ */
 
 /* The first message that is no warning. */
 static const char *first_error(hg_arena_t *a, const char *messages)
@@ -187,29 +106,19 @@ static void diffed(void *arg, const hg_compiled_t *res)
 {
     question_t *q = arg;
     hg_arena_t *a = hg_arena_new();
-    hg_json_t *old = NULL, *new = NULL;
-    hg_err_t err = HG_ERR_INIT;
-    if (res->system_error) {
+    if (res->system_error)
         hg_reply_error(q->r, 500, "NewProgramCompilationFailed", NULL, "The new program cannot be compiled: %s",
                        res->system_error);
-    } else if (!res->ok) {
+    else if (!res->ok)
         hg_reply_error(q->r, 400, "InvalidNewProgramSql", NULL, "The new program has errors: %s",
                        first_error(a, res->messages));
-    } else if (hg_json_parse(a, hg_strz(q->program_info), &old, &err) < 0 ||
-               hg_json_parse(a, hg_strz(res->program_info), &new, &err) < 0) {
-        hg_reply_error(q->r, 500, "NewProgramCompilationFailed", NULL, "The program's description cannot be read: %s",
-                       err.msg);
-    } else {
-        hg_buf_t b;
-        hg_jw_t w;
-        hg_buf_init(&b, HG_BUF_NOMAX);
-        hg_jw_init(&w, &b);
-        write_diff(&w, old, new);
-        hg_reply_json(q->r, 200, &b);
-        hg_buf_release(&b);
-    }
+    else if (!res->diff)
+        hg_reply_error(q->r, 400, "BootstrapNotAllowed", NULL, "The stored state cannot be compared with a program: %s",
+                       res->diff_error ? res->diff_error : "the compiler says nothing about it");
+    else
+        hg_reply_raw(q->r, 200, "application/json", hg_strz(res->diff));
     hg_arena_free(a);
-    question_free(q);
+    hg_free(q);
 }
 
 static bool not_compiled(hg_call_t *c)
@@ -224,8 +133,10 @@ static void diff(hg_call_t *c)
 {
     const char *program = hg_json_str(hg_json_get(c->body, "program_code"), NULL);
     if (not_compiled(c) || !runtime_version_ok(c)) return;
-    ask_compiler(c, program ? program : c->pl->def.program_code, c->pl->def.udf_rust, c->pl->def.udf_toml,
-                 c->pl->program_info, diffed);
+    question_t *q = HG_NEW(question_t);
+    q->r = c->r;
+    hg_req_on_abort(c->r, on_abort, q);
+    q->job = hg_manager_diff(c->mg, c->pl, program ? program : c->pl->def.program_code, diffed, q);
 }
 
 static void dataflow_graph(hg_call_t *c)

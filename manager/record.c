@@ -32,7 +32,7 @@ void hg_pl_drop(hg_pl_t *pl)
     HG_ASSERT(!pl->run);
     hg_pldef_release(&pl->def);
     char **slots[] = { &pl->platform_version, &pl->program_info,     &pl->sql_compilation, &pl->rust_compilation,
-                       &pl->system_error,     &pl->deployment_error, &pl->storage_details };
+                       &pl->system_error,     &pl->deployment_error, &pl->storage_details, &pl->rt_details };
     for (size_t i = 0; i < HG_COUNT(slots); i++) hg_take_text(slots[i], NULL);
     hg_restarts_clear(&pl->restarts);
     hg_free(pl);
@@ -101,6 +101,7 @@ void hg_pl_forget_deployment(hg_pl_t *pl)
     hg_restarts_clear(&pl->restarts);
     pl->has_num_errors = false;
     pl->num_errors = 0;
+    hg_set_text(&pl->rt_details, NULL);
 }
 
 /* --- JSON --- */
@@ -133,6 +134,21 @@ static bool tells_errors(const hg_pl_t *pl)
             rt == HG_RT_CONCURRENT_BOOTSTRAPPING || rt == HG_RT_SYNCHRONIZING);
 }
 
+/* The members of an object, inside another one. */
+static void told_members(hg_jw_t *w, const char *json)
+{
+    hg_json_t *v = NULL;
+    hg_err_t err = HG_ERR_INIT;
+    if (!json) return;
+    hg_arena_t *a = hg_arena_new();
+    if (hg_json_parse(a, hg_strz(json), &v, &err) == 0)
+        for (const hg_json_t *m = v->child; m; m = m->next) {
+            hg_jw_key(w, m->key.p);
+            hg_jw_node(w, m);
+        }
+    hg_arena_free(a);
+}
+
 void hg_pl_runtime_details(hg_jw_t *w, const hg_pl_t *pl)
 {
     if (pl->lc.rt == HG_RT_NONE) {
@@ -146,6 +162,7 @@ void hg_pl_runtime_details(hg_jw_t *w, const hg_pl_t *pl)
         hg_jw_ku64(w, "num_errors", pl->num_errors);
         hg_jw_end_obj(w);
     }
+    told_members(w, pl->rt_details);
     hg_jw_end_obj(w);
 }
 

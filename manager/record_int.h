@@ -41,6 +41,7 @@ typedef struct hg_pl {
     /* Not stored. */
     bool has_num_errors;           /* the process has told */
     uint64_t num_errors;           /* transport, parse and encode errors of all connectors */
+    char *rt_details;              /* members of deployment_runtime_status_details that it has told, or NULL */
     hg_run_t *run;                 /* the process; NULL = none */
     unsigned refs;                 /* the manager's list, and every call-back that is still to come */
     bool gone;                     /* deleted: a late call-back must not touch the store */

@@ -470,6 +470,14 @@ static void take_runtime_status(hg_run_t *run, hg_rt_t rt)
     }
 }
 
+/* Before the status that they belong to, so that its event has them. */
+static void take_details(hg_run_t *run, const hg_json_t *details, hg_str_t body)
+{
+    bool some = details && details->kind == HG_J_OBJECT && details->child;
+    if (!some && !run->pl->rt_details) return;
+    hg_take_text(&run->pl->rt_details, some ? hg_xstrndup(body.p + details->off, details->len) : NULL);
+}
+
 static void take_num_errors(hg_run_t *run, uint64_t n)
 {
     hg_pl_t *pl = run->pl;
@@ -511,6 +519,7 @@ static bool take_status(hg_run_t *run, hg_str_t body)
         run->answered = true;
         run->pl->restarts.next_us = 0;
         if (run->pl->lc.res != HG_RES_STOPPING) {
+            take_details(run, hg_json_get(v, "details"), body);
             take_runtime_status(run, rt > 0 ? (hg_rt_t)rt : HG_RT_UNAVAILABLE);
             if (hg_json_u64(hg_json_get(v, "num_errors"), &errors) == 0) take_num_errors(run, errors);
             if (hg_json_u64(hg_json_get(v, "checkpoint"), &checkpoint) == 0 && checkpoint != run->checkpoint) {

@@ -91,7 +91,7 @@ static void put_endpoint(hg_jw_t *w, const slot_t *s)
     hg_jw_obj(w);
     hg_jw_kstr(w, "name", ep->name);
     hg_jw_ku64(w, "id", ep->id);
-    hg_durable_put_hex(w, "config", hg_durable_config_hash(ep->spec));
+    hg_jw_khex(w, "config", hg_connector_hash(ep->spec));
     if (ep->input) {
         hg_jw_ku64(w, "processed_records", s->processed);
         if (s->change) {
@@ -109,23 +109,6 @@ static void put_endpoint(hg_jw_t *w, const slot_t *s)
     hg_jw_end_obj(w);
 }
 
-static void put_relations(hg_jw_t *w, const hg_durable_t *d)
-{
-    const hg_plan_t *plan = &d->p->prog->plan;
-    hg_jw_key(w, "relations");
-    hg_jw_arr(w);
-    for (uint32_t i = 0; i < plan->n_relations; i++) {
-        hg_jw_obj(w);
-        hg_jw_key(w, "name");
-        hg_jw_str(w, plan->relations[i].schema.name);
-        hg_jw_kstr(w, "kind", plan->relations[i].kind == HG_REL_TABLE ? "table" : "view");
-        hg_jw_kbool(w, "stored", plan->relations[i].stored);
-        hg_durable_put_hex(w, "definition", d->definitions[i]);
-        hg_jw_end_obj(w);
-    }
-    hg_jw_end_arr(w);
-}
-
 static void put_manifest(ckpt_t *k, hg_jw_t *w)
 {
     const hg_durable_t *d = k->d;
@@ -139,15 +122,15 @@ static void put_manifest(ckpt_t *k, hg_jw_t *w)
     hg_jw_ki64(w, "initial_start_us", d->initial_start_us);
     hg_jw_kstr(w, "incarnation", p->incarnation);
     hg_jw_kstr(w, "fault_tolerance", hg_ft_name(p->cfg.ft));
-    hg_durable_put_hex(w, "program", d->program_hash);
-    hg_durable_put_hex(w, "hash_key_0", p->hashkey.k0);
-    hg_durable_put_hex(w, "hash_key_1", p->hashkey.k1);
+    hg_jw_khex(w, "program", d->program_hash);
+    hg_jw_khex(w, "hash_key_0", p->hashkey.k0);
+    hg_jw_khex(w, "hash_key_1", p->hashkey.k1);
     hg_jw_ku64(w, "processed_records", k->processed_records);
     hg_jw_ku64(w, "processed_bytes", k->processed_bytes);
     hg_jw_ku64(w, "inserted_records", k->inserted_records);
     hg_jw_ku64(w, "completed_step", k->completed_step);
     hg_jw_ku64(w, "completed_records", k->completed_records);
-    put_relations(w, d);
+    hg_program_relations_json(p->prog, d->definitions, w);
     put_state(w, "orchestrator", &k->orch);
     hg_jw_key(w, "inputs");
     hg_jw_arr(w);
@@ -495,6 +478,8 @@ void hg_checkpoint_cancel(hg_durable_t *d)
 
 int hg_pipeline_can_checkpoint(const hg_pipeline_t *p, hg_err_t *err)
 {
+    int rc = hg_pipeline_ready(p, err);
+    if (rc < 0) return rc;
     if (p->life != ST_RUNNING) return hg_err_set(err, HG_ETERMINATING, "the pipeline is stopping");
     if (!p->durable) return hg_err_set(err, HG_ENOSTORAGE, "a checkpoint needs storage: runtime_config.storage is off");
     if (atomic_load(&p->replaying))

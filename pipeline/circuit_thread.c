@@ -147,6 +147,14 @@ static hg_step_t next_step(const hg_pipeline_t *p)
     return (hg_step_t){ .number = atomic_load(&p->steps) + 1, .now_us = hg_now_us(), .mode = HG_MODE_INCREMENTAL };
 }
 
+int hg_circuit_stepped(hg_pipeline_t *p, uint64_t number, hg_chunk_t *const *chunks, uint32_t n_chunks,
+                       uint64_t inserted, hg_err_t *err)
+{
+    atomic_store(&p->steps, number);
+    account(p, chunks, n_chunks, inserted);
+    return feed_outputs(p, number, err);
+}
+
 /* One step. The outputs are told the processed total that includes it. The journal has it before anyone can know that
  * it is done. */
 static int do_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_err_t *err)
@@ -168,9 +176,7 @@ static int do_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_
     atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
     if (rc < 0) return rc;
     if (journal) hg_journal_step(journal, step, l->chunks, l->n_chunks, l->relation, l->insert);
-    atomic_store(&p->steps, step->number);
-    account(p, l->chunks, l->n_chunks, l->insert ? l->insert->rows->n_rows : 0);
-    return feed_outputs(p, step->number, err);
+    return hg_circuit_stepped(p, step->number, l->chunks, l->n_chunks, l->insert ? l->insert->rows->n_rows : 0, err);
 }
 
 static int insert_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_err_t *err)
@@ -287,6 +293,11 @@ static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_
     *ret_rc = 0;
     *ret_rc = hg_snapshots_feed(p, err);
     if (*ret_rc < 0 || hg_circuit_full(p)) return false; /* the output wakes us */
+    if (hg_filling(p)) {
+        *ret_rc = hg_fill_step(p, err);
+        if (*ret_rc == 0) hg_circuit_merge(p->circuit, MERGE_US);
+        return true;
+    }
     if (atomic_load(&p->replaying)) {
         *ret_rc = hg_jreplay_turn(p->durable->replay, err);
         return *ret_rc > 0;

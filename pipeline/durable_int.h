@@ -22,6 +22,7 @@
 
 #include "engine/state.h"
 #include "pipeline/pipeline_int.h"
+#include "pipeline/program_diff.h"
 #include "pipeline/storage.h"
 
 typedef struct ckpt ckpt_t; /* one checkpoint on its way: checkpoint.c */
@@ -55,10 +56,10 @@ typedef struct hg_durable {
     char failure[512];
     int64_t started_us;
     bool closing;
-    void (*on_suspended)(hg_pipeline_t *p, const hg_err_t *err); /* after the checkpoint of a suspend */
+    void (*on_suspended)(hg_pipeline_t *p, const hg_err_t *err); /* once: somebody waits for this checkpoint */
     uint64_t program_hash;
-    uint64_t *definitions; /* per relation */
-    bool *unchanged;       /* per relation: it means what it meant in the checkpoint; NULL without one */
+    uint64_t *definitions;  /* per relation */
+    hg_program_diff_t diff; /* from the checkpoint to the program; without a checkpoint all of it is NULL */
     uint64_t next_number;
     int64_t initial_start_us;
 
@@ -75,7 +76,8 @@ int hg_durable_check_inputs(const hg_pipeline_t *p, hg_ft_t level, hg_err_t *err
 int hg_durable_check_level(const hg_pipeline_t *p, const char *dir, hg_err_t *err);
 /* Before the circuit is made: opens the folder; gives p its hash key, step number and counters. */
 int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err);
-/* Behind it, with fault tolerance: what the journal has beyond the checkpoint; its hash key, if there is no checkpoint. */
+/* Behind it, with fault tolerance: what the journal has beyond the checkpoint; its hash key, if there is no checkpoint.
+ */
 int hg_durable_open_journal(hg_pipeline_t *p, hg_err_t *err);
 /* After the circuit was made, before its thread runs. */
 int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err);
@@ -83,7 +85,7 @@ int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err);
 int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err);
 /* Instead of the three: what the next start would go on from, with p->orch and p->inputs, which have no instances. */
 int hg_durable_look(hg_pipeline_t *p, const char *dir, hg_err_t *err);
-/* Begins to write: the log of events, the interval. */
+/* Makes it possible to write: the log of events, checkpoints. */
 void hg_durable_start(hg_pipeline_t *p);
 /* All timers closed → hg_durable_closed(p) is true; then free. */
 void hg_durable_close(hg_pipeline_t *p);
@@ -92,11 +94,9 @@ void hg_durable_free(hg_durable_t *d);
 const char *hg_ft_name(hg_ft_t ft);
 /* Types of a relation's columns, for blocks; hg_free. */
 const hg_type_t **hg_relation_types(const hg_pipeline_t *p, uint32_t relation, uint32_t *ret_n);
-/* A number that changes with the connector's configuration, but for `paused` and the four flow-control members. */
-uint64_t hg_durable_config_hash(const hg_conn_spec_t *spec);
-/* Hashes in JSON: 16 hex digits. */
-void hg_durable_put_hex(hg_jw_t *w, const char *key, uint64_t v);
-bool hg_durable_get_hex(const hg_json_t *obj, const char *key, uint64_t *ret);
+/* begin.c. May a start go on with a program that differs so from the one of checkpoint `number`? HG_ENOBOOTSTRAP: it is
+ * not possible; HG_EREJECTED: the policy forbids it; HG_EUNSUPPORTED. */
+int hg_bootstrap_check(const hg_pipeline_opts_t *o, const hg_program_diff_t *d, uint64_t number, hg_err_t *err);
 
 /* events.c. The connector's facts, and its position if `position` is not empty ("null": back to the beginning), go to
  * the log; then(p, conn, n) follows on the control loop once they are durable. Tried again until it works. then NULL:

@@ -197,8 +197,8 @@ void hg_event_word_text(hg_pipeline_t *p, uint32_t conn, const char *change, hg_
     hg_jw_kstr(w, "change", change);
     hg_jw_kbool(w, "wait", wait);
     hg_jw_ki64(w, "change_us", hg_now_us());
-    hg_durable_put_hex(w, "config", hg_durable_config_hash(ep->spec));
-    hg_durable_put_hex(w, "definition", p->durable->definitions[ep->relation]);
+    hg_jw_khex(w, "config", hg_connector_hash(ep->spec));
+    hg_jw_khex(w, "definition", p->durable->definitions[ep->relation]);
     hg_jw_end_obj(w);
 }
 
@@ -239,8 +239,8 @@ typedef struct {
 static bool meant(const endpoint_t *ep, const hg_json_t *v)
 {
     uint64_t config, definition;
-    return hg_durable_get_hex(v, "config", &config) && config == hg_durable_config_hash(ep->spec) &&
-           hg_durable_get_hex(v, "definition", &definition) && definition == ep->p->durable->definitions[ep->relation];
+    return hg_json_get_hex(v, "config", &config) && config == hg_connector_hash(ep->spec) &&
+           hg_json_get_hex(v, "definition", &definition) && definition == ep->p->durable->definitions[ep->relation];
 }
 
 static void take_position(endpoint_t *ep, const hg_json_t *v)

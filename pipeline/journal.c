@@ -101,9 +101,9 @@ static int put_begin(hg_journal_t *j, hg_err_t *err)
     hg_jw_obj(&w);
     hg_jw_kstr(&w, "fault_tolerance", hg_ft_name(p->cfg.ft));
     hg_jw_kstr(&w, "incarnation", p->incarnation);
-    hg_durable_put_hex(&w, "program", p->durable->program_hash);
-    hg_durable_put_hex(&w, "hash_key_0", p->hashkey.k0);
-    hg_durable_put_hex(&w, "hash_key_1", p->hashkey.k1);
+    hg_jw_khex(&w, "program", p->durable->program_hash);
+    hg_jw_khex(&w, "hash_key_0", p->hashkey.k0);
+    hg_jw_khex(&w, "hash_key_1", p->hashkey.k1);
     hg_jw_end_obj(&w);
     int rc = w.rc < 0 ? hg_err_set(err, w.rc, "out of memory beginning a journal")
                       : hg_framelog_add(j->log, HG_JF_BEGIN, hg_buf_str(&b), err);

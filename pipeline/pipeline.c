@@ -1,8 +1,8 @@
 /* pipeline.c: the life of a pipeline: making it, driving the orchestrator, stopping. Control loop.
  *
- * Events of the host become events of the orchestrator; its commands become calls of the host (drain_commands).
- * Stopping goes through three states: DRAINING (inputs held, the circuit empties the queues), CLOSING (endpoints
- * close), STOPPED.
+ * Events of the host become events of the orchestrator; its commands become calls of the host (hg_pipeline_obey).
+ * It begins in begin.c. Stopping goes through three states: DRAINING (inputs held, the circuit empties the queues),
+ * CLOSING (endpoints close), STOPPED.
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -191,7 +191,7 @@ static void obey(hg_pipeline_t *p, hg_orch_cmd_t cmd)
     }
 }
 
-static void drain_commands(hg_pipeline_t *p)
+void hg_pipeline_obey(hg_pipeline_t *p)
 {
     hg_orch_cmd_t cmd;
     while (hg_orch_next(p->orch, &cmd)) obey(p, cmd);
@@ -201,7 +201,7 @@ void hg_pipeline_feed(hg_pipeline_t *p, hg_orch_ev_kind_t kind, uint32_t conn, u
 {
     if (p->life != ST_RUNNING || atomic_load(&p->replaying)) return;
     hg_orch_feed(p->orch, (hg_orch_ev_t){ kind, conn, n, hg_now_us() });
-    drain_commands(p);
+    hg_pipeline_obey(p);
 }
 
 static void on_opened(void *arg, uint32_t conn)
@@ -344,55 +344,13 @@ static int check_labels(hg_pipeline_t *p, hg_err_t *err)
     return rc;
 }
 
-static void start_everything(hg_pipeline_t *p)
-{
-    for (uint32_t i = 0; i < p->n_outputs; i++) {
-        if (p->outputs[i]->spec->paused) {
-            hg_output_pause(p->outputs[i]->out, true);
-            atomic_store(&p->outputs[i]->paused, true);
-        }
-        hg_output_start(p->outputs[i]->out);
-    }
-    for (uint32_t i = 0; i < p->n_inputs; i++) {
-        atomic_store(&p->inputs[i]->paused, hg_orch_paused(p->orch, i));
-        atomic_store(&p->inputs[i]->reason, (int)hg_orch_reason(p->orch, i));
-    }
-    atomic_store(&p->running, p->opts.running);
-    if (atomic_load(&p->replaying))
-        hg_jreplay_start(p->durable->replay);
-    else
-        hg_pipeline_replayed(p);
-}
-
-static void forget_replay(hg_pipeline_t *p, void *arg)
-{
-    (void)arg;
-    hg_jreplay_free(p->durable->replay);
-    p->durable->replay = NULL;
-}
-
-void hg_pipeline_replayed(hg_pipeline_t *p)
-{
-    bool was = atomic_exchange(&p->replaying, false);
-    hg_orch_start(p->orch, hg_now_us());
-    drain_commands(p);
-    if (atomic_load(&p->running)) {
-        hg_log(HG_LOG_INFO, "pipeline", p->name, "running", "%s", "");
-        hg_pipeline_feed(p, HG_ORCH_RUN, 0, 0);
-    }
-    if (!was) return;
-    hg_log(HG_LOG_INFO, "storage", p->name, "replayed", "step=%" PRIu64, (uint64_t)atomic_load(&p->steps));
-    hg_circuit_request_step(p);
-    hg_circuit_post(p, forget_replay, NULL);
-    if (p->on_replayed) p->on_replayed(p->on_replayed_arg);
-}
-
 static void release(hg_pipeline_t *p)
 {
     for (uint32_t i = 0; i < p->n_inputs; i++) free_endpoint(p->inputs[i]);
     for (uint32_t i = 0; i < p->n_outputs; i++) free_endpoint(p->outputs[i]);
     hg_durable_free(p->durable); /* its threads speak to the host */
     if (p->host) hg_host_free(p->host);
+    hg_filling_free(p->filling);
     hg_circuit_free(p->circuit);
     hg_orch_free(p->orch);
     hg_program_free(p->prog);
@@ -473,6 +431,7 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
     if (rc == 0) rc = hg_durable_check_level(p, opts->storage_dir, err);
     if (rc == 0 && opts->storage_dir && p->cfg.storage) rc = hg_durable_open(p, opts->storage_dir, err);
     if (rc == 0 && p->durable) rc = hg_durable_open_journal(p, err);
+    if (rc == 0 && p->durable) rc = hg_bootstrap_check(opts, &p->durable->diff, p->durable->number, err);
     if (rc == 0) rc = hg_circuit_new(&p->prog->plan, &(hg_circuit_opts_t){ p->hashkey }, &p->circuit, err);
     if (rc < 0) goto undo;
     p->orch = hg_orch_new(p->prog->orch, p->prog->n_inputs);
@@ -488,7 +447,7 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
     uv_timer_init(hg_loop_uv(p->control), &p->timer);
     p->timer_open = true;
     p->timer.data = p;
-    start_everything(p);
+    hg_pipeline_begin(p);
     *ret = p;
     return 0;
 undo:
@@ -499,12 +458,6 @@ undo:
 
 /* --- steering --- */
 
-const char *hg_pipeline_status(const hg_pipeline_t *p)
-{
-    if (atomic_load(&p->replaying)) return "Replaying";
-    return atomic_load(&p->running) ? "Running" : "Paused";
-}
-
 bool hg_pipeline_running(const hg_pipeline_t *p)
 {
     return atomic_load(&p->running);
@@ -512,6 +465,7 @@ bool hg_pipeline_running(const hg_pipeline_t *p)
 
 void hg_pipeline_run(hg_pipeline_t *p, bool running)
 {
+    if (p->life == ST_AWAITING || p->life == ST_BOOTSTRAPPING) p->opts.running = running; /* as which it comes up */
     if (p->life != ST_RUNNING || atomic_load(&p->running) == running) return;
     atomic_store(&p->running, running);
     hg_log(HG_LOG_INFO, "pipeline", p->name, running ? "running" : "paused", "%s", "");
@@ -521,6 +475,8 @@ void hg_pipeline_run(hg_pipeline_t *p, bool running)
 int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool start,
                           void (*said)(void *arg, const hg_err_t *err), void *arg, hg_err_t *err)
 {
+    int rc = hg_pipeline_ready(p, err);
+    if (rc < 0) return rc;
     pthread_mutex_lock(&p->lock);
     endpoint_t *ep = hg_pipeline_find(p, endpoint, input);
     pthread_mutex_unlock(&p->lock);
@@ -677,8 +633,10 @@ static void drain_tick(uv_timer_t *t)
 /* A second, harder stop overtakes a first one that waits for an output. */
 void hg_pipeline_stop(hg_pipeline_t *p, bool drain)
 {
-    if (p->life == ST_STOPPED || (p->life != ST_RUNNING && drain)) return;
-    if (p->life == ST_RUNNING) p->stop_us = hg_mono_us();
+    bool begun = p->life != ST_AWAITING && p->life != ST_BOOTSTRAPPING;
+    if (!begun) drain = false; /* no input has run, and the folder holds the state of the old program */
+    if (p->life == ST_STOPPED || (begun && p->life != ST_RUNNING && drain)) return;
+    if (!begun || p->life == ST_RUNNING) p->stop_us = hg_mono_us();
     atomic_store(&p->running, false);
     if (p->life == ST_CLOSING) {
         if (!p->drain_outputs) return;
@@ -688,7 +646,7 @@ void hg_pipeline_stop(hg_pipeline_t *p, bool drain)
         close_all(p, false);
     } else {
         hg_orch_feed(p->orch, (hg_orch_ev_t){ HG_ORCH_PAUSE, 0, 0, hg_now_us() });
-        drain_commands(p);
+        hg_pipeline_obey(p);
         p->life = ST_DRAINING;
         uv_timer_start(&p->timer, drain_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
     }

@@ -30,6 +30,15 @@ typedef struct hg_runtime_config {
  */
 int hg_runtime_config_parse(const hg_json_t *obj, hg_arena_t *a, hg_runtime_config_t *ret, hg_err_t *err);
 
+/* What happens if the program is not the one whose state the checkpoint holds (sql §8). */
+typedef enum { HG_BOOTSTRAP_AWAIT, HG_BOOTSTRAP_ALLOW, HG_BOOTSTRAP_REJECT } hg_bootstrap_policy_t;
+
+typedef struct hg_bootstrap_opts {
+    hg_bootstrap_policy_t policy;
+    bool silent; /* outputs get nothing of what is computed anew */
+    bool concurrent;
+} hg_bootstrap_opts_t;
+
 typedef struct hg_pipeline_opts {
     const char *name;
     hg_program_t *program; /* ok; the pipeline takes it over */
@@ -37,6 +46,7 @@ typedef struct hg_pipeline_opts {
     hg_loop_t *control;
     bool running;            /* initial state */
     const char *storage_dir; /* checkpoints; NULL = nothing is kept */
+    hg_bootstrap_opts_t bootstrap;
     /* Control loop. A connector's state or reason changed; activated: because its labels finished. May be NULL. */
     void (*on_change)(void *arg, uint32_t input, hg_orch_reason_t reason);
     /* Control loop, once: an evaluation error ended the pipeline (err), or hg_pipeline_stop is done (err->code 0).
@@ -56,12 +66,13 @@ int hg_pipeline_look(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err
 void hg_pipeline_look_free(hg_pipeline_t *p); /* the program too */
 
 void hg_pipeline_run(hg_pipeline_t *p, bool running); /* Running or Paused */
-/* Any thread: Feldera's runtime status: Replaying, Running or Paused. */
-const char *hg_pipeline_status(const hg_pipeline_t *p);
 bool hg_pipeline_running(const hg_pipeline_t *p);     /* any thread */
 /* drain: hold the inputs, step what is buffered, deliver every output, take a checkpoint where state is kept, then end.
  * Else at once. */
 void hg_pipeline_stop(hg_pipeline_t *p, bool drain);
+
+/* Go on with the changed program. HG_ETRANSITION: it does not wait for that. */
+int hg_pipeline_approve(hg_pipeline_t *p, bool silent, bool concurrent, hg_err_t *err);
 
 /* The user's start / pause of a connector by endpoint name. HG_EUNKNOWNINPUT, HG_EUNKNOWNOUTPUT; else said(arg, NULL)
  * follows once, maybe before this returns: when a restart would know of it, or said(arg, why it would not yet). */
@@ -79,6 +90,12 @@ void hg_pipeline_position_set(hg_pipeline_t *p, hg_str_t endpoint, hg_str_t posi
 void hg_pipeline_rerun(hg_pipeline_t *p, hg_str_t endpoint, bool wait, hg_moved_fn done, void *arg);
 
 /* --- any thread --- */
+/* Feldera's runtime status: AwaitingApproval, Bootstrapping, Replaying, Running or Paused. */
+const char *hg_pipeline_status(const hg_pipeline_t *p);
+/* 0 when data and queries are served; HG_EAPPROVAL, HG_EBOOTSTRAP. */
+int hg_pipeline_ready(const hg_pipeline_t *p, hg_err_t *err);
+/* {"approval_diff": …} or {"reason": …} while there is something to say. */
+void hg_pipeline_details_json(const hg_pipeline_t *p, hg_jw_t *w);
 const hg_program_t *hg_pipeline_program(const hg_pipeline_t *p);
 hg_host_t *hg_pipeline_host(hg_pipeline_t *p);
 const char *hg_pipeline_incarnation(const hg_pipeline_t *p);

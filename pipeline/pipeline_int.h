@@ -81,7 +81,8 @@ typedef struct sink {
     bool lossy; /* the subscriber holds up nobody */
 } sink_t;
 
-typedef enum { ST_RUNNING, ST_DRAINING, ST_CLOSING, ST_STOPPED } life_state_t;
+typedef enum { ST_AWAITING, ST_BOOTSTRAPPING, ST_RUNNING, ST_DRAINING, ST_CLOSING, ST_STOPPED } life_state_t;
+enum { HG_PHASE_LIVE, HG_PHASE_AWAITING, HG_PHASE_BOOTSTRAPPING };
 
 struct hg_pipeline {
     char *name;
@@ -100,8 +101,10 @@ struct hg_pipeline {
     void (*on_replayed)(void *arg); /* control loop; or NULL */
     void *on_replayed_arg;
     life_state_t life;
-    hg_err_t failure; /* code 0 = none */
-    uv_timer_t timer; /* draining and closing */
+    _Atomic int phase;          /* of life, for any thread: HG_PHASE_… */
+    struct hg_filling *filling; /* begin.c; from bootstrapping on */
+    hg_err_t failure;           /* code 0 = none */
+    uv_timer_t timer;           /* draining and closing */
     bool timer_open;
     bool drain_outputs, outputs_stopped, taps_cut; /* closing: control loop */
     int64_t stop_us;                               /* when it began: hg_mono_us */
@@ -170,6 +173,16 @@ int hg_endpoint_output_again(endpoint_t *ep, hg_err_t *err);
 bool hg_endpoint_output_closed(endpoint_t *ep); /* true: it was the replaced one */
 void hg_outputs_again(hg_pipeline_t *p);        /* those that had to wait */
 
+/* Circuit thread: a step is applied: it is counted, and p->deltas go to the outputs. */
+int hg_circuit_stepped(hg_pipeline_t *p, uint64_t number, hg_chunk_t *const *chunks, uint32_t n_chunks,
+                       uint64_t inserted, hg_err_t *err);
+
+/* begin.c */
+void hg_pipeline_begin(hg_pipeline_t *p);          /* control loop: everything is made */
+bool hg_filling(const hg_pipeline_t *p);           /* circuit thread: are views being filled? Then no input is taken */
+int hg_fill_step(hg_pipeline_t *p, hg_err_t *err); /* circuit thread */
+void hg_filling_free(struct hg_filling *f);        /* the circuit thread is gone */
+
 /* snapshot.c: circuit thread */
 /* Behind hg_circuit_attach of the same output: it gets the relation's content first. */
 void hg_sink_snapshot_begin(hg_pipeline_t *p, hg_output_t *out, bool backpressure);
@@ -185,6 +198,7 @@ int hg_sink_snapshot_finish(hg_pipeline_t *p, sink_t *s, hg_err_t *err);
 /* pipeline.c */
 endpoint_t *hg_pipeline_find(hg_pipeline_t *p, hg_str_t name, bool input);                  /* under lock */
 void hg_pipeline_feed(hg_pipeline_t *p, hg_orch_ev_kind_t kind, uint32_t conn, uint64_t n); /* control loop */
+void hg_pipeline_obey(hg_pipeline_t *p); /* control loop: what the orchestrator wants done */
 endpoint_t *hg_pipeline_add_endpoint(hg_pipeline_t *p, bool input, const char *name,
                                      uint32_t relation); /* control loop */
 /* A change stream of a request: it gets the slot of one that is gone, if there is one. */

@@ -217,6 +217,22 @@ static void watch_signal(process_t *x, uv_signal_t *h, int signum)
     uv_signal_start(h, on_signal, signum);
 }
 
+static int read_bootstrap(process_t *x, hg_bootstrap_opts_t *ret)
+{
+    static const char *const names[] = { "await_approval", "allow", "reject" }; /* in the order of the type */
+    const char *policy = hg_json_str(hg_json_get(x->deployment, "bootstrap_policy"), names[0]);
+    size_t i = 0;
+    while (i < HG_COUNT(names) && strcmp(policy, names[i]) != 0) i++;
+    if (i == HG_COUNT(names))
+        return hg_err_set(&x->err, HG_EPARSE, "%s/%s: bootstrap_policy '%s' is unknown", x->dir, HG_FILE_DEPLOYMENT,
+                          policy);
+    *ret =
+        (hg_bootstrap_opts_t){ .policy = (hg_bootstrap_policy_t)i,
+                               .silent = hg_json_bool(hg_json_get(x->deployment, "silent_bootstrap"), false),
+                               .concurrent = hg_json_bool(hg_json_get(x->deployment, "concurrent_bootstrap"), false) };
+    return 0;
+}
+
 static int start(process_t *x)
 {
     hg_pipeline_opts_t o = { .name = x->name, .control = x->loop, .on_stopped = on_stopped, .arg = x };
@@ -226,6 +242,7 @@ static int start(process_t *x)
     o.storage_dir = storage;
     o.running = strcmp(initial, "running") == 0;
     int rc = hg_runtime_config_parse(hg_json_get(x->deployment, "runtime_config"), x->arena, &o.config, &x->err);
+    if (rc == 0) rc = read_bootstrap(x, &o.bootstrap);
     if (rc == 0) rc = compile(x, &o.program);
     if (rc < 0) return rc;
     rc = hg_pipeline_new(&o, &x->pipeline, &x->err);

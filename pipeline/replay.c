@@ -37,7 +37,7 @@ static int resolve_name(hg_jreplay_t *r, hg_rname_t *n, hg_err_t *err)
             p->prog->plan.relations[i].kind == HG_REL_TABLE)
             n->relation_id = i;
     if (n->relation_id == UINT32_MAX) return dropped(r, n, "the program has no such table any more");
-    if (d->unchanged && !d->unchanged[n->relation_id]) return dropped(r, n, "its definition has changed");
+    if (d->diff.unchanged && !d->diff.unchanged[n->relation_id]) return dropped(r, n, "its definition has changed");
     if (n->endpoint.n == 0) return 0;
     uint32_t id = hg_strmap_get(&p->input_names, n->endpoint);
     if (id == HG_STRMAP_NONE && n->format.n)

@@ -44,8 +44,8 @@ static int read_begin(reader_t *x, const hg_json_t *v, hg_err_t *err)
     uint64_t program;
     hg_hashkey_t key;
     const char *level = hg_json_str(hg_json_get(v, "fault_tolerance"), NULL);
-    if (!level || !hg_durable_get_hex(v, "program", &program) || !hg_durable_get_hex(v, "hash_key_0", &key.k0) ||
-        !hg_durable_get_hex(v, "hash_key_1", &key.k1))
+    if (!level || !hg_json_get_hex(v, "program", &program) || !hg_json_get_hex(v, "hash_key_0", &key.k0) ||
+        !hg_json_get_hex(v, "hash_key_1", &key.k1))
         return hg_err_set(err, HG_EDAMAGED, "a beginning without its members");
     x->begun = true;
     x->same_program = program == p->durable->program_hash;

@@ -2,40 +2,18 @@
  *
  * An endpoint is matched by name. One whose configuration is the same as in the checkpoint goes on where it was; one
  * that changed, and one that is new, starts as configured (`fresh`). A table or view is matched by name and definition:
- * one that means something else now starts empty, and with it everything that is fed into it.
+ * a table that means something else now starts empty, and what is fed into it from its beginning; views that do are
+ * computed anew (begin.c), and their sinks write on behind what they have.
  */
 #include "base/hg.h"
-#define XXH_INLINE_ALL
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
 #include "pipeline/journal.h"
 #include "pipeline/move.h"
 #include "pipeline/replay.h"
-#include <xxhash.h>
 
 /* --- small things --- */
-
-static const char *const g_flow[] = { "paused", "max_batch_size", "max_worker_batch_size", "max_queued_records",
-                                      "max_queued_bytes" };
-
-uint64_t hg_durable_config_hash(const hg_conn_spec_t *spec)
-{
-    hg_buf_t b;
-    hg_jw_t w;
-    hg_buf_init(&b, HG_BUF_NOMAX);
-    hg_jw_init(&w, &b);
-    for (const hg_json_t *m = spec->json ? spec->json->child : NULL; m; m = m->next) {
-        bool flow = false;
-        for (size_t i = 0; i < HG_COUNT(g_flow); i++) flow |= hg_str_eqz(m->key, g_flow[i]);
-        if (flow) continue;
-        hg_jw_str(&w, m->key);
-        hg_jw_node(&w, m);
-    }
-    uint64_t h = XXH3_64bits(b.p, b.len);
-    hg_buf_release(&b);
-    return h;
-}
 
 static const char *const g_ft_names[] = { "none", "at_least_once", "exactly_once" };
 
@@ -50,22 +28,6 @@ static int bad(hg_pipeline_t *p, hg_err_t *err, const char *what)
                       hg_storage_dir(p->durable->storage), what);
 }
 
-void hg_durable_put_hex(hg_jw_t *w, const char *key, uint64_t v)
-{
-    char text[17];
-    snprintf(text, sizeof text, "%016" PRIx64, v);
-    hg_jw_kstr(w, key, text);
-}
-
-bool hg_durable_get_hex(const hg_json_t *obj, const char *key, uint64_t *ret)
-{
-    const char *s = hg_json_str(hg_json_get(obj, key), NULL);
-    char *end;
-    if (!s || strlen(s) != 16) return false;
-    *ret = strtoull(s, &end, 16);
-    return *end == 0;
-}
-
 static bool get_u64(const hg_json_t *obj, const char *key, uint64_t *ret)
 {
     return hg_json_u64(hg_json_get(obj, key), ret) == 0;
@@ -78,7 +40,7 @@ static int take_head(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
     uint64_t format, step, records, bytes, inserted, done_step, done_records;
     if (!get_u64(m, "format", &format) || format != HG_STORAGE_FORMAT)
         return bad(p, err, "its format is unknown to this program");
-    if (!hg_durable_get_hex(m, "hash_key_0", &p->hashkey.k0) || !hg_durable_get_hex(m, "hash_key_1", &p->hashkey.k1))
+    if (!hg_json_get_hex(m, "hash_key_0", &p->hashkey.k0) || !hg_json_get_hex(m, "hash_key_1", &p->hashkey.k1))
         return bad(p, err, "it has no hash key");
     if (!get_u64(m, "step", &step) || !get_u64(m, "processed_records", &records) ||
         !get_u64(m, "processed_bytes", &bytes) || !get_u64(m, "inserted_records", &inserted) ||
@@ -151,9 +113,9 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
     d->arena = hg_arena_new();
     d->initial_start_us = p->start_us;
     hg_list_init(&d->event_queue);
-    d->program_hash = XXH3_64bits(p->prog->text.p, p->prog->text.n);
     d->definitions = HG_NEWN(uint64_t, p->prog->plan.n_relations + 1);
     hg_program_definitions(p->prog, d->definitions);
+    d->program_hash = hg_program_hash(p->prog, d->definitions);
     int rc = hg_storage_open(dir, &d->storage, err);
     if (rc < 0) return rc;
     hg_storage_sweep(d->storage, hg_checkpoint_files, NULL);
@@ -162,7 +124,23 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
     d->next_number = hg_storage_next(d->storage);
     d->log_number = d->next_number - 1;
     const hg_json_t *m = hg_storage_manifest(d->storage);
+    if (m) hg_program_diff(p->prog, d->definitions, m, d->arena, &d->diff);
     return m ? take_head(p, m, err) : 0;
+}
+
+/* Only the program that did the steps of the journal can do them again. Those that took nothing, as while views were
+ * computed, only count. */
+static int changed_behind_journal(hg_pipeline_t *p, hg_jreplay_t *r, hg_err_t *err)
+{
+    if (r->n_entries)
+        return hg_err_set(
+            err, HG_ENOBOOTSTRAP,
+            "the program has changed, and the journal holds steps of the old one after checkpoint %" PRIu64
+            ": start once with the old program and stop it without force, or clear the state (/clear)",
+            p->durable->number);
+    atomic_store(&p->steps, r->last);
+    r->n_steps = 0;
+    return 0;
 }
 
 int hg_durable_open_journal(hg_pipeline_t *p, hg_err_t *err)
@@ -171,6 +149,7 @@ int hg_durable_open_journal(hg_pipeline_t *p, hg_err_t *err)
     if (p->cfg.ft == HG_FT_NONE) return 0;
     int rc = hg_jreplay_load(p, &d->replay, err);
     if (rc == 0 && d->replay->has_hash_key && !hg_storage_manifest(d->storage)) p->hashkey = d->replay->hash_key;
+    if (rc == 0 && d->diff.any) rc = changed_behind_journal(p, d->replay, err);
     return rc;
 }
 
@@ -178,13 +157,12 @@ int hg_durable_open_journal(hg_pipeline_t *p, hg_err_t *err)
 
 typedef struct {
     hg_pipeline_t *p;
-    bool *use;
     const hg_json_t *inputs;
 } stores_t;
 
 static bool use_relation(void *arg, uint32_t relation)
 {
-    return ((stores_t *)arg)->use[relation];
+    return ((stores_t *)arg)->p->durable->diff.unchanged[relation];
 }
 
 /* The connector that has the number `old` in the checkpoint, by its name. */
@@ -201,40 +179,14 @@ static uint32_t origin_now(void *arg, uint32_t old)
     return UINT32_MAX;
 }
 
-static const hg_json_t *find_named(const hg_json_t *list, hg_str_t name)
-{
-    for (const hg_json_t *m = list ? list->child : NULL; m; m = m->next) {
-        const hg_json_t *n = hg_json_get(m, "name");
-        if (n && n->kind == HG_J_STRING && hg_str_eq(n->str, name)) return m;
-    }
-    return NULL;
-}
-
-static bool same_definition(hg_pipeline_t *p, uint32_t relation, const hg_json_t *relations)
-{
-    uint64_t was;
-    const hg_json_t *m = find_named(relations, p->prog->plan.relations[relation].schema.name);
-    return m && hg_durable_get_hex(m, "definition", &was) && was == p->durable->definitions[relation];
-}
-
-static void compare_relations(hg_pipeline_t *p, const hg_json_t *m)
-{
-    const hg_json_t *relations = hg_json_get(m, "relations");
-    uint32_t n = p->prog->plan.n_relations;
-    p->durable->unchanged = HG_NEWN(bool, n + 1);
-    for (uint32_t i = 0; i < n; i++) p->durable->unchanged[i] = same_definition(p, i, relations);
-}
-
 int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err)
 {
     const hg_json_t *m = hg_storage_manifest(p->durable->storage);
-    const hg_json_t *stores = hg_json_get(m, "stores");
     if (!m) return 0;
-    compare_relations(p, m);
-    stores_t x = { p, p->durable->unchanged, hg_json_get(m, "inputs") };
+    stores_t x = { p, hg_json_get(m, "inputs") };
     hg_restore_opts_t o = { hg_storage_dir(p->durable->storage), uv_available_parallelism(), use_relation, origin_now,
                             &x };
-    return hg_circuit_restore(p->circuit, stores, &o, err);
+    return hg_circuit_restore(p->circuit, hg_json_get(m, "stores"), &o, err);
 }
 
 /* --- endpoints --- */
@@ -255,13 +207,13 @@ static int restore_input(hg_pipeline_t *p, endpoint_t *ep, hg_err_t *err)
     return 0;
 }
 
-/* Does the connector stand in the checkpoint as it is configured now, on a relation that means the same? */
-static const hg_json_t *saved_endpoint(hg_pipeline_t *p, const endpoint_t *ep, const hg_json_t *list)
+/* Does the connector stand in the checkpoint as it is configured now? */
+static const hg_json_t *saved_endpoint(const endpoint_t *ep, const hg_json_t *list)
 {
     uint64_t config;
-    const hg_json_t *m = find_named(list, hg_strz(ep->name));
-    if (!m || !p->durable->unchanged[ep->relation]) return NULL;
-    return hg_durable_get_hex(m, "config", &config) && config == hg_durable_config_hash(ep->spec) ? m : NULL;
+    const hg_json_t *m = hg_json_named(list, hg_strz(ep->name));
+    if (!m) return NULL;
+    return hg_json_get_hex(m, "config", &config) && config == hg_connector_hash(ep->spec) ? m : NULL;
 }
 
 bool hg_durable_is_fresh(void *arg, hg_str_t name)
@@ -311,7 +263,8 @@ static int take_inputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
 {
     for (uint32_t i = 0; m && i < p->n_inputs; i++) {
         endpoint_t *ep = p->inputs[i];
-        const hg_json_t *saved = saved_endpoint(p, ep, hg_json_get(m, "inputs"));
+        const hg_json_t *saved = saved_endpoint(ep, hg_json_get(m, "inputs"));
+        if (!p->durable->diff.unchanged[ep->relation]) saved = NULL; /* its table begins empty */
         ep->fresh = !saved;
         if (!saved) {
             hg_log(HG_LOG_INFO, "connector", ep->name, "resume", "\"new or changed: it starts as configured\"");
@@ -330,7 +283,7 @@ static int take_inputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
  * then it starts afresh, and only its counters go on. */
 static int restore_output(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *list, hg_err_t *err)
 {
-    const hg_json_t *saved = saved_endpoint(p, ep, list), *named = find_named(list, hg_strz(ep->name));
+    const hg_json_t *saved = saved_endpoint(ep, list), *named = hg_json_named(list, hg_strz(ep->name));
     const hg_json_t *state = hg_json_get(named, "state"), *owed = hg_json_get(saved, "owed");
     bool has_state = state && state->kind == HG_J_OBJECT;
     ep->fresh = !saved || !has_state || !hg_json_bool(hg_json_get(saved, "snapshot_sent"), false);
@@ -339,6 +292,7 @@ static int restore_output(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *lis
         return has_state ? hg_output_restore_counters(ep->out, state, err) : 0;
     }
     int rc = hg_output_restore(ep->out, state, err);
+    if (!p->durable->diff.unchanged[ep->relation]) owed = NULL; /* rows of the old view: all of the new one follow */
     if (rc == 0 && owed && owed->kind == HG_J_OBJECT)
         rc = hg_owed_read(ep, hg_storage_dir(p->durable->storage), owed, err);
     return rc;
@@ -368,10 +322,7 @@ static int load_inputs(hg_pipeline_t *p, hg_err_t *err)
 int hg_durable_look(hg_pipeline_t *p, const char *dir, hg_err_t *err)
 {
     int rc = hg_durable_open(p, dir, err);
-    if (rc < 0) return rc;
-    const hg_json_t *m = hg_storage_manifest(p->durable->storage);
-    if (m) compare_relations(p, m);
-    return load_inputs(p, err);
+    return rc < 0 ? rc : load_inputs(p, err);
 }
 
 int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
@@ -402,7 +353,6 @@ void hg_durable_start(hg_pipeline_t *p)
     uv_timer_init(hg_loop_uv(p->control), &d->event_timer);
     d->timer.data = d->event_timer.data = d;
     d->handles = 2;
-    hg_checkpoint_interval(d);
 }
 
 static void handle_closed(uv_handle_t *h)
@@ -440,6 +390,5 @@ void hg_durable_free(hg_durable_t *d)
     hg_storage_close(d->storage);
     hg_arena_free(d->arena);
     hg_free(d->definitions);
-    hg_free(d->unchanged);
     hg_free(d);
 }

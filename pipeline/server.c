@@ -102,8 +102,16 @@ static void do_status(call_t *c)
     hg_jw_ki64(&w, "since_us", p->start_us);
     hg_jw_ku64(&w, "num_errors", t.errors);
     hg_jw_ku64(&w, "checkpoint", hg_pipeline_checkpoint_number(p));
+    hg_jw_key(&w, "details");
+    hg_pipeline_details_json(p, &w);
     hg_jw_knull(&w, "error");
     hg_jw_end_obj(&w);
+}
+
+/* flag: silent; flag2: concurrent */
+static void do_approve(call_t *c)
+{
+    if (hg_pipeline_approve(c->s->p, c->flag, c->flag2 == 1, &c->err) == 0) hg_buf_adds(&c->body, "{}");
 }
 
 static void do_run(call_t *c)
@@ -333,6 +341,29 @@ static void serve_stop(hg_pipeline_server_t *s, hg_req_t *r)
         hg_call_control(s, r, do_stop, NULL, force, 0);
 }
 
+static void serve_approve(hg_pipeline_server_t *s, hg_req_t *r)
+{
+    bool silent, concurrent;
+    hg_err_t err = HG_ERR_INIT;
+    if (hg_req_param_bool(r, "silent_bootstrap", false, &silent, &err) < 0 ||
+        hg_req_param_bool(r, "concurrent_bootstrap", false, &concurrent, &err) < 0)
+        hg_resp_err(r, &err);
+    else
+        hg_call_control(s, r, do_approve, NULL, silent, concurrent);
+}
+
+/* While the program waits for an approval only its fate is answered for; while views are computed, everything but data.
+ */
+static bool served(const hg_pipeline_server_t *s, bool get, const hg_str_t *seg, uint32_t n, hg_err_t *err)
+{
+    static const char *const always[] = { "status", "start", "resume", "pause", "stop", "suspend", "approve" };
+    bool fate = false, touches = !get || (n == 1 && hg_str_eqz(seg[0], "query")) ||
+                                 (n == 3 && (hg_str_eqz(seg[2], "start") || hg_str_eqz(seg[2], "pause")));
+    if (hg_pipeline_ready(s->p, err) == 0) return true;
+    for (size_t i = 0; n == 1 && i < HG_COUNT(always); i++) fate |= hg_str_eqz(seg[0], always[i]);
+    return fate || (err->code == HG_EBOOTSTRAP && !touches);
+}
+
 static void serve_token_status(hg_pipeline_server_t *s, hg_req_t *r)
 {
     hg_str_t t = hg_req_param(r, "token");
@@ -382,6 +413,8 @@ static void serve_post(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         serve_stop(s, r);
     else if (hg_str_eqz(what, "suspend"))
         hg_call_control(s, r, do_suspend, NULL, false, 0);
+    else if (hg_str_eqz(what, "approve"))
+        serve_approve(s, r);
     else if (hg_str_eqz(what, "start_compaction")) {
         hg_circuit_wake(s->p); /* it merges until there is nothing left to merge */
         hg_resp_send(r, 200, NULL, HG_S(""), NULL);
@@ -399,6 +432,10 @@ static void on_request(void *arg, hg_req_t *r)
     hg_err_t err = HG_ERR_INIT;
     bool get = hg_str_eqz(hg_req_method(r), "GET"), post = hg_str_eqz(hg_req_method(r), "POST");
     if (hg_req_segments(r, &seg, &n, &err) < 0) {
+        hg_resp_err(r, &err);
+        return;
+    }
+    if (!served(s, get, seg, n, &err)) {
         hg_resp_err(r, &err);
         return;
     }

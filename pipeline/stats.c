@@ -76,7 +76,7 @@ static void put_globals(hg_pipeline_t *p, hg_jw_t *w)
     int64_t now = hg_now_us();
     hg_jw_obj(w);
     hg_jw_kstr(w, "state", hg_pipeline_running(p) ? "Running" : "Paused");
-    hg_jw_kbool(w, "bootstrap_in_progress", false);
+    hg_jw_kbool(w, "bootstrap_in_progress", atomic_load(&p->phase) == HG_PHASE_BOOTSTRAPPING);
     hg_jw_kstr(w, "transaction_status", "NoTransaction");
     hg_jw_ku64(w, "transaction_id", 0);
     hg_jw_knull(w, "transaction_msecs");

@@ -14,6 +14,7 @@
 #define HEAD         "headgate checkpoint 1 "
 #define MANIFEST_MAX ((size_t)1 << 30)
 #define KEPT         2
+#define LOOKS        5
 
 typedef struct {
     uint64_t number;
@@ -188,10 +189,9 @@ static int load_manifests(hg_storage_t *s, hg_err_t *err)
     return rc;
 }
 
-int hg_storage_open(const char *dir, hg_storage_t **ret, hg_err_t *err)
+static int open_folder(const char *dir, hg_storage_t **ret, hg_err_t *err)
 {
     static const char *const logs[] = { "events", "journal" };
-    if (mkdir(dir, 0700) < 0 && errno != EEXIST) return hg_err_errno(err, errno, "cannot make folder %s", dir);
     hg_storage_t *s = HG_NEW(hg_storage_t);
     s->dir = hg_xstrdup(dir);
     s->next = 1;
@@ -208,6 +208,24 @@ int hg_storage_open(const char *dir, hg_storage_t **ret, hg_err_t *err)
     }
     *ret = s;
     return 0;
+}
+
+int hg_storage_open(const char *dir, hg_storage_t **ret, hg_err_t *err)
+{
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST) return hg_err_errno(err, errno, "cannot make folder %s", dir);
+    return open_folder(dir, ret, err);
+}
+
+int hg_storage_look(const char *dir, hg_storage_t **ret, hg_err_t *err)
+{
+    int rc = 0;
+    *ret = NULL;
+    for (int i = 0; i < LOOKS && access(dir, F_OK) == 0; i++) {
+        err->code = HG_OK;
+        rc = open_folder(dir, ret, err);
+        if (rc == 0) return 0;
+    }
+    return access(dir, F_OK) == 0 ? rc : 0;
 }
 
 void hg_storage_close(hg_storage_t *s)

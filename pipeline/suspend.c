@@ -45,6 +45,10 @@ static uint32_t put_temporary(hg_pipeline_t *p, hg_jw_t *w)
         hg_jw_strz(w, "Replaying");
         n++;
     }
+    if (atomic_load(&p->phase) == HG_PHASE_BOOTSTRAPPING) {
+        hg_jw_strz(w, "Bootstrapping");
+        n++;
+    }
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; i < p->n_inputs; i++) {
         hg_input_stats_t s;

@@ -205,7 +205,7 @@ def test_a_word_about_an_input_that_ended_after_the_checkpoint_loses_nothing(own
 def change(d, program):
     d.ok("PATCH", "/v0/pipelines/p", json={"program_code": program})
     until("it is compiled", lambda: d.get("/v0/pipelines/p").json()["program_status"] == "Success")
-    d.start_pipeline("p")
+    d.start_pipeline("p", bootstrap_policy="allow")
 
 
 def lines_of(path):
@@ -259,7 +259,7 @@ def test_a_new_output_gets_the_content_while_paused(own, tmp_path):
     own.stop_pipeline("p", force=False)
     own.ok("PATCH", "/v0/pipelines/p", json={"program_code": t + view(dst={**file_out(out), "send_snapshot": True})})
     until("it is compiled", lambda: own.get("/v0/pipelines/p").json()["program_status"] == "Success")
-    own.start_pipeline("p", initial="paused")
+    own.start_pipeline("p", initial="paused", bootstrap_policy="allow")
     until("the content is there", lambda: os.path.exists(out) and lines_of(out) == list(range(3000)))
 
 

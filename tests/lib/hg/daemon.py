@@ -116,8 +116,8 @@ class Daemon:
             return p["program_status"] == "Success"
         until(f"pipeline {name} is compiled", compiled)
 
-    def start_pipeline(self, name, initial="running"):
-        self.ok("POST", f"/v0/pipelines/{name}/start?initial={initial}")
+    def start_pipeline(self, name, initial="running", **params):
+        self.ok("POST", f"/v0/pipelines/{name}/start", params={"initial": initial, **params})
         self.wait_status(name, "Running" if initial == "running" else "Paused")
 
     def run(self, name, program, initial="running", runtime_config=None):

@@ -47,6 +47,10 @@ TRANSPORT = set("""file_input file_output nats_input kafka_input kafka_output pu
 
 ERROR = {"message": "str", "error_code": "str", "details": ANY}
 
+_NAMES = "added_input_connectors modified_input_connectors removed_input_connectors added_output_connectors modified_output_connectors " \
+         "removed_output_connectors".split()
+_PROGRAM_DIFF = "added_tables removed_tables modified_tables added_views removed_views modified_views".split()
+DIFF = {**{k: ["str"] for k in _NAMES}, "program_diff": opt({k: ["str"] for k in _PROGRAM_DIFF}), "program_diff_error": opt("str")}
 _SINCE = {f"deployment_{x}": "time" for x in ("status_since", "desired_status_since", "resources_status_since", "resources_desired_status_since")}
 CHECKPOINT = {"uuid": "uuid", "identifier": opt("str"), "fingerprint": "u64", "size": opt("u64"), "steps": opt("u64"), "processed_records": opt("u64"),
               "sequence": "count", "created_at": "time"}
@@ -60,7 +64,7 @@ STATUS = {
     "deployment_initial": opt(RUNTIME_DESIRED), "deployment_status": RUNTIME | {"Stopped", "Provisioning", "Stopping"},
     "deployment_desired_status": RUNTIME_DESIRED | {"Stopped"}, "deployment_resources_status": RESOURCES,
     "deployment_resources_desired_status": {"Stopped", "Provisioned"}, "deployment_runtime_status": opt(RUNTIME),
-    "deployment_runtime_status_details": opt({"connector_stats?": {"num_errors": "count"}}), "deployment_runtime_status_since": opt("time"),
+    "deployment_runtime_status_details": opt({"connector_stats?": {"num_errors": "count"}, "reason?": "str", "approval_diff?": DIFF}), "deployment_runtime_status_since": opt("time"),
     "deployment_runtime_desired_status": opt(RUNTIME_DESIRED), "deployment_runtime_desired_status_since": opt("time"),
     "bootstrap_policy": opt({"allow", "reject", "await_approval"}), "silent_bootstrap": "bool", "concurrent_bootstrap": "bool", **_SINCE}
 
@@ -130,10 +134,6 @@ _SERVICE = {"healthy": "bool", "message": "str", "unchanged_since": "time", "che
 _MONITOR = {"InitialUnhealthy", "Unhealthy", "Healthy"}
 CLUSTER_EVENT = {"id": "uuid", "recorded_at": "time", "all_healthy": "bool", "api_status": _MONITOR, "compiler_status": _MONITOR,
                  "runner_status": _MONITOR}
-_NAMES = "added_input_connectors modified_input_connectors removed_input_connectors added_output_connectors modified_output_connectors " \
-         "removed_output_connectors".split()
-_PROGRAM_DIFF = "added_tables removed_tables modified_tables added_views removed_views modified_views".split()
-DIFF = {**{k: ["str"] for k in _NAMES}, "program_diff": opt({k: ["str"] for k in _PROGRAM_DIFF})}
 ROLE = {"read", "write", "admin", "owner"}
 
 LAST_CHANGE = opt({"change": {"set", "reset", "rerun"}, "at": "time"})
@@ -155,6 +155,7 @@ ROUTES = [
     ("POST", P + r"/(start|stop|clear|pause|resume)", {202}, JSON, "str"),
     ("POST", P + r"/dismiss_error", {200}, JSON, "str"),
     ("POST", P + r"/update_runtime", {200}, JSON, INFO),
+    ("POST", P + r"/approve", {200}, JSON, "str"),
     ("POST", P + r"/diff", {200}, JSON, DIFF),
     ("GET", P + r"/stats", {200}, JSON, STATS),
     ("GET", P + r"/tables/[^/]+/connectors/[^/]+/stats", {200}, JSON, INPUT),
