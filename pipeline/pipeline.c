@@ -495,7 +495,7 @@ int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool 
         return 0;
     }
     if (ep->out) {
-        int rc = start ? hg_endpoint_output_again(ep, err) : 0;
+        rc = start ? hg_endpoint_output_again(ep, err) : 0;
         if (rc < 0) return rc;
         hg_output_pause(ep->out, !start);
         if (atomic_load(&ep->paused) == start) ep->since_us = hg_now_us();
