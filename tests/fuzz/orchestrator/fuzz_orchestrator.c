@@ -2,10 +2,10 @@
  *
  * First byte: number of connectors (1 to 8) and whether unknown labels are warnings. Then four bytes per connector:
  * labels it carries (a bit each), labels it waits for, flags, spare. A configuration with errors is only checked. After
- * that two bytes per event: what (high bits: n) and which connector. After each event the orchestrator checks itself,
- * the commands keep their order (DO_OPEN first, DO_RUN and DO_HOLD by turns, nothing after DO_CLOSE), and what it says
- * about itself is JSON. At a restart the state goes through its text: damaged text is refused without change, good text
- * gives the same state, and what the user sees of a connector that lasts is the same. */
+ * that two bytes per event: what (high four bits: n) and which connector. After each event the orchestrator checks
+ * itself, the commands keep their order (DO_OPEN first, DO_RUN and DO_HOLD by turns, nothing after DO_CLOSE), and what
+ * it says about itself is JSON. At a restart the state goes through its text: damaged text is refused without change,
+ * good text gives the same state, and what the user sees of a connector that lasts is the same. */
 #include "base/hg.h"
 #include "base/buf.h"
 #include "base/mem.h"
@@ -155,21 +155,32 @@ static void restart(run_t *r, uint8_t who, uint8_t next)
     hg_buf_release(&again);
 }
 
+/* The low four bits say what: an event, or something else behind the events. Reruns, moving and moved share a number
+ * and are told apart by n, the high bits. */
+enum { KINDS = HG_ORCH_RERUN + 1 };
+
+static void feed(run_t *r, uint8_t what, uint8_t who)
+{
+    hg_orch_ev_t ev = { (hg_orch_ev_kind_t)(what & 15), who % (MAX_ALL + 1), what >> 4, r->now };
+    if (ev.kind == HG_ORCH_RERUN && ev.n >= 8) ev.kind = ev.n >= 12 ? HG_ORCH_MOVED : HG_ORCH_MOVING;
+    if (ev.kind == HG_ORCH_MOVING) ev.n &= 1;
+    hg_orch_feed(r->o, ev);
+}
+
 static void step(run_t *r, uint8_t what, uint8_t who, uint8_t next)
 {
-    uint32_t kind = what % (HG_ORCH_EV_N + 4);
+    uint32_t kind = what & 15;
     r->now++;
-    if (kind < HG_ORCH_EV_N)
-        hg_orch_feed(r->o,
-                     (hg_orch_ev_t){ (hg_orch_ev_kind_t)kind, who % (MAX_ALL + 1), what / (HG_ORCH_EV_N + 4), r->now });
-    else if (kind == HG_ORCH_EV_N && !r->started) {
+    if (kind < KINDS)
+        feed(r, what, who);
+    else if (kind == KINDS && !r->started) {
         r->started = true;
         hg_orch_start(r->o, r->now);
-    } else if (kind == HG_ORCH_EV_N + 1 && hg_orch_count(r->o) < MAX_ALL)
+    } else if (kind == KINDS + 1 && hg_orch_count(r->o) < MAX_ALL)
         hg_orch_add(r->o, hg_strz(g_names[hg_orch_count(r->o)]), r->now);
-    else if (kind == HG_ORCH_EV_N + 2)
+    else if (kind == KINDS + 2)
         restart(r, who, next);
-    else if (kind == HG_ORCH_EV_N + 3) {
+    else if (kind == KINDS + 3) {
         hg_buf_t b;
         const hg_json_t *j = written(r, write_json, &b);
         HG_ASSERT(hg_json_get(j, "connectors")->n == hg_orch_count(r->o));
