@@ -70,10 +70,12 @@ def wait_error(d, name="p"):
     return e
 
 
-def test_killed_process_is_started_again_and_goes_on(own, tmp_path):
+@pytest.mark.parametrize("model", ["at_least_once", "exactly_once"])
+def test_killed_process_is_started_again_and_goes_on(own, tmp_path, model):
     lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
     lines.add(300)
-    own.run("p", program(lines, out), runtime_config={**FT, "dev_tweaks": {}})  # on_failure by itself
+    ft = {"fault_tolerance": {"model": model, "checkpoint_interval_secs": None}}
+    own.run("p", program(lines, out), runtime_config={**ft, "dev_tweaks": {}})  # on_failure by itself
     wait_rows(own, 300)
     checkpoint(own)
     before = pipeline(own)
@@ -93,10 +95,10 @@ def test_killed_process_is_started_again_and_goes_on(own, tmp_path):
     assert r["policy"] == "on_failure" and r["attempts"] == 1 and r["next_at"] is None, r
     assert r["last_exit"]["error_code"] == "PipelineProcessCrashed" and r["last_exit"]["details"]["signal"] == 9, r
     up = ("Provisioned", "Provisioned")
-    seen = states(own)
+    seen = [x for x in states(own) if x[2] != "Replaying"]
     at = seen.index((*up, "Unavailable"))
     assert seen[at - 1:at + 3] == [(*up, "Running"), (*up, "Unavailable"), (*up, "Initializing"), (*up, "Running")], seen
-    death = events(own)[at]
+    death = next(e for e in events(own) if e["deployment_runtime_status"] == "Unavailable")
     assert death["deployment_resources_status_details"]["restart"]["next_at"] and not death["deployment_has_error"]
     log = own.ok("GET", "/v0/pipelines/p/logs", stream=True)
     text = ""
@@ -142,6 +144,54 @@ def test_crash_loop_ends_in_an_error_with_the_log(own, monkeypatch):
     own.start()
     own.start_pipeline("p")  # the user's start begins anew
     assert pipeline(own)["deployment_resources_status_details"] is None
+
+
+@pytest.fixture
+def dies_at_start(own, monkeypatch):
+    """A daemon whose pipelines die before they answer."""
+    def arm(on):
+        own.stop()
+        if on:
+            monkeypatch.setenv("HG_FAULT", "kill:checkpoints.written")
+        else:
+            monkeypatch.delenv("HG_FAULT")
+        own.start()
+    return arm
+
+
+def test_crash_loop_before_the_first_answer(own, dies_at_start):
+    own.create("p", NOTHING, restart("on_failure", max_attempts=2, delay_ms=1, max_delay_ms=2))
+    dies_at_start(True)
+    own.ok("POST", "/v0/pipelines/p/start")
+    e = wait_error(own)
+    assert e["error_code"] == "PipelineCrashLoop" and e["details"]["restarts"] == 2 and e["details"]["signal"] == 9, e
+    seen = [x[0] for x in states(own)]
+    assert seen.count("Provisioning") == 5 and "Provisioned" not in seen, seen  # the start, two deaths, two restarts
+    dies_at_start(False)
+    own.start_pipeline("p")
+
+
+def test_stop_wins_before_the_first_answer(own, dies_at_start):
+    own.create("p", NOTHING, PATIENT)
+    dies_at_start(True)
+    own.ok("POST", "/v0/pipelines/p/start")
+    wait_waiting(own)
+    own.ok("POST", "/v0/pipelines/p/stop?force=false")
+    p = pipeline(own)
+    assert p["deployment_status"] == "Stopped" and p["deployment_error"] is None, p
+    dies_at_start(False)
+    own.start_pipeline("p")
+
+
+def test_death_in_a_graceful_stop_is_told_and_not_repaired(own, monkeypatch):
+    own.create("p", NOTHING, QUICK)
+    own.stop()
+    monkeypatch.setenv("HG_FAULT", "kill:manifest.written")
+    own.start()
+    own.start_pipeline("p")
+    own.ok("POST", "/v0/pipelines/p/stop?force=false")
+    assert wait_error(own)["error_code"] == "PipelineProcessCrashed"
+    assert not [x for x in states(own) if x[2] == "Unavailable"]
 
 
 @pytest.mark.parametrize("policy", ["on_failure", "always"])
