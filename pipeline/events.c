@@ -273,7 +273,7 @@ static int take_record(hg_pipeline_t *p, hg_str_t text, hg_err_t *err)
         rc = hg_err_set(err, HG_EPARSE, "the member \"step\" is missing");
     if (rc < 0) return rc;
     const hg_json_t *name = hg_json_get(v, "name");
-    uint32_t id = name && step >= atomic_load(&p->steps) ? hg_strmap_get(&p->input_names, name->str) : HG_STRMAP_NONE;
+    uint32_t id = name && step >= p->durable->step ? hg_strmap_get(&p->input_names, name->str) : HG_STRMAP_NONE;
     if (id != HG_STRMAP_NONE) take_position(p->inputs[id], v);
     return 0;
 }

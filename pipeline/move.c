@@ -98,9 +98,6 @@ static int may_change(const endpoint_t *ep, hg_err_t *err)
     int rc = hg_position_can(ep->spec, ep->name, err);
     if (rc < 0) return rc;
     if (p->life != ST_RUNNING) return hg_err_set(err, HG_ETERMINATING, "the pipeline is stopping");
-    if (p->cfg.ft == HG_FT_EXACTLY_ONCE)
-        return hg_err_set(err, HG_EUNSUPPORTED,
-                          "with fault_tolerance exactly_once positions cannot be changed: the journal decides them");
     if (hg_orch_marking(p->orch, ep->id))
         return hg_err_set(err, HG_EBUSY, "%s is taking its hand-off mark; try again when it has it", ep->name);
     return 0;
@@ -264,6 +261,11 @@ static void move_begin(endpoint_t *ep, move_kind_t kind, hg_str_t position, bool
 
 static endpoint_t *find(hg_pipeline_t *p, hg_str_t name, hg_err_t *err)
 {
+    if (hg_pipeline_ready(p, err) < 0) return NULL;
+    if (atomic_load(&p->replaying)) {
+        hg_err_set(err, HG_EREPLAY, "the journal is being replayed: ask again when the pipeline runs");
+        return NULL;
+    }
     pthread_mutex_lock(&p->lock);
     endpoint_t *ep = hg_pipeline_find(p, name, true);
     pthread_mutex_unlock(&p->lock);

@@ -11,6 +11,7 @@
 #include "pipeline/durable_int.h"
 #include "pipeline/move.h"
 #include "pipeline/process.h"
+#include "pipeline/replay.h"
 #include <sys/stat.h>
 
 typedef struct {
@@ -89,14 +90,17 @@ static uint64_t checkpoint(const look_t *x)
 static int may_change(const look_t *x, hg_err_t *err)
 {
     const hg_pipeline_t *p = x->p;
-    if (p->cfg.ft == HG_FT_EXACTLY_ONCE)
-        return hg_err_set(err, HG_EUNSUPPORTED,
-                          "with fault_tolerance exactly_once positions cannot be changed: the journal decides them");
     if (checkpoint(x) == 0)
         return hg_err_set(err, HG_ENOSTORAGE,
                           "the pipeline has no checkpoint (fault_tolerance %s): its next start begins as configured; "
                           "start it paused and set the position then",
                           hg_ft_name(p->cfg.ft));
+    if (p->cfg.ft == HG_FT_EXACTLY_ONCE && p->durable->replay && p->durable->replay->n_entries)
+        return hg_err_set(err, HG_EBUSY,
+                          "the pipeline did not stop gracefully: the journal has steps behind checkpoint %" PRIu64
+                          " that the next start does again, and connectors go on behind them; start it paused and set "
+                          "the position then",
+                          checkpoint(x));
     if (hg_orch_marking(p->orch, x->ep->id))
         return hg_err_set(err, HG_EBUSY, "%s takes its hand-off mark at the next start; set its position after that",
                           x->ep->name);

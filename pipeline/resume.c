@@ -47,6 +47,7 @@ static int take_head(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
         !get_u64(m, "completed_step", &done_step) || !get_u64(m, "completed_records", &done_records) ||
         hg_json_i64(hg_json_get(m, "initial_start_us"), &p->durable->initial_start_us) < 0)
         return bad(p, err, "its step or its counters are missing");
+    p->durable->step = step;
     atomic_store(&p->steps, step);
     atomic_store(&p->processed_records, records);
     atomic_store(&p->processed_bytes, bytes);
@@ -322,6 +323,7 @@ static int load_inputs(hg_pipeline_t *p, hg_err_t *err)
 int hg_durable_look(hg_pipeline_t *p, const char *dir, hg_err_t *err)
 {
     int rc = hg_durable_open(p, dir, err);
+    if (rc == 0 && p->cfg.ft == HG_FT_EXACTLY_ONCE) rc = hg_jreplay_load(p, &p->durable->replay, err);
     return rc < 0 ? rc : load_inputs(p, err);
 }
 

@@ -12,6 +12,8 @@ from hg.kafka import Topic
 from hg.sql import connector, datagen, file_in, kafka_in, table, url_in, view
 
 ALO = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}, "dev_tweaks": {"headgate": {"restart": "never"}}}
+EO = {**ALO, "fault_tolerance": {"model": "exactly_once", "checkpoint_interval_secs": None}}
+MODELS = pytest.mark.parametrize("model", [ALO, EO], ids=["at_least_once", "exactly_once"])
 NONE = {"fault_tolerance": {"model": "none"}}
 
 
@@ -130,8 +132,9 @@ def test_file_is_read_from_where_the_user_says(own, tmp_path):
     wait_counts(own, {**rows(0, 8, 2), **rows(8, 10, 3)})
 
 
-def test_set_position_survives_a_crash(own, tmp_path):
-    own.run("p", follow(tmp_path), runtime_config=ALO)
+@MODELS
+def test_set_position_survives_a_crash(own, tmp_path, model):
+    own.run("p", follow(tmp_path), runtime_config=model)
     wait_counts(own, rows(0, 10))
     pause(own, "t.src")
     put(own, "t.src", {"offset": 9 * LINE})  # no checkpoint was asked for: all that was read before must be safe too
@@ -164,6 +167,31 @@ def test_a_crash_while_it_is_set_leaves_the_old_or_the_new_one(own, tmp_path, po
     own.ok("POST", "/v0/pipelines/p/start?dismiss_error=true")
     own.wait_status("p", "Running")
     wait_counts(own, {**rows(0, 9), 109: 2 if kept else 1})
+
+
+def test_journal_goes_on_behind_a_checkpoint(own, tmp_path):
+    own.run("p", follow(tmp_path), runtime_config=EO)
+    wait_counts(own, rows(0, 10))
+    own.ok("POST", "/v0/pipelines/p/checkpoint")
+    pause(own, "t.src")
+    put(own, "t.src", {"offset": 8 * LINE})
+    start(own, "t.src")
+    wait_counts(own, {**rows(0, 8), **rows(8, 10, 2)})
+    append(tmp_path / "in.json", lines(10, 11))
+    want = {**rows(0, 8), **rows(8, 10, 2), 110: 1}
+    wait_counts(own, want)
+    os.kill(own.pid_of("p"), signal.SIGKILL)
+    own.wait_status("p", "Stopped")
+    refused(own, 409, "the journal has steps behind checkpoint", "PUT", "t.src", p={"offset": 0})
+    own.start_pipeline("p", initial="paused")  # the steps of the old and of the new instance are done again
+    assert counts(own) == want and at(position(own, "t.src")) == 11
+    put(own, "t.src", {"offset": 10 * LINE})
+    crash(own)
+    wait_counts(own, {**want, 110: 2})
+    own.stop_pipeline("p", force=False)
+    put(own, "t.src", {"offset": 10 * LINE})
+    own.start_pipeline("p")
+    wait_counts(own, {**want, 110: 3})
 
 
 def test_stopped_pipeline(own, tmp_path):
@@ -239,8 +267,9 @@ def test_paused_pipeline_is_enough(own, tmp_path):
     wait_counts(own, {**rows(0, 9), 109: 2})
 
 
-def test_datagen(own):
-    own.run("p", table("t", "id BIGINT", datagen("g", {"limit": 10}), materialized=True), runtime_config=ALO)
+@MODELS
+def test_datagen(own, model):
+    own.run("p", table("t", "id BIGINT", datagen("g", {"limit": 10}), materialized=True), runtime_config=model)
     own.wait_complete("p")
     once = {i: 1 for i in range(10)}
     wait_counts(own, once)
@@ -255,9 +284,10 @@ def test_datagen(own):
     wait_counts(own, {**once, 7: 2, 8: 2, 9: 2})
 
 
-def test_url(own, web):
+@MODELS
+def test_url(own, web, model):
     web.add("/x", lines(0, 10))
-    own.run("p", table("t", "id BIGINT", url_in("u", web.url + "/x"), materialized=True), runtime_config=ALO)
+    own.run("p", table("t", "id BIGINT", url_in("u", web.url + "/x"), materialized=True), runtime_config=model)
     own.wait_complete("p")
     pause(own, "t.u")
     saved = position(own, "t.u")["position"]
@@ -275,13 +305,14 @@ def test_url(own, web):
     wait_counts(own, {**rows(0, 6), **rows(6, 9, 2), 109: 3})
 
 
-def test_kafka(own, broker):
+@MODELS
+def test_kafka(own, broker, model):
     topic = Topic(broker, partitions=2)
     for part in range(2):
         topic.produce([json.dumps({"id": part * 10 + i}) for i in range(5)], partition=part)
     first = {p * 10 + i: 1 for p in range(2) for i in range(5)}
     own.run("p", table("t", "id BIGINT", kafka_in("k", broker, topic.name, options={"start_from": "earliest"}), materialized=True),
-            runtime_config=ALO)
+            runtime_config=model)
     wait_counts(own, first)
     pause(own, "t.k")
     assert [o["end"] for o in position(own, "t.k")["position"]["offsets"]] == [5, 5]
@@ -316,8 +347,9 @@ def backfill(tmp_path):
         view("v", "SELECT id FROM t", connector("o", "null_output"))
 
 
-def test_rerun(own, tmp_path):
-    own.run("p", backfill(tmp_path), runtime_config=ALO)
+@MODELS
+def test_rerun(own, tmp_path, model):
+    own.run("p", backfill(tmp_path), runtime_config=model)
     wait_counts(own, {**rows(0, 3), 110: 1})
     refused(own, 409, "has not reached its end of input (it is running)", "POST", "t.live", "rerun")
     r = own.request("POST", "/v0/pipelines/p/views/v/connectors/o/rerun")

@@ -327,9 +327,6 @@ static void questions_about_a_stopped_pipeline(void **state)
     assert_int_equal(stopped(&r, "t.nobody", NULL, "unknown input endpoint name 't.nobody'", NULL), 404);
     assert_int_equal(stopped(&r, "t.src", NULL, NULL, &line), 200);
     assert_int_equal(line, 2);
-    r.config = "{\"fault_tolerance\":{\"model\":\"exactly_once\"}}";
-    assert_int_equal(stopped(&r, "t.src", "\"change\":\"reset\"", "exactly_once", NULL), 501);
-    r.config = DURABLE;
     snprintf(g_sql, sizeof g_sql, "CREATE TABLE t (id NOTHING);");
     assert_int_equal(stopped(&r, "t.src", NULL, "the program does not compile", NULL), 400);
     hg_buf_init(&b, HG_BUF_NOMAX);
