@@ -155,6 +155,16 @@ static int look_status(fda_t *f, void *arg)
     return 0;
 }
 
+/* For a start: waiting for an approval is an end of it, too. */
+static int look_started(fda_t *f, void *arg)
+{
+    const goal_t *g = arg;
+    const hg_json_t *p;
+    if (fda_pipeline(f, g->what, g->name, false, &p)) return -1;
+    if (strcmp(fda_text(p, "deployment_status", ""), "AwaitingApproval") != 0) return look_status(f, arg);
+    return fda_tell_approval(f, p) ? -1 : 2;
+}
+
 static int look_compiled(fda_t *f, void *arg)
 {
     const goal_t *g = arg;
@@ -165,10 +175,12 @@ static int look_compiled(fda_t *f, void *arg)
            strcmp(s, "CompilingRust") != 0;
 }
 
-static int await(fda_t *f, int (*look)(fda_t *f, void *arg), goal_t g)
+/* Until look answers something; that goes to *ret_found (or NULL). */
+static int await(fda_t *f, int (*look)(fda_t *f, void *arg), goal_t g, int *ret_found)
 {
     for (uint64_t ms = POLL_FIRST_MS;; ms = HG_MIN(ms * 2, (uint64_t)POLL_LAST_MS)) {
         int found = fda_once(f, look, &g);
+        if (ret_found) *ret_found = found;
         if (found) return found > 0 ? 0 : 1;
         fda_pause_ms(ms);
     }
@@ -177,7 +189,7 @@ static int await(fda_t *f, int (*look)(fda_t *f, void *arg), goal_t g)
 /* Until `member` has the value `wanted`. */
 static int await_status(fda_t *f, const char *what, const char *name, const char *member, const char *wanted)
 {
-    return await(f, look_status, (goal_t){ what, name, member, wanted });
+    return await(f, look_status, (goal_t){ what, name, member, wanted }, NULL);
 }
 
 /* --- start --- */
@@ -243,7 +255,7 @@ static int start(fda_t *f, const fda_args_t *a, const char *name)
     if (!wanted) return fda_error("Unsupported `--initial`: %s (one of running, paused, standby)", initial);
     int rc = fda_pipeline(f, what, name, true, &p);
     if (rc == 0 && fda_flag(a, "recompile")) rc = recompile(f, name, p);
-    if (rc == 0) rc = await(f, look_compiled, (goal_t){ what, name, NULL, NULL });
+    if (rc == 0) rc = await(f, look_compiled, (goal_t){ what, name, NULL, NULL }, NULL);
     if (rc == 0 && !fda_flag(a, "no-dismiss-error"))
         rc = fda_post(f, "Failed to dismiss pipeline deployment error",
                       fda_path(f, "/v0/pipelines/%s/dismiss_error", name));
@@ -256,8 +268,9 @@ static int start(fda_t *f, const fda_args_t *a, const char *name)
                                fda_flag(a, "concurrent-bootstrap") ? "true" : "false", initial,
                                fda_flag(a, "silent-bootstrap") ? "true" : "false"));
     if (rc || fda_flag(a, "no-wait")) return rc;
-    rc = await_status(f, what, name, "deployment_status", wanted);
-    if (rc == 0) puts("Pipeline started successfully.");
+    int found;
+    rc = await(f, look_started, (goal_t){ what, name, "deployment_status", wanted }, &found);
+    if (rc == 0 && found == 1) puts("Pipeline started successfully.");
     return rc;
 }
 

@@ -35,6 +35,12 @@ static const fda_pos_t NAME[] = { PIPELINE, END };
         .doc = "Use the SQL compiler of the platform, not of the runtime"                                              \
     }
 
+#define BOOTSTRAP_OPTS                                                                                                 \
+    { .name = "silent-bootstrap", .doc = "Bootstrap with output connectors disabled" },                                \
+    {                                                                                                                  \
+        .name = "concurrent-bootstrap", .doc = "Serve the old views while changed views are filled"                    \
+    }
+
 #define START_OPTS                                                                                                     \
     { .letter = 'r', .name = "recompile", .doc = "Compile the program anew before the start" },                        \
         { .letter = 'n', .name = "no-wait", .doc = "Do not wait until the pipeline has reached the status" },          \
@@ -46,8 +52,7 @@ static const fda_pos_t NAME[] = { PIPELINE, END };
           .name = "bootstrap-policy",                                                                                  \
           .value = "BOOTSTRAP_POLICY",                                                                                 \
           .doc = "allow, reject or await_approval, which it is if not given" },                                        \
-        { .name = "silent-bootstrap", .doc = "Bootstrap with output connectors disabled" },                            \
-        { .name = "concurrent-bootstrap", .doc = "Serve the old views while changed views are filled" },               \
+        BOOTSTRAP_OPTS,                                                                                                \
     {                                                                                                                  \
         .name = "no-dismiss-error", .doc = "Keep a deployment error; the start is then refused"                        \
     }
@@ -73,6 +78,19 @@ static const fda_pos_t COPY_POS[] = {
     END,
 };
 static const fda_opt_t START[] = { START_OPTS, END };
+static const fda_opt_t APPROVE[] = { BOOTSTRAP_OPTS, END };
+static const fda_opt_t DIFF[] = {
+    { .name = "stdin", .doc = "Read the program code from stdin" },
+    { .name = "runtime-version",
+      .value = "RUNTIME_VERSION",
+      .doc = "The version to compile the new program with: this one" },
+    END,
+};
+static const fda_pos_t DIFF_POS[] = {
+    PIPELINE,
+    { .name = "PROGRAM_PATH", .optional = true, .doc = "A file with the SQL code; without one the pipeline's program" },
+    END,
+};
 static const fda_opt_t RESTART[] = {
     START_OPTS,
     { .letter = 'c', .name = "checkpoint", .doc = "Take a checkpoint before the stop" },
@@ -327,6 +345,16 @@ static const fda_cmd_t COMMANDS[] = {
       .pos = NAME,
       .opts = NO_WAIT,
       .run = fda_cmd_checkpoint },
+    { .name = "approve",
+      .doc = "Go on with a changed program, when the pipeline waits for that",
+      .pos = NAME,
+      .opts = APPROVE,
+      .run = fda_cmd_approve },
+    { .name = "diff",
+      .doc = "Compare a program with the one whose state is stored",
+      .pos = DIFF_POS,
+      .opts = DIFF,
+      .run = fda_cmd_diff },
     { .name = "checkpoints", .doc = "List the checkpoints of a pipeline", .pos = NAME, .run = fda_cmd_checkpoints },
     { .name = "clear",
       .doc = "Clear the storage of a pipeline, which must be stopped",

@@ -135,6 +135,9 @@ const char *fda_orch_state(fda_t *f, const hg_json_t *node, fda_paint_t *ret_pai
 const char *fda_orch_progress(fda_t *f, const hg_json_t *node); /* "78 %, 2 s left"; "" if the size is not known */
 const char *fda_clock(fda_t *f, const char *rfc3339);           /* local "09:14:02", with the date if it is not today */
 
+/* --- cmd_change.c: the pipeline waits in AwaitingApproval: why, and what to do --- */
+int fda_tell_approval(fda_t *f, const hg_json_t *pipeline);
+
 /* --- cmd_connector.c: the connector that the command is about --- */
 int fda_find_connector(fda_t *f, const fda_args_t *a, bool *ret_input); /* 1 after a complaint */
 const char *fda_connector_path(fda_t *f, const fda_args_t *a, bool input, const char *action);
@@ -172,6 +175,8 @@ int fda_cmd_stop(fda_t *f, const fda_args_t *a);
 int fda_cmd_restart(fda_t *f, const fda_args_t *a);
 int fda_cmd_checkpoint(fda_t *f, const fda_args_t *a);
 int fda_cmd_checkpoints(fda_t *f, const fda_args_t *a);
+int fda_cmd_diff(fda_t *f, const fda_args_t *a);
+int fda_cmd_approve(fda_t *f, const fda_args_t *a);
 int fda_cmd_clear(fda_t *f, const fda_args_t *a);
 int fda_cmd_delete(fda_t *f, const fda_args_t *a);
 int fda_cmd_dismiss(fda_t *f, const fda_args_t *a);

@@ -146,9 +146,10 @@ uint64_t hg_program_hash(const hg_program_t *p, const uint64_t *definitions)
     return h;
 }
 
-static void put_lists(const hg_program_diff_t *d, hg_jw_t *w, hg_diff_kind_t kind)
+/* Members in the order of their names, as Feldera has them. */
+static void put_lists(const hg_program_diff_t *d, hg_jw_t *w, hg_diff_how_t how, hg_diff_kind_t first)
 {
-    for (unsigned how = 0; how < HG_DIFF_HOWS; how++) {
+    for (unsigned kind = first; kind < first + 2; kind++) {
         char key[48];
         const hg_diff_names_t *l = &d->names[kind][how];
         snprintf(key, sizeof key, "%s_%s", g_hows[how], g_kinds[kind]);
@@ -162,14 +163,16 @@ static void put_lists(const hg_program_diff_t *d, hg_jw_t *w, hg_diff_kind_t kin
 void hg_program_diff_json(const hg_program_diff_t *d, hg_jw_t *w)
 {
     hg_jw_obj(w);
+    put_lists(d, w, HG_DIFF_ADDED, HG_DIFF_INPUTS);
+    put_lists(d, w, HG_DIFF_MODIFIED, HG_DIFF_INPUTS);
     hg_jw_key(w, "program_diff");
     hg_jw_obj(w);
-    put_lists(d, w, HG_DIFF_TABLES);
-    put_lists(d, w, HG_DIFF_VIEWS);
+    put_lists(d, w, HG_DIFF_ADDED, HG_DIFF_TABLES);
+    put_lists(d, w, HG_DIFF_MODIFIED, HG_DIFF_TABLES);
+    put_lists(d, w, HG_DIFF_REMOVED, HG_DIFF_TABLES);
     hg_jw_end_obj(w);
     hg_jw_kstr(w, "program_diff_error", d->refusal);
-    put_lists(d, w, HG_DIFF_INPUTS);
-    put_lists(d, w, HG_DIFF_OUTPUTS);
+    put_lists(d, w, HG_DIFF_REMOVED, HG_DIFF_INPUTS);
     hg_jw_end_obj(w);
 }
 

@@ -4,10 +4,13 @@ import glob
 import json
 import os
 import signal
+import subprocess
 
 import pytest
+from feldera import FelderaClient, Pipeline
+from feldera.enums import BootstrapPolicy, PipelineStatus
 
-from hg import until
+from hg import FDA, until
 from hg.daemon import Daemon
 from hg.sql import connector, file_in, file_out, table, view
 
@@ -672,3 +675,53 @@ def test_large_state(d, src, tmp_path):
     assert count(d, "v") == 2 * src.n
     until("all rows are out", lambda: len(ids(out)) == 2 * src.n)
     assert sorted(ids(out)) == sorted([*range(src.n)] * 2)
+
+
+# --- clients --------------------------------------------------------------------------------------------------------------------------
+
+def test_fda(d, src, tmp_path):
+    def fda(*args, code=0, stdin=""):
+        env = {**{k: v for k, v in os.environ.items() if not k.startswith("FELDERA_")}, "FELDERA_HOST": d.url}
+        r = subprocess.run([FDA, *args], input=stdin, env=env, capture_output=True, text=True, timeout=60)
+        assert r.returncode == code, f"fda {' '.join(args)}: {r.returncode}\n{r.stdout}{r.stderr}"
+        return r.stderr if code else r.stdout
+    base = table("t", COLS, src_in(src), materialized=True)
+    first(d, base, "t", 100)
+    program = base + view("v", "SELECT id FROM t", materialized=True)
+    path = tmp_path / "new.sql"
+    path.write_text(program)
+    want = {k: v for k, v in diff(added_views=["v"]).items() if v is not None}
+    assert json.loads(fda("diff", "p", str(path))) == json.loads(fda("diff", "p", "--stdin", stdin=program)) == want
+    assert fda("diff", "nope", code=1) == "Unknown pipeline name 'nope'\n"
+    assert "Invalid runtime version 'v9'" in fda("diff", "p", "--runtime-version", "v9", code=1)
+    assert fda("program", "set", "p", str(path)) == "Program updated successfully.\n"
+    assert "added views: v" in fda("start", "p", "-b", "reject", code=1)
+    said = fda("start", "p")
+    assert "`fda approve`" in said and 'added_views | "v"' in said.replace(" " * 2, " ")
+    assert "program_diff_error" in fda("start", "p", "--format", "json")
+    assert "exclude each other" in fda("approve", "p", "--silent-bootstrap", "--concurrent-bootstrap", code=1)
+    assert fda("approve", "p", "--silent-bootstrap") == "Pipeline changes approved successfully.\n"
+    d.wait_status("p", "Running")
+    assert "does not wait for an approval" in fda("approve", "p", code=1)
+    assert fda("stop", "-c", "p") == "Pipeline stopped successfully.\n"
+    fda("program", "set", "p", "--stdin", stdin=base)
+    assert fda("start", "p", "--bootstrap-policy", "allow") == "Pipeline started successfully.\n"
+
+
+def test_sdk(d, src):
+    base = table("t", COLS, src_in(src), materialized=True)
+    first(d, base, "t", 100)
+    client = FelderaClient(d.url)
+    p = Pipeline.get("p", client)
+    p.modify(sql=base + view("v", "SELECT id FROM t", materialized=True))
+    p.start(bootstrap_policy=BootstrapPolicy.AWAIT_APPROVAL)
+    assert p.status() == PipelineStatus.AWAITINGAPPROVAL and p.bootstrap_policy() == BootstrapPolicy.AWAIT_APPROVAL
+    p.approve()
+    until("it runs", lambda: p.status() == PipelineStatus.RUNNING)
+    assert len(list(p.query("SELECT * FROM v"))) == 100
+    p.stop(force=False)
+    p.modify(sql=base)
+    with pytest.raises(RuntimeError, match="removed views: v"):
+        p.start(bootstrap_policy=BootstrapPolicy.REJECT)
+    p.start(bootstrap_policy=BootstrapPolicy.ALLOW)
+    assert p.status() == PipelineStatus.RUNNING
