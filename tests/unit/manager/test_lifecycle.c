@@ -226,6 +226,23 @@ static void test_interaction(void **state)
     }
 }
 
+static void test_approve(void **state)
+{
+    (void)state;
+    for (hg_rt_t rt = 0; rt < HG_RT_N; rt++) {
+        hg_lc_t lc = running();
+        lc.rt = rt;
+        hg_verdict_t v = hg_lc_approve(&lc, "p", rt & 1, false);
+        assert_int_equal(v.answer, rt == HG_RT_AWAITING_APPROVAL ? HG_DO_IT : HG_REFUSE);
+        if (v.answer == HG_REFUSE) assert_string_equal(v.code, "InvalidTransition");
+        v = hg_lc_approve(&lc, "p", true, true);
+        assert_string_equal(v.code, "InvalidBootstrapConfig");
+        lc.res = HG_RES_STOPPED;
+        v = hg_lc_approve(&lc, "p", false, false);
+        assert_string_equal(v.code, "PipelineInteractionNotDeployed");
+    }
+}
+
 static void test_todo(void **state)
 {
     (void)state;
@@ -263,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_clear_dismiss_edit_delete),
         cmocka_unit_test(test_interaction),
+        cmocka_unit_test(test_approve),
         cmocka_unit_test(test_todo),
         cmocka_unit_test(test_forgets_the_deployment),
     };
