@@ -120,9 +120,10 @@ int hg_deploy_write(hg_mg_t *mg, hg_pl_t *pl, hg_err_t *err)
         hg_jw_kstr(&w, "name", pl->def.name);
         hg_jw_kstr(&w, "deployment_id", pl->deployment_id);
         hg_jw_kstr(&w, "initial", initial[want] ? initial[want] : "running");
-        hg_jw_kstr(&w, "bootstrap_policy", hg_policy_names[pl->lc.policy]);
-        hg_jw_kbool(&w, "silent_bootstrap", pl->lc.silent);
-        hg_jw_kbool(&w, "concurrent_bootstrap", pl->lc.concurrent);
+        const hg_restarts_t *r = &pl->restarts; /* who has approved the program is not asked again */
+        hg_jw_kstr(&w, "bootstrap_policy", hg_policy_names[r->approved ? HG_POLICY_ALLOW : pl->lc.policy]);
+        hg_jw_kbool(&w, "silent_bootstrap", r->approved ? r->silent : pl->lc.silent);
+        hg_jw_kbool(&w, "concurrent_bootstrap", r->approved ? r->concurrent : pl->lc.concurrent);
         hg_jw_kstr(&w, "program", pl->def.program_code);
         hg_jw_kraw(&w, "runtime_config", pl->def.runtime_config);
         hg_jw_kstr(&w, "socket", socket);

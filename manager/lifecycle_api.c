@@ -95,6 +95,7 @@ typedef struct steer {
     hg_pl_t *pl;
     char *text;
     int status; /* of the answer when all went well */
+    bool approves, silent, concurrent;
 } steer_t;
 
 static void steer_free(steer_t *s)
@@ -135,19 +136,31 @@ static void steer_done(void *arg, int status, const char *content_type, hg_str_t
         steer_free(s);
         return;
     }
+    if (s->approves && status == 200) {
+        pl->restarts.approved = true;
+        pl->restarts.silent = s->silent;
+        pl->restarts.concurrent = s->concurrent;
+        hg_mg_save(s->mg, pl, HG_SAVE_STATE);
+    }
     hg_runner_refresh(s->mg, pl, steer_seen, s);
 }
 
 /* Takes the text. */
-static void command(hg_call_t *c, const char *target, int status, char *text)
+static steer_t *steer_new(const hg_call_t *c, int status, char *text)
 {
-    hg_pl_t *pl = c->pl;
     steer_t *s = HG_NEW(steer_t);
     s->mg = c->mg;
     s->r = c->r;
-    s->pl = hg_pl_retain(pl);
+    s->pl = hg_pl_retain(c->pl);
     s->text = text;
     s->status = status;
+    return s;
+}
+
+/* Takes s. */
+static void command(hg_call_t *c, const char *target, steer_t *s)
+{
+    hg_pl_t *pl = c->pl;
     hg_req_on_abort(c->r, steer_aborted, s);
     const char *socket = hg_runner_socket(pl);
     if (!socket || !hg_ask(c->mg, socket, "POST", target, ACTION_TIMEOUT_MS, steer_done, s)) {
@@ -167,7 +180,7 @@ static void steer(hg_call_t *c, hg_rt_t to, const char *target)
         hg_free(text);
         return;
     }
-    command(c, target, 202, text);
+    command(c, target, steer_new(c, 202, text));
 }
 
 static void pause_pipeline(hg_call_t *c)
@@ -208,7 +221,11 @@ static void approve(hg_call_t *c)
     if (answered(c, &v, 200, "")) return;
     char *target = hg_xprintf("/approve?silent_bootstrap=%s&concurrent_bootstrap=%s", silent ? "true" : "false",
                               concurrent ? "true" : "false");
-    command(c, target, 200, hg_xstrdup("Pipeline changes approved"));
+    steer_t *s = steer_new(c, 200, hg_xstrdup("Pipeline changes approved"));
+    s->approves = true;
+    s->silent = silent;
+    s->concurrent = concurrent;
+    command(c, target, s);
     hg_free(target);
 }
 

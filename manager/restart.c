@@ -164,6 +164,9 @@ void hg_restarts_save(hg_jw_t *w, const hg_restarts_t *r)
     hg_jw_ki64(w, "spawned_us", r->spawned_us);
     hg_jw_ki64(w, "next_us", r->next_us);
     hg_jw_ki64(w, "died_us", r->died_us);
+    hg_jw_kbool(w, "approved", r->approved);
+    hg_jw_kbool(w, "silent", r->silent);
+    hg_jw_kbool(w, "concurrent", r->concurrent);
     put_last(w, "last", r);
     hg_jw_end_obj(w);
 }
@@ -180,6 +183,9 @@ void hg_restarts_load(const char *text, hg_restarts_t *r)
         hg_json_i64(hg_json_get(v, "spawned_us"), &r->spawned_us);
         hg_json_i64(hg_json_get(v, "next_us"), &r->next_us);
         hg_json_i64(hg_json_get(v, "died_us"), &r->died_us);
+        r->approved = hg_json_bool(hg_json_get(v, "approved"), false);
+        r->silent = hg_json_bool(hg_json_get(v, "silent"), false);
+        r->concurrent = hg_json_bool(hg_json_get(v, "concurrent"), false);
         const hg_json_t *last = hg_json_get(v, "last");
         if (last && last->kind == HG_J_OBJECT) r->last = hg_xstrndup(text + last->off, last->len);
     }

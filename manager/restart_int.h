@@ -25,11 +25,12 @@ typedef struct hg_restart_policy {
 
 /* What has happened to the processes of one deployment. All zero: nothing yet. Times: µs since 1970. */
 typedef struct hg_restarts {
-    uint32_t attempts;  /* starts in a row that followed a death */
-    int64_t spawned_us; /* of the newest process */
-    int64_t next_us;    /* one is due then, or was begun and has not answered yet; 0 = none */
-    int64_t died_us;    /* the last death; 0 = none */
-    char *last;         /* JSON error of the last death, or NULL; owned */
+    uint32_t attempts;                 /* starts in a row that followed a death */
+    int64_t spawned_us;                /* of the newest process */
+    int64_t next_us;                   /* one is due then, or was begun and has not answered yet; 0 = none */
+    int64_t died_us;                   /* the last death; 0 = none */
+    bool approved, silent, concurrent; /* the user has approved the changed program, and how: asked once */
+    char *last;                        /* JSON error of the last death, or NULL; owned */
 } hg_restarts_t;
 
 typedef enum {

@@ -191,6 +191,7 @@ static void provision(hg_mg_t *mg, hg_pl_t *pl)
 
     hg_run_t *run = run_new(mg, pl);
     run->provision_us = run->begun_us + (int64_t)provisioning_timeout_us(pl);
+    hg_restarts_clear(&pl->restarts);
     pl->restarts.spawned_us = hg_now_us();
     hg_mg_save(mg, pl, HG_SAVE_STATE);
     int rc = hg_deploy_write(mg, pl, &err);

@@ -125,6 +125,9 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
     d->next_number = hg_storage_next(d->storage);
     d->log_number = d->next_number - 1;
     const hg_json_t *m = hg_storage_manifest(d->storage);
+    uint64_t bytes = 0;
+    hg_json_u64(hg_json_get(m, "bytes"), &bytes);
+    d->bytes = bytes;
     if (m) hg_program_diff(p->prog, d->definitions, m, d->arena, &d->diff);
     return m ? take_head(p, m, err) : 0;
 }

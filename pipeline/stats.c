@@ -94,7 +94,7 @@ static void put_globals(hg_pipeline_t *p, hg_jw_t *w)
     hg_jw_ki64(w, "start_time", p->start_us / 1000000);
     hg_jw_kstr(w, "incarnation_uuid", p->incarnation);
     hg_jw_ki64(w, "initial_start_time", (p->durable ? p->durable->initial_start_us : p->start_us) / 1000000);
-    hg_jw_ku64(w, "storage_bytes", 0);
+    hg_jw_ku64(w, "storage_bytes", p->durable ? atomic_load(&p->durable->bytes) : 0);
     hg_jw_ku64(w, "storage_mb_secs", 0);
     hg_jw_ku64(w, "runtime_elapsed_msecs", atomic_load(&p->circuit_busy_us) / 1000);
     hg_jw_ku64(w, "buffered_input_records", t.buffered_records);

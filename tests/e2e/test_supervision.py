@@ -194,6 +194,30 @@ def test_death_in_a_graceful_stop_is_told_and_not_repaired(own, monkeypatch):
     assert not [x for x in states(own) if x[2] == "Unavailable"]
 
 
+def test_who_has_approved_a_changed_program_is_not_asked_again(own, tmp_path, monkeypatch):
+    lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
+    lines.add(10)
+    text = program(lines, out)
+    own.run("p", text, runtime_config=restart("on_failure", max_attempts=2, delay_ms=1))
+    wait_rows(own, 10)
+    own.stop_pipeline("p", force=False)
+    own.ok("PATCH", "/v0/pipelines/p", json={"program_code": text + "\nCREATE MATERIALIZED VIEW w AS SELECT id FROM b;"})
+    until("the program is compiled", lambda: pipeline(own)["program_status"] == "Success")
+    own.stop()
+    monkeypatch.setenv("HG_FAULT", "kill:manifest.written")  # the checkpoint behind the bootstrapping
+    own.start()
+    own.ok("POST", "/v0/pipelines/p/start")
+    own.wait_status("p", "AwaitingApproval")
+    own.post("/v0/pipelines/p/approve")
+    assert wait_error(own)["error_code"] == "PipelineCrashLoop"
+    assert [x[2] for x in states(own)].count("AwaitingApproval") == 1
+    own.stop()
+    monkeypatch.delenv("HG_FAULT")
+    own.start()
+    own.ok("POST", "/v0/pipelines/p/start")
+    own.wait_status("p", "AwaitingApproval")  # another start, another question
+
+
 @pytest.mark.parametrize("policy", ["on_failure", "always"])
 def test_program_error_is_never_started_again(own, policy):
     own.run("p", "CREATE TABLE t (id BIGINT NOT NULL, v INT); CREATE MATERIALIZED VIEW w AS SELECT id, 10 / v AS q FROM t;",

@@ -58,6 +58,7 @@ def test_checkpoints_are_listed(own, tmp_path):
         got = listed(own)  # at once
         assert [c["sequence"] for c in got] == list(range(n, max(n - 2, 0), -1))  # two are kept
         assert details(own) == {"checkpoints": got}
+        assert own.stats("p")["global_metrics"]["storage_bytes"] == got[0]["size"]
         assert got[0]["processed_records"] == 100 + 10 * (n - 1) and got[0]["size"] > 0 and got[0]["steps"] > 0
         lines.add(10)
         wait_rows(own, 100 + 10 * n)

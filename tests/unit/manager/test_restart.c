@@ -168,7 +168,13 @@ static void test_stored_and_shown(void **state)
 {
     (void)state;
     hg_restart_policy_t p = good("{\"policy\":\"on_failure\"}");
-    hg_restarts_t r = { .attempts = 2, .spawned_us = 11, .next_us = 1772600767000000, .died_us = 1772600766000000 }, s;
+    hg_restarts_t r = { .attempts = 2,
+                        .spawned_us = 11,
+                        .next_us = 1772600767000000,
+                        .died_us = 1772600766000000,
+                        .approved = true,
+                        .silent = true },
+                  s;
     hg_buf_t b;
     hg_jw_t w;
     r.last = hg_xstrdup("{\"message\":\"m\"}");
@@ -178,6 +184,7 @@ static void test_stored_and_shown(void **state)
     hg_restarts_load(b.p, &s);
     assert_int_equal(s.attempts, 2);
     assert_true(s.spawned_us == r.spawned_us && s.next_us == r.next_us && s.died_us == r.died_us);
+    assert_true(s.approved && s.silent && !s.concurrent);
     assert_string_equal(s.last, r.last);
     hg_buf_clear(&b);
     hg_jw_init(&w, &b);
