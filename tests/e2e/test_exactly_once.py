@@ -93,11 +93,7 @@ def test_killed_before_and_after_checkpoints(own, tmp_path, broker):
 
     def there():
         return [json.loads(m)["insert"]["id"] for m in done.read() if m]
-    try:
-        assert sorted(until("the topic has all", lambda: len(x := there()) >= n and x)) == list(range(n))
-    except AssertionError:
-        print(len(there()), json.dumps(own.stats("p")["outputs"]), open(own.data_dir+"/pipelines/"+os.listdir(own.data_dir+"/pipelines")[0]+"/log").read())
-        raise
+    assert sorted(until("the topic has all", lambda: len(x := there()) >= n and x)) == list(range(n))
 
 
 @pytest.mark.parametrize("config", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
@@ -178,9 +174,41 @@ def test_generated_rows_are_the_same_again(own, tmp_path):
     assert ids == list(range(len(ids)))
 
 
-def test_what_an_output_cannot_do_is_refused(own, tmp_path):
-    own.create("p", table("t", "id BIGINT", file_in("f", tmp_path / "in.json", fmt_config=RAW), materialized=True), EXACTLY)
+def test_without_storage_it_is_refused(own):
     own.create("q", table("t", "id BIGINT", materialized=True), {"storage": False, **EXACTLY})
     own.ok("POST", "/v0/pipelines/q/start")
     e = until("it is refused", lambda: own.get("/v0/pipelines/q").json()["deployment_error"])
     assert e["error_code"] == "FtRequiresStorage", e
+
+
+def test_a_failed_output_loses_nothing(own, tmp_path):
+    """Its directory goes away: it fails. What it has not written is owed, over a restart too, and written once it is started."""
+    src, folder = tmp_path / "in.json", tmp_path / "here"
+    folder.mkdir()
+    src.touch()
+    out = folder / "out.json"
+    own.run("p", table("t", "id BIGINT", file_in("f", src, fmt_config=RAW, follow=True), materialized=True) +
+            view("v", "SELECT id FROM t", file_out("o", out)), runtime_config=EXACTLY)
+    add(src, range(10))
+    until("it is written", lambda: len(written(out)) == 10)
+    own.stop_pipeline("p", force=False)
+    folder.rename(tmp_path / "away")
+    own.start_pipeline("p")
+    add(src, range(10, 20))
+    wait_count(own, "t", 20)
+    fatal = until("the output fails", lambda: own.stats("p")["outputs"][0]["fatal_error"])
+    assert "out.json" in fatal
+    checkpoint(own)
+    add(src, range(20, 30))
+    wait_count(own, "t", 30)
+    kill(own)
+    own.start_pipeline("p")
+    wait_count(own, "t", 30)
+    until("it fails again", lambda: own.stats("p")["outputs"][0]["fatal_error"])
+    (tmp_path / "away").rename(folder)
+    own.ok("POST", "/v0/pipelines/p/views/v/connectors/o/start")
+    until("all is written", lambda: len(written(out)) >= 30)
+    assert written(out) == list(range(30))
+    assert own.stats("p")["outputs"][0]["fatal_error"] is None
+    add(src, range(30, 40))
+    until("it goes on", lambda: written(out) == list(range(40)))
