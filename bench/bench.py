@@ -1,6 +1,7 @@
 """The benchmarks behind run.sh. Each compares two programs side by side, takes turns, keeps the best of ROUNDS, and prints CPU time beside wall
 time: on a machine with neighbours only the CPU time is steady."""
 import contextlib
+import glob
 import json
 import os
 import re
@@ -319,6 +320,32 @@ def state():
         say(what.replace("_", " "), *rest)
 
 
+def journal():
+    """file → view → file with a journal of every step, against none: what fault tolerance costs at full speed"""
+    path, out = data("json"), os.path.join(RAM, "journal.json")
+    times = {"none": [], "at_least_once": [], "exactly_once": []}
+    with a_daemon() as d:
+        for model in times:
+            d.create(model, file_program(path, f"{out}.{model}"), {"fault_tolerance": {"model": model, "checkpoint_interval_secs": None}})
+        for i in range(ROUNDS):
+            for model in times:
+                d.start_pipeline(model, "paused")
+                pid = pipeline_pid(d, model)
+                c0, t0 = cpu_s(pid), time.monotonic()
+                d.ok("POST", f"/v0/pipelines/{model}/resume")
+                d.wait_complete(model, 120)
+                times[model].append(Cost(time.monotonic() - t0, cpu_s(pid) - c0, rss_mib(pid, "VmHWM")))
+                logs = sum(os.path.getsize(f) for f in glob.glob(os.path.join(d.data_dir, "**", "journal-*"), recursive=True))
+                d.stop_pipeline(model)
+                d.ok("POST", f"/v0/pipelines/{model}/clear")
+                until("the storage is cleared", lambda: d.get(f"/v0/pipelines/{model}").json()["storage_status"] == "Cleared")
+    none, least, exactly = (best(times[m]) for m in times)
+    say("without", str(none), f"{ROWS / none.wall / 1e6:.2f} M/s")
+    say("at_least_once", str(least), f"wall ratio {none.wall / least.wall:.2f}, CPU ratio {none.cpu / least.cpu:.2f}")
+    say("exactly_once", str(exactly), f"wall ratio {none.wall / exactly.wall:.2f}, CPU ratio {none.cpu / exactly.cpu:.2f}, "
+        f"journal {logs / os.path.getsize(path) * 262144:.0f} bytes per 256 KiB")
+
+
 def idle():
     """resident memory of a daemon and of a pipeline that do nothing"""
     with a_daemon() as d:
@@ -421,7 +448,7 @@ def kafka_many():
     bench.run(a_daemon, pipeline_pid, rss_mib, cpu_s, quantile, say)
 
 
-ALL = [start, formats, view, ingress, kafka, upsert, state, idle, pause, handover, kafka_many]
+ALL = [start, formats, view, ingress, kafka, upsert, state, journal, idle, pause, handover, kafka_many]
 
 
 def main(names):

@@ -1,4 +1,5 @@
 """exactly_once: every step is in the journal. After kill -9 the same steps are done again, and what outputs wrote is there once."""
+import glob
 import json
 import os
 import signal
@@ -212,3 +213,61 @@ def test_a_failed_output_loses_nothing(own, tmp_path):
     assert own.stats("p")["outputs"][0]["fatal_error"] is None
     add(src, range(30, 40))
     until("it goes on", lambda: written(out) == list(range(40)))
+
+
+def journals(d):
+    return sorted(glob.glob(os.path.join(d.data_dir, "**", "journal-*.log"), recursive=True))
+
+
+def test_a_torn_end_is_cut_off_and_damage_is_named(own, tmp_path):
+    src, out = tmp_path / "in.json", tmp_path / "out.json"
+    src.touch()
+    own.run("p", table("t", "id BIGINT", file_in("f", src, fmt_config=RAW, follow=True), materialized=True) +
+            view("v", "SELECT id FROM t", file_out("o", out)), runtime_config=EXACTLY)
+    for n in (0, 10, 20):
+        add(src, range(n, n + 10))
+        wait_count(own, "t", n + 10)
+        durable(own, "t", "f")
+    kill(own)
+    (journal,) = journals(own)
+    whole = open(journal, "rb").read()
+    with open(journal, "wb") as f:
+        f.write(whole[:-3])  # as if the last write had not come to its end
+    own.start_pipeline("p")
+    wait_count(own, "t", 30)  # the last step's rows are read again
+    until("each row is written once", lambda: sorted(written(out)) == list(range(30)))
+    own.stop_pipeline("p", force=True)
+    at = len(whole) // 2
+    with open(journal, "r+b") as f:
+        f.seek(at)
+        f.write(bytes([whole[at] ^ 0x55]))
+    own.ok("POST", "/v0/pipelines/p/start")
+    e = until("it is refused", lambda: own.get("/v0/pipelines/p").json()["deployment_error"])
+    assert "is damaged" in e["message"] and os.path.basename(journal) in e["message"] and "byte" in e["message"], e
+    with open(journal, "r+b") as f:
+        f.seek(at)
+        f.write(bytes([whole[at]]))
+    own.start_pipeline("p")
+    wait_count(own, "t", 30)
+
+
+@pytest.mark.parametrize("point", ["journal.written", "journal.synced"])
+def test_killed_while_the_journal_is_written(tmp_path, monkeypatch, point):
+    src, out = tmp_path / "in.json", tmp_path / "out.json"
+    add(src, range(100))
+    monkeypatch.setenv("HG_FAULT", f"kill:{point}")
+    d = Daemon()
+    try:
+        d.create("p", table("t", "id BIGINT", file_in("f", src, fmt_config=RAW, follow=True), materialized=True) +
+                 view("v", "SELECT id FROM t", file_out("o", out)), EXACTLY)
+        d.ok("POST", "/v0/pipelines/p/start")
+        until("it has died", lambda: d.get("/v0/pipelines/p").json()["deployment_error"])
+        d.stop()
+        monkeypatch.delenv("HG_FAULT")
+        d.start()
+        d.wait_status("p", "Stopped")
+        d.start_pipeline("p")
+        wait_count(d, "t", 100)
+        until("each row is written once", lambda: sorted(written(out)) == list(range(100)))
+    finally:
+        d.close()
