@@ -217,6 +217,8 @@ void hg_out_ready(hg_output_t *out);
 void hg_out_resume(hg_output_t *out, uint64_t step);
 /* "headgate.<pipeline>.<endpoint>": the same over restarts; for transactional ids and the like. */
 const char *hg_out_durable_id(const hg_output_t *out);
+/* Which life of the endpoint this is: another one is afresh, and a step that was stored in another one is not its own. */
+uint64_t hg_out_life(const hg_output_t *out);
 /* The pipeline wants exactly once: use transactions where the sink has them. */
 bool hg_out_exactly_once(const hg_output_t *out);
 void hg_out_drained(hg_output_t *out);

@@ -102,6 +102,7 @@ static void put_endpoint(hg_jw_t *w, const slot_t *s)
         hg_jw_key(w, "counters");
         hg_input_counters_json(s->counters, w);
     } else {
+        hg_jw_khex(w, "life", ep->life);
         hg_jw_kbool(w, "snapshot_sent", !s->snapshot_owed || !s->owes);
         put_state(w, "state", &s->state);
         put_state(w, "owed", &s->owed);

@@ -29,6 +29,7 @@ typedef struct endpoint {
     hg_arena_t *arena;       /* format configuration of endpoints made by a request */
     const char *format_text; /* push: format and its configuration, as in its name's hash; in arena */
     bool push, tap, backpressure;
+    uint64_t life;                   /* output: hg_output_life */
     bool fresh;                      /* not as in the checkpoint: it starts as configured */
     const hg_json_t *saved_position; /* input: where it goes on after a restart, or NULL; until the first checkpoint */
     bool closed;                     /* host said closed */

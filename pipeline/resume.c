@@ -6,12 +6,14 @@
  * computed anew (begin.c), and their sinks write on behind what they have.
  */
 #include "base/hg.h"
+#define XXH_INLINE_ALL
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
 #include "pipeline/journal.h"
 #include "pipeline/move.h"
 #include "pipeline/replay.h"
+#include <xxhash.h>
 
 /* --- small things --- */
 
@@ -291,6 +293,7 @@ static int restore_output(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *lis
     const hg_json_t *state = hg_json_get(named, "state"), *owed = hg_json_get(saved, "owed");
     bool has_state = state && state->kind == HG_J_OBJECT;
     ep->fresh = !saved || !has_state || !hg_json_bool(hg_json_get(saved, "snapshot_sent"), false);
+    if (!ep->fresh && !hg_json_get_hex(saved, "life", &ep->life)) return bad(p, err, "an output's life is missing");
     if (ep->fresh) {
         hg_log(HG_LOG_INFO, "connector", ep->name, "resume", "\"new or changed: it starts as configured\"");
         return has_state ? hg_output_restore_counters(ep->out, state, err) : 0;
@@ -302,12 +305,23 @@ static int restore_output(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *lis
     return rc;
 }
 
+/* The same again when this checkpoint is resumed from once more: what was written meanwhile is then known again. The
+ * hash key is that of the pipeline's state: another one after a clear, the same for all who go on from the same
+ * journal. */
+static uint64_t new_life(const hg_pipeline_t *p, const endpoint_t *ep)
+{
+    uint64_t of[] = { p->hashkey.k0, p->hashkey.k1, p->durable->number, hg_connector_hash(ep->spec) };
+    return XXH3_64bits(of, sizeof of);
+}
+
 static int restore_outputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
 {
-    for (uint32_t i = 0; m && i < p->n_outputs; i++) {
+    for (uint32_t i = 0; i < p->n_outputs; i++) {
         endpoint_t *ep = p->outputs[i];
-        if (restore_output(p, ep, hg_json_get(m, "outputs"), err) < 0) return damaged(p, ep, err);
-        if (ep->fresh && ep->spec->send_snapshot) hg_sink_snapshot_ask(p, ep->out);
+        ep->life = new_life(p, ep);
+        if (m && restore_output(p, ep, hg_json_get(m, "outputs"), err) < 0) return damaged(p, ep, err);
+        hg_output_life(ep->out, ep->life);
+        if (m && ep->fresh && ep->spec->send_snapshot) hg_sink_snapshot_ask(p, ep->out);
     }
     return 0;
 }

@@ -113,6 +113,10 @@ bool hg_host_take_exact(hg_host_t *h, uint32_t conn, uint64_t lane_key, uint64_t
 void hg_host_durable(hg_host_t *h, uint64_t step);
 
 int  hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t out, const hg_schema_t *schema, hg_output_t **ret, hg_err_t *err);
+/* Before hg_output_start: which life of the endpoint this is. A sink that keeps the number of its last step keeps it for one life: what
+ * an earlier one wrote under the same name says nothing about the steps of this one. The same over restarts, until the output starts
+ * afresh. Default 0. */
+void hg_output_life(hg_output_t *out, uint64_t life);
 void hg_output_start(hg_output_t *out);
 /* User pause of an output: while set, its batches are thrown away and count as delivered. */
 void hg_output_pause(hg_output_t *out, bool paused);

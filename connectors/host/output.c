@@ -170,6 +170,11 @@ int hg_tap_new(hg_host_t *h, const char *endpoint, uint32_t id, const hg_schema_
 
 /* --- commands: control loop --- */
 
+void hg_output_life(hg_output_t *out, uint64_t life)
+{
+    out->life = life;
+}
+
 void hg_output_start(hg_output_t *out)
 {
     hg_loop_post(out->loop, hg_output_cmd_start, hg_output_retain(out));

@@ -93,6 +93,7 @@ struct hg_output {
     const hg_output_type_t *type; /* NULL: tap */
     const void *cfg;
     char *name, *durable_id;
+    uint64_t life; /* constant once it is started */
     uint32_t id;
     bool keeps; /* keeps deltas until they are delivered, and the history */
     const hg_schema_t *schema;

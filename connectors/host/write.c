@@ -395,6 +395,10 @@ const char *hg_out_durable_id(const hg_output_t *out)
 {
     return out->durable_id;
 }
+uint64_t hg_out_life(const hg_output_t *out)
+{
+    return out->life;
+}
 bool hg_out_exactly_once(const hg_output_t *out)
 {
     return out->host->exactly_once;

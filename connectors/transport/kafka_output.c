@@ -253,6 +253,7 @@ static int kafka_start(hg_output_t *out, hg_err_t *err)
     if (once) {
         k->txn.state = TXN_STARTING;
         k->txn.id = hg_out_durable_id(out);
+        k->txn.group = hg_xprintf("%s.%016" PRIx64, k->txn.id, hg_out_life(out));
         defaults[n++] = (hg_kafka_default_t){ "transactional.id", k->txn.id };
         /* a broker may be away for so long without failing the connector */
         defaults[n++] = (hg_kafka_default_t){ "transaction.timeout.ms", "300000" };
@@ -351,6 +352,7 @@ static void client_destroyed(void *arg)
     kout_t *k = hg_out_inst(arg);
     hg_list_t *n;
     if (k->headers) rd_kafka_headers_destroy(k->headers);
+    hg_free(k->txn.group);
     while ((n = hg_list_pop(&k->stuck)) != NULL) hg_free(HG_ENTRY(n, stuck_t, link));
     while ((n = hg_list_pop(&k->batches)) != NULL) hg_free(HG_ENTRY(n, batch_t, link));
     hg_out_closed(arg);

@@ -46,7 +46,8 @@ typedef struct {
     bool busy;           /* a thread is at work */
     bool taken;          /* thread: the transactional id is ours */
     atomic_bool leaving; /* for that thread: give up */
-    const char *id;      /* transactional.id and consumer group */
+    const char *id;      /* transactional.id */
+    char *group;         /* consumer group of the stored step: the id and the life of the output */
     int64_t begun_us;
     uint64_t step;     /* stored last, or to be stored */
     uv_timer_t *timer; /* group commit; retries of the start */

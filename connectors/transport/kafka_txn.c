@@ -2,11 +2,13 @@
  *
  *   starting ─► idle ─message─► open ─due, between two steps─► sealed ─all acknowledged─► committing ─► idle
  *
- * The step is stored as a committed offset: consumer group headgate.<pipeline>.<endpoint>, partition 0 of the topic
- * written, offset = step. Offsets belong to the transaction as messages do, so both are there or neither is. No topic
- * of our own is needed; nobody reads with that group. At the start the producer takes over its transactional id, which
- * ends or undoes what an earlier instance left, and only then reads the step. The broker forgets the offset after
- * offsets.retention.minutes (7 days) without a commit; the checkpoint then says alone where to go on.
+ * The step is stored as a committed offset: consumer group headgate.<pipeline>.<endpoint>.<life>, partition 0 of the
+ * topic written, offset = step. An output that starts afresh (after a clear, or changed) is another life, and does not
+ * take the step of the one before it for its own. Offsets belong to the transaction as messages do, so both are there
+ * or neither is. No topic of our own is needed; nobody reads with that group. At the start the producer takes over its
+ * transactional id, which ends or undoes what an earlier instance left, and only then reads the step. The broker
+ * forgets the offset after offsets.retention.minutes (7 days) without a commit; the checkpoint then says alone where to
+ * go on.
  *
  * A group is a number of whole steps: it is sealed between two steps, 20 ms after its first message at the earliest.
  * Messages that come meanwhile wait (`stuck`). Steps without messages are no reason for a transaction.
@@ -82,7 +84,7 @@ static int stored_step(kout_t *k, const rd_kafka_event_t *ev)
     bool again = hg_kafka_transient(code) || code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT ||
                  code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
                  code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
-    hg_err_retry(&k->txn.err, HG_ENET, "cannot read the last step from group '%s': %s", k->txn.id,
+    hg_err_retry(&k->txn.err, HG_ENET, "cannot read the last step from group '%s': %s", k->txn.group,
                  rd_kafka_err2str(code));
     k->txn.err.retry = again;
     k->txn.err.fatal = !again;
@@ -97,7 +99,7 @@ static int read_step(kout_t *k, const char *topic)
     rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(k->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
     rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(l, topic, 0);
-    rd_kafka_ListConsumerGroupOffsets_t *ask = rd_kafka_ListConsumerGroupOffsets_new(k->txn.id, l);
+    rd_kafka_ListConsumerGroupOffsets_t *ask = rd_kafka_ListConsumerGroupOffsets_new(k->txn.group, l);
     rd_kafka_AdminOptions_set_request_timeout(o, ASK_MS, why, sizeof why);
     rd_kafka_error_t *e = rd_kafka_AdminOptions_set_require_stable_offsets(o, 1);
     if (e) rd_kafka_error_destroy(e);
@@ -107,7 +109,7 @@ static int read_step(kout_t *k, const char *topic)
     if (!ev) {
         rc = hg_err_retry(&k->txn.err, HG_ENET, "given up");
     } else if (rd_kafka_event_error(ev)) {
-        rc = hg_err_retry(&k->txn.err, HG_ENET, "cannot read the last step from group '%s': %s", k->txn.id,
+        rc = hg_err_retry(&k->txn.err, HG_ENET, "cannot read the last step from group '%s': %s", k->txn.group,
                           rd_kafka_event_error_string(ev));
     } else {
         rc = stored_step(k, ev);
@@ -132,7 +134,7 @@ static void do_start(void *arg)
 static rd_kafka_error_t *store_step(kout_t *k, const char *topic)
 {
     rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata_new(k->txn.id);
+    rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata_new(k->txn.group);
     rd_kafka_topic_partition_list_add(l, topic, 0)->offset = (int64_t)k->txn.step;
     rd_kafka_error_t *e = rd_kafka_send_offsets_to_transaction(k->rk, l, group, SLICE_MS);
     rd_kafka_consumer_group_metadata_destroy(group);
