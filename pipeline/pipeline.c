@@ -122,7 +122,8 @@ static void tell_change(hg_pipeline_t *p, endpoint_t *ep)
     hg_orch_reason_t r = hg_orch_reason(p->orch, ep->id);
     atomic_store(&ep->paused, hg_orch_paused(p->orch, ep->id));
     atomic_store(&ep->reason, (int)r);
-    hg_log(HG_LOG_INFO, "connector", ep->name, "state", "reason=%s", hg_orch_reason_name(r));
+    if (r != HG_REASON_FAILED_) /* the host has logged why */
+        hg_log(HG_LOG_INFO, "connector", ep->name, "state", "reason=%s", hg_orch_reason_name(r));
     if (p->opts.on_change) p->opts.on_change(p->opts.arg, ep->id, r);
 }
 
