@@ -105,7 +105,7 @@ static uint64_t poll_period_ms(const hg_run_t *run)
     int64_t age = hg_mono_us() - run->begun_us;
     if (run->pl->lc.res == HG_RES_PROVISIONED && run->misses == 0) {
         hg_rt_t rt = run->pl->lc.rt;
-        if (rt == run->pl->lc.rt_desired) return 500;
+        if (rt == run->pl->lc.rt_desired || rt == HG_RT_AWAITING_APPROVAL) return 500;
         return age < 2000000 ? 10 : 100;
     }
     return age < 500000 ? 4 : 50;

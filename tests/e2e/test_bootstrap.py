@@ -573,7 +573,7 @@ def test_while_bootstrapping(d, src):
     src.add(300_000)
     base = table("t", COLS, src_in(src), materialized=True)
     first(d, base, "t", src.n)
-    patch(d, base + view("v", "SELECT id, s || s || s AS s FROM t", file_out("o", "/dev/full"), materialized=True))
+    patch(d, base + view("v", "SELECT id, s || s || s || s || s || s || s || s AS s FROM t", file_out("o", "/dev/full"), materialized=True))
     src.add(1)
     start(d)
     awaiting(d)
