@@ -176,11 +176,27 @@ void hg_kout_retry(hg_output_t *out)
 
 /* --- delivery reports --- */
 
+/* librdkafka aborts a transaction that has lost a message: nothing that is sent into it again would be taken. */
+static void transaction_failed(hg_output_t *out, rd_kafka_resp_err_t e)
+{
+    kout_t *k = hg_out_inst(out);
+    hg_err_t err = HG_ERR_INIT;
+    if (k->txn.failed) return;
+    k->txn.failed = true;
+    hg_err_set(&err, HG_ENET, "the transaction cannot be committed: %s", rd_kafka_err2str(e));
+    err.fatal = 1;
+    hg_out_error(out, "kafka-transaction", &err);
+}
+
 static void on_delivery(hg_output_t *out, const rd_kafka_message_t *m)
 {
     kout_t *k = hg_out_inst(out);
     batch_t *b = m->_private;
     if (k->closing) return;
+    if (m->err && k->txn.state != TXN_OFF) {
+        transaction_failed(out, m->err);
+        return;
+    }
     if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         b->open--;
         if (k->unhealthy) {

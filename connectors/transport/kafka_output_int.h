@@ -44,6 +44,7 @@ typedef enum {
 typedef struct {
     txn_state_t state;
     bool busy;           /* a thread is at work */
+    bool failed;         /* it cannot be committed any more */
     bool taken;          /* thread: the transactional id is ours */
     atomic_bool leaving; /* for that thread: give up */
     const char *id;      /* transactional.id */

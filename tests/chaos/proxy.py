@@ -94,6 +94,10 @@ class Proxy:
         """Nothing moves any more; connections stay."""
         self._on_loop(self._gate.clear)
 
+    def passes(self):
+        """May something come through? A cut that is still to come does not count."""
+        return self._gate.is_set() and not self.refuse
+
     def heal(self):
         def calm():
             self.delay, self.refuse, self.cut_in = 0.0, False, None

@@ -12,7 +12,7 @@ import time
 
 import requests
 
-from hg import BUILD
+from hg import BUILD, until
 from hg.daemon import Daemon
 from hg.httpd import Httpd
 from hg.kafka import Broker, free_port
@@ -100,6 +100,7 @@ class World:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             return False
+        until("the process is gone", lambda: self.daemon.pid_of(name) != pid)
         return True
 
     # --- the API, where anything may be away for a moment ---
@@ -115,18 +116,26 @@ class World:
         return r.json() if r is not None and r.status_code == 200 else None
 
     def ensure_running(self, name, timeout=40):
-        """As an operator would: what is stopped is started, whoever or whatever stopped it."""
+        """As an operator would: what is stopped is started, whoever or whatever stopped it. What it needs to come up may be away: a
+        replay reads its sources again, and goes on when they are back."""
+        away = not (self.kafka_proxy.passes() and self.web_proxy.passes())
+        if away:
+            timeout = 2
         last = None
         end = time.monotonic() + timeout
         while True:
             s = self.status(name)
-            if s and s["deployment_status"] == "Running" and self.daemon.pid_of(name):
-                return
+            if s and s["deployment_status"] == s["deployment_desired_status"] == "Running":
+                r = self.ask("GET", f"/v0/pipelines/{name}/stats")  # a death may not have been noticed yet
+                if r is not None and r.status_code == 200:
+                    return
             if s and s["deployment_status"] == "Stopped":
                 if s.get("deployment_error"):
                     last = s["deployment_error"]
                     self.ask("POST", f"/v0/pipelines/{name}/dismiss_error", raw=True)
                 self.ask("POST", f"/v0/pipelines/{name}/start")
+            if time.monotonic() > end and away:
+                return
             if time.monotonic() > end:
                 raise AssertionError(f"{name} does not run again: {json.dumps(s)[:1500]}; last error: {json.dumps(last)[:1500]}")
             time.sleep(0.02)
