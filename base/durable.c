@@ -196,7 +196,7 @@ int hg_file_read(const char *path, hg_buf_t *out, hg_err_t *err)
     if (fd < 0 && errno == ENOENT) return hg_err_set(err, HG_ENOTFOUND, "%s is not there", path);
     if (fd < 0) return hg_err_errno(err, errno, "cannot open %s", path);
     while (rc == 0) {
-        ssize_t n = read(fd, piece, sizeof piece);
+        ssize_t n = hg_fault(HG_FAULT_READ) ? (errno = EIO, -1) : read(fd, piece, sizeof piece);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) rc = hg_err_errno(err, errno, "cannot read %s", path);
         if (n <= 0) break;

@@ -16,7 +16,7 @@ static atomic_bool g_fired;
 static char g_kill[64];
 static _Atomic int64_t g_kill_in = 1; /* times the kill point is passed until it kills */
 static pthread_once_t g_once = PTHREAD_ONCE_INIT;
-static const char *const g_names[HG_FAULT_N] = { "alloc", "write", "fsync", "rename", "open", "connect" };
+static const char *const g_names[HG_FAULT_N] = { "alloc", "read", "write", "fsync", "rename", "open", "connect" };
 
 static void parse_one(const char *s, size_t n)
 {

@@ -2,7 +2,7 @@
  *
  * HG_FAULT is a comma separated list of kind:N (fail the Nth call), kind:N-M (fail calls N to M), kind:N+ (fail from
  * the Nth on) and kill:NAME or kill:NAME:N (raise SIGKILL at the kill point NAME, the Nth time it is passed). Kinds:
- * alloc, write, fsync, rename, open, connect.
+ * alloc, read, write, fsync, rename, open, connect.
  */
 #ifndef HG_BASE_FAULT_H
 #define HG_BASE_FAULT_H
@@ -11,6 +11,7 @@
 
 typedef enum {
     HG_FAULT_ALLOC,
+    HG_FAULT_READ,
     HG_FAULT_WRITE,
     HG_FAULT_FSYNC,
     HG_FAULT_RENAME,

@@ -90,7 +90,8 @@ static int read_existing(hg_framelog_t *l, const char magic[8], hg_frame_fn fn, 
     if (fstat(l->fd, &st) < 0) return hg_err_errno(err, errno, "cannot look at %s", l->path);
     uint64_t size = (uint64_t)st.st_size;
     if (size < HEAD_BYTES) return 0; /* a crash while it was made: begin again */
-    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, l->fd, 0);
+    void *map =
+        hg_fault(HG_FAULT_READ) ? (errno = EIO, MAP_FAILED) : mmap(NULL, size, PROT_READ, MAP_PRIVATE, l->fd, 0);
     if (map == MAP_FAILED) return hg_err_errno(err, errno, "cannot read %s", l->path);
     const unsigned char *p = map;
     int rc;

@@ -37,6 +37,7 @@ static void add_type(def_t *d, const hg_type_t *t)
     hg_buf_init(&b, HG_BUF_NOMAX);
     hg_jw_init(&w, &b);
     hg_type_json(&w, t);
+    HG_ASSERT(w.rc == 0); /* half of it would be another definition */
     add_str(d, hg_buf_str(&b));
     hg_buf_release(&b);
 }

@@ -5,6 +5,7 @@
  * its checksum.
  */
 #include "base/hg.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "data/block.h"
 #include "engine/state_int.h"
@@ -30,7 +31,8 @@ static int damaged(const hg_load_t *l, const hg_sfile_t *f, uint64_t offset, hg_
 static int read_at(const hg_load_t *l, const hg_sfile_t *f, int fd, void *p, size_t n, uint64_t offset, hg_err_t *err)
 {
     for (size_t at = 0; at < n;) {
-        ssize_t got = pread(fd, (char *)p + at, n - at, (off_t)(offset + at));
+        ssize_t got =
+            hg_fault(HG_FAULT_READ) ? (errno = EIO, -1) : pread(fd, (char *)p + at, n - at, (off_t)(offset + at));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return hg_err_errno(err, errno, "cannot read %s/%s", l->dir, f->name);
         if (got == 0) return damaged(l, f, offset + at, err, "it ends here");
@@ -72,7 +74,7 @@ static int read_open_file(const hg_load_t *l, const hg_region_t *r, int fd, char
 static int read_region(const hg_load_t *l, const hg_region_t *r, char **ret, hg_err_t *err)
 {
     char *path = hg_xprintf("%s/%s", l->dir, r->file->name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = hg_fault(HG_FAULT_OPEN) ? (errno = EMFILE, -1) : open(path, O_RDONLY | O_CLOEXEC);
     int e = errno;
     hg_free(path);
     if (fd < 0 && e == ENOENT) return hg_err_set(err, HG_EDAMAGED, "%s/%s is missing", l->dir, r->file->name);

@@ -310,9 +310,11 @@ static void slot_answer(void *arg, hg_str_t state)
     }
     s->waiting = false;
     if (!s->ep->input && state.n == 0) s->owes = true; /* it has failed: write_owed() asks where */
-    if (hg_buf_addstr(&s->state, state) < 0) {
+    if (hg_position_lost(state) || hg_buf_addstr(&s->state, state) < 0) {
         hg_buf_clear(&s->state);
-        if (s->k->err.code == HG_OK) hg_err_set(&s->k->err, HG_ETOOBIG, "the position of %s is too large", s->ep->name);
+        if (s->k->err.code == HG_OK)
+            hg_err_set(&s->k->err, HG_ETOOBIG, "the position of %s is too large, or there is no memory for it",
+                       s->ep->name);
     }
     s->k->waiting--;
     maybe_write(s->k);

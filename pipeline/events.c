@@ -151,6 +151,13 @@ static void put_position(hg_jw_t *w, const endpoint_t *ep, hg_str_t position)
     hg_jw_raw(w, position);
 }
 
+/* A record that is cut short must never become durable: it could not be read again. Without memory for it the process
+ * ends here, as without memory for any other small thing, and is resumed. */
+static void complete(const hg_jw_t *w)
+{
+    HG_ASSERT(w->rc == 0);
+}
+
 static event_t *facts_event(hg_pipeline_t *p, uint32_t conn, hg_str_t position)
 {
     event_t *e = event_new(p->durable);
@@ -161,6 +168,7 @@ static event_t *facts_event(hg_pipeline_t *p, uint32_t conn, hg_str_t position)
     put_facts(p, conn, &w);
     if (position.n) put_position(&w, p->inputs[conn], position);
     hg_jw_end_obj(&w);
+    complete(&w);
     return e;
 }
 
@@ -210,6 +218,7 @@ void hg_event_word(hg_pipeline_t *p, uint32_t conn, const char *change, hg_str_t
     e->then = then;
     hg_jw_init(&w, &e->text);
     hg_event_word_text(p, conn, change, position, wait, &w);
+    complete(&w);
     next_event(p->durable);
 }
 

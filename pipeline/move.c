@@ -307,6 +307,12 @@ static void say(void *arg, hg_str_t position)
     hg_err_t err = HG_ERR_INIT, no = HG_ERR_INIT;
     hg_buf_t b;
     hg_jw_t w;
+    if (hg_position_lost(position)) {
+        hg_err_set(&err, HG_ENOMEM, "the position of %s is too large, or there is no memory for it", ep->name);
+        a->done(a->arg, (hg_str_t){ 0 }, &err);
+        hg_free(a);
+        return;
+    }
     hg_buf_init(&b, HG_BUF_NOMAX);
     hg_jw_init(&w, &b);
     bool unread = ep->change && atomic_load(&ep->processed) == ep->change_records;

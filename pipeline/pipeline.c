@@ -141,6 +141,10 @@ typedef struct {
 static void log_mark(void *arg, hg_str_t position)
 {
     persist_t *x = arg;
+    if (hg_position_lost(position)) { /* without it the mark would be worth nothing: until there is memory again */
+        hg_input_save(x->ep->in, log_mark, x);
+        return;
+    }
     hg_event_log(x->ep->p, x->ep->id, position, mark_durable, x->token);
     hg_free(x);
 }

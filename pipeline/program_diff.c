@@ -54,6 +54,7 @@ uint64_t hg_connector_hash(const hg_conn_spec_t *spec)
     hg_buf_init(&b, HG_BUF_NOMAX);
     hg_jw_init(&w, &b);
     if (spec->json) canonical(&w, spec->json, true);
+    HG_ASSERT(w.rc == 0); /* the hash of half of it would make the connector another one, that starts anew */
     uint64_t h = XXH3_64bits(b.p, b.len);
     hg_buf_release(&b);
     return h;

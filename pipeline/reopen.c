@@ -20,7 +20,9 @@ static int restore_position(hg_input_t *in, hg_str_t position, hg_err_t *err)
     hg_arena_t *a = hg_arena_new();
     hg_json_t *v;
     int rc = 0;
-    if (position.n) rc = hg_json_parse(a, position, &v, err);
+    if (hg_position_lost(position))
+        rc = hg_err_set(err, HG_ENOMEM, "its position is too large, or there is no memory for it");
+    if (position.n && rc == 0) rc = hg_json_parse(a, position, &v, err);
     if (position.n && rc == 0) rc = hg_input_restore(in, v, err);
     hg_arena_free(a);
     return rc;

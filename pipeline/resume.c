@@ -208,6 +208,7 @@ static int restore_input(hg_pipeline_t *p, endpoint_t *ep, hg_err_t *err)
     hg_buf_init(&text, HG_BUF_NOMAX);
     hg_jw_init(&w, &text);
     hg_jw_node(&w, ep->saved_position);
+    HG_ASSERT(w.rc == 0);
     ep->next_position = hg_buf_take(&text, NULL);
     ep->restored = true;
     return 0;

@@ -164,7 +164,8 @@ int hg_storage_logs(const hg_storage_t *s, const char *what, uint64_t from,
 }
 
 /* The newest sound manifests. A damaged one is passed over, and says so; if all are, that is an error: to begin anew
- * would lose what the user believes to be safe. */
+ * would lose what the user believes to be safe. One that could only not be read now (no descriptor, no memory, an error
+ * of the disk) may be sound: going on from an older one would remove the files that it needs. */
 static int load_manifests(hg_storage_t *s, hg_err_t *err)
 {
     numbers_t x;
@@ -176,6 +177,11 @@ static int load_manifests(hg_storage_t *s, hg_err_t *err)
         if (read_manifest(s, x.v[i], &s->kept[n], &e) == 0) {
             n++;
             continue;
+        }
+        if (e.code != HG_EDAMAGED && e.code != HG_EPARSE) {
+            *err = e;
+            rc = e.code;
+            break;
         }
         hg_log(HG_LOG_ERROR, "storage", s->dir, "checkpoint_damaged", "number=%" PRIu64 " error=\"%s\"", x.v[i], e.msg);
         if (first.code == HG_OK) first = e;

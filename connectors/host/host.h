@@ -71,7 +71,13 @@ void hg_input_hold(hg_input_t *in);
 void hg_input_close(hg_input_t *in); /* → closed; queued chunks that were not taken are dropped */
 void hg_input_free(hg_input_t *in);  /* after closed */
 int  hg_input_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err); /* before open */
-/* The position after everything that chunks done so far covered: done(arg, one JSON object, or empty) on the control loop. */
+/* The position after everything that chunks done so far covered: done(arg, one JSON object, or empty) on the control loop.
+ * HG_POSITION_LOST: there is one, but it could not be written (no memory, more than 1 MiB). That is not "from the beginning". */
+#define HG_POSITION_LOST ((hg_str_t){ NULL, SIZE_MAX })
+static inline bool hg_position_lost(hg_str_t position)
+{
+    return position.n == SIZE_MAX;
+}
 void hg_input_save(hg_input_t *in, void (*done)(void *arg, hg_str_t position), void *arg);
 /* Tell the transport that this position (as saved) is durable. */
 void hg_input_commit(hg_input_t *in, hg_str_t position);

@@ -514,6 +514,7 @@ typedef struct {
     void *arg;
     hg_range_t *ranges;
     uint32_t n;
+    bool lost;
     hg_buf_t text;
 } save_t;
 
@@ -521,7 +522,7 @@ static void save_done(void *arg)
 {
     save_t *s = arg;
     hg_input_drop(s->in); /* first, as in run_event */
-    s->done(s->arg, hg_buf_str(&s->text));
+    s->done(s->arg, s->lost ? HG_POSITION_LOST : hg_buf_str(&s->text));
     hg_buf_release(&s->text);
     hg_free(s->ranges);
     hg_free(s);
@@ -535,7 +536,7 @@ static void save_on_loop(void *arg)
         hg_jw_t w;
         hg_jw_init(&w, &s->text);
         s->in->type->save(s->in, s->ranges, s->n, &w);
-        if (w.rc < 0) hg_buf_clear(&s->text);
+        s->lost = w.rc < 0;
     }
     hg_loop_post(s->in->host->control, save_done, s);
 }

@@ -34,6 +34,8 @@ typedef struct rig {
     bool running;
     const char *config;  /* runtime_config as JSON; NULL: defaults */
     const char *storage; /* folder of checkpoints; NULL: none */
+    void (*before_new)(void *arg);
+    void *arg;
     int rc;
     hg_err_t err, ended; /* of making; of the end */
     pthread_mutex_t lock;
@@ -95,6 +97,7 @@ static inline void rig_make(void *arg)
     o.config.io_loops = 2;
     o.config.workers = 2;
     hg_arena_free(a);
+    if (r->before_new) r->before_new(r->arg);
     r->rc = hg_pipeline_new(&o, &r->p, &r->err);
     if (r->rc < 0) return;
     hg_pipeline_server_opts_t so = { r->p, r->control, "00000000-0000-0000-0000-000000000000", rig_on_stop, r };

@@ -5,10 +5,8 @@
  * history and then dies by SIGKILL, at a named kill point or wherever it is, or stops in one of the two ways; the
  * next one resumes. The last one starts everything that was paused, waits until all is read, and compares. Only the
  * speed of threads is not drawn: HG_HISTORY=n repeats number n, HG_HISTORIES=n sets how many are done. */
-#include "tests/unit/pipeline/kit.h"
-#include "base/fault.h"
+#include "tests/unit/pipeline/lives.h"
 #include <fcntl.h>
-#include <sys/wait.h>
 
 enum { ROWS = 400, LATE = 150, GENERATED = 700, KEYED = 120, FOLLOW_MAX = 600, LIFE_MAX = 4 };
 
@@ -17,6 +15,8 @@ typedef struct {
     uint32_t seed;
     bool last, exact; /* exact: exactly_once */
 } life_t;
+
+#define FT(model) "{\"fault_tolerance\":{\"model\":\"" model "\",\"checkpoint_interval_secs\":null}}"
 
 static char g_root[48]; /* files that all histories read */
 
@@ -107,67 +107,7 @@ static void write_keyed(const char *name, int factor)
     assert_int_equal(fclose(f), 0);
 }
 
-/* --- one incarnation: in a process of its own, so nothing here is an assertion of cmocka --- */
-
-#define MUST(x)                                                                                                        \
-    do {                                                                                                               \
-        if (!(x)) {                                                                                                    \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                                    \
-            _exit(1);                                                                                                  \
-        }                                                                                                              \
-    } while (0)
-
-typedef struct {
-    rig_t *r;
-    const char *name;
-    bool start;
-    int rc;
-} word_t;
-
-/* A kill may come before a restart would know of the word. */
-static void said(void *arg, const hg_err_t *err)
-{
-    (void)arg;
-    (void)err;
-}
-
-static void say_word(void *arg)
-{
-    word_t *w = arg;
-    hg_err_t err = HG_ERR_INIT;
-    w->rc = hg_pipeline_connector(w->r->p, hg_strz(w->name), true, w->start, said, NULL, &err);
-}
-
-static void word(rig_t *r, const char *name, bool start)
-{
-    word_t w = { r, name, start, HG_EREPLAY };
-    for (int i = 0; w.rc == HG_EREPLAY; i++) { /* the journal comes first */
-        MUST(i < 40000);
-        hg_loop_call(r->control, say_word, &w);
-        if (w.rc == HG_EREPLAY) nap();
-    }
-    MUST(w.rc == 0);
-}
-
-static void run_on_loop(void *arg)
-{
-    word_t *w = arg;
-    hg_pipeline_run(w->r->p, w->start);
-}
-
-static void run_or_pause(rig_t *r, bool run)
-{
-    word_t w = { .r = r, .start = run };
-    hg_loop_call(r->control, run_on_loop, &w);
-}
-
-static void ask_checkpoint(void *arg)
-{
-    uint64_t number;
-    hg_err_t err = HG_ERR_INIT;
-    int rc = hg_pipeline_checkpoint(((rig_t *)arg)->p, &number, &err);
-    MUST(rc == 0 || rc == HG_EREPLAY);
-}
+/* --- one incarnation --- */
 
 /* Whole lines in one write: who is killed has written all of them or none. */
 static void append(const char *dir, uint32_t n)
@@ -277,27 +217,11 @@ static void act(rig_t *r, const char *dir, uint32_t *seed)
     }
 }
 
-static void up(rig_t *r, const life_t *l, char *storage, size_t cap)
+static void up(rig_t *r, const life_t *l)
 {
     char *sql = program(l->dir);
-    rig_init_at(r, l->dir);
-    unlink(r->sock);
-    snprintf(storage, cap, "%s/storage", l->dir);
-    r->storage = storage;
-    r->config = l->exact ? "{\"fault_tolerance\":{\"model\":\"exactly_once\",\"checkpoint_interval_secs\":null}}"
-                         : "{\"fault_tolerance\":{\"model\":\"at_least_once\",\"checkpoint_interval_secs\":null}}";
-    r->running = true;
-    r->program = hg_compile(hg_strz(sql), &(hg_compile_opts_t){ 0 });
-    for (uint32_t i = 0; i < r->program->n_msgs; i++) {
-        if (!r->program->msgs[i].warning) fprintf(stderr, "%s\n", r->program->msgs[i].message);
-        MUST(r->program->msgs[i].warning);
-    }
+    life_up(r, l->dir, sql, l->exact ? FT("exactly_once") : FT("at_least_once"));
     hg_free(sql);
-    r->control = hg_loop_new("control");
-    hg_loop_start(r->control);
-    hg_loop_call(r->control, rig_make, r);
-    if (r->rc < 0) fprintf(stderr, "%s\n", r->err.msg);
-    MUST(r->rc == 0);
 }
 
 static void live(const life_t *l)
@@ -306,30 +230,15 @@ static void live(const life_t *l)
                                           "state.pack.synced", "manifest.written", "manifest.synced",
                                           "manifest.renamed",  "manifest.done",    "owed.written" };
     rig_t r;
-    char storage[80];
     uint32_t seed = l->seed, end = dice(&seed, 8);
     if (end < 3) hg_kill_arm(points[dice(&seed, HG_COUNT(points))]);
-    up(&r, l, storage, sizeof storage);
+    up(&r, l);
     for (uint32_t n = 1 + dice(&seed, 9); n; n--) act(&r, l->dir, &seed);
     if (end < 6) kill(getpid(), SIGKILL);
-    hg_loop_post(r.control, end == 6 ? rig_stop_soft : rig_stop_hard, &r);
-    rig_end(&r);
-    MUST(r.ended.code == 0);
+    life_stop(&r, end == 6);
 }
 
 /* --- the last incarnation --- */
-
-static void query(rig_t *r, const char *sql, const char *want)
-{
-    char path[512];
-    hg_buf_t b;
-    hg_buf_init(&b, HG_BUF_NOMAX);
-    snprintf(path, sizeof path, "query?format=json&sql=%s", sql);
-    int status = http(r, "GET", path, NULL, &b);
-    if (status != 200 || strcmp(b.p, want) != 0) fprintf(stderr, "%s: %d, %s, want %s", sql, status, b.p, want);
-    MUST(status == 200 && strcmp(b.p, want) == 0);
-    hg_buf_release(&b);
-}
 
 /* again: how often b.gen ran again. */
 static void check_output(const char *dir, uint32_t tail, uint32_t again)
@@ -355,13 +264,6 @@ static void check_output(const char *dir, uint32_t tail, uint32_t again)
     MUST(n == all);
 }
 
-static uint64_t processed(rig_t *r)
-{
-    hg_pipeline_totals_t t;
-    hg_pipeline_totals(r->p, &t);
-    return t.processed_records;
-}
-
 static bool gen_ended(rig_t *r)
 {
     hg_buf_t b;
@@ -376,8 +278,8 @@ static void finish(const life_t *l)
 {
     static const char *const all[] = { "b.whole", "b.tail", "b.late", "b.gen", "k.hist" };
     rig_t r;
-    char storage[80], want[128], why[256];
-    up(&r, l, storage, sizeof storage);
+    char want[128], why[256];
+    up(&r, l);
     come_late(l->dir);
     append(l->dir, 20);
     run_or_pause(&r, true);
@@ -401,28 +303,19 @@ static void finish(const life_t *l)
     snprintf(want, sizeof want, "{\"n\":%d,\"s\":%d}\n", KEYED, 7 * KEYED * (KEYED - 1) / 2);
     query(&r, "SELECT%20count(*)%20AS%20n,sum(v)%20AS%20s%20FROM%20k", want);
     MUST(processed(&r) == rows + 2 * KEYED);
-    hg_loop_post(r.control, rig_stop_soft, &r);
-    rig_end(&r);
-    MUST(r.ended.code == 0);
+    life_stop(&r, true);
     check_output(l->dir, tail, again);
 }
 
 /* --- histories: the parent has no threads --- */
 
-static int incarnation(const life_t *l)
+static void go(void *arg)
 {
-    int status;
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        if (l->last)
-            finish(l);
-        else
-            live(l);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status) == SIGKILL ? 0 : 128 + WTERMSIG(status);
+    const life_t *l = arg;
+    if (l->last)
+        finish(l);
+    else
+        live(l);
 }
 
 static void one_history(uint32_t number)
@@ -439,7 +332,7 @@ static void one_history(uint32_t number)
         l.seed = seed ^ (lives << 24);
         l.last = lives == 1;
         dice(&seed, 2);
-        int rc = incarnation(&l);
+        int rc = in_a_process(go, &l);
         if (rc != 0)
             fail_msg("history %u (HG_HISTORY=%u), %u lives to come: ended with %d", number, number, lives - 1, rc);
     }
