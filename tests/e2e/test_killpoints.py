@@ -195,6 +195,10 @@ class Start(Scene):
         self.say("POST", "/v0/pipelines/p/start")
 
 
+class Journal(Start):
+    config = {**Scene.config, "fault_tolerance": {"model": "exactly_once", "checkpoint_interval_secs": None}}
+
+
 class Deployment(Start):
     manager_dies = True
 
@@ -207,7 +211,7 @@ class Respawn(Scene):
         os.kill(self.d.pid_of("p"), signal.SIGKILL)
 
 
-SCENES = {"events": Events, "manifest": Checkpoint, "checkpoints": Start, "state.pack": Checkpoint, "state.seg": Segment, "owed": Owed, "exit": Exit,
+SCENES = {"events": Events, "manifest": Checkpoint, "checkpoints": Start, "state.pack": Checkpoint, "state.seg": Segment, "owed": Owed, "exit": Exit, "journal": Journal,
           "deployment": Deployment, "manager.before_spawn": Deployment, "manager.after_spawn": Deployment,
           "manager.before_respawn": Respawn, "manager.after_respawn": Respawn}
 POINTS = kill_points()
