@@ -1,13 +1,13 @@
-/* Positions set by hand: faults of the disk, changes at the same time, a stop in the middle: afterwards it is the old
+/* Positions set by hand: a disk that fails, changes at the same time, a stop in the middle: afterwards it is the old
  * one or the new one, and what was answered with success is on disk. test-labels: threads */
 #include "tests/unit/pipeline/kit.h"
-#include "base/fault.h"
 #include "pipeline/process.h"
 #include <sys/wait.h>
 
 enum { ROWS = 50, LINE = 4 };
 
 static const char DURABLE[] = "{\"fault_tolerance\":{\"model\":\"at_least_once\",\"checkpoint_interval_secs\":null}}";
+static const char EXACT[] = "{\"fault_tolerance\":{\"model\":\"exactly_once\",\"checkpoint_interval_secs\":null}}";
 static char g_sql[512], g_storage[96];
 
 static void begin(rig_t *r, const char *config)
@@ -134,46 +134,49 @@ static int stopped(const rig_t *r, const char *endpoint, const char *change, con
 
 /* --- tests --- */
 
-static void a_fault_leaves_the_old_or_the_new_position(void **state)
+/* A folder stands where a file of the storage is to be. */
+static void in_the_way(const char *name, bool there)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", g_storage, name);
+    assert_int_equal(there ? mkdir(path, 0700) : rmdir(path), 0);
+}
+
+/* Refused with these words. */
+static void refused(rig_t *r, uint64_t line, int status, const char *words)
+{
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    assert_int_equal(set(r, line, &b), status);
+    if (!strstr(b.p, words)) fail_msg("%s", b.p);
+    hg_buf_release(&b);
+}
+
+static void a_disk_that_fails_leaves_the_old_or_the_new_position(void **state)
 {
     (void)state;
-    static const hg_fault_t kinds[] = { HG_FAULT_FSYNC, HG_FAULT_RENAME }; /* the others also hit the connection */
-    unsigned unchanged = 0, later = 0, done = 0;
-    rig_t r;
-    const char *origin;
-    uint64_t now = ROWS;
-    begin(&r, DURABLE);
-    up(&r, true);
-    assert_int_equal(position(&r, &origin), ROWS);
-    for (size_t k = 0; k < HG_COUNT(kinds); k++) {
-        bool fired = true;
-        for (unsigned n = 1; fired; n++) {
-            uint64_t want = now == 7 ? 8 : 7;
-            hg_buf_t b;
-            hg_buf_init(&b, HG_BUF_NOMAX);
-            hg_fault_arm(kinds[k], n);
-            int status = set(&r, want, &b);
-            fired = hg_fault_fired();
-            hg_fault_arm(kinds[k], 0);
-            if (status == 200) {
-                done++;
-                assert_int_equal(position(&r, &origin), want);
-                now = want;
-            } else if (strstr(b.p, "nothing was changed")) {
-                unchanged++;
-                assert_int_equal(status, 500);
-                assert_int_equal(position(&r, &origin), now);
-            } else { /* the log: it is tried on */
-                if (!strstr(b.p, "tried again until it works")) fail_msg("%d: %s", status, b.p);
-                later++;
-                while (position(&r, &origin) != want) nap();
-                now = want;
-            }
-            hg_buf_release(&b);
-        }
+    static const char *const models[] = { DURABLE, EXACT };
+    for (size_t m = 0; m < HG_COUNT(models); m++) {
+        rig_t r;
+        const char *origin;
+        begin(&r, models[m]);
+        up(&r, true);
+        assert_int_equal(position(&r, &origin), ROWS);
+        assert_int_equal(set(&r, 7, NULL), 200); /* its checkpoint is number 1 */
+        in_the_way("checkpoint-0000000002.json", true);
+        refused(&r, 8, 500, "nothing was changed: a checkpoint comes first: ");
+        assert_int_equal(position(&r, &origin), 7);
+        in_the_way("checkpoint-0000000002.json", false);
+        in_the_way("events-0000000003.log", true);
+        refused(&r, 9, 500, "not done yet, and tried again until it works: ");
+        assert_int_equal(position(&r, &origin), 7);
+        refused(&r, 10, 409, "is being changed already");
+        in_the_way("events-0000000003.log", false);
+        while (position(&r, &origin) != 9) nap();
+        assert_int_equal(set(&r, 10, NULL), 200);
+        assert_int_equal(position(&r, &origin), 10);
+        rig_down(&r, m == 0);
     }
-    assert_true(unchanged >= 3 && later >= 1 && done >= 2);
-    rig_down(&r, true);
 }
 
 typedef struct {
@@ -253,13 +256,13 @@ static void without_fault_tolerance_nothing_is_written(void **state)
 {
     (void)state;
     rig_t r;
+    char log[160];
     const char *origin;
     begin(&r, "{}");
     up(&r, true);
-    hg_fault_arm(HG_FAULT_FSYNC, 1);
     assert_int_equal(set(&r, 49, NULL), 200);
-    assert_false(hg_fault_fired());
-    hg_fault_arm(HG_FAULT_FSYNC, 0);
+    snprintf(log, sizeof log, "%s/events-0000000000.log", g_storage);
+    assert_int_equal(access(log, F_OK), -1);
     assert_int_equal(position(&r, &origin), 49);
     assert_string_equal(origin, "user");
     assert_int_equal(http(&r, "POST", "input_endpoints/t.src/start", NULL, NULL), 200);
@@ -342,7 +345,7 @@ int main(void)
         cmocka_unit_test(questions_about_a_stopped_pipeline),
         cmocka_unit_test(without_fault_tolerance_nothing_is_written),
         cmocka_unit_test(endpoints_of_requests_have_none),
-        cmocka_unit_test(a_fault_leaves_the_old_or_the_new_position),
+        cmocka_unit_test(a_disk_that_fails_leaves_the_old_or_the_new_position),
         cmocka_unit_test(changes_at_the_same_time_are_refused_or_done),
         cmocka_unit_test(what_was_answered_before_a_stop_is_there_after_it),
     };
