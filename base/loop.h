@@ -46,5 +46,8 @@ unsigned hg_pool_size(const hg_pool_t *p);
  * done != NULL, done(arg) runs on `loop`. */
 void hg_pool_submit(hg_pool_t *p, void (*work)(void *arg, unsigned worker), void (*done)(void *arg), hg_loop_t *loop,
                     void *arg);
+/* The same, before all that waits and is not urgent: answers that somebody waits for while data queues up. */
+void hg_pool_submit_urgent(hg_pool_t *p, void (*work)(void *arg, unsigned worker), void (*done)(void *arg),
+                           hg_loop_t *loop, void *arg);
 
 #endif

@@ -1,4 +1,4 @@
-/* pool.c: worker threads that take work in order of submission (loop.h).
+/* pool.c: worker threads that take work in order of submission, what is urgent first (loop.h).
  *
  * Every worker sleeps on a condition of its own, the one that fell asleep last is woken first. Not one condition for
  * all: in glibc before 2.41 a signal may get lost when several threads wait on the same condition (bug 25847), and a
@@ -26,9 +26,13 @@ typedef struct worker {
     pthread_t thread;
 } worker_t;
 
+typedef struct queue {
+    job_t *head, *tail;
+} queue_t;
+
 struct hg_pool {
     pthread_mutex_t lock; /* guards all below, and of each worker: next, woken */
-    job_t *head, *tail;
+    queue_t urgent, rest;
     worker_t *idle; /* asleep, and not woken yet */
     bool closing;
     unsigned n;
@@ -53,6 +57,17 @@ static void sleep_until_woken(hg_pool_t *p, worker_t *w)
     while (!w->woken) pthread_cond_wait(&w->wake, &p->lock);
 }
 
+/* Under lock. The next job, or NULL. */
+static job_t *take(hg_pool_t *p)
+{
+    queue_t *q = p->urgent.head ? &p->urgent : &p->rest;
+    job_t *j = q->head;
+    if (!j) return NULL;
+    q->head = j->next;
+    if (!q->head) q->tail = NULL;
+    return j;
+}
+
 static void *worker_main(void *arg)
 {
     worker_t *w = arg;
@@ -62,11 +77,12 @@ static void *worker_main(void *arg)
     pthread_setname_np(pthread_self(), name);
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (!p->head && !p->closing) sleep_until_woken(p, w);
-        job_t *j = p->head;
-        if (!j) break;
-        p->head = j->next;
-        if (!p->head) p->tail = NULL;
+        job_t *j = take(p);
+        if (!j && p->closing) break;
+        if (!j) {
+            sleep_until_woken(p, w);
+            continue;
+        }
         pthread_mutex_unlock(&p->lock);
         j->work(j->arg, w->index);
         if (j->done) hg_loop_post(j->loop, j->done, j->arg);
@@ -114,16 +130,27 @@ unsigned hg_pool_size(const hg_pool_t *p)
     return p->n;
 }
 
-void hg_pool_submit(hg_pool_t *p, void (*work)(void *, unsigned), void (*done)(void *), hg_loop_t *loop, void *arg)
+static void submit(hg_pool_t *p, queue_t *q, const job_t *job)
 {
     job_t *j = hg_xnew(sizeof *j);
-    *j = (job_t){ NULL, work, done, loop, arg };
+    *j = *job;
     pthread_mutex_lock(&p->lock);
-    if (p->tail)
-        p->tail->next = j;
+    if (q->tail)
+        q->tail->next = j;
     else
-        p->head = j;
-    p->tail = j;
+        q->head = j;
+    q->tail = j;
     wake_one(p);
     pthread_mutex_unlock(&p->lock);
+}
+
+void hg_pool_submit(hg_pool_t *p, void (*work)(void *, unsigned), void (*done)(void *), hg_loop_t *loop, void *arg)
+{
+    submit(p, &p->rest, &(job_t){ NULL, work, done, loop, arg });
+}
+
+void hg_pool_submit_urgent(hg_pool_t *p, void (*work)(void *, unsigned), void (*done)(void *), hg_loop_t *loop,
+                           void *arg)
+{
+    submit(p, &p->urgent, &(job_t){ NULL, work, done, loop, arg });
 }

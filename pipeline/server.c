@@ -83,8 +83,7 @@ void hg_call_control(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *),
 void hg_call_pool(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag, int flag2)
 {
     call_t *c = call_new(s, r, fn, arg, flag, flag2);
-    hg_pool_submit(hg_pipeline_host(s->p) ? hg_host_pool(hg_pipeline_host(s->p)) : NULL, call_on_pool, call_answer,
-                   c->loop, c);
+    hg_pool_submit_urgent(hg_host_pool(hg_pipeline_host(s->p)), call_on_pool, call_answer, c->loop, c);
 }
 
 /* --- answers --- */

@@ -83,6 +83,40 @@ static void work_comes_back_to_its_loop(void **state)
     assert_int_equal(c.done, 100);
 }
 
+typedef struct seen {
+    pthread_mutex_t lock;
+    char seen[8];
+    unsigned n;
+} seen_t;
+
+typedef struct named {
+    seen_t *o;
+    char name;
+} named_t;
+
+static void note(void *arg, unsigned worker)
+{
+    named_t *x = arg;
+    (void)worker;
+    pthread_mutex_lock(&x->o->lock);
+    x->o->seen[x->o->n++] = x->name;
+    pthread_mutex_unlock(&x->o->lock);
+}
+
+static void urgent_work_comes_first(void **state)
+{
+    (void)state;
+    seen_t o = { .lock = PTHREAD_MUTEX_INITIALIZER };
+    named_t x[5] = { { &o, 'a' }, { &o, 'b' }, { &o, 'c' }, { &o, 'U' }, { &o, 'V' } };
+    hg_pool_t *p = hg_pool_new(1);
+    pthread_mutex_lock(&o.lock); /* 'a' is taken, or waits like the others */
+    for (int i = 0; i < 3; i++) hg_pool_submit(p, note, NULL, NULL, &x[i]);
+    for (int i = 3; i < 5; i++) hg_pool_submit_urgent(p, note, NULL, NULL, &x[i]);
+    pthread_mutex_unlock(&o.lock);
+    hg_pool_free(p);
+    assert_true(strcmp(o.seen, "aUVbc") == 0 || strcmp(o.seen, "UVabc") == 0);
+}
+
 static void set_flag(void *arg)
 {
     *(bool *)arg = true;
@@ -105,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posts_of_one_thread_run_in_order),
         cmocka_unit_test(work_comes_back_to_its_loop),
+        cmocka_unit_test(urgent_work_comes_first),
         cmocka_unit_test(a_call_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
