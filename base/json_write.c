@@ -50,11 +50,43 @@ void hg_jw_end_arr(hg_jw_t *w)
     close_with(w, ']');
 }
 
+/* How many bytes from the beginning stand for themselves in a string. */
+static size_t plain(hg_str_t s)
+{
+    size_t i = 0;
+    while (i < s.n && (unsigned char)s.p[i] >= 0x20 && (unsigned char)s.p[i] < 0x80 && s.p[i] != '"' && s.p[i] != '\\')
+        i++;
+    return i;
+}
+
+/* A plain text in quotes, with what stands before and after it (0: nothing), in one go: most of stats is this. */
+static int add_plain(hg_buf_t *b, char before, hg_str_t s, char after)
+{
+    if (s.n > b->max) return HG_ETOOBIG;
+    int rc = hg_buf_reserve(b, s.n + 2 + (before != 0) + (after != 0));
+    if (rc < 0) return rc;
+    char *o = b->p + b->len;
+    if (before) *o++ = before;
+    *o++ = '"';
+    if (s.n) memcpy(o, s.p, s.n);
+    o += s.n;
+    *o++ = '"';
+    if (after) *o++ = after;
+    *o = 0;
+    b->len = (size_t)(o - b->p);
+    return 0;
+}
+
 void hg_jw_key(hg_jw_t *w, const char *key)
 {
-    begin_value(w);
-    if (w->rc == 0) w->rc = hg_json_quote(w->b, hg_strz(key));
-    put(w, ":", 1);
+    hg_str_t k = hg_strz(key);
+    if (w->rc == 0 && plain(k) == k.n) {
+        w->rc = add_plain(w->b, w->comma ? ',' : 0, k, ':');
+    } else {
+        begin_value(w);
+        if (w->rc == 0) w->rc = hg_json_quote(w->b, k);
+        put(w, ":", 1);
+    }
     w->comma = false;
 }
 
@@ -189,13 +221,12 @@ int hg_json_quote(hg_buf_t *b, hg_str_t s)
 {
     static const char digits[] = "0123456789abcdef";
     size_t start = b->len, i = 0;
+    if (plain(s) == s.n) return add_plain(b, 0, s, 0);
     int rc = hg_buf_addc(b, '"');
     while (rc == 0 && i < s.n) {
-        size_t run = i;
-        while (i < s.n && (unsigned char)s.p[i] >= 0x20 && (unsigned char)s.p[i] < 0x80 && s.p[i] != '"' &&
-               s.p[i] != '\\')
-            i++;
-        if (i > run) rc = hg_buf_add(b, s.p + run, i - run);
+        size_t run = plain((hg_str_t){ s.p + i, s.n - i });
+        if (run) rc = hg_buf_add(b, s.p + i, run);
+        i += run;
         if (i >= s.n || rc < 0) break;
         unsigned char c = (unsigned char)s.p[i];
         if (c >= 0x80) {

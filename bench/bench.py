@@ -1,6 +1,7 @@
 """The benchmarks behind run.sh. Each compares two programs side by side, takes turns, keeps the best of ROUNDS, and prints CPU time beside wall
 time: on a machine with neighbours only the CPU time is steady."""
 import contextlib
+import datetime
 import glob
 import json
 import os
@@ -414,8 +415,28 @@ def many_program(n, tables=50):
     return "\n".join(text)
 
 
+def one_by_one(pairs=500, gap_ms=20):
+    """1,000 connectors, hand-overs one after the other: from the end of a carrier (its last record stepped) to the end of the one that waited for it,
+    which brings one record. The times are the orchestrator's."""
+    c = []
+    for i in range(pairs):
+        c.append({"name": f"hist{i}", "labels": [f"l{i}"], "transport": {"name": "datagen", "config": {
+            "plan": [{"limit": 2 + i * gap_ms // 10, "rate": 100}]}}})
+        c.append({"name": f"live{i}", "start_after": f"l{i}", "transport": {"name": "datagen", "config": {"plan": [{"limit": 1}]}}})
+    with a_daemon() as d:
+        d.run("m", f"CREATE TABLE t (id BIGINT NOT NULL) WITH ('connectors' = '{json.dumps(c)}');")
+        d.wait_complete("m", 120)
+        ended = {c["name"]: datetime.datetime.fromisoformat(c["since"].rstrip("Z"))
+                 for c in d.ok("GET", "/v0/pipelines/m/orchestration").json()["connectors"] if c["reason"] == "ended"}
+    took = [(ended[f"t.live{i}"] - ended[f"t.hist{i}"]).total_seconds() * 1e3 for i in range(pairs)]
+    assert len(ended) == 2 * pairs and min(took) > 0
+    say("1,000 connectors, end of input → the waiting one's first record", f"median {quantile(took, .5):.2f} ms, p99 {quantile(took, .99):.2f} ms, "
+        f"longest {max(took):.2f} ms of {pairs}", "budget 2 ms")
+
+
 def handover():
     """end_of_input → the waiting connector's start, 1,000 connectors; then 10,000 connectors: start, stats, memory"""
+    one_by_one()
     for n in (1000, 10000):
         with a_daemon() as d:
             t0 = time.monotonic()

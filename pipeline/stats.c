@@ -21,7 +21,7 @@ void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
     for (uint32_t i = 0; i < p->n_inputs; i++) {
         hg_input_stats_t s;
         if (!p->inputs[i]->in) continue;
-        hg_input_get_stats(p->inputs[i]->in, &s);
+        hg_input_get_counts(p->inputs[i]->in, &s);
         t.input_records += s.total_records;
         t.input_bytes += s.total_bytes;
         t.buffered_records += s.buffered_records;
@@ -54,8 +54,9 @@ bool hg_pipeline_failed(hg_pipeline_t *p, char *why, size_t cap)
     for (uint32_t i = 0; i < p->n_inputs && !failed; i++) {
         hg_input_stats_t s;
         if (!p->inputs[i]->in || !p->inputs[i]->spec) continue;
-        hg_input_get_stats(p->inputs[i]->in, &s);
+        hg_input_get_counts(p->inputs[i]->in, &s);
         failed = s.failed;
+        if (failed) hg_input_get_stats(p->inputs[i]->in, &s);
         if (failed) snprintf(why, cap, "%s failed: %s", p->inputs[i]->name, s.fatal);
     }
     for (uint32_t i = 0; i < p->n_outputs && !failed; i++) {

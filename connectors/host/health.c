@@ -54,6 +54,7 @@ void hg_latency_add(hg_latency_t *l, uint64_t us)
     unsigned sub = top >= 2 ? (unsigned)(us >> (top - 2)) & 3u : 0;
     unsigned i = HG_MIN(top * 4 + sub, (unsigned)HG_COUNT(l->n) - 1);
     l->n[i]++;
+    l->used = HG_MAX(l->used, i + 1);
     if (++l->total < 8192) return;
     l->total = 0;
     for (unsigned k = 0; k < HG_COUNT(l->n); k++) l->total += l->n[k] /= 2;
@@ -62,7 +63,7 @@ void hg_latency_add(hg_latency_t *l, uint64_t us)
 uint64_t hg_latency_p99(const hg_latency_t *l)
 {
     uint32_t above = l->total / 100, seen = 0;
-    for (unsigned k = HG_COUNT(l->n); k-- > 0;) {
+    for (unsigned k = l->used; k-- > 0;) {
         seen += l->n[k];
         if (l->n[k] && seen > above) { /* upper edge of the bucket */
             unsigned top = k / 4, sub = k % 4;

@@ -252,6 +252,8 @@ typedef struct hg_output_stats {
     bool     unhealthy, failed;
 } hg_output_stats_t;
 void hg_input_get_stats(const hg_input_t *in, hg_input_stats_t *ret);
+/* The same without what takes long with many thousands of inputs: no texts (they are ""), no latency. */
+void hg_input_get_counts(const hg_input_t *in, hg_input_stats_t *ret);
 void hg_output_get_stats(const hg_output_t *out, hg_output_stats_t *ret);
 /* Error lists as Feldera's ConnectorError arrays (newest 100 per tag, sorted by index). which: 0 transport, 1 parse / encode. */
 void hg_input_errors_json(const hg_input_t *in, int which, hg_jw_t *w);

@@ -121,6 +121,7 @@ void hg_health_good(hg_health_t *h);
 typedef struct hg_latency {
     uint32_t n[160];
     uint32_t total;
+    uint32_t used; /* buckets from here on are empty */
 } hg_latency_t;
 void hg_latency_add(hg_latency_t *l, uint64_t us);
 uint64_t hg_latency_p99(const hg_latency_t *l);
