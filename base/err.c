@@ -1,5 +1,6 @@
 /* err.c: see err.h. */
 #include "base/hg.h"
+#define HG_ERR_INTERNAL /* defined here */
 #include "base/err.h"
 #include <errno.h>
 

@@ -105,6 +105,15 @@ int hg_err_errno(hg_err_t *err, int errnum, const char *fmt, ...) HG_PRINTF(3, 4
 /* Put "prefix: " before the message that stands in err; the end is cut when there is no room. Returns err->code. */
 int hg_err_wrap(hg_err_t *err, const char *fmt, ...) HG_PRINTF(2, 3);
 
+/* The static analyser sees one file at a time; that an error is never 0 it has to be told. */
+#if defined(__clang_analyzer__) && !defined(HG_ERR_INTERNAL)
+#define hg_err_set(...)   (hg_err_set(__VA_ARGS__), HG_EINVAL)
+#define hg_err_at(...)    (hg_err_at(__VA_ARGS__), HG_EINVAL)
+#define hg_err_retry(...) (hg_err_retry(__VA_ARGS__), HG_EINVAL)
+#define hg_err_errno(...) (hg_err_errno(__VA_ARGS__), HG_EIO)
+#define hg_err_wrap(...)  (hg_err_wrap(__VA_ARGS__), HG_EINVAL)
+#endif
+
 /* "UnknownOption" for HG_EUNKNOWNOPT; "InternalError" for a code that is not in the list. Static string. */
 const char *hg_code_name(int code);
 int hg_code_http(int code);

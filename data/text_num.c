@@ -414,7 +414,7 @@ static bool exact_f64(double v, short_dec_t *r)
 
 size_t hg_f64_print(char *out, double v)
 {
-    short_dec_t d;
+    short_dec_t d = { 0 };
     double a = fabs(v);
     if (!isfinite(v) || v == 0) return print_special(out, v);
     if (!short_f64(a, 8, &d) && !exact_f64(a, &d) && !short_f64(a, 17, &d)) {
@@ -431,7 +431,7 @@ size_t hg_f64_print(char *out, double v)
 
 size_t hg_f32_print(char *out, float v)
 {
-    short_dec_t d;
+    short_dec_t d = { 0 };
     float a = fabsf(v);
     if (!isfinite(v) || v == 0) return print_special(out, (double)v);
     if (!short_f32(a, &d)) {

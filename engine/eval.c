@@ -215,6 +215,7 @@ static int ev_cast(ev_t *x, const hg_expr_t *e, const uint32_t *sel, uint32_t n,
 {
     const hg_type_t *from = e->args[0]->type;
     hg_vec_t v;
+    HG_DASSERT(e->n_args == 1);
     int rc = ev(x, e->args[0], sel, n, &v);
     if (rc < 0) return rc;
     if (hg_type_same(from, e->type)) {
@@ -643,6 +644,7 @@ static int ev_array(ev_t *x, const hg_expr_t *e, const uint32_t *sel, uint32_t n
 
 static int ev(ev_t *x, const hg_expr_t *e, const uint32_t *sel, uint32_t n, hg_vec_t *ret)
 {
+    *ret = (hg_vec_t){ 0 };
     switch (e->kind) {
     case HG_X_COL:
         return ev_col(x, e, sel, n, ret);

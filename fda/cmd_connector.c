@@ -88,7 +88,7 @@ int fda_cmd_connector_stats(fda_t *f, const fda_args_t *a)
 
 int fda_cmd_connector_why(fda_t *f, const fda_args_t *a)
 {
-    bool input;
+    bool input = false;
     const hg_json_t *v;
     int rc = fda_find_connector(f, a, &input);
     if (rc) return rc;

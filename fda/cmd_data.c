@@ -115,7 +115,7 @@ int fda_cmd_query(fda_t *f, const fda_args_t *a)
 {
     const char *name = fda_arg(a, "NAME"), *headers[8];
     unsigned n = 0;
-    hg_str_t sql;
+    hg_str_t sql = { 0 };
     hg_buf_t message;
     hg_jw_t w;
     hg_err_t err = HG_ERR_INIT;

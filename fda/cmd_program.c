@@ -31,7 +31,7 @@ int fda_cmd_program_set(fda_t *f, const fda_args_t *a)
     hg_buf_t program, body;
     hg_jw_t w;
     bool given;
-    const hg_json_t *p;
+    const hg_json_t *p = NULL;
     int rc = fda_read_program(a, &program, &given);
     hg_buf_init(&body, HG_BUF_NOMAX);
     hg_jw_init(&w, &body);
@@ -89,7 +89,7 @@ int fda_cmd_program_set_config(fda_t *f, const fda_args_t *a)
 {
     hg_buf_t body;
     hg_jw_t w;
-    const hg_json_t *p;
+    const hg_json_t *p = NULL;
     hg_buf_init(&body, HG_BUF_NOMAX);
     hg_jw_init(&w, &body);
     hg_jw_obj(&w);

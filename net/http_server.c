@@ -263,12 +263,14 @@ int hg_http_listen_tcp(hg_http_server_t *s, const char *host, unsigned port, uns
     freeaddrinfo(list);
     if (fd < 0) return hg_err_errno(err, saved, "cannot listen on %s:%u", host, port);
 
-    struct sockaddr_storage sa;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } sa = { 0 };
     socklen_t len = sizeof sa;
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0) {
-        port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port
-                                              : ((struct sockaddr_in *)&sa)->sin_port);
-    }
+    if (getsockname(fd, &sa.any, &len) == 0)
+        port = ntohs(sa.any.sa_family == AF_INET6 ? sa.v6.sin6_port : sa.v4.sin_port);
     rc = listen_on(s, fd, false, NULL, err);
     if (rc < 0)
         close(fd);

@@ -68,6 +68,11 @@ hg_str_t hg_sql_fold(hg_arena_t *a, hg_str_t s); /* to lower case, beyond ASCII 
 int hg_sql_encountered(hg_sql_t *p, uint32_t tok, const char *want);
 int hg_sql_unsupported(hg_sql_t *p, uint32_t t0, uint32_t t1, const char *fmt, ...) HG_PRINTF(4, 5);
 int hg_sql_bad(hg_sql_t *p, uint32_t t0, uint32_t t1, const char *fmt, ...) HG_PRINTF(4, 5);
+#if defined(__clang_analyzer__) && !defined(HG_SQL_COMPLAINS) /* as in base/err.h */
+#define hg_sql_encountered(...) (hg_sql_encountered(__VA_ARGS__), HG_EPARSE)
+#define hg_sql_unsupported(...) (hg_sql_unsupported(__VA_ARGS__), HG_EUNSUPPORTED)
+#define hg_sql_bad(...)         (hg_sql_bad(__VA_ARGS__), HG_EPARSE)
+#endif
 
 /* Looking at tokens */
 static inline bool hg_is_op(const hg_sql_t *p, uint32_t i, const char *op)

@@ -5,6 +5,7 @@
  * The first error ends the parse. Any thread; no state outlives a call.
  */
 #include "base/hg.h"
+#define HG_SQL_COMPLAINS /* defined here */
 #include "sqlddl/sqlddl_int.h"
 
 /* ------------------------------------------------------------------------------------------------ complaints */
@@ -308,8 +309,8 @@ static int table_constraint(hg_sql_t *p, hg_ast_stmt_t *s, hg_ast_fk_t **fks)
 {
     uint32_t first = p->i;
     if (eat(p, HG_KW_PRIMARY)) {
-        const hg_name_t *pk;
-        uint32_t n;
+        const hg_name_t *pk = NULL;
+        uint32_t n = 0;
         int rc = need(p, HG_KW_KEY, "KEY");
         if (rc == 0) rc = name_list(p, &pk, &n);
         if (rc < 0) return rc;
@@ -393,7 +394,7 @@ static int create_type(hg_sql_t *p, hg_ast_stmt_t *s)
 static int create_function(hg_sql_t *p, hg_ast_stmt_t *s, hg_ast_skind_t kind)
 {
     s->kind = kind;
-    hg_ast_type_t *type;
+    hg_ast_type_t *type = NULL;
     int rc = object_name(p, "a function name", &s->name);
     if (rc == 0) rc = column_list(p, ATTR_DEFAULT, true, "a parameter name or \")\"", s);
     if (rc == 0) rc = need(p, HG_KW_RETURNS, "RETURNS");
@@ -489,9 +490,8 @@ static int set(hg_sql_t *p, hg_ast_stmt_t *s)
     if (rc == 0) rc = need_op(p, "=", "\"=\"");
     if (rc < 0) return rc;
     uint32_t first = p->i;
-    const hg_tok_t *t = &p->tok[p->i];
     bool minus = eat_op(p, "-");
-    t = &p->tok[p->i];
+    const hg_tok_t *t = &p->tok[p->i];
     bool number = t->kind == HG_TOK_INT || t->kind == HG_TOK_DECIMAL || t->kind == HG_TOK_FLOAT;
     bool word =
         kw(p) == HG_KW_ON || kw(p) == HG_KW_OFF || kw(p) == HG_KW_TRUE || kw(p) == HG_KW_FALSE || kw(p) == HG_KW_NULL;

@@ -299,7 +299,7 @@ static bool payload_member(run_t *r, void *arg, hg_str_t name, const char *v)
         d->after = span_of(v);
     else if (hg_str_eq(name, HG_S("op"))) {
         d->op = v;
-        if (memcmp(v, "\"c\"", 3) && memcmp(v, "\"d\"", 3) && memcmp(v, "\"u\"", 3) && memcmp(v, "\"r\"", 3)) {
+        if (v[0] != '"' || !memchr("cdur", v[1], 4) || v[2] != '"') {
             char what[64];
             hg_js_fail(r->s, HG_JE_DATA, v, "invalid `op`: %s, expected one of \"c\", \"d\", \"u\", \"r\"",
                        hg_js_what(r->s, v, what));

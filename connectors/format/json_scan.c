@@ -3,6 +3,7 @@
  * Strings are searched 16 bytes at a time for a quote, a backslash or a control byte; the high bits seen on the way say
  * whether UTF-8 must be checked at all. Skipping is iterative: a bit per level tells objects from arrays. */
 #include "base/hg.h"
+#define HG_JSCAN_INTERNAL /* defined here */
 #include "connectors/format/json_scan_int.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -271,7 +272,7 @@ static int put(hg_buf_t *out, const char *p, size_t n)
 
 static const char *put_string(hg_jscan_t *s, const char *p, hg_buf_t *out)
 {
-    hg_str_t v;
+    hg_str_t v = { 0 };
     p = hg_js_string(s, p, &s->tmp, &v);
     if (!p || !out) return p;
     int rc = hg_json_quote(out, v);

@@ -326,7 +326,7 @@ void hg_output_cmd_start(void *arg)
         hg_output_fail(out, "open", &err);
     } else {
         out->start_called = true;
-        if (out->restored && out->type->restore && (rc = out->type->restore(out, out->restore_position, &err)) < 0) {
+        if (out->restored && out->type->restore && out->type->restore(out, out->restore_position, &err) < 0) {
             hg_output_fail(out, "restore", &err);
             hg_output_drop(out);
             return;
