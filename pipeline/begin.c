@@ -21,7 +21,6 @@
 struct hg_filling {
     const bool *compute, *source; /* per relation: program_diff.h */
     bool *want;                   /* what goes to outputs */
-    bool active;                  /* circuit thread */
     uint32_t relation;            /* that is being read */
     hg_snap_t *snap;
     uint64_t cursor;
@@ -56,12 +55,12 @@ static void fill_on_circuit(hg_pipeline_t *p, void *arg)
         total += s.rows;
     }
     atomic_store(&f->total, total);
-    f->active = true;
+    p->fills = true;
 }
 
 bool hg_filling(const hg_pipeline_t *p)
 {
-    return p->filling && p->filling->active;
+    return p->fills;
 }
 
 /* The next part of what is stored, or NULL behind the last one. */
@@ -100,7 +99,7 @@ int hg_fill_step(hg_pipeline_t *p, hg_err_t *err)
     if (rc == 0) rc = hg_circuit_stepped(p, step.number, NULL, 0, 0, err);
     atomic_fetch_add(&f->rows, n);
     if (rc == 0 && last) {
-        f->active = false;
+        p->fills = false;
         hg_loop_post(p->control, filled, p);
     }
     return rc;
