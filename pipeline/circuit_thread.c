@@ -358,7 +358,7 @@ static void *circuit_main(void *arg)
     return NULL;
 }
 
-int hg_circuit_thread_start(hg_pipeline_t *p, hg_err_t *err)
+void hg_circuit_thread_init(hg_pipeline_t *p)
 {
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -366,6 +366,10 @@ int hg_circuit_thread_start(hg_pipeline_t *p, hg_err_t *err)
     pthread_mutex_init(&p->cmd_lock, NULL);
     pthread_cond_init(&p->cmd_cond, &attr);
     pthread_condattr_destroy(&attr);
+}
+
+int hg_circuit_thread_start(hg_pipeline_t *p, hg_err_t *err)
+{
     p->step_wanted = true; /* an empty step, so that snapshots exist before anything reads */
     int rc = pthread_create(&p->thread, NULL, circuit_main, p);
     if (rc != 0) return hg_err_errno(err, rc, "cannot start the circuit thread");

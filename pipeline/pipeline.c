@@ -384,6 +384,7 @@ static hg_pipeline_t *pipeline_alloc(const hg_pipeline_opts_t *opts)
     hg_uuid_v7(p->incarnation);
     hg_random(&p->hashkey, sizeof p->hashkey);
     pthread_mutex_init(&p->lock, NULL);
+    hg_circuit_thread_init(p);
     hg_list_init(&p->query_list);
     return p;
 }

@@ -147,6 +147,7 @@ struct hg_pipeline {
 };
 
 /* circuit_thread.c */
+void hg_circuit_thread_init(hg_pipeline_t *p); /* first of all: pool threads wake the circuit while state is restored */
 int hg_circuit_thread_start(hg_pipeline_t *p, hg_err_t *err);
 void hg_circuit_thread_stop(hg_pipeline_t *p);                                          /* joins */
 void hg_circuit_post(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void *arg); /* any thread */
