@@ -12,7 +12,8 @@ from feldera.enums import BootstrapPolicy, PipelineStatus
 
 from hg import FDA, until
 from hg.daemon import Daemon
-from hg.sql import connector, file_in, file_out, table, view
+from hg.kafka import Topic
+from hg.sql import file_in, file_out, kafka_out, table, view
 
 FT = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}, "dev_tweaks": {"headgate": {"restart": "never"}}}
 COLS = "id BIGINT NOT NULL, s VARCHAR"
@@ -477,6 +478,26 @@ def test_exactly_once(d, src, tmp_path, point):
     wait_ids(out, [*range(10), *range(20)])  # what a crash interrupted was cut off
     d.stop_pipeline("p", force=False)
     assert asked(d) == diff()
+
+
+def test_exactly_once_into_kafka(d, src, broker):
+    topic = Topic(broker)
+
+    def program(limit):
+        return (table("t", COLS, src_in(src), materialized=True) +
+                view("v", f"SELECT id FROM t WHERE id < {limit}", kafka_out("o", broker, topic.name, "json", {"update_format": "insert_delete"}), materialized=True))
+
+    def sent():
+        cmd = ["kcat", "-b", broker, "-t", topic.name, "-C", "-o", "beginning", "-e", "-X", "isolation.level=read_committed", "-f", "%s\\n"]
+        lines = subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+        return sorted(json.loads(x)["insert"]["id"] for x in lines if x)
+    first(d, program(10), "v", 10, ONCE)
+    patch(d, program(1000))
+    start(d, "allow")
+    d.wait_status("p", "Running")
+    until("all of the new view follows", lambda: sent() == sorted([*range(10), *range(100)]))
+    src.add(5)
+    until("then what changes", lambda: sent() == sorted([*range(10), *range(105)]))
 
 
 def test_journal_of_the_old_program(d, src):
