@@ -30,6 +30,12 @@ static int bad(hg_pipeline_t *p, hg_err_t *err, const char *what)
                       hg_storage_dir(p->durable->storage), what);
 }
 
+/* Says which checkpoint it is about. */
+static int of_checkpoint(const hg_pipeline_t *p, hg_err_t *err)
+{
+    return hg_err_wrap(err, "checkpoint %" PRIu64 " in %s", p->durable->number, hg_storage_dir(p->durable->storage));
+}
+
 static bool get_u64(const hg_json_t *obj, const char *key, uint64_t *ret)
 {
     return hg_json_u64(hg_json_get(obj, key), ret) == 0;
@@ -192,7 +198,8 @@ int hg_durable_restore_circuit(hg_pipeline_t *p, hg_err_t *err)
     stores_t x = { p, hg_json_get(m, "inputs") };
     hg_restore_opts_t o = { hg_storage_dir(p->durable->storage), uv_available_parallelism(), use_relation, origin_now,
                             &x };
-    return hg_circuit_restore(p->circuit, hg_json_get(m, "stores"), &o, err);
+    int rc = hg_circuit_restore(p->circuit, hg_json_get(m, "stores"), &o, err);
+    return rc < 0 ? of_checkpoint(p, err) : 0;
 }
 
 /* --- endpoints --- */
@@ -333,7 +340,10 @@ static int load_inputs(hg_pipeline_t *p, hg_err_t *err)
     hg_durable_t *d = p->durable;
     const hg_json_t *m = hg_storage_manifest(d->storage);
     int rc = take_inputs(p, m, err);
-    if (rc == 0 && m) rc = hg_orch_load(p->orch, hg_json_get(m, "orchestrator"), hg_durable_is_fresh, p, err);
+    if (rc == 0 && m && hg_orch_load(p->orch, hg_json_get(m, "orchestrator"), hg_durable_is_fresh, p, err) < 0) {
+        err->code = HG_EDAMAGED;
+        rc = of_checkpoint(p, err);
+    }
     if (rc == 0) rc = hg_storage_logs(d->storage, "events", d->number, read_log, p, err);
     return rc;
 }
