@@ -1,8 +1,8 @@
 /* connector.h: the contract between transports and their host.
  *
- * A transport is a const type plus instances. The host (connectors/host) owns the instance, parses its options, calls it, and is
- * called back. All calls to and from one instance happen on the one I/O loop it was given for life, except where "any thread"
- * stands. No call blocks: what can only block runs in hg_in_work() / hg_out_work() on the pool.
+ * A transport is a const type plus instances. The host (connectors/host) owns the instance, parses its options, calls
+ * it, and is called back. All calls to and from one instance happen on the one I/O loop it was given for life, except
+ * where "any thread" stands. No call blocks: what can only block runs in hg_in_work() / hg_out_work() on the pool.
  *
  * INPUT, legal order (host → transport):
  *
@@ -10,29 +10,28 @@
  *   open ────┤                                ├── run ⇄ hold ── close
  *            └────────────────────────────────┘
  *   open    checks the configuration and holds nothing: no connection, no thread, no file.
- *   mark    connects (briefly where it can) and answers hg_in_marked() or hg_in_mark_failed(). May come before the first run.
- *   run     connects if it must and reads until hold. First run: from the restored position, else the mark, else as configured.
- *           A run after a hold goes on where it stopped. Never two runs without a hold between.
- *   hold    stop reading within 100 ms; nothing is pushed after it returns, except bytes of one buffer already being
- *           delivered. Connections may stay open a while (option pause_timeout).
- *   close   last call, also after an open that failed; answer hg_in_closed() (may be at once, may be later). No other call-back after it.
+ *   mark    connects (briefly where it can) and answers hg_in_marked() or hg_in_mark_failed(). May come before the
+ * first run. run     connects if it must and reads until hold. First run: from the restored position, else the mark,
+ * else as configured. A run after a hold goes on where it stopped. Never two runs without a hold between. hold    stop
+ * reading within 100 ms; nothing is pushed after it returns, except bytes of one buffer already being delivered.
+ * Connections may stay open a while (option pause_timeout). close   last call, also after an open that failed; answer
+ * hg_in_closed() (may be at once, may be later). No other call-back after it.
  *
- * Transport → host, between run and hold (or for the buffer in flight): lanes and data, hg_in_eoi() once when the source has
- * nothing more, hg_in_error() (retryable ones are counted and shown as health while the transport retries; fatal ones end
- * the instance: the host calls close). After eoi: no data, no errors.
+ * Transport → host, between run and hold (or for the buffer in flight): lanes and data, hg_in_eoi() once when the
+ * source has nothing more, hg_in_error() (retryable ones are counted and shown as health while the transport retries;
+ * fatal ones end the instance: the host calls close). After eoi: no data, no errors.
  *
- * Back-pressure: hg_lane_* return HG_LANE_FULL when the host wants no more now; the data of that call was taken. The host
- * has called or will call hold; a transport that gets FULL stops at once and waits for run.
+ * Back-pressure: hg_lane_* return HG_LANE_FULL when the host wants no more now; the data of that call was taken. The
+ * host has called or will call hold; a transport that gets FULL stops at once and waits for run.
  *
  * OUTPUT, legal order:
  *   open ── start ── (write … write end_batch)* ── stop ── close
  *   open       checks the configuration and holds nothing.
- *   start      connects; asynchronous: answers hg_out_ready(). Bad surroundings are retried with backoff and shown as health.
- *   write      bytes or a message of batch `step`; the data is borrowed for the call. HG_EAGAIN: taken, but no more until
- *              hg_out_drained().
- *   end_batch  the batch is complete; answers hg_out_delivered(step) when it is durably with the sink, in order.
- *   stop       drain and disconnect; answers hg_out_stopped().
- *   close      last call; answers hg_out_closed().
+ *   start      connects; asynchronous: answers hg_out_ready(). Bad surroundings are retried with backoff and shown as
+ * health. write      bytes or a message of batch `step`; the data is borrowed for the call. HG_EAGAIN: taken, but no
+ * more until hg_out_drained(). end_batch  the batch is complete; answers hg_out_delivered(step) when it is durably with
+ * the sink, in order. stop       drain and disconnect; answers hg_out_stopped(). close      last call; answers
+ * hg_out_closed().
  */
 #ifndef HG_CONNECTORS_CONNECTOR_H
 #define HG_CONNECTORS_CONNECTOR_H
@@ -43,18 +42,18 @@
 
 #define HG_CONNECTOR_ABI 1
 
-typedef struct hg_input  hg_input_t;  /* host's side of an instance: opaque, connectors/host/host_int.h */
+typedef struct hg_input hg_input_t; /* host's side of an instance: opaque, connectors/host/host_int.h */
 typedef struct hg_output hg_output_t;
-typedef struct hg_lane   hg_lane_t;
+typedef struct hg_lane hg_lane_t;
 
-enum { /* input capabilities */
-    HG_CAP_FINITE   = 1 << 0, /* can end by itself (may depend on options: see is_finite) */
-    HG_CAP_REPLAY   = 1 << 1, /* can read any earlier range again */
-    HG_CAP_MARK     = 1 << 2, /* can mark a hand-off position */
-    HG_CAP_MESSAGES = 1 << 3, /* delivers whole messages, not a byte stream */
-    HG_CAP_BATCHES  = 1 << 4, /* delivers change batches itself: a format is forbidden (datagen) or built in */
-    HG_CAP_RESUME   = 1 << 6, /* save() may also come after close, until fini(): what failed can go on where it was */
-    HG_CAP_INTERNAL = 1 << 5, /* made by the engine (HTTP push): refused in SQL */
+enum {                           /* input capabilities */
+       HG_CAP_FINITE = 1 << 0,   /* can end by itself (may depend on options: see is_finite) */
+       HG_CAP_REPLAY = 1 << 1,   /* can read any earlier range again */
+       HG_CAP_MARK = 1 << 2,     /* can mark a hand-off position */
+       HG_CAP_MESSAGES = 1 << 3, /* delivers whole messages, not a byte stream */
+       HG_CAP_BATCHES = 1 << 4,  /* delivers change batches itself: a format is forbidden (datagen) or built in */
+       HG_CAP_RESUME = 1 << 6, /* save() may also come after close, until fini(): what failed can go on where it was */
+       HG_CAP_INTERNAL = 1 << 5, /* made by the engine (HTTP push): refused in SQL */
 };
 
 /* A position inside a lane. Meaning belongs to the transport (byte offset, Kafka offset, row number). [begin, end). */
@@ -64,13 +63,13 @@ typedef struct hg_range {
 } hg_range_t;
 
 struct hg_input_type {
-    uint32_t        abi;
-    const char     *name, *summary; /* name as users write it: "kafka_input" */
+    uint32_t abi;
+    const char *name, *summary; /* name as users write it: "kafka_input" */
     const hg_opt_t *opts;
-    hg_extra_t      extra;    /* what to do with other options; TAKE: cfg starts with hg_kvlist_t */
-    size_t          cfg_size; /* struct filled from opts */
-    size_t          inst_size; /* instance state, zeroed; hg_in_inst() */
-    unsigned        caps;
+    hg_extra_t extra; /* what to do with other options; TAKE: cfg starts with hg_kvlist_t */
+    size_t cfg_size;  /* struct filled from opts */
+    size_t inst_size; /* instance state, zeroed; hg_in_inst() */
+    unsigned caps;
 
     /* Any thread, compile time. Cross-option checks; complaints go to d at the node they are about. May be NULL. */
     void (*check)(const void *cfg, const hg_json_t *obj, hg_diag_t *d);
@@ -87,37 +86,37 @@ struct hg_input_type {
     int (*commit)(hg_input_t *in, const hg_json_t *position, hg_err_t *err);
     void (*close)(hg_input_t *in);
 
-    /* The cursor (<= 64 KiB of JSON, one object): where a new instance goes on once everything in `consumed` ranges has been
-     * taken by the circuit. restore comes after open, before mark and run. */
+    /* The cursor (<= 64 KiB of JSON, one object): where a new instance goes on once everything in `consumed` ranges has
+     * been taken by the circuit. restore comes after open, before mark and run. */
     void (*save)(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w);
     int (*restore)(hg_input_t *in, const hg_json_t *position, hg_err_t *err);
 
     /* Any thread, after close: the instance's memory goes now. Frees what save() still needed. May be NULL. */
     void (*fini)(void *inst);
 
-    /* Any thread. Is a position that a user gives one that restore would take? Complaints name the member. NULL: only its
-     * JSON shape (an object) is checked and restore has the last word. */
+    /* Any thread. Is a position that a user gives one that restore would take? Complaints name the member. NULL: only
+     * its JSON shape (an object) is checked and restore has the last word. */
     int (*check_position)(const void *cfg, const hg_json_t *position, hg_err_t *err);
-    /* Any thread. With this configuration the same range may not come again as it was: the option that is the reason, or NULL.
-     * NULL itself: HG_CAP_REPLAY holds whatever is configured. */
+    /* Any thread. With this configuration the same range may not come again as it was: the option that is the reason,
+     * or NULL. NULL itself: HG_CAP_REPLAY holds whatever is configured. */
     const char *(*no_replay)(const void *cfg);
     const char *position_doc; /* for people: what the members of a position mean; NULL: it has none */
 };
 typedef struct hg_input_type hg_input_type_t;
 
-/* Replay (exactly once). HG_CAP_REPLAY promises: after restore(position) an instance opens lanes with the same keys and gives
- * the same bytes (messages, batches) at the same positions as an earlier instance did from there. The host cuts them
- * where the journal says, and compares hashes; a source that changed meanwhile is found by that at the latest. */
+/* Replay (exactly once). HG_CAP_REPLAY promises: after restore(position) an instance opens lanes with the same keys and
+ * gives the same bytes (messages, batches) at the same positions as an earlier instance did from there. The host cuts
+ * them where the journal says, and compares hashes; a source that changed meanwhile is found by that at the latest. */
 
 struct hg_output_type {
-    uint32_t        abi;
-    const char     *name, *summary;
+    uint32_t abi;
+    const char *name, *summary;
     const hg_opt_t *opts;
-    hg_extra_t      extra;
-    size_t          cfg_size, inst_size;
-    bool            messages; /* wants messages, else a byte stream */
-    bool            internal; /* made by the engine (egress) */
-    bool            no_format; /* takes deltas for nothing (null) or encodes itself */
+    hg_extra_t extra;
+    size_t cfg_size, inst_size;
+    bool messages;  /* wants messages, else a byte stream */
+    bool internal;  /* made by the engine (egress) */
+    bool no_format; /* takes deltas for nothing (null) or encodes itself */
 
     void (*check)(const void *cfg, const hg_json_t *obj, hg_diag_t *d);
     int (*open)(hg_output_t *out, hg_err_t *err);
@@ -128,96 +127,102 @@ struct hg_output_type {
     void (*close)(hg_output_t *out);
 
     /* --- durable progress; all may be NULL ---
-     * How far the sink is after the end_batch just called (a file: bytes in it once all taken so far is written). The host keeps it
-     * per step, stores it in checkpoints, and gives it back: restore(progress) comes after open, before start, and cuts the
-     * sink back to it, so that what comes again after that step is there once (HG_OUT_EXACT). */
+     * How far the sink is after the end_batch just called (a file: bytes in it once all taken so far is written). The
+     * host keeps it per step, stores it in checkpoints, and gives it back: restore(progress) comes after open, before
+     * start, and cuts the sink back to it, so that what comes again after that step is there once (HG_OUT_EXACT). */
     uint64_t (*position)(hg_output_t *out);
     int (*restore)(hg_output_t *out, uint64_t position, hg_err_t *err);
     unsigned caps; /* HG_OUT_… */
 };
 typedef struct hg_output_type hg_output_type_t;
 
-enum { /* output capabilities */
-    HG_OUT_EXACT = 1 << 0,       /* after a restart everything after the restored position can be written again, once */
-    HG_OUT_STORES_STEP = 1 << 1, /* keeps the number of its last whole step with its data: says hg_out_resume() before ready */
+enum {                        /* output capabilities */
+       HG_OUT_EXACT = 1 << 0, /* after a restart everything after the restored position can be written again, once */
+       HG_OUT_STORES_STEP =
+           1 << 1, /* keeps the number of its last whole step with its data: says hg_out_resume() before ready */
 };
 
 /* --- services of the host to an input (loop thread unless said) --- */
-const void *hg_in_cfg(const hg_input_t *in);  /* struct filled from opts */
-void       *hg_in_inst(hg_input_t *in);
-hg_loop_t  *hg_in_loop(const hg_input_t *in);
-const char *hg_in_name(const hg_input_t *in); /* "price.hist" */
+const void *hg_in_cfg(const hg_input_t *in); /* struct filled from opts */
+void *hg_in_inst(hg_input_t *in);
+hg_loop_t *hg_in_loop(const hg_input_t *in);
+const char *hg_in_name(const hg_input_t *in);          /* "price.hist" */
 const hg_schema_t *hg_in_schema(const hg_input_t *in); /* of the table, for BATCHES transports */
-uint64_t    hg_in_max_batch(const hg_input_t *in);     /* records per step at most (max_batch_size) */
+uint64_t hg_in_max_batch(const hg_input_t *in);        /* records per step at most (max_batch_size) */
 
 typedef enum { HG_LANE_OK = 0, HG_LANE_FULL = 1 } hg_lane_rc_t; /* or a negative code: memory, an oversize record */
 
-/* A lane is one ordered stream (a file, a request body, a partition). origin: position of its first byte or message. Order holds
- * within a lane, not between lanes. Lanes are closed before hg_in_eoi(); those open at hg_in_closed() are dropped by the host. A
- * negative answer of hg_lane_* (HG_ECLOSED after a failure or a close) means: stop, the close is coming; nothing to report. */
+/* A lane is one ordered stream (a file, a request body, a partition). origin: position of its first byte or message.
+ * Order holds within a lane, not between lanes. Lanes are closed before hg_in_eoi(); those open at hg_in_closed() are
+ * dropped by the host. A negative answer of hg_lane_* (HG_ECLOSED after a failure or a close) means: stop, the close is
+ * coming; nothing to report. */
 hg_lane_t *hg_lane_open(hg_input_t *in, uint64_t origin);
-/* The same with a name that a later instance gives to the same stream again (Kafka: topic number << 32 | partition; datagen: worker;
- * a followed file: its generation). hg_lane_open has key 0. Two open lanes of one input have different keys unless the
- * input cannot replay. */
+/* The same with a name that a later instance gives to the same stream again (Kafka: topic number << 32 | partition;
+ * datagen: worker; a followed file: its generation). hg_lane_open has key 0. Two open lanes of one input have different
+ * keys unless the input cannot replay. */
 hg_lane_t *hg_lane_open_key(hg_input_t *in, uint64_t key, uint64_t origin);
-uint64_t   hg_lane_id(const hg_lane_t *l);
+uint64_t hg_lane_id(const hg_lane_t *l);
 /* The position before which the circuit has taken everything; 0 while nothing was taken. */
-uint64_t   hg_lane_taken(const hg_lane_t *l);
-void       hg_lane_user(hg_lane_t *l, void *user);
-void      *hg_lane_get_user(const hg_lane_t *l);
-/* Byte streams: ask where to read into, then tell how many bytes came. *room >= want unless memory is out (NULL). The bytes
- * become part of the current chunk; positions count bytes from origin. */
+uint64_t hg_lane_taken(const hg_lane_t *l);
+void hg_lane_user(hg_lane_t *l, void *user);
+void *hg_lane_get_user(const hg_lane_t *l);
+/* Byte streams: ask where to read into, then tell how many bytes came. *room >= want unless memory is out (NULL). The
+ * bytes become part of the current chunk; positions count bytes from origin. */
 char *hg_lane_reserve(hg_lane_t *l, size_t want, size_t *room);
-int   hg_lane_fill(hg_lane_t *l, size_t n);
-/* Messages: whole records. pos is the message's position; the chunk covers [pos, pos + 1). payload.p == NULL: a tombstone. */
+int hg_lane_fill(hg_lane_t *l, size_t n);
+/* Messages: whole records. pos is the message's position; the chunk covers [pos, pos + 1). payload.p == NULL: a
+ * tombstone. */
 typedef struct hg_message {
     hg_str_t key, payload;
     uint64_t pos;
-    int64_t  timestamp_us; /* 0 = none */
-    int32_t  partition;
+    int64_t timestamp_us; /* 0 = none */
+    int32_t partition;
 } hg_message_t;
 int hg_lane_message(hg_lane_t *l, const hg_message_t *m);
-/* Nothing more comes for now: the messages, or the whole records of a byte stream, collected so far become a chunk at once
- * (otherwise at about 192 KiB). A source that waits for data calls it before it waits. */
+/* Nothing more comes for now: the messages, or the whole records of a byte stream, collected so far become a chunk at
+ * once (otherwise at about 192 KiB). A source that waits for data calls it before it waits. */
 int hg_lane_flush(hg_lane_t *l);
 /* Change batches: takes the reference. covers [begin, end); bytes for the counters. */
 int hg_lane_change(hg_lane_t *l, hg_change_t *c, uint64_t begin, uint64_t end, uint64_t bytes);
 /* Where the batch that begins at `begin` must end: in a replay the end that it had; otherwise UINT64_MAX, as it likes.
  * UINT64_MAX also behind the last batch to replay: lane calls answer HG_LANE_FULL by then. */
 uint64_t hg_lane_batch_end(const hg_lane_t *l, uint64_t begin);
-/* A replay of the lane with this key needs no more than the source has, whose data ends at `end` now. False: it does, so it would
- * wait for ever; the input has failed with the range, and the close is coming. */
+/* A replay of the lane with this key needs no more than the source has, whose data ends at `end` now. False: it does,
+ * so it would wait for ever; the input has failed with the range, and the close is coming. */
 bool hg_in_replay_reaches(hg_input_t *in, uint64_t key, uint64_t end);
 /* The lane has ended: the rest is cut as a last chunk. l is gone. aborted: drop the unfinished rest instead. */
 int hg_lane_close(hg_lane_t *l, bool aborted);
 
 void hg_in_eoi(hg_input_t *in);
-/* Count and show an error. retry set: health "retrying since …, attempt n, next in …"; fatal set: the instance is closed by the host. */
+/* Count and show an error. retry set: health "retrying since …, attempt n, next in …"; fatal set: the instance is
+ * closed by the host. */
 void hg_in_error(hg_input_t *in, const char *tag, const hg_err_t *err);
 /* After a retryable error, where the transport waits by itself: the health says "next in". */
 void hg_in_retries_in(hg_input_t *in, uint64_t ms);
-void hg_in_healthy(hg_input_t *in); /* after retries: it works again */
+void hg_in_healthy(hg_input_t *in);                       /* after retries: it works again */
 void hg_in_marked(hg_input_t *in, const char *mark_json); /* small JSON for people and for save() */
 void hg_in_mark_failed(hg_input_t *in, const hg_err_t *err);
 void hg_in_progress(hg_input_t *in, uint64_t done, uint64_t total); /* unit is the transport's; total 0 = unknown */
 void hg_in_closed(hg_input_t *in);
-/* Run blocking work on the pool; done runs on the loop. At most one at a time per instance unless the transport says why. */
+/* Run blocking work on the pool; done runs on the loop. At most one at a time per instance unless the transport says
+ * why. */
 void hg_in_work(hg_input_t *in, void (*work)(void *arg, unsigned worker), void (*done)(void *arg), void *arg);
 /* Exponential backoff with jitter for attempt n = 0, 1, …: milliseconds, capped. */
 uint64_t hg_backoff_ms(unsigned attempt, uint64_t base_ms, uint64_t cap_ms);
 
 /* --- services of the host to an output --- */
 const void *hg_out_cfg(const hg_output_t *out);
-void       *hg_out_inst(hg_output_t *out);
-hg_loop_t  *hg_out_loop(const hg_output_t *out);
+void *hg_out_inst(hg_output_t *out);
+hg_loop_t *hg_out_loop(const hg_output_t *out);
 const char *hg_out_name(const hg_output_t *out);
 void hg_out_ready(hg_output_t *out);
-/* Before hg_out_ready: the sink holds everything up to this step of this pipeline (0 = nothing). The host does not write those
- * steps again. */
+/* Before hg_out_ready: the sink holds everything up to this step of this pipeline (0 = nothing). The host does not
+ * write those steps again. */
 void hg_out_resume(hg_output_t *out, uint64_t step);
 /* "headgate.<pipeline>.<endpoint>": the same over restarts; for transactional ids and the like. */
 const char *hg_out_durable_id(const hg_output_t *out);
-/* Which life of the endpoint this is: another one is afresh, and a step that was stored in another one is not its own. */
+/* Which life of the endpoint this is: another one is afresh, and a step that was stored in another one is not its own.
+ */
 uint64_t hg_out_life(const hg_output_t *out);
 /* The pipeline wants exactly once: use transactions where the sink has them. */
 bool hg_out_exactly_once(const hg_output_t *out);
@@ -231,9 +236,9 @@ void hg_out_closed(hg_output_t *out);
 void hg_out_work(hg_output_t *out, void (*work)(void *arg, unsigned worker), void (*done)(void *arg), void *arg);
 
 /* --- registry: connectors/registry.c, one line per connector --- */
-const hg_input_type_t  *hg_input_type_find(hg_str_t name);
+const hg_input_type_t *hg_input_type_find(hg_str_t name);
 const hg_output_type_t *hg_output_type_find(hg_str_t name);
-const hg_input_type_t *const  *hg_input_types(uint32_t *ret_n);
+const hg_input_type_t *const *hg_input_types(uint32_t *ret_n);
 const hg_output_type_t *const *hg_output_types(uint32_t *ret_n);
 
 #endif

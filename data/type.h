@@ -77,10 +77,12 @@ typedef enum { HG_SHAPE_NULL, HG_SHAPE_BIT, HG_SHAPE_FIXED, HG_SHAPE_VAR, HG_SHA
 hg_shape_t hg_phys_shape(hg_phys_t p);
 
 /* JSON names INTERVAL_DAY … INTERVAL_MONTH, in the order of sql §3.1. */
+/* clang-format off */
 #define HG_INTERVAL_UNITS(X)                                                                                           \
     X(DAY)                                                                                                             \
     X(DAY_HOUR) X(DAY_MINUTE) X(DAY_SECOND) X(HOUR) X(HOUR_MINUTE) X(HOUR_SECOND) X(MINUTE) X(MINUTE_SECOND) X(SECOND) \
         X(YEAR) X(YEAR_MONTH) X(MONTH)
+/* clang-format on */
 #define X(u) HG_IV_##u,
 typedef enum { HG_INTERVAL_UNITS(X) HG_IV_N } hg_interval_unit_t;
 #undef X

@@ -187,6 +187,7 @@ enum { HG_TRIM_LEFT = 1, HG_TRIM_RIGHT = 2, HG_TRIM_BOTH = 3 };
 enum { HG_LIKE = 0, HG_LIKE_NOT = 1, HG_LIKE_FOLD = 2 };
 
 /* X(enum, name): units of date and time functions (sql §5.9). */
+/* clang-format off */
 #define HG_UNITS(X)                                                                                                    \
     X(MILLENNIUM, "millennium")                                                                                        \
     X(CENTURY, "century")                                                                                              \
@@ -195,6 +196,7 @@ enum { HG_LIKE = 0, HG_LIKE_NOT = 1, HG_LIKE_FOLD = 2 };
         X(ISODOW, "isodow") X(DAY, "day") X(HOUR, "hour") X(MINUTE, "minute") X(SECOND, "second")                      \
             X(MILLISECOND, "millisecond") X(MICROSECOND, "microsecond") X(NANOSECOND, "nanosecond") X(EPOCH, "epoch")  \
                 X(ISOYEAR, "isoyear")
+/* clang-format on */
 #define X(u, n) HG_UNIT_##u,
 typedef enum { HG_UNITS(X) HG_UNIT_N } hg_unit_t;
 #undef X

@@ -9,11 +9,11 @@
 typedef struct hg_expr hg_expr_t;
 
 typedef enum {
-    HG_X_COL,      /* column `col` of the input */
-    HG_X_CONST,    /* `lit`: a column of one row */
-    HG_X_CALL,     /* fn(args); types are exactly the match's */
-    HG_X_CAST,     /* args[0] to type; safe: NULL instead of an error */
-    HG_X_AND,      /* n args, three-valued; args[i] is evaluated only where the ones before left it open */
+    HG_X_COL,   /* column `col` of the input */
+    HG_X_CONST, /* `lit`: a column of one row */
+    HG_X_CALL,  /* fn(args); types are exactly the match's */
+    HG_X_CAST,  /* args[0] to type; safe: NULL instead of an error */
+    HG_X_AND,   /* n args, three-valued; args[i] is evaluated only where the ones before left it open */
     HG_X_OR,
     HG_X_NOT,
     HG_X_CASE,     /* args = when1, then1, when2, then2, …[, else] (odd n = with else); lazily by row */
@@ -25,15 +25,15 @@ typedef enum {
 } hg_expr_kind_t;
 
 struct hg_expr {
-    hg_expr_kind_t       kind;
-    const hg_type_t     *type;
-    hg_pos_t             pos; /* in the program, for run-time errors */
-    uint32_t             col;
-    hg_col_t            *lit; /* retained by the arena's clean-up */
-    const hg_func_t     *fn;
-    const hg_expr_t    **args;
-    uint32_t             n_args;
-    bool                 negated, safe, truth;
+    hg_expr_kind_t kind;
+    const hg_type_t *type;
+    hg_pos_t pos; /* in the program, for run-time errors */
+    uint32_t col;
+    hg_col_t *lit; /* retained by the arena's clean-up */
+    const hg_func_t *fn;
+    const hg_expr_t **args;
+    uint32_t n_args;
+    bool negated, safe, truth;
 };
 
 /* A constant folded at compile time. HG_EEVAL with the position when it fails. ret has one row. */
@@ -41,13 +41,13 @@ int hg_expr_const(const hg_expr_t *e, hg_col_t **ret, hg_err_t *err);
 
 /* --- operators --------------------------------------------------------------------------------------------------- */
 typedef enum {
-    HG_N_SCAN,   /* rows of relation `relation`: its deltas (incremental) or its snapshot (once) */
-    HG_N_FILTER, /* predicate over the input's columns */
-    HG_N_MAP,    /* n_exprs columns; a bare HG_X_COL shares the column */
-    HG_N_UNION,  /* UNION ALL of n_in inputs with equal column types */
-    HG_N_VALUES, /* constant rows; once only */
-    HG_N_AGG,    /* group by exprs[0..n_group), aggregates; once only until views have them */
-    HG_N_SORT,   /* keys, then LIMIT/OFFSET; once only */
+    HG_N_SCAN,     /* rows of relation `relation`: its deltas (incremental) or its snapshot (once) */
+    HG_N_FILTER,   /* predicate over the input's columns */
+    HG_N_MAP,      /* n_exprs columns; a bare HG_X_COL shares the column */
+    HG_N_UNION,    /* UNION ALL of n_in inputs with equal column types */
+    HG_N_VALUES,   /* constant rows; once only */
+    HG_N_AGG,      /* group by exprs[0..n_group), aggregates; once only until views have them */
+    HG_N_SORT,     /* keys, then LIMIT/OFFSET; once only */
     HG_N_DISTINCT, /* once only */
 } hg_node_kind_t;
 
@@ -55,63 +55,63 @@ typedef enum {
 typedef enum { HG_PART_ANY, HG_PART_HASH, HG_PART_SINGLE } hg_partitioning_t;
 
 typedef struct hg_agg_call {
-    hg_agg_t         fn;
+    hg_agg_t fn;
     const hg_expr_t *arg;    /* NULL = COUNT(*) */
     const hg_expr_t *filter; /* FILTER (WHERE …) or NULL */
-    bool             distinct;
+    bool distinct;
     const hg_type_t *type;
 } hg_agg_call_t;
 
 typedef struct hg_sort_key {
     uint32_t col;
-    bool     desc, nulls_last;
+    bool desc, nulls_last;
 } hg_sort_key_t;
 
 typedef struct hg_node hg_node_t;
 struct hg_node {
-    hg_node_kind_t          kind;
+    hg_node_kind_t kind;
     const hg_type_t *const *types; /* output columns */
-    uint32_t                n_cols;
-    const hg_node_t       **in;
-    uint32_t                n_in;
-    hg_partitioning_t       part;
-    hg_pos_t                pos;
-    uint32_t                relation;  /* SCAN */
-    const uint32_t         *scan_cols; /* SCAN: columns read, in output order; NULL = all */
-    const hg_expr_t        *pred;      /* FILTER */
-    const hg_expr_t       **exprs;     /* MAP; AGG: group keys */
-    uint32_t                n_exprs;
-    const hg_agg_call_t    *aggs;      /* AGG: output = group keys, then aggregates */
-    uint32_t                n_aggs;
-    const hg_sort_key_t    *keys;      /* SORT */
-    uint32_t                n_keys;
-    uint64_t                limit, offset; /* SORT; limit UINT64_MAX = none */
-    hg_batch_t             *values;    /* VALUES */
+    uint32_t n_cols;
+    const hg_node_t **in;
+    uint32_t n_in;
+    hg_partitioning_t part;
+    hg_pos_t pos;
+    uint32_t relation;         /* SCAN */
+    const uint32_t *scan_cols; /* SCAN: columns read, in output order; NULL = all */
+    const hg_expr_t *pred;     /* FILTER */
+    const hg_expr_t **exprs;   /* MAP; AGG: group keys */
+    uint32_t n_exprs;
+    const hg_agg_call_t *aggs; /* AGG: output = group keys, then aggregates */
+    uint32_t n_aggs;
+    const hg_sort_key_t *keys; /* SORT */
+    uint32_t n_keys;
+    uint64_t limit, offset; /* SORT; limit UINT64_MAX = none */
+    hg_batch_t *values;     /* VALUES */
 };
 
 /* --- relations --- */
 typedef enum { HG_REL_TABLE, HG_REL_VIEW } hg_rel_kind_t;
 
 typedef struct hg_relation {
-    hg_rel_kind_t    kind;
-    hg_schema_t      schema;
-    hg_pos_t         pos;
-    bool             materialized; /* the explicit property or keyword */
-    bool             stored;       /* contents are kept: materialized, keyed, or needed by a stateful operator */
-    bool             queryable;    /* an ad-hoc query may read it */
-    bool             local;        /* LOCAL view: no output, not queryable */
-    bool             append_only;
-    bool             skip_unused; /* the property skip_unused_columns */
-    bool             lateness;    /* some column of it has LATENESS */
-    bool             system;       /* error_view */
-    hg_col_t *const *defaults;     /* table: per column a one-row constant or NULL; NULL = none at all */
-    const hg_node_t *node;         /* view: how it is computed */
+    hg_rel_kind_t kind;
+    hg_schema_t schema;
+    hg_pos_t pos;
+    bool materialized; /* the explicit property or keyword */
+    bool stored;       /* contents are kept: materialized, keyed, or needed by a stateful operator */
+    bool queryable;    /* an ad-hoc query may read it */
+    bool local;        /* LOCAL view: no output, not queryable */
+    bool append_only;
+    bool skip_unused;          /* the property skip_unused_columns */
+    bool lateness;             /* some column of it has LATENESS */
+    bool system;               /* error_view */
+    hg_col_t *const *defaults; /* table: per column a one-row constant or NULL; NULL = none at all */
+    const hg_node_t *node;     /* view: how it is computed */
 } hg_relation_t;
 
 /* Relations in declaration order: a view reads only relations before it. */
 typedef struct hg_plan {
     const hg_relation_t *relations;
-    uint32_t             n_relations;
+    uint32_t n_relations;
 } hg_plan_t;
 
 #endif

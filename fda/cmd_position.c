@@ -40,8 +40,7 @@ static const char *without_quotes(fda_t *f, const char *doc)
 
 static void say_fate(const hg_json_t *v)
 {
-    if (!hg_json_bool(hg_json_get(v, "durable"), false))
-        puts("A crash forgets it: fault_tolerance is none.");
+    if (!hg_json_bool(hg_json_get(v, "durable"), false)) puts("A crash forgets it: fault_tolerance is none.");
 }
 
 static int show(fda_t *f, const fda_args_t *a, const hg_json_t *v)

@@ -36,7 +36,7 @@ typedef struct hg_durable {
     _Atomic uint64_t number;       /* of the newest checkpoint; written on the control loop */
     _Atomic uint64_t bytes;        /* of the newest checkpoint; as number */
     _Atomic int64_t busy_since_us; /* one is being taken: µs since 1970, 0 = none; written on the control loop */
-    uint64_t step;       /* of the checkpoint that was resumed from */
+    uint64_t step;                 /* of the checkpoint that was resumed from */
     uint64_t log_number;           /* of the logs that were written last when the folder was opened */
 
     /* events.c */

@@ -34,7 +34,7 @@ typedef struct hg_jscan {
 
 const char *hg_js_fail(hg_jscan_t *s, hg_jerr_t kind, const char *at, const char *fmt, ...) HG_PRINTF(4, 5);
 const char *hg_js_memory(hg_jscan_t *s, int rc);
-const char *hg_js_trunc(hg_jscan_t *s, const char *at); /* "unexpected end of …" */
+const char *hg_js_trunc(hg_jscan_t *s, const char *at);        /* "unexpected end of …" */
 #if defined(__clang_analyzer__) && !defined(HG_JSCAN_INTERNAL) /* as in base/err.h: all three return NULL */
 #define hg_js_fail(...)   ((void)hg_js_fail(__VA_ARGS__), (const char *)NULL)
 #define hg_js_memory(...) ((void)hg_js_memory(__VA_ARGS__), (const char *)NULL)

@@ -14,16 +14,16 @@
 
 /* A chunk aims at HG_CHUNK_BYTES; it is cut once HG_CHUNK_CUT bytes are in, so that reads of up to 64 KiB always fit.
  */
-#define HG_CHUNK_BYTES  ((size_t)256 << 10)
-#define HG_CHUNK_CUT    ((size_t)192 << 10)
-#define HG_CHUNK_SMALL  ((size_t)4 << 10) /* first buffer of a push body: a thousand clients must be cheap */
-#define HG_TAKE_BYTES   ((size_t)2 << 20) /* of a step: the outputs' queues pass their mark by no more */
-#define HG_PAYLOAD_FIRST 'F' /* behind the kept payload of a chunk: it begins its body */
+#define HG_CHUNK_BYTES   ((size_t)256 << 10)
+#define HG_CHUNK_CUT     ((size_t)192 << 10)
+#define HG_CHUNK_SMALL   ((size_t)4 << 10) /* first buffer of a push body: a thousand clients must be cheap */
+#define HG_TAKE_BYTES    ((size_t)2 << 20) /* of a step: the outputs' queues pass their mark by no more */
+#define HG_PAYLOAD_FIRST 'F'               /* behind the kept payload of a chunk: it begins its body */
 #define HG_PAYLOAD_LATER 'L'
-#define HG_MAX_RECORD   ((uint64_t)128 << 20)
-#define HG_SPARE_CHUNKS 4
-#define HG_CHUNK_ERRORS 1000 /* refused records kept per chunk: the first so many, and the last so many */
-#define HG_BODY_ERRORS  1000 /* refused records reported to the sender of a body */
+#define HG_MAX_RECORD    ((uint64_t)128 << 20)
+#define HG_SPARE_CHUNKS  4
+#define HG_CHUNK_ERRORS  1000 /* refused records kept per chunk: the first so many, and the last so many */
+#define HG_BODY_ERRORS   1000 /* refused records reported to the sender of a body */
 
 typedef struct hg_job hg_job_t;
 typedef struct hg_waiter hg_waiter_t;
@@ -152,8 +152,8 @@ struct hg_job {
     uint64_t charge;    /* bytes of parsed rows charged to the budget */
     uint64_t cut_bytes; /* what in->inflight_bytes counts */
     bool first, parsed;
-    bool supersedes;                /* its lane took the place of earlier ones with the same key */
-    bool replayed;                  /* it has to be as expected */
+    bool supersedes; /* its lane took the place of earlier ones with the same key */
+    bool replayed;   /* it has to be as expected */
     hg_replay_cut_t expect;
     int rc;
     char *fail; /* message when rc < 0 */
@@ -190,8 +190,8 @@ hg_lane_t *hg_lane_make(hg_input_t *in, hg_loop_t *loop, hg_push_body_t *body, u
 int hg_lane_append(hg_lane_t *l, const char *p, size_t n); /* reserve + copy + fill, in pieces */
 /* One chunk of its own, whole: a lane that is opened and closed for it. Any thread. */
 int hg_lane_single(hg_input_t *in, const char *p, size_t n, bool first, hg_err_t *err);
-void hg_lane_abandon(hg_lane_t *l);                        /* [L] close without a last chunk, whatever state it is in */
-bool hg_lane_idle(hg_lane_t *l);                           /* nothing of it is being parsed */
+void hg_lane_abandon(hg_lane_t *l); /* [L] close without a last chunk, whatever state it is in */
+bool hg_lane_idle(hg_lane_t *l);    /* nothing of it is being parsed */
 hg_waiter_t *hg_lane_waiter(hg_lane_t *l);
 
 /* --- replay.c --- */
@@ -206,10 +206,10 @@ const hg_replay_cut_t *hg_replay_next(hg_lane_t *l);
 void hg_replay_made(hg_lane_t *l, hg_job_t *j, const hg_replay_cut_t *c);
 /* [L] The source cannot give the cut: the input fails. Returns HG_EREPLAY. */
 int hg_replay_fail(hg_input_t *in, const hg_replay_cut_t *c, const char *fmt, ...) HG_PRINTF(3, 4);
-bool hg_replay_stopped(const hg_input_t *in); /* [L] all is cut: nothing more before hg_input_replay_end */
-bool hg_replay_starving(hg_input_t *in);      /* any thread: the circuit waits for this input, limits or not */
-void hg_replay_check(hg_job_t *j, hg_err_t *err);   /* pool: sets err when j is not what it was */
-int hg_replay_eoi(hg_input_t *in);            /* [L] the source has ended: HG_EREPLAY if cuts are left */
+bool hg_replay_stopped(const hg_input_t *in);     /* [L] all is cut: nothing more before hg_input_replay_end */
+bool hg_replay_starving(hg_input_t *in);          /* any thread: the circuit waits for this input, limits or not */
+void hg_replay_check(hg_job_t *j, hg_err_t *err); /* pool: sets err when j is not what it was */
+int hg_replay_eoi(hg_input_t *in);                /* [L] the source has ended: HG_EREPLAY if cuts are left */
 void hg_replay_release(hg_input_t *in);
 
 struct hg_input {
@@ -236,10 +236,10 @@ struct hg_input {
     bool open_called, opened, running, want_run, full_seen, closing, inst_closing, inst_closed, marking;
     bool eoi_called;
     unsigned mark_attempts;
-    bool told_start;   /* a chunk with the position before it has been cut */
+    bool told_start;     /* a chunk with the position before it has been cut */
     hg_replay_t *replay; /* until hg_input_replay_end; set before open */
-    uv_timer_t *timer; /* retry of mark; heap, freed by its close call-back */
-    char *restore;     /* position to restore after open, or NULL */
+    uv_timer_t *timer;   /* retry of mark; heap, freed by its close call-back */
+    char *restore;       /* position to restore after open, or NULL */
     hg_list_t lanes;
     hg_waiter_t waiter;
 
@@ -258,7 +258,7 @@ struct hg_input {
     hg_errlist_t transport_errors, parse_errors;
     hg_errlist_t consumed_errors; /* parse errors of the chunks that are done: what a checkpoint has */
     uint64_t consumed_events;     /* events of those chunks; not of bodies, which number their own */
-    hg_range_t *consumed; /* per lane what the circuit has taken and stepped */
+    hg_range_t *consumed;         /* per lane what the circuit has taken and stepped */
     uint64_t *consumed_key;
     uint32_t n_consumed, cap_consumed;
     void **scratch; /* one slot per pool thread, touched by that thread only */

@@ -1,5 +1,5 @@
-/* parse_error.c: a refused record, kept beyond the parser's call, and the two shapes in which it is told: to people, and
- * as Feldera's ParseError. Any thread. */
+/* parse_error.c: a refused record, kept beyond the parser's call, and the two shapes in which it is told: to people,
+ * and as Feldera's ParseError. Any thread. */
 #include "base/hg.h"
 #include "connectors/host/host_int.h"
 #include "base/mem.h"

@@ -33,6 +33,7 @@ static inline double dg_unit(dg_rng_t *r)
 } /* [0, 1) */
 
 /* X(enum, name): the order of the text strategies is that of datagen_text.c's switch. */
+/* clang-format off */
 #define DG_STRATEGIES(X)                                                                                               \
     X(INCREMENT, "increment")                                                                                          \
     X(UNIFORM, "uniform") X(ZIPF, "zipf") X(WORD, "word") X(WORDS, "words") X(SENTENCE, "sentence") X(                 \
@@ -69,6 +70,7 @@ static inline double dg_unit(dg_rng_t *r)
                                                                             X(FILE_NAME, "file_name")                  \
                                                                                 X(FILE_EXTENSION, "file_extension")    \
                                                                                     X(DIR_PATH, "dir_path")
+/* clang-format on */
 #define X(e, s) DG_##e,
 typedef enum { DG_STRATEGIES(X) DG_STRATEGY_N } dg_strategy_t;
 #undef X
