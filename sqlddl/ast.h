@@ -65,8 +65,8 @@ typedef enum {
     HG_E_CALL,     /* name (text, folded) and args; star for COUNT(*); distinct; filter. names[0]: as written, for user
                       functions.     Words between arguments are gone: SUBSTRING(s, from[, for]), POSITION(what, s),
                       OVERLAY(s,     with, from[, for]); TRIM has     become trim, ltrim or rtrim (s[, chars]). Without a
-                      name     of the user's:     "row" (n_names 0) for (a, b) and     ROW(a, b); "map" for MAP[k, v, …]. Units
-                      as     arguments     (TIMESTAMPDIFF(HOUR, …)) are HG_E_COLUMN */
+                      name     of the user's:     "row" (n_names 0) for (a, b) and     ROW(a, b); "map" for MAP[k, v, …].
+                      Units     as     arguments     (TIMESTAMPDIFF(HOUR, …)) are HG_E_COLUMN */
     HG_E_EXTRACT,  /* EXTRACT(text FROM args[0]); text is upper case, singular: "DAY", "ISODOW" */
     HG_E_FLOOR_TO, /* FLOOR/CEIL(args[0] TO text): name in names[0], text as for EXTRACT */
     HG_E_DIFF,     /* (args[0] - args[1]) text; type is the interval type, text "DAY" or "DAY TO SECOND" */
