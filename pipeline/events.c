@@ -275,7 +275,7 @@ static void take_position(endpoint_t *ep, const hg_json_t *v)
 static int take_record(hg_pipeline_t *p, hg_str_t text, hg_err_t *err)
 {
     hg_json_t *v;
-    uint64_t step;
+    uint64_t step = 0;
     int rc = hg_json_parse(p->durable->arena, text, &v, err);
     if (rc == 0) rc = hg_orch_load(p->orch, hg_json_get(v, "orchestrator"), hg_durable_is_fresh, p, err);
     if (rc == 0 && hg_json_u64(hg_json_get(v, "step"), &step) < 0)

@@ -114,7 +114,7 @@ static int put_begin(hg_journal_t *j, hg_err_t *err)
 static int open_log(hg_journal_t *j, uint64_t number, hg_err_t *err)
 {
     char *path = hg_storage_log_path(j->storage, "journal", number);
-    hg_framelog_t *l;
+    hg_framelog_t *l = NULL;
     int rc = j->log ? hg_framelog_sync(j->log, "journal", err) : 0;
     if (rc == 0) rc = hg_framelog_open(path, HG_JOURNAL_MAGIC, true, NULL, NULL, &l, err);
     hg_free(path);
