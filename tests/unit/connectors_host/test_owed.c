@@ -366,8 +366,8 @@ static void a_bad_state_is_refused(void **st)
 {
     (void)st;
     static const char *const bad[] = { "{}", "{\"step\":1}", "{\"step\":-1,\"position\":0}", "[]",
-                                       "{\"step\":1,\"position\":2,\"transmitted_records\":0,\"transmitted_bytes\":0,"
-                                       "\"processed_records\":0,\"processed_steps\":0,\"through\":\"x\"}" };
+                                       ("{\"step\":1,\"position\":2,\"transmitted_records\":0,\"transmitted_bytes\":0,"
+                                        "\"processed_records\":0,\"processed_steps\":0,\"through\":\"x\"}") };
     sink_t s = { 0 }, *h = &s;
     kit_up(durable());
     hg_output_t *out = sink_make(&h, kit_spec(NULL));

@@ -195,8 +195,8 @@ static void odd_descriptions(void **state)
         "{}",
         "{\"relations\":null,\"inputs\":5,\"outputs\":\"x\"}",
         "{\"relations\":[1,{},{\"name\":7},{\"name\":\"t\"},{\"name\":\"t\",\"kind\":\"table\",\"definition\":3}]}",
-        "{\"relations\":[{\"name\":\"t\",\"kind\":\"table\",\"definition\":\"00000000000000zz\"}],\"inputs\":[{"
-        "\"name\":1}]}",
+        ("{\"relations\":[{\"name\":\"t\",\"kind\":\"table\",\"definition\":\"00000000000000zz\"}],\"inputs\":[{"
+         "\"name\":1}]}"),
     };
     hg_program_t *p = compiled(BASE V);
     for (size_t i = 0; i < HG_COUNT(texts); i++) {

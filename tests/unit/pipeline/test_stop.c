@@ -48,8 +48,8 @@ static void *hammer(void *arg)
                                          "ingress/a?format=csv&force=true",
                                          "egress/v?format=csv&backpressure=true" };
     static const char *const positions[] = {
-        "PUT /input_endpoints/a.h/position HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        "Content-Length: 10\r\n\r\n{\"rows\":5}",
+        ("PUT /input_endpoints/a.h/position HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+         "Content-Length: 10\r\n\r\n{\"rows\":5}"),
         "DELETE /input_endpoints/a.g/position HTTP/1.1\r\nHost: x\r\n\r\n",
         "DELETE /input_endpoints/a.gone/position HTTP/1.1\r\nHost: x\r\n\r\n",
         "POST /input_endpoints/a.g/rerun?wait=true HTTP/1.1\r\nHost: x\r\n\r\n"
