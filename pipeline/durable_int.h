@@ -77,7 +77,7 @@ int hg_durable_check_inputs(const hg_pipeline_t *p, hg_ft_t level, hg_err_t *err
 /* Can what runtime_config asks for be had at all? */
 int hg_durable_check_level(const hg_pipeline_t *p, const char *dir, hg_err_t *err);
 /* Before the circuit is made: opens the folder; gives p its hash key, step number and counters. */
-int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err);
+int hg_durable_open(hg_pipeline_t *p, const char *dir, uint64_t below, hg_err_t *err);
 /* Behind it, with fault tolerance: what the journal has beyond the checkpoint; its hash key, if there is no checkpoint.
  */
 int hg_durable_open_journal(hg_pipeline_t *p, hg_err_t *err);
@@ -129,8 +129,16 @@ void hg_events_release(hg_durable_t *d);
  * goes to w (nothing if nothing is owed), what hg_output_restore takes to state. */
 int hg_owed_write(endpoint_t *ep, const char *dir, uint64_t number, uint64_t step, hg_jw_t *state, hg_jw_t *w,
                   hg_err_t *err);
-/* Before the circuit's thread runs, after hg_output_restore: into the output's queue again. */
-int hg_owed_read(endpoint_t *ep, const char *dir, const hg_json_t *owed, hg_err_t *err);
+/* What all outputs owe, read from disk. Only when nothing can be refused any more it goes into their queues: from then on
+ * other threads work on it. */
+typedef struct {
+    struct hg_owed_step *v;
+    uint32_t n, cap;
+} hg_owed_t;
+int hg_owed_read(endpoint_t *ep, const char *dir, const hg_json_t *owed, hg_owed_t *list, hg_err_t *err);
+/* Before the circuit's thread runs, after hg_output_restore: into the outputs' queues again. Empties the list. */
+void hg_owed_push(hg_owed_t *list);
+void hg_owed_release(hg_owed_t *list);
 
 /* suspend.c */
 /* Any thread: the members suspend_error, checkpoint_activity and permanent_checkpoint_errors of the stats. */

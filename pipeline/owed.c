@@ -86,7 +86,39 @@ static int damaged(hg_err_t *err, const char *path, const char *why, size_t off)
     return hg_err_set(err, HG_EDAMAGED, "%s is damaged: %s at byte %zu", path, why, off);
 }
 
-static int take_step(endpoint_t *ep, hg_str_t *in, const hg_type_t **types, uint32_t n_cols, hg_err_t *err)
+struct hg_owed_step {
+    endpoint_t *ep;
+    uint64_t step;
+    hg_delta_t delta;
+};
+
+static void keep(hg_owed_t *list, endpoint_t *ep, uint64_t step, const hg_delta_t *d)
+{
+    if (list->n == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 16;
+        list->v = hg_xgrow(list->v, list->cap * sizeof *list->v);
+    }
+    list->v[list->n++] = (struct hg_owed_step){ ep, step, *d };
+}
+
+void hg_owed_push(hg_owed_t *list)
+{
+    for (uint32_t i = 0; i < list->n; i++) {
+        struct hg_owed_step *s = &list->v[i];
+        hg_output_push(s->ep->out, s->step, &s->delta, atomic_load(&s->ep->p->processed_records));
+    }
+    list->n = 0;
+}
+
+void hg_owed_release(hg_owed_t *list)
+{
+    for (uint32_t i = 0; i < list->n; i++) hg_delta_release(&list->v[i].delta);
+    hg_free(list->v);
+    *list = (hg_owed_t){ 0 };
+}
+
+static int take_step(hg_owed_t *list, endpoint_t *ep, hg_str_t *in, const hg_type_t **types, uint32_t n_cols,
+                     hg_err_t *err)
 {
     uint64_t step;
     uint32_t n;
@@ -104,11 +136,11 @@ static int take_step(endpoint_t *ep, hg_str_t *in, const hg_type_t **types, uint
             return rc;
         }
     }
-    hg_output_push(ep->out, step, &d, atomic_load(&ep->p->processed_records));
+    keep(list, ep, step, &d);
     return 0;
 }
 
-int hg_owed_read(endpoint_t *ep, const char *dir, const hg_json_t *owed, hg_err_t *err)
+int hg_owed_read(endpoint_t *ep, const char *dir, const hg_json_t *owed, hg_owed_t *list, hg_err_t *err)
 {
     uint32_t n_cols;
     uint64_t len = 0;
@@ -126,7 +158,7 @@ int hg_owed_read(endpoint_t *ep, const char *dir, const hg_json_t *owed, hg_err_
     hg_str_t in = hg_buf_str(&bytes);
     while (rc == 0 && in.n) {
         size_t at = bytes.len - in.n;
-        rc = take_step(ep, &in, types, n_cols, err);
+        rc = take_step(list, ep, &in, types, n_cols, err);
         if (rc < 0) hg_err_wrap(err, "%s, step at byte %zu", path, at);
     }
     hg_buf_release(&bytes);

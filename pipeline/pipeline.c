@@ -415,8 +415,18 @@ void hg_pipeline_look_free(hg_pipeline_t *p)
     if (p) release(p);
 }
 
-int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err)
+/* Its number if the damage is of this checkpoint alone, and there is one before it; else 0. */
+static uint64_t damaged_with_older(const hg_pipeline_t *p, int rc, bool of_checkpoint)
 {
+    const hg_storage_t *s = p->durable ? p->durable->storage : NULL;
+    return rc == HG_EDAMAGED && of_checkpoint && s && hg_storage_kept(s, 1) ? hg_storage_number(s) : 0;
+}
+
+/* Resumes from the newest checkpoint below that number. */
+static int make(const hg_pipeline_opts_t *opts, uint64_t below, uint64_t *ret_damaged, hg_pipeline_t **ret,
+                hg_err_t *err)
+{
+    bool of_checkpoint = false;
     hg_pipeline_t *p = pipeline_alloc(opts);
     p->want = HG_NEWN(bool, p->prog->plan.n_relations + 1);
     p->deltas = HG_NEWN(hg_delta_t, p->prog->plan.n_relations + 1);
@@ -435,7 +445,7 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
 
     int rc = check_labels(p, err);
     if (rc == 0) rc = hg_durable_check_level(p, opts->storage_dir, err);
-    if (rc == 0 && opts->storage_dir && p->cfg.storage) rc = hg_durable_open(p, opts->storage_dir, err);
+    if (rc == 0 && opts->storage_dir && p->cfg.storage) rc = hg_durable_open(p, opts->storage_dir, below, err);
     if (rc == 0 && p->durable) rc = hg_durable_open_journal(p, err);
     if (rc == 0 && p->durable) rc = hg_bootstrap_check(opts, &p->durable->diff, p->durable->number, err);
     if (rc == 0) rc = hg_circuit_new(&p->prog->plan, &(hg_circuit_opts_t){ p->hashkey }, &p->circuit, err);
@@ -445,7 +455,10 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
     hg_circuit_pool(p->circuit, hg_host_pool(p->host), hg_circuit_wake, p);
     rc = make_inputs(p, err);
     if (rc == 0) rc = make_outputs(p, err);
-    if (rc == 0 && p->durable) rc = hg_durable_restore_circuit(p, err);
+    if (rc == 0 && p->durable) {
+        rc = hg_durable_restore_circuit(p, err);
+        of_checkpoint = rc < 0;
+    }
     if (rc == 0 && p->durable) rc = hg_durable_restore_endpoints(p, err);
     if (rc == 0) rc = hg_circuit_thread_start(p, err);
     if (rc < 0) goto undo;
@@ -457,9 +470,25 @@ int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_
     *ret = p;
     return 0;
 undo:
+    *ret_damaged = damaged_with_older(p, rc, of_checkpoint);
     p->prog = NULL; /* stays the caller's */
     release(p);
     return rc;
+}
+
+/* A checkpoint whose rows are damaged is named, and the one before it is used: the logs behind that are kept as long as
+ * it is. */
+int hg_pipeline_new(const hg_pipeline_opts_t *opts, hg_pipeline_t **ret, hg_err_t *err)
+{
+    uint64_t damaged = 0;
+    hg_err_t older = HG_ERR_INIT;
+    int rc = make(opts, UINT64_MAX, &damaged, ret, err);
+    if (!damaged) return rc;
+    hg_log(HG_LOG_ERROR, "storage", opts->name, "checkpoint_damaged", "number=%" PRIu64 " error=\"%s\"", damaged,
+           err->msg);
+    if (make(opts, damaged, &damaged, ret, &older) < 0) return rc; /* what is wrong with the newest is what counts */
+    *err = HG_ERR_INIT;
+    return 0;
 }
 
 /* --- steering --- */

@@ -114,7 +114,7 @@ int hg_durable_check_level(const hg_pipeline_t *p, const char *dir, hg_err_t *er
     return hg_durable_check_inputs(p, p->cfg.ft, err);
 }
 
-int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
+int hg_durable_open(hg_pipeline_t *p, const char *dir, uint64_t below, hg_err_t *err)
 {
     hg_durable_t *d = HG_NEW(hg_durable_t);
     p->durable = d;
@@ -125,10 +125,8 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, hg_err_t *err)
     d->definitions = HG_NEWN(uint64_t, p->prog->plan.n_relations + 1);
     hg_program_definitions(p->prog, d->definitions);
     d->program_hash = hg_program_hash(p->prog, d->definitions);
-    int rc = hg_storage_open(dir, &d->storage, err);
+    int rc = hg_storage_open(dir, below, &d->storage, err);
     if (rc < 0) return rc;
-    hg_storage_sweep(d->storage, hg_checkpoint_files, NULL);
-    hg_checkpoints_list(d->storage);
     d->number = hg_storage_number(d->storage);
     d->next_number = hg_storage_next(d->storage);
     d->log_number = d->next_number - 1;
@@ -295,7 +293,7 @@ static int take_inputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
 
 /* An output goes on where its sink was, unless it changed, or its first batch (send_snapshot) was not whole at the cut:
  * then it starts afresh, and only its counters go on. */
-static int restore_output(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *list, hg_err_t *err)
+static int restore_output(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *list, hg_owed_t *owes, hg_err_t *err)
 {
     const hg_json_t *saved = saved_endpoint(ep, list), *named = hg_json_named(list, hg_strz(ep->name));
     const hg_json_t *state = hg_json_get(named, "state"), *owed = hg_json_get(saved, "owed");
@@ -309,7 +307,7 @@ static int restore_output(hg_pipeline_t *p, endpoint_t *ep, const hg_json_t *lis
     int rc = hg_output_restore(ep->out, state, err);
     if (!p->durable->diff.unchanged[ep->relation]) owed = NULL; /* rows of the old view: all of the new one follow */
     if (rc == 0 && owed && owed->kind == HG_J_OBJECT)
-        rc = hg_owed_read(ep, hg_storage_dir(p->durable->storage), owed, err);
+        rc = hg_owed_read(ep, hg_storage_dir(p->durable->storage), owed, owes, err);
     return rc;
 }
 
@@ -322,12 +320,12 @@ static uint64_t new_life(const hg_pipeline_t *p, const endpoint_t *ep)
     return XXH3_64bits(of, sizeof of);
 }
 
-static int restore_outputs(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
+static int restore_outputs(hg_pipeline_t *p, const hg_json_t *m, hg_owed_t *owes, hg_err_t *err)
 {
     for (uint32_t i = 0; i < p->n_outputs; i++) {
         endpoint_t *ep = p->outputs[i];
         ep->life = new_life(p, ep);
-        if (m && restore_output(p, ep, hg_json_get(m, "outputs"), err) < 0) return damaged(p, ep, err);
+        if (m && restore_output(p, ep, hg_json_get(m, "outputs"), owes, err) < 0) return damaged(p, ep, err);
         hg_output_life(ep->out, ep->life);
         if (m && ep->fresh && ep->spec->send_snapshot) hg_sink_snapshot_ask(p, ep->out);
     }
@@ -350,7 +348,7 @@ static int load_inputs(hg_pipeline_t *p, hg_err_t *err)
 
 int hg_durable_look(hg_pipeline_t *p, const char *dir, hg_err_t *err)
 {
-    int rc = hg_durable_open(p, dir, err);
+    int rc = hg_durable_open(p, dir, UINT64_MAX, err);
     if (rc == 0 && p->cfg.ft == HG_FT_EXACTLY_ONCE) rc = hg_jreplay_load(p, &p->durable->replay, err);
     return rc < 0 ? rc : load_inputs(p, err);
 }
@@ -362,8 +360,11 @@ int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
     int rc = load_inputs(p, err);
     if (rc == 0 && m) keep_totals(p);
     for (uint32_t i = 0; i < p->n_inputs && rc == 0; i++) rc = restore_input(p, p->inputs[i], err);
-    if (rc == 0) rc = restore_outputs(p, m, err);
+    hg_owed_t owes = { 0 };
+    if (rc == 0) rc = restore_outputs(p, m, &owes, err);
     if (rc == 0 && d->replay) rc = hg_jreplay_resolve(d->replay, err);
+    if (rc == 0) hg_owed_push(&owes);
+    hg_owed_release(&owes);
     if (rc == 0 && p->cfg.ft != HG_FT_NONE) d->journal = hg_journal_new(p, d->storage, d->log_number);
     if (rc == 0 && p->cfg.ft == HG_FT_EXACTLY_ONCE) hg_host_durable(p->host, d->replay->last);
     if (rc == 0 && d->replay && d->replay->n_steps) atomic_store(&p->replaying, true);
@@ -378,6 +379,8 @@ int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
 void hg_durable_start(hg_pipeline_t *p)
 {
     hg_durable_t *d = p->durable;
+    hg_storage_sweep(d->storage, hg_checkpoint_files, NULL); /* not before what is resumed from is known to be whole */
+    hg_checkpoints_list(d->storage);
     d->disk = hg_pool_new(1);
     uv_timer_init(hg_loop_uv(p->control), &d->timer);
     uv_timer_init(hg_loop_uv(p->control), &d->event_timer);

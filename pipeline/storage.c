@@ -166,7 +166,7 @@ int hg_storage_logs(const hg_storage_t *s, const char *what, uint64_t from,
 /* The newest sound manifests. A damaged one is passed over, and says so; if all are, that is an error: to begin anew
  * would lose what the user believes to be safe. One that could only not be read now (no descriptor, no memory, an error
  * of the disk) may be sound: going on from an older one would remove the files that it needs. */
-static int load_manifests(hg_storage_t *s, hg_err_t *err)
+static int load_manifests(hg_storage_t *s, uint64_t below, hg_err_t *err)
 {
     numbers_t x;
     hg_err_t first = HG_ERR_INIT;
@@ -174,6 +174,7 @@ static int load_manifests(hg_storage_t *s, hg_err_t *err)
     int rc = numbers_of(s, "checkpoint", "json", &x, err);
     for (uint32_t i = x.n; rc == 0 && i-- > 0 && n < KEPT;) {
         hg_err_t e = HG_ERR_INIT;
+        if (x.v[i] >= below) continue;
         if (read_manifest(s, x.v[i], &s->kept[n], &e) == 0) {
             n++;
             continue;
@@ -187,6 +188,7 @@ static int load_manifests(hg_storage_t *s, hg_err_t *err)
         if (first.code == HG_OK) first = e;
     }
     if (rc == 0 && n == 0 && x.n) {
+        if (first.code == HG_OK) hg_err_set(&first, HG_EDAMAGED, "%s has no checkpoint before %" PRIu64, s->dir, below);
         *err = first;
         rc = err->code;
     }
@@ -195,13 +197,13 @@ static int load_manifests(hg_storage_t *s, hg_err_t *err)
     return rc;
 }
 
-static int open_folder(const char *dir, hg_storage_t **ret, hg_err_t *err)
+static int open_folder(const char *dir, uint64_t below, hg_storage_t **ret, hg_err_t *err)
 {
     static const char *const logs[] = { "events", "journal" };
     hg_storage_t *s = HG_NEW(hg_storage_t);
     s->dir = hg_xstrdup(dir);
     s->next = 1;
-    int rc = load_manifests(s, err);
+    int rc = load_manifests(s, below, err);
     for (size_t i = 0; rc == 0 && i < HG_COUNT(logs); i++) {
         numbers_t x;
         rc = numbers_of(s, logs[i], "log", &x, err);
@@ -216,10 +218,10 @@ static int open_folder(const char *dir, hg_storage_t **ret, hg_err_t *err)
     return 0;
 }
 
-int hg_storage_open(const char *dir, hg_storage_t **ret, hg_err_t *err)
+int hg_storage_open(const char *dir, uint64_t below, hg_storage_t **ret, hg_err_t *err)
 {
     if (mkdir(dir, 0700) < 0 && errno != EEXIST) return hg_err_errno(err, errno, "cannot make folder %s", dir);
-    return open_folder(dir, ret, err);
+    return open_folder(dir, below, ret, err);
 }
 
 int hg_storage_look(const char *dir, hg_storage_t **ret, hg_err_t *err)
@@ -228,7 +230,7 @@ int hg_storage_look(const char *dir, hg_storage_t **ret, hg_err_t *err)
     *ret = NULL;
     for (int i = 0; i < LOOKS && access(dir, F_OK) == 0; i++) {
         err->code = HG_OK;
-        rc = open_folder(dir, ret, err);
+        rc = open_folder(dir, UINT64_MAX, ret, err);
         if (rc == 0) return 0;
     }
     return access(dir, F_OK) == 0 ? rc : 0;

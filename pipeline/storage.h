@@ -21,8 +21,9 @@
 typedef struct hg_storage hg_storage_t;
 
 /* Makes the folder if it is not there (its parent must be) and looks at what is in it. Manifests that are damaged are
- * named in the log, and passed over if an older one is sound: HG_EDAMAGED only if there are manifests and none is. */
-int hg_storage_open(const char *dir, hg_storage_t **ret, hg_err_t *err);
+ * named in the log, and passed over if an older one is sound: HG_EDAMAGED only if there are manifests and none is.
+ * below: checkpoints from this number on do not count, because of what they need; UINT64_MAX: all do. */
+int hg_storage_open(const char *dir, uint64_t below, hg_storage_t **ret, hg_err_t *err);
 /* For a reader beside the process that owns the folder: nothing is made; *ret is NULL if there is no folder. What went
  * away between a look at the folder and one at a file is looked for again. */
 int hg_storage_look(const char *dir, hg_storage_t **ret, hg_err_t *err);

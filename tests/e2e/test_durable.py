@@ -183,6 +183,39 @@ def test_damaged_checkpoint_is_named_and_passed_over(own, tmp_path):
     assert "is damaged" in e["message"] and "checkpoint-" in e["message"], e
 
 
+@pytest.mark.parametrize("model", ["at_least_once", "exactly_once"])
+def test_damaged_rows_are_named_and_passed_over(own, tmp_path, model):
+    lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
+    lines.add(50)
+    own.run("p", program(lines, out), runtime_config={"fault_tolerance": {**FT["fault_tolerance"], "model": model}})
+    wait_rows(own, 50)
+    checkpoint(own)
+    lines.add(50)
+    wait_rows(own, 100)
+    checkpoint(own)
+    lines.add(50)
+    wait_rows(own, 150)
+    own.stop_pipeline("p")
+    packs = sorted(glob.glob(os.path.join(storage(own), "pack-*.hgp")))
+    assert len(packs) == 2
+    with open(packs[1], "r+b") as f:
+        f.seek(60)
+        c = f.read(1)
+        f.seek(60)
+        f.write(bytes([c[0] ^ 1]))
+    own.start_pipeline("p")
+    wait_rows(own, 150)
+    log = open(os.path.join(os.path.dirname(storage(own)), "log")).read()
+    assert "checkpoint_damaged" in log and os.path.basename(packs[1]) + " is damaged at offset" in log
+    lines.add(50)
+    wait_rows(own, 200)
+    wait_out(own, out, 200)
+    checkpoint(own)
+    own.stop_pipeline("p")
+    own.start_pipeline("p")
+    wait_rows(own, 200)
+
+
 def test_what_is_not_offered_is_refused(own, tmp_path):
     lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
     own.create("q", program(lines, out), {"storage": False, "fault_tolerance": {"model": "at_least_once"}})
