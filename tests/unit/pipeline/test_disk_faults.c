@@ -273,7 +273,7 @@ static void life_after(void *arg)
 
 /* --- the loop: many tries at once, since most of them wait --- */
 
-enum { BATCH = 32, MOST = 160 };
+enum { BATCH = 32, MOST = 96 };
 
 typedef struct {
     const char *name;
