@@ -10,6 +10,7 @@ import collections
 import json
 import os
 import random
+import signal
 import sys
 import time
 import traceback
@@ -284,6 +285,7 @@ def main():
     models = [os.environ["CHAOS_MODEL"]] if os.environ.get("CHAOS_MODEL") else ["exactly_once", "at_least_once"]
     print(f"CHAOS_SEED={seed}: {n} rounds, {' and '.join(models)} in turn", flush=True)
     figures, t0, failed = collections.Counter({k: 0 for k in [*plan.FAULTS, "lost", "duplicated"]}), time.monotonic(), 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))  # whoever ends us, nothing is left running
     world = World()
     try:
         for number in [int(only)] if only else range(n):
