@@ -285,6 +285,12 @@ static void detach_tap(hg_pipeline_t *p, void *arg)
     hg_loop_post(p->control, free_tap_on_control, ep);
 }
 
+static void on_output_failed(void *arg, uint32_t out, const hg_err_t *err)
+{
+    hg_pipeline_t *p = arg;
+    if (!p->outputs[out]->tap) hg_endpoint_output_failed(p->outputs[out], err);
+}
+
 static void on_output_closed(void *arg, uint32_t out)
 {
     hg_pipeline_t *p = arg;
@@ -440,8 +446,8 @@ static int make(const hg_pipeline_opts_t *opts, uint64_t below, uint64_t *ret_da
                           .exactly_once = p->cfg.ft == HG_FT_EXACTLY_ONCE,
                           .keep_payload = p->cfg.ft != HG_FT_NONE,
                           .keep_owed = p->cfg.ft != HG_FT_NONE };
-    hg_host_events_t ev = { on_opened,      on_ended,  on_buffered,      on_failed,       on_marked,
-                            on_mark_failed, on_closed, on_output_closed, hg_circuit_wake, p };
+    hg_host_events_t ev = { on_opened, on_ended,         on_buffered,      on_failed,       on_marked, on_mark_failed,
+                            on_closed, on_output_closed, on_output_failed, hg_circuit_wake, p };
 
     int rc = check_labels(p, err);
     if (rc == 0) rc = hg_durable_check_level(p, opts->storage_dir, err);

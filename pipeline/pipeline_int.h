@@ -47,7 +47,9 @@ typedef struct endpoint {
     uint64_t change_records; /* `processed` then; control loop */
     bool gone;               /* a tap that has been freed: the slot is free */
     hg_output_t *retired;    /* failed, replaced by `out`, not closed yet: reopen_output.c */
-    bool again;              /* started by the user, as soon as it can be replaced; control loop */
+    bool again;              /* started again, as soon as it can be replaced; control loop */
+    unsigned renewals;       /* of this output without being asked, since it last got on; control loop */
+    uint64_t renewed_at;     /* what it had delivered then */
     bool attached;           /* a tap that the circuit feeds: the steps after since_step */
     uint64_t since_step;
     atomic_bool paused;         /* Feldera's bit */
@@ -174,7 +176,8 @@ void hg_sink_replace(hg_pipeline_t *p, const hg_output_t *old, hg_output_t *next
 /* reopen_output.c: control loop. Nothing happens unless the output has failed. */
 int hg_endpoint_output_again(endpoint_t *ep, hg_err_t *err);
 bool hg_endpoint_output_closed(endpoint_t *ep); /* true: it was the replaced one */
-void hg_outputs_again(hg_pipeline_t *p);        /* those that had to wait */
+void hg_endpoint_output_failed(endpoint_t *ep, const hg_err_t *cause);
+void hg_outputs_again(hg_pipeline_t *p); /* those that had to wait */
 
 /* Circuit thread: a step is applied: it is counted, and p->deltas go to the outputs. */
 int hg_circuit_stepped(hg_pipeline_t *p, uint64_t number, hg_chunk_t *const *chunks, uint32_t n_chunks,

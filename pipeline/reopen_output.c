@@ -1,4 +1,5 @@
-/* reopen_output.c: a configured output that failed and is started again by the user. Control loop, but for the swap.
+/* reopen_output.c: a configured output that failed and is started again, by the user or because its trouble may pass.
+ * Control loop, but for the swap.
  *
  *   make the new one ─► between two steps: it gets the place of the old one, and what that owes   circuit thread
  *                    ─► the old one closes ─► the new one is started
@@ -14,6 +15,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+
+#define RENEWALS 10
 
 typedef struct {
     endpoint_t *ep;
@@ -99,6 +102,20 @@ void hg_outputs_again(hg_pipeline_t *p)
         if (p->outputs[i]->again && hg_endpoint_output_again(p->outputs[i], &err) < 0)
             hg_log(HG_LOG_ERROR, "connector", p->outputs[i]->name, "not_started", "error=\"%s\"", err.msg);
     }
+}
+
+/* Where nothing is lost by it, an output whose trouble may pass is started again without being asked: as often as it
+ * gets on, and RENEWALS times in vain. */
+void hg_endpoint_output_failed(endpoint_t *ep, const hg_err_t *cause)
+{
+    hg_err_t err = HG_ERR_INIT;
+    uint64_t delivered = hg_output_delivered_step(ep->out);
+    if (!cause->retry || ep->p->cfg.ft == HG_FT_NONE || ep->retired) return;
+    if (delivered > ep->renewed_at) ep->renewals = 0;
+    if (ep->renewals++ == RENEWALS) return;
+    ep->renewed_at = delivered;
+    if (hg_endpoint_output_again(ep, &err) < 0)
+        hg_log(HG_LOG_ERROR, "connector", ep->name, "not_started", "error=\"%s\"", err.msg);
 }
 
 bool hg_endpoint_output_closed(endpoint_t *ep)

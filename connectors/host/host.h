@@ -43,6 +43,8 @@ typedef struct hg_host_events {
     void (*mark_failed)(void *arg, uint32_t conn, const hg_err_t *err);
     void (*closed)(void *arg, uint32_t conn);
     void (*output_closed)(void *arg, uint32_t out);
+    /* Failed for good; err->retry: a new instance in its place may do better (hg_output_hand_over). */
+    void (*output_failed)(void *arg, uint32_t out, const hg_err_t *err);
     /* Any thread. Input is ready to take, or an output has room or delivered: wake the circuit. Cheap and idempotent.
      */
     void (*wake)(void *arg);

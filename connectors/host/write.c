@@ -288,6 +288,27 @@ static void fail_on_loop(void *arg)
     hg_output_drop(out);
 }
 
+typedef struct {
+    hg_output_t *out;
+    hg_err_t err;
+} failed_t;
+
+static void run_failed(void *arg)
+{
+    failed_t *f = arg;
+    const hg_host_events_t *ev = &f->out->host->ev;
+    if (ev->output_failed) ev->output_failed(ev->arg, f->out->id, &f->err);
+    hg_output_drop(f->out);
+    hg_free(f);
+}
+
+static void tell_failed(hg_output_t *out, const hg_err_t *err)
+{
+    failed_t *f = HG_NEW(failed_t);
+    *f = (failed_t){ hg_output_retain(out), *err };
+    hg_loop_post(out->host->control, run_failed, f);
+}
+
 void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *err)
 {
     pthread_mutex_lock(&out->mu);
@@ -302,6 +323,7 @@ void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *err)
     hg_log(HG_LOG_ERROR, "output", out->name, "failed", "tag=%s message=\"%s\"", tag, err->msg);
     /* not from inside the transport's own call */
     if (first) hg_loop_post(out->loop, fail_on_loop, hg_output_retain(out));
+    if (first && out->type) tell_failed(out, err);
 }
 
 /* --- commands --- */
