@@ -96,7 +96,7 @@ static int set(fda_t *f, const fda_args_t *a, const char *path, fda_answer_t *an
 
 int fda_cmd_connector_position(fda_t *f, const fda_args_t *a)
 {
-    const char *action = fda_arg(a, "ACTION"), *path;
+    const char *action = fda_arg(a, "ACTION"), *path = NULL;
     fda_answer_t ans = { 0 };
     bool sets = action && strcmp(action, "set") == 0, resets = action && strcmp(action, "reset") == 0;
     if (!sets && fda_arg(a, "POSITION"))
@@ -124,7 +124,7 @@ int fda_cmd_connector_position(fda_t *f, const fda_args_t *a)
 
 int fda_cmd_connector_rerun(fda_t *f, const fda_args_t *a)
 {
-    const char *path;
+    const char *path = NULL;
     fda_answer_t ans = { 0 };
     bool wait = fda_flag(a, "wait");
     int rc = input_path(f, a, "rerun", &path);
