@@ -281,7 +281,11 @@ static int file_write(hg_output_t *out, uint64_t step, hg_str_t key, hg_str_t pa
             err, HG_EUNSUPPORTED,
             "File output transport does not support key-value pairs. This output needs a format without keys");
     int rc = hg_buf_addstr(&f->collect, payload);
-    if (rc < 0) return hg_err_set(err, (hg_code_t)rc, "no memory for %zu bytes to write", payload.n);
+    if (rc < 0) {
+        hg_err_set(err, (hg_code_t)rc, "no memory for %zu bytes to write", payload.n);
+        err->fatal = 1; /* a batch without them must not count as delivered */
+        return rc;
+    }
     f->given += payload.n;
     if (f->collect.len >= ENOUGH) next_step(out);
     if (f->collect.len < ENOUGH) return 0;
