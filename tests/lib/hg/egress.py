@@ -14,7 +14,7 @@ class Egress:
         params = {"format": fmt, "backpressure": "true", **params}
         self.response = requests.post(f"{daemon.url}/v0/pipelines/{pipeline}/egress/{relation}", params=params, stream=True, timeout=120)
         assert self.response.status_code == 200, self.response.text
-        self.chunks, self.ended = [], threading.Event()
+        self.chunks, self.count, self.ended = [], 0, threading.Event()
         self._lock = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -25,6 +25,7 @@ class Egress:
                     with self._lock:
                         self.chunks.append(json.loads(line, parse_float=str, parse_int=str))
                         self.chunks[-1]["_raw"] = line.decode()
+                        self.count += sum(len(u) for u in self.chunks[-1].get("json_data", ()))
         except (requests.RequestException, AttributeError, ValueError):
             pass
         finally:
@@ -42,7 +43,7 @@ class Egress:
         return "".join(c.get("text_data", "") for c in self.all_chunks())
 
     def wait_updates(self, n, timeout=60):
-        until(f"{n} updates have arrived", lambda: len(self.updates()) >= n, timeout)
+        until(f"{n} updates have arrived", lambda: self.count >= n, timeout)  # counted, not listed: that would starve the reader
         return self.updates()
 
     def close(self):
