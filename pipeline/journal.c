@@ -67,7 +67,11 @@ hg_journal_t *hg_journal_new(hg_pipeline_t *p, const hg_storage_t *storage, uint
     hg_buf_init(&j->pend, HG_BUF_NOMAX);
     hg_buf_init(&j->busy, HG_BUF_NOMAX);
     pthread_mutex_init(&j->mu, NULL);
-    pthread_cond_init(&j->cond, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* the wall clock may jump */
+    pthread_cond_init(&j->cond, &attr);
+    pthread_condattr_destroy(&attr);
     uv_timer_init(hg_loop_uv(p->control), &j->retry);
     j->retry.data = j;
     j->retry_open = true;
@@ -398,7 +402,7 @@ int hg_journal_wait(hg_journal_t *j, uint64_t step, const atomic_bool *cancel, h
             break;
         }
         struct timespec t;
-        clock_gettime(CLOCK_REALTIME, &t);
+        clock_gettime(CLOCK_MONOTONIC, &t);
         t.tv_nsec += 100000000; /* the cancel flag has no bell */
         if (t.tv_nsec >= 1000000000) t.tv_sec++, t.tv_nsec -= 1000000000;
         pthread_cond_timedwait(&j->cond, &j->mu, &t);

@@ -49,13 +49,13 @@ static int resolve_name(hg_jreplay_t *r, hg_rname_t *n, hg_err_t *err)
     return 0;
 }
 
-/* Its cuts in order, and where an instance of the connector began. */
-static void collect_cuts(hg_jreplay_t *r, uint32_t name)
+/* The cuts of each connector in order, and where an instance of it began. */
+static void collect_cuts(hg_jreplay_t *r)
 {
-    hg_rname_t *n = &r->names[name];
     for (uint32_t i = 0; i < r->n_entries; i++) {
         const hg_rentry_t *e = &r->entries[i];
-        if (e->name != name || e->kind != HG_JE_CUT) continue;
+        hg_rname_t *n = &r->names[e->name];
+        if (e->kind != HG_JE_CUT) continue;
         if (n->n_segs == 0 || e->start.n) {
             hg_rsegment_t s = { n->n_cuts, 0, e->start };
             HG_APUSH(r->arena, n->segs, n->n_segs, s);
@@ -70,10 +70,8 @@ int hg_jreplay_resolve(hg_jreplay_t *r, hg_err_t *err)
 {
     int rc = 0;
     r->chunks = HG_NEWN(hg_chunk_t *, CHUNKS);
-    for (uint32_t i = 0; i < r->n_names && rc == 0; i++) {
-        rc = resolve_name(r, &r->names[i], err);
-        if (rc == 0) collect_cuts(r, i);
-    }
+    for (uint32_t i = 0; i < r->n_names && rc == 0; i++) rc = resolve_name(r, &r->names[i], err);
+    if (rc == 0) collect_cuts(r);
     return rc;
 }
 
