@@ -12,6 +12,7 @@ import pytest
 from hg import until
 from hg.daemon import Daemon
 from hg.kafka import MockBroker, Topic, shared
+from test_durable import checkpoint, kill
 
 MODELS = ["at_least_once", "exactly_once"]
 FT = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}}
@@ -60,21 +61,6 @@ def append(path, first, n, bad=()):
 
 def wait_rows(d, n):
     until(f"{n} rows", lambda: d.query("p", "SELECT count(*) AS n FROM b")[0]["n"] == n)
-
-
-def checkpoint(d):
-    r = d.ok("POST", "/v0/pipelines/p/checkpoint").json()
-
-    def done():
-        s = d.ok("GET", f"/v0/pipelines/p/checkpoint_status?incarnation_uuid={r['incarnation_uuid']}").json()
-        assert not s["failure"], s
-        return s["success"] == r["checkpoint_sequence_number"]
-    until("the checkpoint is durable", done)
-
-
-def kill(d):
-    os.kill(d.pid_of("p"), signal.SIGKILL)
-    d.wait_status("p", "Stopped")
 
 
 def manifest(d):

@@ -2,7 +2,6 @@
 import glob
 import json
 import os
-import signal
 
 import pytest
 
@@ -10,6 +9,7 @@ from hg import until
 from hg.daemon import Daemon
 from hg.kafka import Topic, shared
 from hg.sql import datagen, file_in, file_out, kafka_in, kafka_out, table, view
+from test_durable import checkpoint, kill
 
 EXACTLY = {"fault_tolerance": {"model": "exactly_once", "checkpoint_interval_secs": None},
            "dev_tweaks": {"headgate": {"restart": "never"}}}
@@ -29,11 +29,6 @@ def own():
 @pytest.fixture
 def broker():
     return shared()
-
-
-def kill(d, name="p"):
-    os.kill(d.pid_of(name), signal.SIGKILL)
-    d.wait_status(name, "Stopped")
 
 
 def add(path, ids):
@@ -56,16 +51,6 @@ def written(path):
 def durable(d, table, connector, name="p"):
     """What the connector has read so far is in the journal, and delivered."""
     d.wait_token(name, d.ok("GET", f"/v0/pipelines/{name}/tables/{table}/connectors/{connector}/completion_token").json()["token"])
-
-
-def checkpoint(d, name="p"):
-    r = d.ok("POST", f"/v0/pipelines/{name}/checkpoint").json()
-
-    def done():
-        s = d.ok("GET", f"/v0/pipelines/{name}/checkpoint_status?incarnation_uuid={r['incarnation_uuid']}").json()
-        assert not s["failure"], s
-        return s["success"] == r["checkpoint_sequence_number"]
-    until("the checkpoint is durable", done)
 
 
 def test_killed_before_and_after_checkpoints(own, tmp_path, broker):
