@@ -14,6 +14,23 @@ def daemon():
 
 
 @pytest.fixture
+def own():
+    """A daemon for one test: to be killed, restarted, filled."""
+    d = Daemon()
+    yield d
+    d.close()
+
+
+@pytest.fixture
+def gone(daemon):
+    """gone(name) is the name of a pipeline that is stopped after the test: its connectors must not outlive the test's servers."""
+    names = []
+    yield lambda name: names.append(name) or name
+    for n in names:
+        daemon.stop_pipeline(n)
+
+
+@pytest.fixture
 def web():
     w = httpd.Httpd()
     yield w

@@ -13,7 +13,6 @@ import requests
 import websocket
 
 from hg import HEADGATE, until
-from hg.daemon import Daemon
 from hg.egress import Egress
 from hg.sql import connector, datagen, file_in, file_out, kafka_in, table, view
 
@@ -685,13 +684,6 @@ def test_logs(daemon, pipeline):
 
 
 # --- kill -9, ports, disks ---------------------------------------------------------------------------------------------
-
-@pytest.fixture
-def own():
-    d = Daemon()
-    yield d
-    d.close()
-
 
 def test_killed_pipeline_is_told_and_starts_again(own):
     own.run("p", T)

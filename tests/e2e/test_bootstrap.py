@@ -11,7 +11,6 @@ from feldera import FelderaClient, Pipeline
 from feldera.enums import BootstrapPolicy, PipelineStatus
 
 from hg import FDA, until
-from hg.daemon import Daemon
 from hg.kafka import Topic
 from hg.sql import file_in, file_out, kafka_out, table, view
 
@@ -21,12 +20,8 @@ P = "/v0/pipelines/p"
 
 
 @pytest.fixture
-def d():
-    d = Daemon()
-    try:
-        yield d
-    finally:
-        d.close()
+def d(own):
+    return own
 
 
 class Lines:

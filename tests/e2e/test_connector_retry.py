@@ -6,18 +6,8 @@ import subprocess
 import pytest
 
 from hg import FDA, until
-from hg.daemon import Daemon
 from hg.kafka import Topic
 from test_durable import FT, Lines, checkpoint, kill, program, wait_out, wait_rows
-
-
-@pytest.fixture
-def own():
-    d = Daemon()
-    try:
-        yield d
-    finally:
-        d.close()
 
 
 def start(d, kind, relation, connector, name="p"):

@@ -10,7 +10,6 @@ import subprocess
 import pytest
 
 from hg import until
-from hg.daemon import Daemon
 from hg.kafka import MockBroker, Topic, shared
 from test_durable import checkpoint, kill
 
@@ -20,15 +19,6 @@ FT = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": 
 
 def ft(model):
     return {"fault_tolerance": {"model": model, "checkpoint_interval_secs": None}}
-
-
-@pytest.fixture
-def own():
-    d = Daemon()
-    try:
-        yield d
-    finally:
-        d.close()
 
 
 def file_in(path, follow=True):

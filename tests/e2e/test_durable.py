@@ -8,19 +8,9 @@ import signal
 import pytest
 
 from hg import until
-from hg.daemon import Daemon
 from hg.kafka import Broker, Topic
 
 FT = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}}
-
-
-@pytest.fixture
-def own():
-    d = Daemon()
-    try:
-        yield d
-    finally:
-        d.close()
 
 
 class Lines:

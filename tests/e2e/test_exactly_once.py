@@ -7,7 +7,7 @@ import pytest
 
 from hg import until
 from hg.daemon import Daemon
-from hg.kafka import Topic, shared
+from hg.kafka import Topic
 from hg.sql import datagen, file_in, file_out, kafka_in, kafka_out, table, view
 from test_durable import checkpoint, kill
 
@@ -15,20 +15,6 @@ EXACTLY = {"fault_tolerance": {"model": "exactly_once", "checkpoint_interval_sec
            "dev_tweaks": {"headgate": {"restart": "never"}}}
 LEAST = {**EXACTLY, "fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}}
 RAW = {"update_format": "raw"}
-
-
-@pytest.fixture
-def own():
-    d = Daemon()
-    try:
-        yield d
-    finally:
-        d.close()
-
-
-@pytest.fixture
-def broker():
-    return shared()
 
 
 def add(path, ids):

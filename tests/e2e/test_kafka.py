@@ -34,14 +34,6 @@ def ns(rows):
     return [r["n"] for r in rows]
 
 
-@pytest.fixture
-def gone(daemon):
-    names = []
-    yield lambda name: names.append(name) or name
-    for n in names:
-        daemon.stop_pipeline(n)
-
-
 def total(daemon, p, endpoint):
     return daemon.input(p, endpoint)["metrics"]["total_records"]
 

@@ -15,14 +15,6 @@ from hg.sql import datagen, file_in, file_out, table, view
 BUDGET = 16 << 20  # default byte budget of a pipeline's queues
 
 
-@pytest.fixture
-def gone(daemon):
-    names = []
-    yield lambda name: names.append(name) or name
-    for n in names:
-        daemon.stop_pipeline(n)
-
-
 def sanitized():
     with open(HEADGATE, "rb") as f:
         blob = f.read()

@@ -2,8 +2,6 @@
 import json
 import threading
 
-import pytest
-
 from hg import until
 from hg.egress import Egress
 from hg.kafka import Topic
@@ -30,15 +28,6 @@ def connector_do(daemon, pipeline, endpoint, action):
 
 def total(daemon, pipeline, endpoint):
     return daemon.input(pipeline, endpoint)["metrics"]["total_records"]
-
-
-@pytest.fixture
-def gone(daemon):
-    """Stops the pipelines of a test: their connectors must not outlive its servers."""
-    names = []
-    yield lambda name: names.append(name) or name
-    for n in names:
-        daemon.stop_pipeline(n)
 
 
 def test_numbers(daemon, gone):

@@ -7,7 +7,6 @@ import signal
 import pytest
 
 from hg import until
-from hg.daemon import Daemon
 from hg.kafka import Topic
 from hg.sql import connector, datagen, file_in, kafka_in, table, url_in, view
 
@@ -15,15 +14,6 @@ ALO = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs":
 EO = {**ALO, "fault_tolerance": {"model": "exactly_once", "checkpoint_interval_secs": None}}
 MODELS = pytest.mark.parametrize("model", [ALO, EO], ids=["at_least_once", "exactly_once"])
 NONE = {"fault_tolerance": {"model": "none"}}
-
-
-@pytest.fixture
-def own():
-    d = Daemon()
-    try:
-        yield d
-    finally:
-        d.close()
 
 
 def path(c, what="position", name="p"):

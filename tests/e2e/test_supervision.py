@@ -6,7 +6,6 @@ import signal
 import pytest
 
 from hg import until
-from hg.daemon import Daemon
 from test_durable import Lines, checkpoint, program, wait_out, wait_rows
 
 NOTHING = "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, v INT);"
@@ -19,15 +18,6 @@ def restart(policy, **more):
 
 QUICK = restart("on_failure", delay_ms=1, max_delay_ms=1)
 PATIENT = restart("always", delay_ms=3600000)  # waits until the test is over
-
-
-@pytest.fixture
-def own():
-    d = Daemon()
-    try:
-        yield d
-    finally:
-        d.close()
 
 
 def pipeline(d, name="p"):

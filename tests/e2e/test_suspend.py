@@ -4,20 +4,8 @@ import os
 import socket
 import subprocess
 
-import pytest
-
 from hg import FDA, until
-from hg.daemon import Daemon
 from test_durable import FT, Lines, checkpoint, kill, program, wait_out, wait_rows
-
-
-@pytest.fixture
-def own():
-    d = Daemon()
-    try:
-        yield d
-    finally:
-        d.close()
 
 
 def ask(d, method, target, name="p"):
