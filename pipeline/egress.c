@@ -69,7 +69,7 @@ static bool on_chunk(void *arg, uint64_t step, hg_str_t bytes, uint64_t records,
 {
     egress_t *g = arg;
     (void)step, (void)records;
-    if (!g->req || !g->begun || bytes.n == 0) return true;
+    if (!g->req || bytes.n == 0) return true;
     if (g->json) bytes = hg_str_trim(bytes);            /* an array; lines of text keep their ends */
     g->sequence += hg_tap_dropped(g->out) - g->dropped; /* a gap for what the client was too slow for */
     g->dropped = hg_tap_dropped(g->out);
@@ -162,7 +162,6 @@ static void make_endpoint(void *arg)
     pthread_mutex_unlock(&p->lock);
     g->arena = NULL;
     p->open_outputs++;
-    hg_output_start(g->out);
     hg_circuit_post(p, attach, g);
 }
 
@@ -191,6 +190,7 @@ static void begin_stream(void *arg)
     g->timer.data = g;
     g->timer_open = true;
     uv_timer_start(&g->timer, on_timer, KEEPALIVE_MS, KEEPALIVE_MS);
+    hg_output_start(g->out); /* not before: rows may be encoded already, and need an answer that has begun */
 }
 
 /* The stream's own options, whatever the client says: an array per chunk. */

@@ -132,7 +132,7 @@ int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t out, const 
  * for one life: what an earlier one wrote under the same name says nothing about the steps of this one. The same over
  * restarts, until the output starts afresh. Default 0. */
 void hg_output_life(hg_output_t *out, uint64_t life);
-void hg_output_start(hg_output_t *out);
+void hg_output_start(hg_output_t *out); /* a tap: any thread; chunks come from now on */
 /* User pause of an output: while set, its batches are thrown away and count as delivered. */
 void hg_output_pause(hg_output_t *out, bool paused);
 bool hg_output_paused(const hg_output_t *out);
