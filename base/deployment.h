@@ -54,6 +54,8 @@
 #define HG_FILE_LOG        "log"
 #define HG_FILE_EXIT       "exit.json"
 #define HG_DIR_STORAGE     "storage" /* checkpoints: pipeline/storage.h */
+/* Query parameter "true" on what is forwarded for somebody who may not change anything. */
+#define HG_PARAM_READ_ONLY "headgate.read_only"
 #define HG_NAME_CHECKPOINTS                                                                                            \
     "checkpoints.json" /* in it: the checkpoints, newest first, for people: pipeline/suspend.c */
 

@@ -12,13 +12,18 @@ int hg_cmd_serve(int argc, char **argv);
 
 static void usage(FILE *out)
 {
-    fputs("usage: headgate serve --data-dir DIR [--bind ADDRESS] [--port PORT] [--log-format text|json]\n"
+    fputs("usage: headgate serve --data-dir DIR [--bind ADDRESS] [--port PORT] [--auth none|keys]\n"
+          "                      [--tls-cert FILE --tls-key FILE] [--log-format text|json]\n"
           "\n"
           "Runs the daemon: REST API under /v0, pipelines as processes of their own.\n"
           "\n"
           "  --data-dir DIR       where pipelines and the control store live; created when absent\n"
           "  --bind ADDRESS       address to listen on (127.0.0.1)\n"
           "  --port PORT          TCP port, 0 for any free one (8080)\n"
+          "  --auth none|keys     keys: every request under /v0 needs an API key; DIR/admin-key holds the first one "
+          "(none)\n"
+          "  --tls-cert FILE      certificate chain, PEM: HTTPS; read again on SIGHUP\n"
+          "  --tls-key FILE       its key, PEM\n"
           "  --log-format FORMAT  log lines on stderr: text or json (text)\n",
           out);
 }
@@ -29,13 +34,24 @@ static int wrong(const char *what, const char *value)
     return 2;
 }
 
+static bool is_loopback(const char *address)
+{
+    return !strncmp(address, "127.", 4) || !strcmp(address, "::1") || !strcmp(address, "localhost");
+}
+
 /* argv[0] is the word "serve". Returns the exit code: 0, 1 = could not start, 2 = wrong usage. */
 int hg_cmd_serve(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "data-dir", required_argument, NULL, 'd' }, { "bind", required_argument, NULL, 'b' },
-        { "port", required_argument, NULL, 'p' },     { "log-format", required_argument, NULL, 'l' },
-        { "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
+        { "data-dir", required_argument, NULL, 'd' },
+        { "bind", required_argument, NULL, 'b' },
+        { "port", required_argument, NULL, 'p' },
+        { "log-format", required_argument, NULL, 'l' },
+        { "auth", required_argument, NULL, 'a' },
+        { "tls-cert", required_argument, NULL, 'c' },
+        { "tls-key", required_argument, NULL, 'k' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
     };
     hg_manager_opts_t opts = { .bind = "127.0.0.1", .port = 8080 };
     hg_log_opts_t log = { .fd = 2, .level = HG_LOG_WARN }; /* what an operator must know */
@@ -60,6 +76,17 @@ int hg_cmd_serve(int argc, char **argv)
                 return wrong("--log-format must be 'text' or 'json', not", optarg);
             log.json = !strcmp(optarg, "json");
             break;
+        case 'a':
+            if (strcmp(optarg, "none") != 0 && strcmp(optarg, "keys") != 0)
+                return wrong("--auth must be 'none' or 'keys', not", optarg);
+            opts.auth = !strcmp(optarg, "keys");
+            break;
+        case 'c':
+            opts.tls_cert = optarg;
+            break;
+        case 'k':
+            opts.tls_key = optarg;
+            break;
         case 'h':
             usage(stdout);
             return 0;
@@ -74,6 +101,17 @@ int hg_cmd_serve(int argc, char **argv)
         usage(stderr);
         return 2;
     }
+    if (!opts.tls_cert != !opts.tls_key) {
+        fprintf(stderr, "headgate serve: --tls-%s is missing: a certificate and its key go together\n",
+                opts.tls_cert ? "key" : "cert");
+        return 2;
+    }
     hg_log_init(log);
+    if (!opts.auth && !is_loopback(opts.bind))
+        fprintf(stderr, "headgate serve: warning: whoever reaches %s can run programs as this user: see --auth keys\n",
+                opts.bind);
+    if (opts.auth && !opts.tls_cert)
+        fputs("headgate serve: warning: without TLS everybody on the way can read the API keys, and fda sends none\n",
+              stderr);
     return hg_manager_run(&opts);
 }

@@ -1,38 +1,15 @@
-/* access_api.c: API keys, and the tenants, members and trusts of an installation with one tenant.
- *
- * Authentication is off: every request acts as admin of the default tenant, an Authorization header is ignored. Keys
- * can nevertheless be made and listed, as clients expect. Of a key only its SHA-256 is stored; 128 random characters
- * need no salt.
- */
+/* access_api.c: API keys, and the tenants, members and trusts of an installation with one tenant. Keys can be made and
+ * listed also where nobody is asked for one (auth.c), as clients expect. */
 #include "base/hg.h"
-
-#include <openssl/evp.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "manager/access_int.h"
 
-#define KEY_PREFIX "apikey:"
-#define KEY_CHARS  128
-
 static const char *const key_roles[] = { "read", "write" };
 
 /* --- API keys ------------------------------------------------------------------------------------------------------
  */
-
-static void make_secret(char out[sizeof KEY_PREFIX + KEY_CHARS])
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    size_t n = sizeof KEY_PREFIX - 1, end = n + KEY_CHARS;
-    memcpy(out, KEY_PREFIX, n);
-    while (n < end) {
-        uint8_t raw[64];
-        hg_random(raw, sizeof raw);
-        for (size_t i = 0; i < sizeof raw && n < end; i++)
-            if (raw[i] < 248) out[n++] = letters[raw[i] % 62]; /* 248 = 4 x 62: every letter is equally likely */
-    }
-    out[n] = 0;
-}
 
 static void write_key(void *arg, const hg_apikey_t *key)
 {
@@ -99,14 +76,13 @@ static void create_key(hg_call_t *c)
                        role);
         return;
     }
-    char id[HG_UUID_CAP], secret[sizeof KEY_PREFIX + KEY_CHARS];
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    unsigned hash_len = 0;
+    char id[HG_UUID_CAP], secret[HG_KEY_CAP];
+    uint8_t hash[HG_KEY_HASH];
     hg_uuid_v7(id);
-    make_secret(secret);
-    HG_ASSERT(EVP_Digest(secret, strlen(secret), hash, &hash_len, EVP_sha256(), NULL) == 1);
+    hg_key_make(secret);
+    hg_key_hash(hg_strz(secret), hash);
     hg_apikey_t key = { .id = id, .name = name->str.p, .role = role };
-    int rc = hg_store_apikey_add(c->mg->store, &key, hash, hash_len, &err);
+    int rc = hg_store_apikey_add(c->mg->store, &key, hash, sizeof hash, &err);
     if (rc == HG_EEXIST) {
         hg_reply_error(c->r, 409, "DuplicateName", NULL, "An API key named '%s' already exists", key.name);
     } else if (rc < 0) {
@@ -187,8 +163,8 @@ static void unknown_user(hg_call_t *c)
 }
 
 #define ONE_TENANT "This installation has exactly one tenant, '" HG_TENANT_NAME "'; it cannot be changed"
-#define NO_USERS   "Authentication is off: there are no users to manage"
-#define NO_TRUSTS  "Authentication is off: there are no OIDC trusts to manage"
+#define NO_USERS   "There are no users to manage: who may do what is said by API keys"
+#define NO_TRUSTS  "OIDC is not offered: who may do what is said by API keys"
 
 const hg_route_t hg_access_routes[] = {
     { "GET", "v0/api_keys", 0, list_keys, NULL },
@@ -196,17 +172,17 @@ const hg_route_t hg_access_routes[] = {
     { "GET", "v0/api_keys/{k}", 0, list_keys, NULL },
     { "DELETE", "v0/api_keys/{k}", 0, delete_key, NULL },
     { "GET", "v0/tenants", 0, fixed, "[" TENANT_JSON "]" },
-    { "POST", "v0/tenants", HG_R_BODY, post_tenant, ONE_TENANT },
+    { "POST", "v0/tenants", HG_R_BODY | HG_R_ADMIN, post_tenant, ONE_TENANT },
     { "GET", "v0/tenants/{t}", 0, get_tenant, NULL },
-    { "PATCH", "v0/tenants/{t}", HG_R_BODY, forbidden, ONE_TENANT },
-    { "DELETE", "v0/tenants/{t}", 0, forbidden, ONE_TENANT },
+    { "PATCH", "v0/tenants/{t}", HG_R_BODY | HG_R_ADMIN, forbidden, ONE_TENANT },
+    { "DELETE", "v0/tenants/{t}", HG_R_ADMIN, forbidden, ONE_TENANT },
     { "GET", "v0/tenant/users", 0, fixed, "[]" },
-    { "POST", "v0/tenant/users", HG_R_BODY, forbidden, NO_USERS },
-    { "PUT", "v0/tenant/users/{u}", HG_R_BODY, unknown_user, NULL },
-    { "DELETE", "v0/tenant/users/{u}", 0, unknown_user, NULL },
+    { "POST", "v0/tenant/users", HG_R_BODY | HG_R_ADMIN, forbidden, NO_USERS },
+    { "PUT", "v0/tenant/users/{u}", HG_R_BODY | HG_R_ADMIN, unknown_user, NULL },
+    { "DELETE", "v0/tenant/users/{u}", HG_R_ADMIN, unknown_user, NULL },
     { "GET", "v0/oidc_trust", 0, fixed, "[]" },
-    { "POST", "v0/oidc_trust", HG_R_BODY, forbidden, NO_TRUSTS },
+    { "POST", "v0/oidc_trust", HG_R_BODY | HG_R_ADMIN, forbidden, NO_TRUSTS },
     { "GET", "v0/oidc_trust/{t}", 0, unknown_trust, NULL },
-    { "DELETE", "v0/oidc_trust/{t}", 0, unknown_trust, NULL },
+    { "DELETE", "v0/oidc_trust/{t}", HG_R_ADMIN, unknown_trust, NULL },
     { .method = NULL },
 };

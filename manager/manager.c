@@ -14,8 +14,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "manager/access_int.h"
 #include "manager/manager.h"
-#include "manager/manager_int.h"
 
 /* --- the list ----------------------------------------------------------------------------------------------------- */
 
@@ -158,7 +158,7 @@ static void remove_orphans(hg_mg_t *mg)
 
 typedef struct signals {
     hg_mg_t *mg;
-    uv_signal_t term, intr;
+    uv_signal_t term, intr, hup;
 } signals_t;
 
 void hg_mg_part_closed(hg_mg_t *mg)
@@ -187,11 +187,26 @@ static void on_signal(uv_signal_t *s, int signum)
     hg_log(HG_LOG_INFO, "manager", NULL, "stopping", "signal=%d", signum);
     uv_close((uv_handle_t *)&sg->term, NULL);
     uv_close((uv_handle_t *)&sg->intr, NULL);
+    if (mg->tls_cert) uv_close((uv_handle_t *)&sg->hup, NULL);
     mg->closing = true;
     hg_logs_close(mg);
     hg_child_close(mg);
     hg_runner_close(mg);
     close_server(mg);
+}
+
+/* A renewed certificate: connections that are open keep the old one. */
+static void on_hup(uv_signal_t *s, int signum)
+{
+    signals_t *sg = s->data;
+    hg_mg_t *mg = sg->mg;
+    hg_err_t err = HG_ERR_INIT;
+    (void)signum;
+    if (hg_http_use_tls(mg->http, mg->tls_cert, mg->tls_key, &err) < 0)
+        hg_log(HG_LOG_ERROR, "manager", NULL, "certificate_not_reloaded", "error=\"%s\" goes_on_with=\"the old one\"",
+               err.msg);
+    else
+        hg_log(HG_LOG_WARN, "manager", NULL, "certificate_reloaded", "file=\"%s\"", mg->tls_cert);
 }
 
 static void watch_signals(hg_mg_t *mg, signals_t *sg)
@@ -202,6 +217,10 @@ static void watch_signals(hg_mg_t *mg, signals_t *sg)
     sg->term.data = sg->intr.data = sg;
     uv_signal_start(&sg->term, on_signal, SIGTERM);
     uv_signal_start(&sg->intr, on_signal, SIGINT);
+    if (!mg->tls_cert) return; /* a terminal that closes ends the daemon, as it ends any program */
+    uv_signal_init(mg->uv, &sg->hup);
+    sg->hup.data = sg;
+    uv_signal_start(&sg->hup, on_hup, SIGHUP);
 }
 
 static int listen_on(hg_mg_t *mg, const char *bind, unsigned port, unsigned *ret_port, hg_err_t *err)
@@ -212,6 +231,7 @@ static int listen_on(hg_mg_t *mg, const char *bind, unsigned port, unsigned *ret
                             .arg = mg,
                             .server_name = "headgate/" HG_VERSION };
     int rc = hg_http_server_new(&http, &mg->http, err);
+    if (rc == 0 && mg->tls_cert) rc = hg_http_use_tls(mg->http, mg->tls_cert, mg->tls_key, err);
     return rc < 0 ? rc : hg_http_listen_tcp(mg->http, bind, port, ret_port, err);
 }
 
@@ -231,7 +251,9 @@ static void release(hg_mg_t *mg)
 
 int hg_manager_run(const hg_manager_opts_t *opts)
 {
-    hg_mg_t mg = { .started_us = hg_now_us() };
+    hg_mg_t mg = {
+        .started_us = hg_now_us(), .auth = opts->auth, .tls_cert = opts->tls_cert, .tls_key = opts->tls_key
+    };
     signals_t sg;
     hg_err_t err = HG_ERR_INIT;
     int lock = -1;
@@ -253,14 +275,15 @@ int hg_manager_run(const hg_manager_opts_t *opts)
     if (rc == 0) rc = absolute(opts->data_dir, &mg.dir, &err);
     if (rc == 0) rc = listen_on(&mg, bind, opts->port, &port, &err);
     if (rc == 0) rc = open_store(&mg, &err);
+    if (rc == 0 && mg.auth) rc = hg_auth_open(&mg, &err);
     if (rc == 0) {
         mg.client = hg_client_new(mg.loop);
         watch_signals(&mg, &sg);
         remove_orphans(&mg);
         resume_pipelines(&mg);
         const char *open = strchr(bind, ':') ? "[" : "", *close_ = strchr(bind, ':') ? "]" : "";
-        printf("headgate %s listening on http://%s%s%s:%u, data in %s, %zu pipeline%s\n", HG_VERSION, open, bind,
-               close_, port, opts->data_dir, mg.n_pls, mg.n_pls == 1 ? "" : "s");
+        printf("headgate %s listening on http%s://%s%s%s:%u, data in %s, %zu pipeline%s\n", HG_VERSION,
+               mg.tls_cert ? "s" : "", open, bind, close_, port, opts->data_dir, mg.n_pls, mg.n_pls == 1 ? "" : "s");
         fflush(stdout);
         hg_loop_run(mg.loop);
     } else {

@@ -12,6 +12,9 @@ typedef struct hg_manager_opts {
     const char *data_dir; /* created when absent */
     const char *bind;     /* NULL = 127.0.0.1 */
     unsigned port;        /* 0 = any free port; the ready line names it */
+    bool auth;            /* requests need an API key */
+    const char *tls_cert; /* PEM files, both or none: HTTPS. SIGHUP reads them again */
+    const char *tls_key;
     const char *exe;      /* program with the sub-commands; NULL = this executable */
 } hg_manager_opts_t;
 

@@ -11,7 +11,10 @@
 #include "net/http.h"
 
 #define HG_SOCKET_PATH_MAX 100
+#define HG_KEY_HASH        32                 /* SHA-256 of an API key */
 #define HG_BODY_MAX        ((size_t)64 << 20) /* JSON request bodies: a program may hold long connector lists */
+
+typedef enum { HG_ROLE_READ, HG_ROLE_WRITE, HG_ROLE_ADMIN } hg_role_t; /* each may do what those before it may */
 
 typedef struct hg_mg {
     hg_loop_t *loop;
@@ -32,6 +35,9 @@ typedef struct hg_mg {
     hg_list_t jobs;    /* hg_job_t.link: children running or queued, in order */
     unsigned jobs_running;
     bool closing, http_closed;
+    bool auth;                       /* requests need a key */
+    uint8_t admin_hash[HG_KEY_HASH]; /* if auth */
+    const char *tls_cert, *tls_key;  /* NULL: plain HTTP */
 } hg_mg_t;
 
 /* --- manager.c: the list of pipelines ---------------------------------------------------------------------------- */
@@ -52,6 +58,9 @@ void hg_reply_empty(hg_req_t *r, int status);
 /* details: JSON, NULL = {}. A 503 tells when to come back. */
 void hg_reply_error(hg_req_t *r, int status, const char *code, const char *details, const char *fmt, ...)
     HG_PRINTF(5, 6);
+/* The same with header lines of its own. */
+void hg_reply_error_with(hg_req_t *r, int status, const char *code, const char *details, const char *headers,
+                         const char *fmt, ...) HG_PRINTF(6, 7);
 void hg_reply_verdict(hg_req_t *r, const hg_verdict_t *v);
 void hg_reply_err(hg_req_t *r, const hg_err_t *err);
 void hg_reply_preflight(hg_req_t *r);
@@ -68,6 +77,7 @@ typedef struct hg_call {
     hg_pl_t *pl;               /* routes of a pipeline: it exists; borrowed for the call */
     const hg_json_t *body;     /* routes that take JSON: NULL if the body was empty */
     const char *arg;           /* of the route */
+    hg_role_t role;            /* of whoever asks */
 } hg_call_t;
 
 typedef void (*hg_handler_t)(hg_call_t *c);
@@ -76,6 +86,8 @@ enum {
     HG_R_PIPELINE = 1 << 0, /* cap[0] names a pipeline: 404 if there is none */
     HG_R_BODY = 1 << 1,     /* read a JSON body first */
     HG_R_LIVE = 1 << 2,     /* the pipeline must be deployed: 503 if not */
+    HG_R_OPEN = 1 << 3,     /* needs no key */
+    HG_R_ADMIN = 1 << 4,    /* needs the role admin; else a GET needs read, anything that changes something write */
 };
 
 typedef struct hg_route {

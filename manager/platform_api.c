@@ -71,20 +71,13 @@ static void config(hg_call_t *c)
     reply_written(c, write_config);
 }
 
-static void write_session(hg_mg_t *mg, hg_jw_t *w)
-{
-    (void)mg;
-    hg_jw_obj(w);
-    hg_jw_kstr(w, "tenant_id", HG_TENANT_ID);
-    hg_jw_kstr(w, "tenant_name", HG_TENANT_NAME);
-    hg_jw_kstr(w, "role", "admin");
-    hg_jw_kraw(w, "memberships", "[]");
-    hg_jw_end_obj(w);
-}
-
 static void session(hg_call_t *c)
 {
-    reply_written(c, write_session);
+    char *text = hg_arena_printf(hg_req_arena(c->r),
+                                 "{\"tenant_id\":\"" HG_TENANT_ID "\",\"tenant_name\":\"" HG_TENANT_NAME
+                                 "\",\"role\":\"%s\",\"memberships\":[]}",
+                                 hg_role_name(c->role));
+    hg_reply_raw(c->r, 200, "application/json", hg_strz(text));
 }
 
 /* --- health --------------------------------------------------------------------------------------------------------
@@ -224,8 +217,8 @@ static void metrics(hg_call_t *c)
 }
 
 const hg_route_t hg_platform_routes[] = {
-    { "GET", "healthz", 0, fixed, "{\"status\":\"healthy\"}" },
-    { "GET", "config/authentication", 0, fixed, "{}" },
+    { "GET", "healthz", HG_R_OPEN, fixed, "{\"status\":\"healthy\"}" },
+    { "GET", "config/authentication", HG_R_OPEN, fixed, "{}" },
     { "GET", "v0/config", 0, config, NULL },
     { "GET", "v0/config/demos", 0, fixed, "[]" },
     { "GET", "v0/config/session", 0, session, NULL },

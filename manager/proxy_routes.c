@@ -6,6 +6,7 @@
  */
 #include "base/hg.h"
 
+#include "base/deployment.h"
 #include "base/mem.h"
 #include "manager/manager_int.h"
 
@@ -59,6 +60,8 @@ static const char *make_target(hg_call_t *c, const char *form)
         hg_buf_addc(&b, '?');
         hg_buf_addstr(&b, query);
     }
+    /* An INSERT is sent with GET as well; of equal parameters the last one counts. */
+    if (c->role < HG_ROLE_WRITE) hg_buf_addf(&b, "%c" HG_PARAM_READ_ONLY "=true", query.n ? '&' : '?');
     const char *target = hg_arena_strndup(hg_req_arena(c->r), b.p, b.len);
     hg_buf_release(&b);
     return target;

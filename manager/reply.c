@@ -45,7 +45,8 @@ void hg_reply_empty(hg_req_t *r, int status)
     answer(r, status, NULL, HG_S(""), NULL);
 }
 
-static void reply_error(hg_req_t *r, int status, const char *code, const char *details, const char *message)
+static void reply_error(hg_req_t *r, int status, const char *code, const char *details, const char *message,
+                        const char *headers)
 {
     hg_buf_t b;
     hg_jw_t w;
@@ -56,7 +57,7 @@ static void reply_error(hg_req_t *r, int status, const char *code, const char *d
     hg_jw_kstr(&w, "error_code", code);
     hg_jw_kraw(&w, "details", details ? details : "{}");
     hg_jw_end_obj(&w);
-    answer(r, status, "application/json", hg_buf_str(&b), status == 503 ? "Retry-After: 5\r\n" : NULL);
+    answer(r, status, "application/json", hg_buf_str(&b), status == 503 ? "Retry-After: 5\r\n" : headers);
     hg_buf_release(&b);
 }
 
@@ -67,17 +68,28 @@ void hg_reply_error(hg_req_t *r, int status, const char *code, const char *detai
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
-    reply_error(r, status, code, details, msg);
+    reply_error(r, status, code, details, msg, NULL);
+}
+
+void hg_reply_error_with(hg_req_t *r, int status, const char *code, const char *details, const char *headers,
+                         const char *fmt, ...)
+{
+    char msg[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    reply_error(r, status, code, details, msg, headers);
 }
 
 void hg_reply_verdict(hg_req_t *r, const hg_verdict_t *v)
 {
-    reply_error(r, v->status, v->code, v->details, v->msg);
+    reply_error(r, v->status, v->code, v->details, v->msg, NULL);
 }
 
 void hg_reply_err(hg_req_t *r, const hg_err_t *err)
 {
-    reply_error(r, hg_code_http(err->code), hg_code_name(err->code), NULL, err->msg);
+    reply_error(r, hg_code_http(err->code), hg_code_name(err->code), NULL, err->msg, NULL);
 }
 
 void hg_reply_preflight(hg_req_t *r)

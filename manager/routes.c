@@ -2,7 +2,7 @@
  * do itself is done here by its flags: read and parse the body, find the pipeline, refuse when it is not deployed. */
 #include "base/hg.h"
 
-#include "manager/manager_int.h"
+#include "manager/access_int.h"
 
 static const hg_route_t *const tables[] = { hg_pipeline_routes, hg_lifecycle_routes, hg_event_routes,
                                             hg_position_routes, hg_proxy_routes,     hg_program_routes,
@@ -43,6 +43,14 @@ static void unknown_pipeline(hg_req_t *r, hg_str_t name)
     hg_jw_end_obj(&w);
     hg_reply_error(r, 404, "UnknownPipelineName", b.p, "Unknown pipeline name '" HG_SF "'", HG_SA(name));
     hg_buf_release(&b);
+}
+
+/* What the route asks for by its flags; false after an answer. */
+static bool may(const hg_route_t *route, hg_call_t *c)
+{
+    return hg_auth_allow(c, route->flags & HG_R_ADMIN       ? HG_ROLE_ADMIN
+                            : !strcmp(route->method, "GET") ? HG_ROLE_READ
+                                                            : HG_ROLE_WRITE);
 }
 
 static void dispatch(const hg_route_t *route, hg_call_t *c)
@@ -112,6 +120,7 @@ void hg_routes_on_request(void *arg, hg_req_t *r)
             p->call.r = r;
             p->call.arg = route->arg;
             p->route = route;
+            if (!(route->flags & HG_R_OPEN) && (!hg_auth_check(mg, r, &p->call.role) || !may(route, &p->call))) return;
             if (route->flags & HG_R_BODY)
                 hg_req_read_all(r, HG_BODY_MAX, on_body, p);
             else
@@ -119,6 +128,7 @@ void hg_routes_on_request(void *arg, hg_req_t *r)
             return;
         }
     }
+    if (!hg_auth_check(mg, r, &p->call.role)) return; /* what there is, is not for everybody to find out */
     if (known)
         hg_reply_error(r, 405, "MethodNotAllowed", NULL, HG_SF " is not a method of " HG_SF, HG_SA(method),
                        HG_SA(hg_req_path(r)));

@@ -39,6 +39,7 @@ typedef enum {
     ST_KEY_DELETE,
     ST_KEYS,
     ST_KEY_ONE,
+    ST_KEY_FIND,
     ST_N
 } stmt_t;
 
@@ -97,6 +98,7 @@ static const char *const sql[ST_N] = {
     [ST_KEY_DELETE] = "DELETE FROM api_key WHERE name=?1",
     [ST_KEYS] = "SELECT id, name, role FROM api_key ORDER BY name",
     [ST_KEY_ONE] = "SELECT id, name, role FROM api_key WHERE name=?1",
+    [ST_KEY_FIND] = "SELECT id, name, role FROM api_key WHERE hash=?1",
 };
 
 struct hg_store {
@@ -576,5 +578,14 @@ int hg_store_apikeys(hg_store_t *st, const char *name, void (*fn)(void *arg, con
     key_ctx_t x = { fn, arg };
     sqlite3_stmt *s = get(st, name ? ST_KEY_ONE : ST_KEYS);
     if (name) bind_text(s, 1, name);
+    return each_row(st, s, on_key, &x, err);
+}
+
+int hg_store_apikey_find(hg_store_t *st, const void *hash, size_t hash_len,
+                         void (*fn)(void *arg, const hg_apikey_t *key), void *arg, hg_err_t *err)
+{
+    key_ctx_t x = { fn, arg };
+    sqlite3_stmt *s = get(st, ST_KEY_FIND);
+    sqlite3_bind_blob(s, 1, hash, (int)hash_len, SQLITE_STATIC);
     return each_row(st, s, on_key, &x, err);
 }

@@ -49,6 +49,9 @@ int hg_store_events(hg_store_t *st, const char *pipeline_id, const char *event_i
 /* HG_EEXIST / HG_ENOTFOUND. hash: of the secret; the secret itself is never stored. */
 int hg_store_apikey_add(hg_store_t *st, const hg_apikey_t *key, const void *hash, size_t hash_len, hg_err_t *err);
 int hg_store_apikey_delete(hg_store_t *st, const char *name, hg_err_t *err);
+/* The key with this hash. Returns 1 after fn saw it, 0 if there is none, or a code. */
+int hg_store_apikey_find(hg_store_t *st, const void *hash, size_t hash_len,
+                         void (*fn)(void *arg, const hg_apikey_t *key), void *arg, hg_err_t *err);
 /* name NULL = all, by name. Returns how many fn saw, or a code. */
 int hg_store_apikeys(hg_store_t *st, const char *name, void (*fn)(void *arg, const hg_apikey_t *key), void *arg,
                      hg_err_t *err);

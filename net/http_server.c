@@ -149,6 +149,7 @@ static void hub_take(void *arg)
         close(h->fd);
     else
         hg_conn_accept(h->hub, h->fd, h->is_unix, h->tls);
+    hg_tls_ctx_unref(h->tls);
     hg_free(h);
 }
 
@@ -158,7 +159,7 @@ static void hand_over(listener_t *l, int fd)
     hg_hub_t *hub = &s->hubs[s->next_hub];
     s->next_hub = (s->next_hub + 1) % s->opts.n_loops;
     handover_t *h = HG_NEW(handover_t);
-    *h = (handover_t){ .hub = hub, .fd = fd, .is_unix = l->is_unix, .tls = l->tls ? s->tls : NULL };
+    *h = (handover_t){ .hub = hub, .fd = fd, .is_unix = l->is_unix, .tls = l->tls ? hg_tls_ctx_ref(s->tls) : NULL };
     to_hub(s, hub, hub_take, h);
 }
 
@@ -316,7 +317,7 @@ int hg_http_use_tls(hg_http_server_t *s, const char *cert_pem_file, const char *
     hg_tls_ctx_t *ctx;
     int rc = hg_tls_ctx_new(cert_pem_file, key_pem_file, &ctx, err);
     if (rc < 0) return rc;
-    hg_tls_ctx_free(s->tls);
+    hg_tls_ctx_unref(s->tls);
     s->tls = ctx;
     return 0;
 }
@@ -412,7 +413,7 @@ void hg_http_server_free(hg_http_server_t *s)
     if (!s) return;
     HG_ASSERT(s->closing && s->open == 0);
     for (unsigned i = 0; i < s->opts.n_loops; i++) hg_hub_release(&s->hubs[i]);
-    hg_tls_ctx_free(s->tls);
+    hg_tls_ctx_unref(s->tls);
     if (s->reserve_fd >= 0) close(s->reserve_fd);
     hg_free(s->hubs);
     hg_free(s->opts.loops);

@@ -200,7 +200,8 @@ size_t hg_sock_readable(const hg_sock_t *s); /* bytes that wait in the kernel */
 
 /* --- tls.c ------------------------------------------------------------------------------------------------------ */
 int hg_tls_ctx_new(const char *cert_pem_file, const char *key_pem_file, hg_tls_ctx_t **ret, hg_err_t *err);
-void hg_tls_ctx_free(hg_tls_ctx_t *c);
+hg_tls_ctx_t *hg_tls_ctx_ref(hg_tls_ctx_t *c); /* any thread; NULL stays NULL */
+void hg_tls_ctx_unref(hg_tls_ctx_t *c);        /* any thread; NULL: nothing */
 hg_tls_t *hg_tls_new(hg_tls_ctx_t *c, hg_sock_t *s);
 void hg_tls_free(hg_tls_t *t);
 void hg_tls_input(hg_tls_t *t, const char *p, size_t n);

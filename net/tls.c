@@ -16,10 +16,13 @@
 struct hg_tls_ctx {
     SSL_CTX *ssl;
     BIO_METHOD *bio;
+    _Atomic unsigned
+        refs; /* the server's, one of each socket accepted with it: certificates are replaced while it runs */
 };
 
 struct hg_tls {
     SSL *ssl;
+    hg_tls_ctx_t *ctx;
     hg_sock_t *sock;
     hg_str_t in;   /* cipher text at hand */
     hg_buf_t rest; /* kept over a hold */
@@ -69,6 +72,7 @@ int hg_tls_ctx_new(const char *cert_pem_file, const char *key_pem_file, hg_tls_c
 {
     int rc = 0;
     hg_tls_ctx_t *c = HG_NEW(hg_tls_ctx_t);
+    atomic_init(&c->refs, 1);
     ERR_clear_error();
     c->ssl = SSL_CTX_new(TLS_server_method());
     c->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "headgate");
@@ -88,16 +92,22 @@ int hg_tls_ctx_new(const char *cert_pem_file, const char *key_pem_file, hg_tls_c
     else if (SSL_CTX_check_private_key(c->ssl) != 1)
         rc = ssl_error(err, "key", key_pem_file);
     if (rc < 0) {
-        hg_tls_ctx_free(c);
+        hg_tls_ctx_unref(c);
         return rc;
     }
     *ret = c;
     return 0;
 }
 
-void hg_tls_ctx_free(hg_tls_ctx_t *c)
+hg_tls_ctx_t *hg_tls_ctx_ref(hg_tls_ctx_t *c)
 {
-    if (!c) return;
+    if (c) atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void hg_tls_ctx_unref(hg_tls_ctx_t *c)
+{
+    if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1) return;
     SSL_CTX_free(c->ssl);
     BIO_meth_free(c->bio);
     hg_free(c);
@@ -109,6 +119,7 @@ hg_tls_t *hg_tls_new(hg_tls_ctx_t *c, hg_sock_t *s)
     if (!s->hub->tbuf) s->hub->tbuf = hg_xnew(PLAIN_BUF);
     hg_buf_init(&t->rest, HG_BUF_NOMAX);
     t->sock = s;
+    t->ctx = hg_tls_ctx_ref(c);
     t->ssl = SSL_new(c->ssl);
     BIO *b = BIO_new(c->bio);
     HG_ASSERT(t->ssl && b);
@@ -122,7 +133,8 @@ hg_tls_t *hg_tls_new(hg_tls_ctx_t *c, hg_sock_t *s)
 void hg_tls_free(hg_tls_t *t)
 {
     if (!t) return;
-    SSL_free(t->ssl);
+    SSL_free(t->ssl); /* and its BIO, whose methods are the context's */
+    hg_tls_ctx_unref(t->ctx);
     hg_buf_release(&t->rest);
     hg_free(t);
 }

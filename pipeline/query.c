@@ -11,6 +11,7 @@
  * while it may still need the circuit; the query object lives until the request has ended, too.
  */
 #include "base/hg.h"
+#include "base/deployment.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
@@ -29,6 +30,7 @@ typedef struct {
     hg_req_t *req; /* request's loop; NULL: upgraded, gone or ended */
     hg_ws_t *ws;   /* request's loop */
     bool ended;
+    bool read_only; /* asked for by somebody who may not change anything */
     char *sql, *format_name;
     result_format_t format;
     atomic_bool cancel;
@@ -450,6 +452,14 @@ static int bind_statement(query_t *q, hg_err_t *err)
     return b.rc;
 }
 
+static int refuse_writes(const query_t *q, hg_err_t *err)
+{
+    for (const hg_query_t *st = q->q; st; st = st->next)
+        if (st->kind == HG_QUERY_INSERT)
+            return hg_err_set(err, HG_EADHOC, "INSERT needs an API key with the role 'write'; this one has 'read'");
+    return 0;
+}
+
 static void *query_main(void *arg)
 {
     query_t *q = arg;
@@ -460,6 +470,7 @@ static void *query_main(void *arg)
     hg_buf_init(&q->out, HG_BUF_NOMAX);
     int rc = hg_result_format(hg_strz(q->format_name), &q->format, &err);
     if (rc == 0) rc = bind_statement(q, &err);
+    if (rc == 0 && q->read_only) rc = refuse_writes(q, &err);
     if (rc == 0) rc = take_snapshots(q, &err);
     for (; rc == 0 && q->q; q->q = q->q->next)
         rc = q->q->kind == HG_QUERY_INSERT ? run_insert(q, &err) : run_select(q, &err);
@@ -517,12 +528,13 @@ static int start(query_t *q, hg_err_t *err)
     return hg_err_errno(err, rc, "cannot start a query");
 }
 
-static query_t *query_new(hg_pipeline_server_t *s, hg_loop_t *loop)
+static query_t *query_new(hg_pipeline_server_t *s, hg_req_t *r)
 {
     query_t *q = HG_NEW(query_t);
     pthread_condattr_t attr;
     q->s = hg_server_retain(s);
-    q->loop = loop;
+    q->loop = hg_req_loop(r);
+    q->read_only = hg_str_eqz(hg_req_param(r, HG_PARAM_READ_ONLY), "true");
     atomic_init(&q->refs, 1);
     pthread_mutex_init(&q->lock, NULL);
     pthread_condattr_init(&attr);
@@ -586,7 +598,7 @@ static void on_ws_closed(void *arg)
 
 static void serve_websocket(hg_pipeline_server_t *s, hg_req_t *r)
 {
-    query_t *q = query_new(s, hg_req_loop(r));
+    query_t *q = query_new(s, r);
     hg_err_t err = HG_ERR_INIT;
     hg_ws_ops_t ops = { on_ws_message, on_ws_drain, on_ws_closed, q };
     if (hg_req_websocket(r, &ops, MAX_SQL, &q->ws, &err) < 0) query_drop(q);
@@ -604,7 +616,7 @@ void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r)
         hg_resp_error(r, 400, "InvalidParam", "parameter 'sql' is missing", NULL);
         return;
     }
-    query_t *q = query_new(s, hg_req_loop(r));
+    query_t *q = query_new(s, r);
     q->req = r;
     int rc = set_statement(q, sql, format, &err);
     if (rc == 0) rc = start(q, &err);

@@ -41,33 +41,37 @@ class Page:
         self.folder, self.servers = folder, []
         self.env = dict(os.environ, PATH=BUILD + ":" + os.environ["PATH"])
         self.env.pop("FELDERA_HOST", None)
-        self.address = None
+        self.ports = {}  # that a page names -> that its daemon got
+        self.plain = []  # URLs of daemons that ask for no key
         os.symlink(os.path.join(ROOT, "examples"), os.path.join(folder, "examples"))
         os.mkdir(os.path.join(folder, "build"))
         os.symlink(BUILD, os.path.join(folder, "build", "release"))
 
     def serve(self, command):
-        words = shlex.split(command)
+        words, named = shlex.split(command), "8080"
         if "--port" in words:
             at = words.index("--port")
+            named = words[at + 1]
             del words[at:at + 2]
         p = subprocess.Popen([*words, "--port", "0"], cwd=self.folder, env=self.env, stdout=subprocess.PIPE, text=True)
         self.servers.append(p)
         line = p.stdout.readline()
-        m = re.search(r"listening on http://([^,]+),", line)
+        m = re.search(r"listening on (https?)://127\.0\.0\.1:(\d+),", line)
         if m:
-            self.address = m.group(1)
+            self.ports[named] = m.group(2)
+            if m.group(1) == "http":
+                self.plain.append(f"http://127.0.0.1:{m.group(2)}/v0/pipelines")
         return (0 if m else 1), line, ""
 
     def run(self, command):
         if re.match(r"\S*headgate serve\b", command):
             return self.serve(command)
-        if self.address:
-            command = command.replace("127.0.0.1:8080", self.address)
-        m = re.fullmatch(r"export (\w+)=(\S+)", command)
-        if m:
-            self.env[m.group(1)] = m.group(2)
-            return 0, "", ""
+        for named, port in self.ports.items():
+            command = command.replace(f"127.0.0.1:{named}", f"127.0.0.1:{port}")
+        if command.startswith("export "):
+            r = subprocess.run(["bash", "-c", f"{command} && env -0"], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            self.env = dict(v.split("=", 1) for v in r.stdout.split("\0") if v) or self.env
+            return r.returncode, "", r.stderr
         r = subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                            timeout=120)
         # curl without -f succeeds with an error answer; Feldera's error bodies have an error_code
@@ -83,17 +87,14 @@ class Page:
 
     def stop_pipelines(self):
         """Pipelines go on without their daemon: stop those that the page left running."""
-        if not self.address:
-            return
-        url = f"http://{self.address}/v0/pipelines"
-
-        def all_of_them():
+        def all_of(url):
             with urllib.request.urlopen(url + "?selector=status", timeout=30) as r:
                 return json.load(r)
-        for p in all_of_them():
-            urllib.request.urlopen(urllib.request.Request(f"{url}/{p['name']}/stop?force=true", method="POST"), timeout=30).close()
-        while any(p["deployment_status"] != "Stopped" for p in all_of_them()):
-            time.sleep(0.05)
+        for url in self.plain:
+            for p in all_of(url):
+                urllib.request.urlopen(urllib.request.Request(f"{url}/{p['name']}/stop?force=true", method="POST"), timeout=30).close()
+            while any(p["deployment_status"] != "Stopped" for p in all_of(url)):
+                time.sleep(0.05)
 
 
 def main(path):

@@ -4,11 +4,12 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 import requests
 
-from hg import ROOT, until
+from hg import HEADGATE, ROOT, until
 from hg.daemon import Daemon
 from test_durable import FT, Lines, checkpoint, program, wait_out, wait_rows
 
@@ -211,9 +212,29 @@ class Respawn(Scene):
         os.kill(self.d.pid_of("p"), signal.SIGKILL)
 
 
+class AdminKey:
+    """The first start of a daemon that wants keys: the next one has a whole key, and the one that was in place already."""
+
+    def __init__(self, folder, point):
+        self.data, self.point = folder / "data", point
+        self.file = self.data / "admin-key"
+
+    def walk(self):
+        serve = [HEADGATE, "serve", "--data-dir", self.data, "--port", "0", "--auth", "keys"]
+        r = subprocess.run(serve, env={**os.environ, "HG_FAULT": f"kill:{self.point}"}, capture_output=True, text=True, timeout=60)
+        assert r.returncode == -signal.SIGKILL, r
+        left = self.file.read_text() if self.file.exists() else None
+        assert (left is None) == self.point.endswith((".written", ".synced")), self.point
+        d = Daemon(data_dir=str(self.data), args=["--auth", "keys"])
+        d.key = self.file.read_text().strip()
+        assert left is None or left.strip() == d.key
+        d.ok("GET", "/v0/pipelines")
+        d.close()
+
+
 SCENES = {"events": Events, "manifest": Checkpoint, "checkpoints": Start, "state.pack": Checkpoint, "state.seg": Segment, "owed": Owed, "exit": Exit, "journal": Journal,
           "deployment": Deployment, "manager.before_spawn": Deployment, "manager.after_spawn": Deployment,
-          "manager.before_respawn": Respawn, "manager.after_respawn": Respawn}
+          "admin_key": AdminKey, "manager.before_respawn": Respawn, "manager.after_respawn": Respawn}
 POINTS = kill_points()
 CONTROL = [p for p in POINTS if p.startswith("control.")]
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from hg import HEADGATE, httpd, until
+from hg import HEADGATE, certs, httpd, until
 from hg.kafka import free_port
 from hg.run import Foreground, run
 from hg.sql import file_out, table, url_in, view
@@ -161,9 +161,7 @@ def test_not_a_url(tmp_path):
 
 @pytest.fixture
 def tls(tmp_path):
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=here",
-                    "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    cert, key = certs.make(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     w = httpd.Httpd(tls=context)

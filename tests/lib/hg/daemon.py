@@ -14,10 +14,14 @@ from . import HEADGATE, shapes, until
 
 
 class Daemon:
-    def __init__(self, data_dir=None, env=None):
-        """env: what the daemon and its pipelines have in their environment beside ours."""
+    def __init__(self, data_dir=None, env=None, args=(), key=None, verify=True):
+        """env: what the daemon and its pipelines have in their environment beside ours; args: further options of serve; key: the API key to send;
+        verify: the certificate to trust."""
         self._own = None
         self.env = env or {}
+        self.args = list(args)
+        self.key = key
+        self.verify = verify
         if data_dir is None:
             self._own = tempfile.TemporaryDirectory(prefix="hg")
             data_dir = self._own.name
@@ -28,10 +32,10 @@ class Daemon:
     def start(self):
         self.err = open(os.path.join(self.data_dir, "daemon.err"), "ab")
         self.proc = subprocess.Popen(
-            [HEADGATE, "serve", "--data-dir", self.data_dir, "--port", "0"],
+            [HEADGATE, "serve", "--data-dir", self.data_dir, "--port", "0", *self.args],
             stdout=subprocess.PIPE, stderr=self.err, text=True, env={**os.environ, **self.env})
         line = self.proc.stdout.readline()
-        m = re.search(r"listening on (http://[^,]+),", line)
+        m = re.search(r"listening on (https?://[^,]+),", line)
         assert m, f"no ready line, but {line!r}; " + open(self.err.name).read()[-2000:]
         self.ready_line = line.strip()
         self.url = m.group(1)
@@ -78,6 +82,9 @@ class Daemon:
         """Every answer is held against shapes.py, unless it is not about this API (raw=True)."""
         __tracebackhide__ = True
         kw.setdefault("timeout", 60)
+        kw.setdefault("verify", str(self.verify) if self.verify is not True else True)
+        if self.key:
+            kw["headers"] = {"Authorization": f"Bearer {self.key}", **kw.get("headers", {})}
         raw = kw.pop("raw", False)
         r = requests.request(method, self.url + path, **kw)
         if not raw:
