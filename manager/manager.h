@@ -15,7 +15,7 @@ typedef struct hg_manager_opts {
     bool auth;            /* requests need an API key */
     const char *tls_cert; /* PEM files, both or none: HTTPS. SIGHUP reads them again */
     const char *tls_key;
-    const char *exe;      /* program with the sub-commands; NULL = this executable */
+    const char *exe; /* program with the sub-commands; NULL = this executable */
 } hg_manager_opts_t;
 
 /* Runs the daemon in the calling thread until SIGINT or SIGTERM. Prints one ready line on stdout; when it cannot start,

@@ -39,8 +39,8 @@ int hg_http_server_new(const hg_http_opts_t *opts, hg_http_server_t **ret, hg_er
 int hg_http_listen_tcp(hg_http_server_t *s, const char *host, unsigned port, unsigned *ret_port, hg_err_t *err);
 int hg_http_listen_unix(hg_http_server_t *s, const char *path,
                         hg_err_t *err); /* refuses a live socket, replaces a dead one; mode 0600 */
-/* Before listen_tcp: what listens on TCP from then on speaks TLS. Once more at any time (control thread): new connections
- * use these files, open ones go on; on an error (HG_EINVAL, names the file) nothing has changed. */
+/* Before listen_tcp: what listens on TCP from then on speaks TLS. Once more at any time (control thread): new
+ * connections use these files, open ones go on; on an error (HG_EINVAL, names the file) nothing has changed. */
 int hg_http_use_tls(hg_http_server_t *s, const char *cert_pem_file, const char *key_pem_file, hg_err_t *err);
 /* Stop accepting, close idle connections, let answers in flight finish for grace_ms, then cut. done on loops[0]. */
 void hg_http_server_close(hg_http_server_t *s, uint64_t grace_ms, void (*done)(void *arg), void *arg);
