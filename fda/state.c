@@ -16,13 +16,15 @@ const hg_json_t *fda_orch_find(const hg_json_t *orch, const char *connector)
     return NULL;
 }
 
-/* "a, b" of the connectors that a node waits for; only the failed ones if `failed`. */
-static const char *blockers(fda_t *f, const hg_json_t *node, bool failed)
+/* "a, b" of the connectors that a node waits for, until they are "finished" or "marked"; only the failed ones if
+ * `failed`. */
+static const char *blockers(fda_t *f, const hg_json_t *node, const char *until, bool failed)
 {
     const hg_json_t *list = fda_member(node, "waiting_for");
     const char *text = "";
     for (const hg_json_t *b = list ? list->child : NULL; b; b = b->next) {
         const char *name = fda_text(b, "connector", "");
+        if (strcmp(fda_text(b, "until", "finished"), until) != 0) continue;
         const hg_json_t *same = list->child; /* one that carries two of the labels is there twice */
         while (same != b && strcmp(fda_text(same, "connector", ""), name) != 0) same = same->next;
         if (same != b || (failed && !hg_json_bool(hg_json_get(b, "failed"), false))) continue;
@@ -49,9 +51,10 @@ const char *fda_orch_state(fda_t *f, const hg_json_t *node, fda_paint_t *ret_pai
     }
     *ret_paint = FDA_YELLOW;
     if (strcmp(reason, "user") == 0) return "paused by user";
-    if (strcmp(reason, "mark") == 0) return "waiting for its mark";
+    if (strcmp(reason, "mark") == 0)
+        return hg_arena_printf(f->arena, "waiting for the mark of %s", blockers(f, node, "marked", false));
     if (strcmp(reason, "waiting") == 0) {
-        const char *failed = blockers(f, node, true), *all = blockers(f, node, false);
+        const char *failed = blockers(f, node, "finished", true), *all = blockers(f, node, "finished", false);
         if (*failed) {
             *ret_paint = FDA_RED;
             return hg_arena_printf(f->arena, "blocked by %s (failed)", failed);

@@ -492,7 +492,7 @@ int64_t hg_orch_since(const hg_orch_t *o, uint32_t conn)
     return o->conns[conn].since_us;
 }
 
-void hg_orch_blockers(const hg_orch_t *o, uint32_t conn, void (*fn)(void *, hg_str_t, uint32_t, bool), void *arg)
+void hg_orch_blockers(const hg_orch_t *o, uint32_t conn, void (*fn)(void *, const hg_orch_blocker_t *), void *arg)
 {
     const conn_t *c = &o->conns[conn];
     if (c->ended) return;
@@ -500,7 +500,8 @@ void hg_orch_blockers(const hg_orch_t *o, uint32_t conn, void (*fn)(void *, hg_s
         const label_t *l = &o->labels[c->after[s]];
         for (uint32_t i = 0; i < l->n_carriers; i++) {
             const conn_t *carrier = &o->conns[l->carriers[i]];
-            if (!carrier->finished) fn(arg, l->name, l->carriers[i], carrier->failed);
+            hg_orch_blocker_t b = { .label = l->name, .conn = l->carriers[i], .failed = carrier->failed };
+            if (!carrier->finished) fn(arg, &b);
         }
     }
     /* Held for marks: the dependents of its labels that have not marked yet. */
@@ -508,7 +509,8 @@ void hg_orch_blockers(const hg_orch_t *o, uint32_t conn, void (*fn)(void *, hg_s
         const label_t *l = &o->labels[c->labels[i]];
         for (uint32_t d = 0; d < l->n_dependents; d++) {
             const conn_t *dep = &o->conns[l->dependents[d]];
-            if (!hg_orch_mark_settled(dep)) fn(arg, l->name, l->dependents[d], dep->failed || dep->mark == MARK_FAILED);
+            hg_orch_blocker_t b = { .label = l->name, .conn = l->dependents[d], .mark = true, .failed = dep->failed };
+            if (!hg_orch_mark_settled(dep)) fn(arg, &b);
         }
     }
 }

@@ -193,16 +193,23 @@ bool hg_orch_user_paused(const hg_orch_t *o,
                          uint32_t conn);                  /* the user's last word is pause, whatever the reason shown */
 int64_t hg_orch_since(const hg_orch_t *o, uint32_t conn); /* at_us of the event that led to the present reason */
 
+typedef struct hg_orch_blocker {
+    hg_str_t label;
+    uint32_t conn;
+    bool mark;   /* waited for until its mark is taken; false: until it is finished */
+    bool failed; /* it will not get there by itself (an attempt to mark that failed is repeated: that is not it) */
+} hg_orch_blocker_t;
+
 /* What a connector still waits for: fn per (label, unfinished carrier) while it is not activated, then, while it is
- * held for marks, per (label, dependent whose mark is not settled). `failed` marks one that will not get there by
- * itself. Nothing for a connector that has ended. O(carriers and dependents of its labels): for one connector, not for
- * all. */
-void hg_orch_blockers(const hg_orch_t *o, uint32_t conn,
-                      void (*fn)(void *arg, hg_str_t label, uint32_t carrier, bool failed), void *arg);
+ * held for marks, per (label, dependent whose mark is not settled). Nothing for a connector that has ended. O(carriers
+ * and dependents of its labels): for one connector, not for all. */
+void hg_orch_blockers(const hg_orch_t *o, uint32_t conn, void (*fn)(void *arg, const hg_orch_blocker_t *b), void *arg);
+const char *hg_orch_until(bool mark); /* "marked" or "finished" */
 
 /* Nodes, edges and blockers as JSON:
  * {"connectors":[{"name","state":"Running"|"Paused","reason","reading","finished","since","labels":[…],"start_after":[…],
- *   "waiting_for":[{"label","connector","reason","failed"}],"waiting_for_more":n,"handoff":<mark>}],
+ *   "waiting_for":[{"label","connector","until":"finished"|"marked","reason","failed"}],"waiting_for_more":n,
+ *   "handoff":<mark>}],
  *  "edges":[{"from","to","label"}],"edges_more":n}.
  * extra writes further members into node i (progress, transport), may be NULL. The size stays linear in the number of
  * connectors: per label at most HG_ORCH_JSON_BLOCKERS blockers, in all at most HG_ORCH_JSON_EDGES edges are written and

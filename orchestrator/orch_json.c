@@ -46,6 +46,11 @@ static void find_blockers(explain_t *e)
     }
 }
 
+const char *hg_orch_until(bool mark)
+{
+    return mark ? "marked" : "finished";
+}
+
 /* Returns how many were left out. */
 static uint64_t put_blockers(const explain_t *e, uint32_t label, const few_t *f, bool for_marks)
 {
@@ -57,8 +62,9 @@ static uint64_t put_blockers(const explain_t *e, uint32_t label, const few_t *f,
         hg_jw_str(e->w, e->o->labels[label].name);
         hg_jw_key(e->w, "connector");
         hg_jw_str(e->w, b->name);
+        hg_jw_kstr(e->w, "until", hg_orch_until(for_marks));
         hg_jw_kstr(e->w, "reason", hg_orch_reason_name(b->reason));
-        hg_jw_kbool(e->w, "failed", b->failed || (for_marks && b->mark == MARK_FAILED));
+        hg_jw_kbool(e->w, "failed", b->failed);
         hg_jw_end_obj(e->w);
     }
     return f->n - n;

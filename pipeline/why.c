@@ -98,17 +98,30 @@ static void say_state(hg_pipeline_t *p, uint32_t conn, hg_buf_t *out)
 typedef struct {
     hg_pipeline_t *p;
     hg_buf_t *text;
-    bool failed;
-    unsigned n;
+    bool marks;  /* tell of those whose marks are waited for; false: of those that must finish */
+    bool failed; /* one of them did */
+    unsigned n;  /* told so far */
 } say_t;
 
-static void say_blocker(void *arg, hg_str_t label, uint32_t carrier, bool failed)
+/* Of a connector that others wait for, or its own: how far the mark is. */
+static void say_mark(hg_pipeline_t *p, uint32_t conn, hg_buf_t *out)
+{
+    hg_input_stats_t s = { 0 };
+    if (p->inputs[conn]->in) hg_input_get_stats(p->inputs[conn]->in, &s);
+    hg_buf_adds(out, "taking its hand-off mark");
+    if (s.unhealthy) hg_buf_addf(out, ": %s", s.health);
+}
+
+static void say_blocker(void *arg, const hg_orch_blocker_t *b)
 {
     say_t *s = arg;
-    (void)label;
-    hg_buf_addf(s->text, "\n  %s   ", s->p->inputs[carrier]->name);
-    say_state(s->p, carrier, s->text);
-    s->failed |= failed;
+    if (b->mark != s->marks) return;
+    hg_buf_addf(s->text, "\n  %s   ", s->p->inputs[b->conn]->name);
+    if (b->mark && !b->failed)
+        say_mark(s->p, b->conn, s->text);
+    else
+        say_state(s->p, b->conn, s->text);
+    s->failed |= b->failed;
     s->n++;
 }
 
@@ -126,6 +139,21 @@ static void say_waiting(hg_pipeline_t *p, endpoint_t *ep, hg_buf_t *text)
             hg_buf_addf(text, "%s '" HG_SF "'", i ? "," : "", HG_SA(ep->spec->after[i]));
     }
     hg_buf_addstr(text, hg_buf_str(&list));
+    hg_buf_release(&list);
+    if (hg_orch_marking(p->orch, ep->id) && !hg_orch_failed(p->orch, ep->id)) {
+        hg_buf_adds(text, "\nFirst of all it is ");
+        say_mark(p, ep->id, text);
+    }
+}
+
+/* Those whose marks must be taken before this one may read. */
+static void say_held(hg_pipeline_t *p, endpoint_t *ep, const char *intro, hg_buf_t *text)
+{
+    hg_buf_t list;
+    say_t s = { .p = p, .text = &list, .marks = true };
+    hg_buf_init(&list, 1u << 20);
+    hg_orch_blockers(p->orch, ep->id, say_blocker, &s);
+    if (s.n) hg_buf_addf(text, "%s" HG_SF, intro, HG_SA(hg_buf_str(&list)));
     hg_buf_release(&list);
 }
 
@@ -146,14 +174,12 @@ static void say(hg_pipeline_t *p, endpoint_t *ep, hg_buf_t *text)
         break;
     case HG_REASON_WAITING:
         say_waiting(p, ep, text);
+        say_held(p, ep, "\nIt also waits until these have taken their hand-off mark", text);
         break;
-    case HG_REASON_MARK: {
-        say_t b = { .p = p, .text = text };
-        hg_buf_addf(text, "%s is paused: it waits until these have taken their hand-off mark", ep->name);
-        hg_orch_blockers(p->orch, ep->id, say_blocker, &b);
-        if (s.health[0]) hg_buf_addf(text, "\n  %s", s.health);
+    case HG_REASON_MARK:
+        hg_buf_addf(text, "%s is paused", ep->name);
+        say_held(p, ep, ": it waits until these have taken their hand-off mark", text);
         break;
-    }
     case HG_REASON_FAILED_:
         hg_buf_addf(text, "%s failed: %s", ep->name, s.fatal);
         break;
@@ -168,16 +194,17 @@ static void say(hg_pipeline_t *p, endpoint_t *ep, hg_buf_t *text)
         hg_buf_addf(text, "\nIt will start from its mark: %s", s.mark);
 }
 
-static void put_blocker(void *arg, hg_str_t label, uint32_t carrier, bool failed)
+static void put_blocker(void *arg, const hg_orch_blocker_t *b)
 {
     hg_jw_t *w = ((void **)arg)[0];
     hg_pipeline_t *p = ((void **)arg)[1];
     hg_jw_obj(w);
     hg_jw_key(w, "label");
-    hg_jw_str(w, label);
-    hg_jw_kstr(w, "connector", p->inputs[carrier]->name);
-    hg_jw_kbool(w, "failed", failed);
-    put_progress(p, p->inputs[carrier], w);
+    hg_jw_str(w, b->label);
+    hg_jw_kstr(w, "connector", p->inputs[b->conn]->name);
+    hg_jw_kstr(w, "until", hg_orch_until(b->mark));
+    hg_jw_kbool(w, "failed", b->failed);
+    put_progress(p, p->inputs[b->conn], w);
     hg_jw_end_obj(w);
 }
 

@@ -1,8 +1,9 @@
 """Labels, start_after and hand-over on real parts: the examples `numbers` and `price`, and what can go wrong on the way."""
 import json
+import subprocess
 import threading
 
-from hg import until
+from hg import FDA, until
 from hg.egress import Egress
 from hg.kafka import Topic
 from hg.sql import connector, datagen, file_in, kafka_in, table, url_in, view
@@ -149,6 +150,31 @@ def test_latest_of_a_waiting_connector_means_pipeline_start(daemon, web, broker,
     gate.set()
     until("the message since the start is in", lambda: total(daemon, p, "t.live") == 1)
     until("all are in", lambda: sorted(r["n"] for r in daemon.query(p, "SELECT n FROM t")) == [2, 100, 101])
+
+
+def test_a_mark_that_cannot_be_taken_yet_is_explained(daemon, mock_broker, gone, tmp_path):
+    """The broker is away: everyone says whose mark they wait for and why it is not there; whoever waits from outside goes on waiting."""
+    b = mock_broker("in:1")
+    b.say("down")
+    (tmp_path / "h.json").write_text('{"n": 1}\n')
+    p = gone("unmarked")
+    options = {"start_from": "latest", "reconnect.backoff.max.ms": "200"}
+    daemon.run(p, table("t", "n BIGINT NOT NULL", file_in("hist", tmp_path / "h.json", labels=["h"]),
+                        kafka_in("live", b.bootstrap, "in", options=options, start_after="h"), materialized=True))
+    until("it tries again", lambda: "First of all it is taking its hand-off mark: retrying since" in why(daemon, p, "t.live")["text"])
+    w = why(daemon, p, "t.live")
+    assert [(x["connector"], x["until"], x["failed"]) for x in w["waiting_for"]] == [("t.hist", "finished", False)], w
+    w = why(daemon, p, "t.hist")
+    assert w["reason"] == "mark" and "waits until these have taken their hand-off mark\n  t.live   taking its hand-off mark: retrying" in w["text"], w
+    n = node(daemon, p, "t.hist")
+    assert [(x["connector"], x["until"], x["failed"]) for x in n["waiting_for"]] == [("t.live", "marked", False)], n
+    graph = subprocess.run([FDA, "--host", daemon.url, "graph", p], capture_output=True, text=True, timeout=60).stdout
+    assert "waiting for the mark of t.live" in graph, graph
+    waits = subprocess.Popen([FDA, "--host", daemon.url, "wait", p, "t", "live", "--for", "running"], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True)
+    b.say("up")
+    assert waits.wait(60) == 0, waits.stdout.read()
+    assert daemon.query(p, "SELECT n FROM t") == [{"n": 1}]
 
 
 def test_failed_carrier_blocks_and_explains(daemon, web, gone, tmp_path):

@@ -161,10 +161,10 @@ typedef struct {
     uint64_t token, durable;
 } play_t;
 
-static void put_blocker(void *arg, hg_str_t label, uint32_t conn, bool failed)
+static void put_blocker(void *arg, const hg_orch_blocker_t *b)
 {
     (void)arg;
-    hg_buf_addf(&g_out, ":" HG_SF "%u%s", HG_SA(label), conn, failed ? "!" : "");
+    hg_buf_addf(&g_out, ":" HG_SF "%u%s%s", HG_SA(b->label), b->conn, b->mark ? "m" : "", b->failed ? "!" : "");
 }
 
 static void put_state(const hg_orch_t *o)

@@ -200,7 +200,7 @@ def blockers(cfg, s, i):
         for l in cfg.conns[i][0]:
             for k in range(cfg.n):
                 if cfg.waiters[l] & s.unsettled & 1 << k:
-                    text += f":{l}{k}" + ("!" if (s.FAILED | s.MFAILED) >> k & 1 else "")
+                    text += f":{l}{k}m" + ("!" if s.FAILED >> k & 1 else "")
     return text
 
 

@@ -136,6 +136,7 @@ CLUSTER_EVENT = {"id": "uuid", "recorded_at": "time", "all_healthy": "bool", "ap
                  "runner_status": _MONITOR}
 ROLE = {"read", "write", "admin", "owner"}
 
+BLOCKER = {"label": "str", "connector": "str", "until": {"finished", "marked"}, "failed": "bool"}
 LAST_CHANGE = opt({"change": {"set", "reset", "rerun"}, "at": "time"})
 POSITION = {"endpoint_name": "str", "transport": TRANSPORT, "position": opt("object"), "settable": "bool", "obstacle": opt("str"),
             "origin": {"running", "checkpoint", "user", "configuration"}, "durable": "bool", "checkpoint": opt("count"),
@@ -184,9 +185,9 @@ ROUTES = [
     ("GET", P + r"/events/[^/]+", {200}, JSON, EVENT),
     ("GET", P + r"/orchestration", {200}, JSON, {"connectors": [{"name": "str", "state": {"Running", "Paused"}, "since": "time",
      "reason": {"running", "user", "waiting", "mark", "failed", "ended"}, "labels": ["str"], "start_after": ["str"],
-     "last_change": LAST_CHANGE}], "edges": [
+     "waiting_for": [BLOCKER], "last_change": LAST_CHANGE}], "edges": [
          {"from": "str", "to": "str", "label": "str"}]}),
-    ("GET", P + r"/(tables|views)/[^/]+/connectors/[^/]+/why", {200}, JSON, {"endpoint_name": "str", "text": "str", "since": "time", "waiting_for": [ANY],
+    ("GET", P + r"/(tables|views)/[^/]+/connectors/[^/]+/why", {200}, JSON, {"endpoint_name": "str", "text": "str", "since": "time", "waiting_for": [BLOCKER],
      "reason": {"running", "user", "waiting", "mark", "failed", "ended"}, "last_change?": LAST_CHANGE}),
     ("GET", r"/v0/config", {200}, JSON, CONFIG),
     ("GET", r"/config/authentication", {200}, JSON, "object"),

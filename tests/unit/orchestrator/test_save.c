@@ -348,11 +348,13 @@ static void orch_explains(void **state)
         "{\"connectors\":["
         "{\"name\":\"hist\",\"state\":\"Paused\",\"reason\":\"mark\",\"reading\":false,\"finished\":false,"
         "\"since\":\"1970-01-01T00:00:00.000001Z\",\"labels\":[\"x\"],\"start_after\":[],"
-        "\"waiting_for\":[{\"label\":\"x\",\"connector\":\"live\",\"reason\":\"waiting\",\"failed\":true}],"
+        "\"waiting_for\":[{\"label\":\"x\",\"connector\":\"live\",\"until\":\"marked\",\"reason\":\"waiting\","
+        "\"failed\":false}],"
         "\"waiting_for_more\":0,\"handoff\":\"none\",\"transport\":\"url\"},"
         "{\"name\":\"live\",\"state\":\"Paused\",\"reason\":\"waiting\",\"reading\":false,\"finished\":false,"
         "\"since\":\"1970-01-01T00:00:00.000001Z\",\"labels\":[\"y\"],\"start_after\":[\"x\"],"
-        "\"waiting_for\":[{\"label\":\"x\",\"connector\":\"hist\",\"reason\":\"mark\",\"failed\":false}],"
+        "\"waiting_for\":[{\"label\":\"x\",\"connector\":\"hist\",\"until\":\"finished\",\"reason\":\"mark\","
+        "\"failed\":false}],"
         "\"waiting_for_more\":0,\"handoff\":\"failed\",\"transport\":\"kafka\"}],"
         "\"edges\":[{\"from\":\"hist\",\"to\":\"live\",\"label\":\"x\"}],\"edges_more\":0}");
     kit_end(&k);
@@ -365,8 +367,9 @@ static void orch_explains_a_failed_carrier_and_then_nothing(void **state)
     KIT_NEW(&k, "a x", "a2 x", "b > x");
     kit_start(&k);
     kit_feed(&k, "run;opened a;opened a2;opened b;failed a;ended a2");
-    assert_non_null(strstr(explained(&k, NULL), "\"waiting_for\":[{\"label\":\"x\",\"connector\":\"a\",\"reason\":"
-                                                "\"failed\",\"failed\":true}],\"waiting_for_more\":0"));
+    assert_non_null(strstr(explained(&k, NULL),
+                           "\"waiting_for\":[{\"label\":\"x\",\"connector\":\"a\",\"until\":\"finished\",\"reason\":"
+                           "\"failed\",\"failed\":true}],\"waiting_for_more\":0"));
     kit_feed(&k, "start a;opened a;ended a");
     assert_null(strstr(explained(&k, NULL), "\"waiting_for\":[{"));
     kit_end(&k);
