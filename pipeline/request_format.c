@@ -44,6 +44,20 @@ int hg_format_config(const hg_format_type_t *type, hg_arena_t *a, bool input, hg
     return 0;
 }
 
+static int unknown_format(hg_str_t name, bool input, hg_err_t *err)
+{
+    uint32_t n = 0;
+    const hg_format_type_t *const *all = hg_formats(&n);
+    char known[256] = "";
+    for (uint32_t i = 0; i < n; i++) {
+        if (input ? !all[i]->parser_new : !all[i]->encoder_new) continue;
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", all[i]->name);
+    }
+    return hg_err_set(err, input ? HG_EUNKNOWNFORMAT : HG_EUNKNOWNOUTFORMAT,
+                      "unknown %s format '" HG_SF "'; known here: %s", input ? "input" : "output", HG_SA(name), known);
+}
+
 int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, const char *force,
                       const hg_format_type_t **ret_type, const void **ret_cfg, const char **ret_text, hg_err_t *err)
 {
@@ -52,10 +66,7 @@ int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, 
     const hg_format_type_t *type = hg_format_find(name);
     const hg_opt_t *opts = !type ? NULL : input ? type->in_opts : type->out_opts;
     *ret_text = hg_arena_strndup(a, name.p, name.n);
-    if (!type || (input ? !type->parser_new : !type->encoder_new))
-        return hg_err_set(err, input ? HG_EUNKNOWNFORMAT : HG_EUNKNOWNOUTFORMAT,
-                          "unknown %s format '" HG_SF "'; known here: json, csv", input ? "input" : "output",
-                          HG_SA(name));
+    if (!type || (input ? !type->parser_new : !type->encoder_new)) return unknown_format(name, input, err);
 
     hg_buf_t b;
     hg_jw_t w;
@@ -64,8 +75,7 @@ int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, 
     hg_jw_obj(&w);
     for (const hg_opt_t *o = opts; o && o->key; o++) {
         hg_str_t v = hg_req_param(r, o->key);
-        /* an input's CSV options are never read from the query (rest-api 6.1) */
-        if (v.p && !(input && hg_str_eqz(name, "csv"))) put_param(&w, o, v);
+        if (v.p) put_param(&w, o, v);
     }
     if (force) {
         hg_json_t *f;

@@ -169,10 +169,11 @@ def test_ingress_formats(daemon, pipeline):
     put('{"insert": {"id": 6}}\n{"delete": {"id": 5}}\n{"update": {"id": 4, "s": "u"}}', update_format="insert_delete")
     put('{"payload": {"op": "c", "before": null, "after": {"id": 7, "s": null}}}', update_format="debezium")
     put('8,"x, ""y"""\n9,\n', format="csv", update_format="raw")
+    put("id;s\n# none\n 10 ;'x;\\'y'\n", format="csv", headers="true", delimiter=";", quote="'", escape="\\", comment="#", trim="all")
     assert rows(daemon, p) == [{"id": i, "s": s} for i, s in
-                               ((1, "a"), (2, None), (3, None), (4, "u"), (6, None), (7, None), (8, 'x, "y"'), (9, None))]
+                               ((1, "a"), (2, None), (3, None), (4, "u"), (6, None), (7, None), (8, 'x, "y"'), (9, None), (10, "x;'y"))]
     names = [i["endpoint_name"] for i in daemon.stats(p)["inputs"]]
-    assert len(names) == 5 and all(n.startswith("t.api-ingress-") and len(n) == 14 + 16 for n in names), names
+    assert len(names) == 6 and all(n.startswith("t.api-ingress-") and len(n) == 14 + 16 for n in names), names
 
 
 def test_ingress_errors_keep_good_neighbours(daemon, pipeline):
