@@ -10,6 +10,19 @@ typedef struct hg_kafka_default {
     const char *key, *value;
 } hg_kafka_default_t;
 
+/* Rows of both option tables; `where` is the field, as .at = offsetof(…). */
+#define HG_KAFKA_OPT_LOG_LEVEL(where)                                                                                  \
+    {                                                                                                                  \
+        .key = "log_level", .type = HG_OPT_ENUM, where,                                                                \
+        .names = "emerg|alert|critical|error|warning|notice|info|debug", .def = "error", .flags = HG_OPT_IGNORED,      \
+        .doc = "The log level of headgate applies.",                                                                   \
+    }
+#define HG_KAFKA_OPT_REGION(where)                                                                                     \
+    {                                                                                                                  \
+        .key = "region", .type = HG_OPT_STR, where, .flags = HG_OPT_IGNORED,                                           \
+        .doc = "Tokens of AWS MSK IAM are not offered.",                                                               \
+    }
+
 /* Compile time: every librdkafka option must exist and take its value; complaints go to its node. Values that are
  * references
  * (${env:…}) are not judged. */

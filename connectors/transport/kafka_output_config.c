@@ -9,13 +9,7 @@ const hg_opt_t hg_kout_opts[] = {
       .type = HG_OPT_JSON,
       AT(headers),
       .doc = "Headers of every message: a list of {\"key\": text, \"value\": text, list of bytes, or null}." },
-    { .key = "log_level",
-      .type = HG_OPT_ENUM,
-      AT(log_level),
-      .names = "emerg|alert|critical|error|warning|notice|info|debug",
-      .def = "error",
-      .flags = HG_OPT_IGNORED,
-      .doc = "The log level of headgate applies." },
+    HG_KAFKA_OPT_LOG_LEVEL(AT(log_level)),
     { .key = "initialization_timeout_secs",
       .type = HG_OPT_U32,
       AT(init_timeout),
@@ -32,11 +26,7 @@ const hg_opt_t hg_kout_opts[] = {
              "and have no "
              "effect: no consumer is used." },
     { .key = "kafka_service", .type = HG_OPT_STR, AT(kafka_service), .flags = HG_OPT_IGNORED, .doc = "Obsolete." },
-    { .key = "region",
-      .type = HG_OPT_STR,
-      AT(region),
-      .flags = HG_OPT_IGNORED,
-      .doc = "Tokens of AWS MSK IAM are not offered." },
+    HG_KAFKA_OPT_REGION(AT(region)),
     { .key = NULL },
 };
 
