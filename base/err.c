@@ -40,6 +40,16 @@ int hg_err_retry(hg_err_t *err, hg_code_t code, const char *fmt, ...)
     return code;
 }
 
+int hg_err_option(hg_err_t *err, hg_code_t code, const char *option, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    err_fill(err, code, fmt, ap);
+    va_end(ap);
+    snprintf(err->path, sizeof err->path, "%s", option);
+    return code;
+}
+
 static hg_code_t code_of_errno(int e)
 {
     switch (e) {

@@ -86,7 +86,7 @@ typedef struct hg_err {
     unsigned fatal : 1; /* this connector (or step) cannot go on */
     unsigned retry : 1; /* trying the same again later may work */
     hg_pos_t pos;
-    char path[96]; /* option path, "" = none */
+    char path[96]; /* the option that is wrong, "" = none */
     char msg[480]; /* one sentence, subject in 'quotes'; fixed room, so it works when memory is out */
 } hg_err_t;
 
@@ -99,6 +99,9 @@ int hg_err_at(hg_err_t *err, hg_code_t code, hg_pos_t pos, const char *fmt, ...)
 /* Like hg_err_set, marked retryable: bad surroundings, not a bad configuration. */
 int hg_err_retry(hg_err_t *err, hg_code_t code, const char *fmt, ...) HG_PRINTF(3, 4);
 
+/* Like hg_err_set, about one option of a configuration: who has its text can point at it. */
+int hg_err_option(hg_err_t *err, hg_code_t code, const char *option, const char *fmt, ...) HG_PRINTF(4, 5);
+
 /* Set "<what>: <strerror of errnum>". what is borrowed for the call. */
 int hg_err_errno(hg_err_t *err, int errnum, const char *fmt, ...) HG_PRINTF(3, 4);
 
@@ -107,11 +110,12 @@ int hg_err_wrap(hg_err_t *err, const char *fmt, ...) HG_PRINTF(2, 3);
 
 /* The static analyser sees one file at a time; that an error is never 0 it has to be told. */
 #if defined(__clang_analyzer__) && !defined(HG_ERR_INTERNAL)
-#define hg_err_set(...)   (hg_err_set(__VA_ARGS__), HG_EINVAL)
-#define hg_err_at(...)    (hg_err_at(__VA_ARGS__), HG_EINVAL)
-#define hg_err_retry(...) (hg_err_retry(__VA_ARGS__), HG_EINVAL)
-#define hg_err_errno(...) (hg_err_errno(__VA_ARGS__), HG_EIO)
-#define hg_err_wrap(...)  (hg_err_wrap(__VA_ARGS__), HG_EINVAL)
+#define hg_err_set(...)    (hg_err_set(__VA_ARGS__), HG_EINVAL)
+#define hg_err_at(...)     (hg_err_at(__VA_ARGS__), HG_EINVAL)
+#define hg_err_retry(...)  (hg_err_retry(__VA_ARGS__), HG_EINVAL)
+#define hg_err_option(...) (hg_err_option(__VA_ARGS__), HG_EINVAL)
+#define hg_err_errno(...)  (hg_err_errno(__VA_ARGS__), HG_EIO)
+#define hg_err_wrap(...)   (hg_err_wrap(__VA_ARGS__), HG_EINVAL)
 #endif
 
 /* "UnknownOption" for HG_EUNKNOWNOPT; "InternalError" for a code that is not in the list. Static string. */

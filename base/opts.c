@@ -275,11 +275,14 @@ int hg_opts_parse(const hg_opt_t *table, const hg_json_t *obj, const hg_json_t *
         if (o->def) set_default(o, a, cfg);
     for (const hg_json_t *m = obj ? obj->child : NULL; m; m = m->next) {
         const hg_opt_t *o = find(table, m->key);
+        if (hg_json_get(obj, m->key.p) != m) {
+            hg_diag(d, true, m, true, "field \"%s\" is given again below; this one is ignored", m->key.p);
+            continue;
+        }
         if (!o) {
             unknown(table, m, extra_mode, extra, a, d);
             continue;
         }
-        if (hg_json_get(obj, m->key.p) != m) continue; /* duplicate member: the last one counts */
         if (o->flags & HG_OPT_DEPRECATED) hg_diag(d, true, m, true, "option '%s' is deprecated: %s", o->key, o->doc);
         if (m->kind == HG_J_NULL && o->type != HG_OPT_JSON) continue; /* null = unset, as in Feldera */
         if (parse_value(o, m, a, cfg, d) && o->set_at) *((bool *)((char *)cfg + o->set_at)) = true;

@@ -119,7 +119,7 @@ static hg_bq_t *tail(hg_cc_t *c, const hg_ast_query_t *q, hg_bq_t *b)
     }
     if (!c->adhoc) {
         if (q->limit || q->offset) {
-            hg_cc_nyi(c, (q->limit ? q->limit : q->offset)->pos, "LIMIT in a view");
+            hg_cc_nyi(c, (q->limit ? q->limit : q->offset)->pos, q->limit ? "LIMIT in a view" : "OFFSET in a view");
             return NULL;
         }
         hg_cc_warn(c, q->order[0].expr->pos, "ORDER BY is ignored", "ORDER BY without LIMIT has no effect in a view");

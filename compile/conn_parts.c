@@ -197,6 +197,16 @@ static const void *parse_cfg(hg_conn_ctx_t *x, const hg_opt_t *opts, size_t size
     return cfg;
 }
 
+/* Names that Feldera's documentation uses beside the tag. */
+static const hg_json_t *usual_name(hg_conn_ctx_t *x, const hg_json_t *name)
+{
+    if (!hg_str_eqz(name->str, "pubsub_input")) return name;
+    hg_json_t *usual = HG_ANEW(x->c->a, hg_json_t);
+    *usual = *name;
+    usual->str = HG_S("pub_sub_input");
+    return usual;
+}
+
 void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
 {
     wrapper_t w = { 0 };
@@ -205,6 +215,7 @@ void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
         return;
     }
     if (!unwrap(x, v, "transport", &w)) return;
+    w.name = usual_name(x, w.name);
     const hg_input_type_t *in = x->is_input ? hg_input_type_find(w.name->str) : NULL;
     const hg_output_type_t *out = x->is_input ? NULL : hg_output_type_find(w.name->str);
     if ((!in && !out) || (in && (in->caps & HG_CAP_INTERNAL)) || (out && out->internal)) {
@@ -217,6 +228,8 @@ void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
     if (in) {
         s->transport_cfg = parse_cfg(x, in->opts, in->cfg_size, in->extra, &w, at, &ok);
         if (ok && in->check) in->check(s->transport_cfg, at, &d);
+        if (ok && !d.errors && in->check_table && !x->rel->broken)
+            in->check_table(s->transport_cfg, at, &x->rel->rel.schema, &d);
         s->in_type = in;
         s->finite = in->is_finite && ok ? in->is_finite(s->transport_cfg) : (in->caps & HG_CAP_FINITE) != 0;
     } else {
@@ -291,7 +304,10 @@ static void try_format(hg_conn_ctx_t *x, const hg_format_type_t *f, const hg_jso
         rc = f->encoder_new(s->format_cfg, &env, &e, &err);
         if (rc == 0) f->encoder_free(e);
     }
-    if (rc < 0) hg_conn_error(x, at, false, "%s", err.msg);
+    if (rc == 0) return;
+    const hg_json_t *option = err.path[0] ? hg_json_get(at, err.path) : NULL;
+    if (!option && err.path[0]) option = hg_json_get(x->node, err.path); /* one of the connector's own: index */
+    hg_conn_error(x, option ? option : at, false, "%s", err.msg);
 }
 
 void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)

@@ -322,13 +322,12 @@ static bool connector(hg_conn_ctx_t *x, uint32_t nr, hg_strmap_t *names, hg_conn
         s->max_queued_bytes = cfg.max_queued_records > UINT64_MAX / 1000 ? UINT64_MAX : cfg.max_queued_records * 1000;
     plug_ins(x, &cfg);
     soft_delete(x, &cfg);
+    if (!x->is_input) output_members(x, &cfg, s); /* the index is what the format is tried with */
     hg_conn_transport(x, cfg.transport, s);
     if (s->in_type || s->out_type) hg_conn_format(x, cfg.format, s);
     if (x->is_input) {
         labels(x, &cfg, s);
         start_after(x, cfg.start_after, s);
-    } else {
-        output_members(x, &cfg, s);
     }
     hg_conn_handoff(x, cfg.handoff, s);
     return true;

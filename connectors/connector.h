@@ -73,6 +73,8 @@ struct hg_input_type {
 
     /* Any thread, compile time. Cross-option checks; complaints go to d at the node they are about. May be NULL. */
     void (*check)(const void *cfg, const hg_json_t *obj, hg_diag_t *d);
+    /* Any thread, compile time, after check found nothing: against the table. Complaints as above. May be NULL. */
+    void (*check_table)(const void *cfg, const hg_json_t *obj, const hg_schema_t *schema, hg_diag_t *d);
     /* Any thread. Can it end with this configuration? NULL: FINITE decides. */
     bool (*is_finite)(const void *cfg);
     /* Any thread. Does it need a mark when it waits (Kafka start_from latest)? NULL: no. */

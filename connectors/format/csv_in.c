@@ -77,9 +77,9 @@ int hg_csv_char(const char *name, const char *value, bool required, int code, in
 {
     *ret = -1;
     if (!value || !*value)
-        return required ? hg_err_set(err, (hg_code_t)code, "'%s' must be one ASCII character", name) : 0;
+        return required ? hg_err_option(err, (hg_code_t)code, name, "'%s' must be one ASCII character", name) : 0;
     if (value[1] || (unsigned char)*value >= 0x80 || *value == '\n' || *value == '\r')
-        return hg_err_set(err, (hg_code_t)code, "'%s' must be one ASCII character, not '%s'", name, value);
+        return hg_err_option(err, (hg_code_t)code, name, "'%s' must be one ASCII character, not '%s'", name, value);
     *ret = *value;
     return 0;
 }
@@ -93,7 +93,8 @@ static int dialect(const hg_csv_in_cfg_t *c, hg_csv_dialect_t *d, hg_err_t *err)
     if (rc == 0) rc = hg_csv_char("comment", c->comment, false, HG_EINVALPARSER, &d->comment, err);
     if (rc < 0) return rc;
     if (delimiter == d->quote || delimiter == d->escape || (d->comment >= 0 && d->comment == delimiter))
-        return hg_err_set(err, HG_EINVALPARSER, "'delimiter' must differ from 'quote', 'escape' and 'comment'");
+        return hg_err_option(err, HG_EINVALPARSER, "delimiter",
+                             "'delimiter' must differ from 'quote', 'escape' and 'comment'");
     d->delimiter = (char)delimiter;
     d->double_quote = c->double_quote;
     if (!c->quoting) d->quote = d->escape = -1;

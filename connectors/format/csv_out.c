@@ -45,8 +45,9 @@ int hg_csv_encoder_new(const void *cfg, const hg_encode_env_t *env, hg_encoder_t
     int delimiter;
     int rc = hg_csv_char("delimiter", c->delimiter, true, HG_EINVALENCODER, &delimiter, err);
     if (rc < 0) return rc;
-    if (delimiter == '"') return hg_err_set(err, HG_EINVALENCODER, "'delimiter' must differ from the quote");
-    if (env->key) return hg_err_set(err, HG_EINVALENCODER, "CSV encoder cannot be attached to an index");
+    if (delimiter == '"')
+        return hg_err_option(err, HG_EINVALENCODER, "delimiter", "'delimiter' must differ from the quote");
+    if (env->key) return hg_err_option(err, HG_EINVALENCODER, "index", "CSV encoder cannot be attached to an index");
     csv_encoder_t *e = HG_NEW(csv_encoder_t);
     e->schema = env->schema;
     e->delimiter = (char)delimiter;

@@ -59,7 +59,8 @@ int hg_json_parser_new(const void *cfg, const hg_parse_env_t *env, hg_parser_t *
     const cfg_t *c = cfg;
     const hg_schema_t *schema = env->schema;
     if (c->update >= HG_JU_SNOWFLAKE)
-        return hg_err_set(err, HG_EINVALPARSER, "%s is not supported for JSON input streams", refused[c->update]);
+        return hg_err_option(err, HG_EINVALPARSER, "update_format", "%s is not supported for JSON input streams",
+                             refused[c->update]);
     hg_json_parser_t *p = HG_NEW(hg_json_parser_t);
     p->schema = schema;
     p->update = (hg_jupdate_t)c->update;

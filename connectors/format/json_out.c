@@ -114,8 +114,9 @@ static int find_key(json_encoder_t *e, const cfg_t *c, hg_err_t *err)
         }
         int col = hg_schema_find(e->schema, hg_strz(c->key_fields.v[i]), false);
         if (col < 0)
-            return hg_err_set(err, HG_EINVALENCODER, "'key_fields' names column '%s', which '" HG_SF "' does not have",
-                              c->key_fields.v[i], HG_SA(e->schema->name));
+            return hg_err_option(err, HG_EINVALENCODER, "key_fields",
+                                 "'key_fields' names column '%s', which '" HG_SF "' does not have", c->key_fields.v[i],
+                                 HG_SA(e->schema->name));
         e->key[i] = (uint32_t)col;
     }
     return 0;
@@ -127,15 +128,16 @@ static int check_config(const cfg_t *c, const hg_encode_env_t *env, hg_err_t *er
         static const char *const names[] = {
             [HG_JU_RAW] = "raw", [HG_JU_WEIGHTED] = "weighted", [HG_JU_REDIS] = "redis"
         };
-        return hg_err_set(err, HG_EINVALENCODER, "'%s' update format is not supported for output JSON streams",
-                          names[c->update]);
+        return hg_err_option(err, HG_EINVALENCODER, "update_format",
+                             "'%s' update format is not supported for output JSON streams", names[c->update]);
     }
-    if (env->key) return hg_err_set(err, HG_EINVALENCODER, "JSON encoder cannot be attached to an index");
+    if (env->key) return hg_err_option(err, HG_EINVALENCODER, "index", "JSON encoder cannot be attached to an index");
     if (c->key_fields.n && c->update != HG_JU_DEBEZIUM)
-        return hg_err_set(err, HG_EINVALENCODER, "'key_fields' is only for the update formats 'debezium' and 'redis'");
+        return hg_err_option(err, HG_EINVALENCODER, "key_fields",
+                             "'key_fields' is only for the update formats 'debezium' and 'redis'");
     if (c->update == HG_JU_DEBEZIUM && !env->want_messages)
-        return hg_err_set(
-            err, HG_EINVALENCODER,
+        return hg_err_option(
+            err, HG_EINVALENCODER, "update_format",
             "this output transport does not support key-value pairs, which the update format 'debezium' needs");
     return 0;
 }

@@ -40,8 +40,8 @@ static int find_column(const cfg_t *c, const hg_schema_t *s, uint32_t *ret, hg_e
     if (c->column_name) {
         col = hg_schema_find(s, hg_strz(c->column_name), false);
         if (col < 0)
-            return hg_err_set(err, HG_EINVALPARSER, "column '%s' not found in table '" HG_SF "'", c->column_name,
-                              HG_SA(s->name));
+            return hg_err_option(err, HG_EINVALPARSER, "column_name", "column '%s' not found in table '" HG_SF "'",
+                                 c->column_name, HG_SA(s->name));
     } else if (s->n_cols != 1) {
         return hg_err_set(err, HG_EINVALPARSER,
                           "The 'raw' input format is used with table '" HG_SF
@@ -54,8 +54,8 @@ static int find_column(const cfg_t *c, const hg_schema_t *s, uint32_t *ret, hg_e
         hg_buf_t name;
         hg_buf_init(&name, 256);
         hg_type_text(&name, t);
-        hg_err_set(
-            err, HG_EINVALPARSER,
+        hg_err_option(
+            err, HG_EINVALPARSER, "column_name",
             "'raw' input format can only be used with a column of type 'VARCHAR' or 'VARBINARY', but column " HG_SF
             " has type %s",
             HG_SA(s->cols[col].name), name.len ? name.p : hg_kind_name(t->kind));

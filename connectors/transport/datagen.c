@@ -102,6 +102,12 @@ static void datagen_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
         hg_diag(d, true, txn, true, "option 'transaction_size' has no effect: every step is a transaction of its own");
 }
 
+static void datagen_check_table(const void *cfg, const hg_json_t *obj, const hg_schema_t *schema, hg_diag_t *d)
+{
+    (void)obj;
+    dg_plans_check_table(((const datagen_cfg_t *)cfg)->plan, schema, d);
+}
+
 static bool datagen_is_finite(const void *cfg)
 {
     const hg_json_t *plan = ((const datagen_cfg_t *)cfg)->plan;
@@ -384,6 +390,7 @@ const hg_input_type_t hg_input_datagen = {
     .inst_size = sizeof(datagen_t),
     .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_BATCHES | HG_CAP_RESUME,
     .check = datagen_check,
+    .check_table = datagen_check_table,
     .is_finite = datagen_is_finite,
     .open = datagen_open,
     .run = datagen_run,

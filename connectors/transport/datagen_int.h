@@ -117,6 +117,8 @@ int dg_plans_make(hg_arena_t *a, const hg_json_t *plan, const hg_schema_t *schem
                   hg_err_t *err);
 /* Any thread, without a schema: shape and member names. */
 void dg_plans_check(const hg_json_t *plan, hg_diag_t *d);
+/* Any thread: what dg_plans_make would say, at the field it is about. */
+void dg_plans_check_table(const hg_json_t *plan, const hg_schema_t *schema, hg_diag_t *d);
 
 /* Any thread. Appends rows [first, first + n) to b; *bytes grows by the length of their JSON texts. */
 int dg_rows(const dg_plan_t *p, uint64_t seed, uint64_t first, uint32_t n, hg_changeb_t *b, uint64_t *bytes,

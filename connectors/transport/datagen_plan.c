@@ -447,7 +447,15 @@ static int make_field(hg_arena_t *a, const hg_type_t *type, const char *name, co
     return check_range(f, err);
 }
 
-static int make_plan(hg_arena_t *a, const hg_json_t *j, const hg_schema_t *schema, dg_plan_t *p, hg_err_t *err)
+/* A name as SQL writes it: in double quotes it is meant to the letter. */
+static int column_of(const hg_schema_t *schema, hg_str_t name)
+{
+    bool quoted = name.n >= 2 && name.p[0] == '"' && name.p[name.n - 1] == '"';
+    return hg_schema_find(schema, quoted ? (hg_str_t){ name.p + 1, name.n - 2 } : name, quoted);
+}
+
+static int make_plan(hg_arena_t *a, const hg_json_t *j, const hg_schema_t *schema, dg_plan_t *p,
+                     const hg_json_t **ret_at, hg_err_t *err)
 {
     uint64_t n;
     const hg_json_t *fields = member(j, "fields");
@@ -460,15 +468,18 @@ static int make_plan(hg_arena_t *a, const hg_json_t *j, const hg_schema_t *schem
     if (p->rate) p->chunk = HG_MIN(p->rate, p->chunk);
     p->fields = HG_ANEWN(a, dg_field_t, schema->n_cols + 1);
     p->overhead = schema->n_cols ? 1 : 2; /* braces; each column brings its comma */
-    for (const hg_json_t *m = fields ? fields->child : NULL; m; m = m->next)
-        if (hg_schema_find(schema, m->key, false) < 0)
+    for (const hg_json_t *m = fields ? fields->child : NULL; m; m = m->next) {
+        *ret_at = m;
+        if (column_of(schema, m->key) < 0)
             return hg_err_set(err, HG_EINVALTRANSPORT,
                               "Field `" HG_SF "` specified in datagen does not exist in the table schema.",
                               HG_SA(m->key));
+    }
     for (uint32_t c = 0; c < schema->n_cols; c++) {
         const hg_json_t *mine = NULL;
         for (const hg_json_t *m = fields ? fields->child : NULL; m; m = m->next)
-            if (hg_schema_find(schema, m->key, false) == (int)c) mine = m;
+            if (column_of(schema, m->key) == (int)c) mine = m;
+        *ret_at = mine ? mine : j;
         hg_str_t name = schema->cols[c].name;
         int rc = make_field(a, schema->cols[c].type, hg_arena_strndup(a, name.p, name.n), mine, &p->fields[c], err);
         if (rc < 0) return rc;
@@ -481,17 +492,36 @@ static int make_plan(hg_arena_t *a, const hg_json_t *j, const hg_schema_t *schem
     return 0;
 }
 
-int dg_plans_make(hg_arena_t *a, const hg_json_t *plan, const hg_schema_t *schema, dg_plan_t **ret, uint32_t *ret_n,
-                  hg_err_t *err)
+static int make_plans(hg_arena_t *a, const hg_json_t *plan, const hg_schema_t *schema, dg_plan_t **ret, uint32_t *ret_n,
+                      const hg_json_t **ret_at, hg_err_t *err)
 {
     bool given = plan && plan->kind == HG_J_ARRAY;
     uint32_t n = given ? plan->n : 1;
     dg_plan_t *plans = HG_ANEWN(a, dg_plan_t, n + 1);
     for (uint32_t i = 0; i < n; i++) {
-        int rc = make_plan(a, given ? hg_json_at(plan, i) : NULL, schema, &plans[i], err);
+        int rc = make_plan(a, given ? hg_json_at(plan, i) : NULL, schema, &plans[i], ret_at, err);
         if (rc < 0) return rc;
     }
     *ret = plans;
     *ret_n = n;
     return 0;
+}
+
+int dg_plans_make(hg_arena_t *a, const hg_json_t *plan, const hg_schema_t *schema, dg_plan_t **ret, uint32_t *ret_n,
+                  hg_err_t *err)
+{
+    const hg_json_t *at = NULL;
+    return make_plans(a, plan, schema, ret, ret_n, &at, err);
+}
+
+void dg_plans_check_table(const hg_json_t *plan, const hg_schema_t *schema, hg_diag_t *d)
+{
+    hg_arena_t *a = hg_arena_new();
+    hg_err_t err = HG_ERR_INIT;
+    dg_plan_t *plans;
+    uint32_t n;
+    const hg_json_t *at = NULL;
+    if (make_plans(a, plan, schema, &plans, &n, &at, &err) < 0)
+        hg_diag(d, false, at ? at : plan, at && at->key_len, "%s", err.msg);
+    hg_arena_free(a);
 }

@@ -144,6 +144,44 @@ def test_unknown_names_are_refused_with_the_nearest(tmp_path, where, member, kno
     assert r.code == 2 and member in r.err and known in r.err, r
 
 
+def underlined(r):
+    """The piece of the program that the first error points at."""
+    lines = r.err.splitlines()
+    at = next(i for i, line in enumerate(lines) if ": error: " in line)
+    start = lines[at + 2].index("^")
+    return lines[at + 1][start:start + lines[at + 2].count("^")]
+
+
+@pytest.mark.parametrize("inputs, outputs, place, text", [
+    ([datagen("c", {"fields": {"nope": {}}})], [], '"nope"', "does not exist in the table schema"),
+    ([datagen("c", {}, {"fields": {"S": {}, "n": {"strategy": "word"}}})], [], '"n"', "Invalid strategy `word`"),
+    ([datagen("c", {"fields": {"n": {"range": [5, 1]}}})], [], '"n"', "min > max"),
+    ([datagen("c", {"fields": {'"N"': {}}})], [], '"\\"N\\""', "does not exist in the table schema"),
+    ([file_in("c", "x", "csv", {"headers": True, "delimiter": ";;"})], [], '";;"', "one ASCII character"),
+    ([file_in("c", "x", "json", {"update_format": "redis"})], [], '"redis"', "not supported for JSON input"),
+    ([file_in("c", "x", "raw", {"mode": "lines", "column_name": "zz"})], [], '"zz"', "column 'zz' not found"),
+    ([], [file_out("c", "x", "json", {"key_fields": ["n"]})], "[", "'key_fields' is only for"),
+    ([], [file_out("c", "x", index="i")], '"i"', "cannot be attached to an index"),
+    ([], [file_out("c", "x", "csv", index="i")], '"i"', "cannot be attached to an index"),
+])
+def test_bad_options_are_refused_at_their_place(tmp_path, inputs, outputs, place, text):
+    r = run(tmp_path, table("t", "n INT, s VARCHAR", *inputs) + view("v", "SELECT n FROM t", *outputs) + "CREATE INDEX i ON v(n);")
+    assert r.code == 2 and text in r.err and underlined(r) == place, r
+
+
+def test_a_member_that_is_given_twice_is_told(tmp_path):
+    r = run(tmp_path, "CREATE TABLE t (n INT) WITH ('connectors' = '[{\"name\": \"a\", \"paused\": true, \"paused\": false, \"transport\": "
+            "{\"name\": \"datagen\", \"config\": {\"plan\": [{\"limit\": 3}]}}}]');", "--until-complete")
+    assert r.code == 0 and 'field "paused" is given again below; this one is ignored' in r.err, r
+
+
+def test_datagen_takes_names_as_sql_writes_them(tmp_path):
+    out = tmp_path / "out.json"
+    r = run(tmp_path, table("t", '"Big" INT, small INT', datagen("g", {"limit": 1, "fields": {'"Big"': {"range": [7, 9]}, "SMALL": {"range": [5, 9]}}})) +
+            view("v", "SELECT * FROM t", file_out("o", out)), "--until-complete")
+    assert r.code == 0 and json.loads(out.read_text()) == {"insert": {"Big": 7, "small": 5}}, r
+
+
 def test_cycle_is_refused(tmp_path):
     r = run(tmp_path, table("a", "x INT", connector("x", "empty_input", labels=["h1"], start_after="h2")) +
             table("b", "x INT", connector("y", "empty_input", labels=["h2"], start_after="h1")))
