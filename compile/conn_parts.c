@@ -247,9 +247,15 @@ void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
  * one, but Feldera's rule asks for it, so programs have it. */
 typedef enum { FORMAT_NEEDED, FORMAT_OPTIONAL, FORMAT_FORBIDDEN } format_use_t;
 
+static const hg_format_type_t *built_in_format(const hg_conn_spec_t *s)
+{
+    return s->in_type ? s->in_type->built_in : s->out_type->built_in;
+}
+
 static format_use_t format_use(const hg_conn_spec_t *s)
 {
-    bool built_in = s->in_type ? (s->in_type->caps & HG_CAP_BATCHES) != 0 : s->out_type->no_format;
+    bool built_in =
+        built_in_format(s) || (s->in_type ? (s->in_type->caps & HG_CAP_BATCHES) != 0 : s->out_type->no_format);
     const hg_opt_t *opts = s->in_type ? s->in_type->opts : s->out_type->opts;
     if (!opts || !opts[0].key) return FORMAT_OPTIONAL;
     return built_in ? FORMAT_FORBIDDEN : FORMAT_NEEDED;
@@ -323,6 +329,8 @@ void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
                         x->is_input ? "input" : "output", HG_SA(s->endpoint));
             x->ok = false;
         }
+        s->format = built_in_format(s);
+        if (s->format && x->ok && !x->rel->broken) try_format(x, s->format, x->node, s);
         return;
     }
     if (use == FORMAT_FORBIDDEN) {

@@ -70,6 +70,9 @@ struct hg_input_type {
     size_t cfg_size;  /* struct filled from opts */
     size_t inst_size; /* instance state, zeroed; hg_in_inst() */
     unsigned caps;
+    /* What its bytes or messages are, where users have no choice (a `format` in the program is refused). NULL: theirs.
+     */
+    const struct hg_format_type *built_in;
 
     /* Any thread, compile time. Cross-option checks; complaints go to d at the node they are about. May be NULL. */
     void (*check)(const void *cfg, const hg_json_t *obj, hg_diag_t *d);
@@ -116,9 +119,10 @@ struct hg_output_type {
     const hg_opt_t *opts;
     hg_extra_t extra;
     size_t cfg_size, inst_size;
-    bool messages;  /* wants messages, else a byte stream */
-    bool internal;  /* made by the engine (egress) */
-    bool no_format; /* takes deltas for nothing (null) or encodes itself */
+    bool messages;                         /* wants messages, else a byte stream */
+    bool internal;                         /* made by the engine (egress) */
+    bool no_format;                        /* takes deltas for nothing (null) or encodes itself */
+    const struct hg_format_type *built_in; /* as in hg_input_type; it is not told the output's options */
 
     void (*check)(const void *cfg, const hg_json_t *obj, hg_diag_t *d);
     int (*open)(hg_output_t *out, hg_err_t *err);

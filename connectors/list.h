@@ -10,6 +10,7 @@
     X(hg_input_file)                                                                                                   \
     X(hg_input_url)                                                                                                    \
     X(hg_input_kafka)                                                                                                  \
+    X(hg_input_postgres)                                                                                               \
     X(hg_input_empty)                                                                                                  \
     X(hg_input_http)                                                                                                   \
     X(hg_input_ad_hoc)                                                                                                 \

@@ -24,7 +24,7 @@ typedef struct hg_json_flavor {
     bool connect_schema; /* Debezium messages carry the Kafka Connect schema */
 } hg_json_flavor_t;
 
-enum { HG_JF_DEFAULT = 0, HG_JF_SNOWFLAKE = 3, HG_JF_CONNECT = 4 };
+enum { HG_JF_DEFAULT = 0, HG_JF_SNOWFLAKE = 3, HG_JF_CONNECT = 4, HG_JF_POSTGRES = 10 };
 
 #define HG_JSON_FLAVOR_NAMES                                                                                           \
     "default|debezium_mysql|debezium_postgres|snowflake|kafka_connect_json_converter|pandas|blockchain|c_hex|"         \

@@ -1,0 +1,407 @@
+/* postgres_out.c: one step's delta → operations by key, as rows of PostgreSQL's binary COPY.
+ *
+ * Rows of the same key are brought together by their hash; equal rows cancel out. What is left is an insert (one row
+ * came), a delete (one went) or an update (both). Two rows of one key that come, or go, mean that the index is no key:
+ * an error that names the rows. Deletes go first, then updates, then inserts, as everywhere. One encoder serves one
+ * output, whose steps come in order, so what it needs is kept from step to step. */
+#include "base/hg.h"
+#include "data/hash.h"
+#include "data/text.h"
+#include "connectors/format/postgres_int.h"
+
+typedef struct {
+    uint64_t hash;
+    const hg_batch_t *batch;
+    uint32_t row;
+    int64_t weight;
+} ref_t;
+
+typedef struct {
+    hg_encoder_t base;
+    const hg_schema_t *schema;
+    uint32_t *order; /* columns: those of the key, then the others */
+    uint32_t n_key;
+    ref_t *refs;
+    uint64_t *hashes;
+    size_t cap, n;
+    uint32_t cap_hashes;
+    hg_buf_t tmp; /* a nested value as JSON */
+} pg_encoder_t;
+
+const char *hg_pg_type(const hg_type_t *t)
+{
+    switch (t->kind) {
+    case HG_T_BOOLEAN:
+        return "bool";
+    case HG_T_TINYINT:
+    case HG_T_SMALLINT:
+    case HG_T_UTINYINT:
+        return "int2";
+    case HG_T_USMALLINT:
+    case HG_T_INTEGER:
+        return "int4";
+    case HG_T_UINTEGER:
+    case HG_T_BIGINT:
+        return "int8";
+    case HG_T_UBIGINT:
+    case HG_T_DECIMAL:
+        return "numeric";
+    case HG_T_REAL:
+        return "float4";
+    case HG_T_DOUBLE:
+        return "float8";
+    case HG_T_CHAR:
+    case HG_T_VARCHAR:
+        return "text";
+    case HG_T_BINARY:
+    case HG_T_VARBINARY:
+        return "bytea";
+    case HG_T_DATE:
+        return "date";
+    case HG_T_TIME:
+        return "time";
+    case HG_T_TIMESTAMP:
+        return "timestamp";
+    case HG_T_TIMESTAMP_TZ:
+        return "timestamptz";
+    case HG_T_INTERVAL:
+    case HG_T_INTERVAL_YM:
+        return "interval";
+    case HG_T_UUID:
+        return "uuid";
+    case HG_T_ARRAY:
+    case HG_T_MAP:
+    case HG_T_ROW:
+    case HG_T_VARIANT:
+        return "json";
+    case HG_T_NULL:
+    case HG_T_GEOMETRY:
+    case HG_T_N:
+        break;
+    }
+    return NULL;
+}
+
+void hg_pg_encoder_free(hg_encoder_t *base)
+{
+    pg_encoder_t *e = (pg_encoder_t *)(void *)base;
+    hg_free(e->order);
+    hg_free(e->refs);
+    hg_free(e->hashes);
+    hg_buf_release(&e->tmp);
+    hg_free(e);
+}
+
+static void order_columns(pg_encoder_t *e, const hg_encode_env_t *env)
+{
+    uint32_t n = 0, cols = env->schema->n_cols;
+    e->order = HG_NEWN(uint32_t, HG_MAX(cols, 1u));
+    for (uint32_t i = 0; i < env->n_key; i++) e->order[n++] = env->key[i];
+    for (uint32_t i = 0; i < cols; i++) {
+        uint32_t k = 0;
+        while (k < env->n_key && env->key[k] != i) k++;
+        if (k == env->n_key) e->order[n++] = i;
+    }
+    e->n_key = env->n_key;
+}
+
+int hg_pg_encoder_new(const void *cfg, const hg_encode_env_t *env, hg_encoder_t **ret, hg_err_t *err)
+{
+    (void)cfg;
+    if (!env->n_key)
+        return hg_err_set(err, HG_EINVALENCODER,
+                          "Postgres output connector requires the view to have a unique key. Please specify the "
+                          "'index' property: \"index\": \"i\" beside CREATE INDEX i ON " HG_SF "(…)",
+                          HG_SA(env->schema->name));
+    for (uint32_t i = 0; i < env->schema->n_cols; i++)
+        if (!hg_pg_type(env->schema->cols[i].type))
+            return hg_err_set(err, HG_EINVALENCODER, "column '" HG_SF "' has type %s, which PostgreSQL does not take",
+                              HG_SA(env->schema->cols[i].name), hg_kind_name(env->schema->cols[i].type->kind));
+    pg_encoder_t *e = HG_NEW(pg_encoder_t);
+    e->schema = env->schema;
+    hg_buf_init(&e->tmp, HG_BUF_NOMAX);
+    order_columns(e, env);
+    *ret = &e->base;
+    return 0;
+}
+
+/* --- fields --- */
+
+static int put_u16(hg_buf_t *b, uint16_t v)
+{
+    uint16_t be = htobe16(v);
+    return hg_buf_add(b, &be, 2);
+}
+
+static int put_u32(hg_buf_t *b, uint32_t v)
+{
+    uint32_t be = htobe32(v);
+    return hg_buf_add(b, &be, 4);
+}
+
+static int put_u64(hg_buf_t *b, uint64_t v)
+{
+    uint64_t be = htobe64(v);
+    return hg_buf_add(b, &be, 8);
+}
+
+static int put_bytes(hg_buf_t *b, const char *p, size_t n)
+{
+    int rc = put_u32(b, (uint32_t)n);
+    return rc == 0 ? hg_buf_add(b, p, n) : rc;
+}
+
+static int put_16(hg_buf_t *b, int16_t v)
+{
+    int rc = put_u32(b, 2);
+    return rc == 0 ? put_u16(b, (uint16_t)v) : rc;
+}
+
+static int put_32(hg_buf_t *b, int32_t v)
+{
+    int rc = put_u32(b, 4);
+    return rc == 0 ? put_u32(b, (uint32_t)v) : rc;
+}
+
+static int put_64(hg_buf_t *b, int64_t v)
+{
+    int rc = put_u32(b, 8);
+    return rc == 0 ? put_u64(b, (uint64_t)v) : rc;
+}
+
+/* v / 10^scale. The server wants groups of four digits that meet at the decimal point. */
+static int put_numeric(hg_buf_t *b, hg_i128 v, int scale)
+{
+    char text[HG_DEC_TEXT + 8];
+    uint16_t group[16], n = 0;
+    size_t len = hg_dec_print(text, v, scale, false), at = text[0] == '-';
+    const char *dot = memchr(text, '.', len);
+    size_t whole = (dot ? (size_t)(dot - text) : len) - at;
+    int weight = (int)((whole + 3) / 4) - 1;
+    unsigned digit = 0;
+    size_t want = (whole - 1) % 4 + 1; /* digits of the first group */
+    for (; at < len; at++) {
+        if (text[at] == '.') continue;
+        digit = digit * 10 + (unsigned)(text[at] - '0');
+        if (--want) continue;
+        group[n++] = (uint16_t)digit;
+        digit = 0;
+        want = 4;
+    }
+    if (want < 4) {
+        while (want--) digit *= 10;
+        group[n++] = (uint16_t)digit;
+    }
+    int rc = put_u32(b, 8u + 2u * n);
+    if (rc == 0) rc = put_u16(b, n);
+    if (rc == 0) rc = put_u16(b, (uint16_t)weight);
+    if (rc == 0) rc = put_u16(b, v < 0 ? HG_PG_NEG : HG_PG_POS);
+    if (rc == 0) rc = put_u16(b, (uint16_t)scale);
+    for (uint16_t i = 0; i < n && rc == 0; i++) rc = put_u16(b, group[i]);
+    return rc;
+}
+
+static int put_interval(hg_buf_t *b, int64_t us, int32_t months)
+{
+    int rc = put_u32(b, 16);
+    if (rc == 0) rc = put_u64(b, (uint64_t)(us % HG_PG_DAY_US));
+    if (rc == 0) rc = put_u32(b, (uint32_t)(int32_t)(us / HG_PG_DAY_US));
+    return rc == 0 ? put_u32(b, (uint32_t)months) : rc;
+}
+
+static int put_json(pg_encoder_t *e, hg_buf_t *b, const hg_col_t *c, uint32_t i)
+{
+    hg_buf_clear(&e->tmp);
+    int rc = hg_json_cell_print(&e->tmp, c, i, &hg_json_flavors[HG_JF_POSTGRES]);
+    return rc == 0 ? put_bytes(b, e->tmp.p, e->tmp.len) : rc;
+}
+
+static int put_real(hg_buf_t *b, const hg_col_t *c, uint32_t i)
+{
+    uint32_t f;
+    uint64_t d;
+    if (c->type->kind == HG_T_REAL) {
+        memcpy(&f, &HG_COL(c, float)[i], 4);
+        return put_32(b, (int32_t)f);
+    }
+    memcpy(&d, &HG_COL(c, double)[i], 8);
+    return put_64(b, (int64_t)d);
+}
+
+static int put_cell(pg_encoder_t *e, hg_buf_t *b, const hg_col_t *c, uint32_t i)
+{
+    if (hg_col_null(c, i)) return put_u32(b, UINT32_MAX);
+    switch ((int)c->type->kind) {
+    case HG_T_BOOLEAN:
+        return put_bytes(b, hg_bit_get(c->data, i) ? "\1" : "\0", 1);
+    case HG_T_TINYINT:
+        return put_16(b, HG_COL(c, int8_t)[i]);
+    case HG_T_UTINYINT:
+        return put_16(b, HG_COL(c, uint8_t)[i]);
+    case HG_T_SMALLINT:
+        return put_16(b, HG_COL(c, int16_t)[i]);
+    case HG_T_USMALLINT:
+        return put_32(b, HG_COL(c, uint16_t)[i]);
+    case HG_T_INTEGER:
+        return put_32(b, HG_COL(c, int32_t)[i]);
+    case HG_T_UINTEGER:
+        return put_64(b, HG_COL(c, uint32_t)[i]);
+    case HG_T_BIGINT:
+        return put_64(b, HG_COL(c, int64_t)[i]);
+    case HG_T_UBIGINT:
+        return put_numeric(b, (hg_i128)HG_COL(c, uint64_t)[i], 0);
+    case HG_T_DECIMAL:
+        return put_numeric(b, HG_COL(c, hg_i128)[i], HG_MAX(c->type->scale, 0));
+    case HG_T_REAL:
+    case HG_T_DOUBLE:
+        return put_real(b, c, i);
+    case HG_T_CHAR:
+    case HG_T_VARCHAR:
+    case HG_T_BINARY:
+    case HG_T_VARBINARY:
+        return put_bytes(b, hg_col_var(c, i).p, hg_col_var(c, i).n);
+    case HG_T_DATE:
+        return put_32(b, HG_COL(c, int32_t)[i] - HG_PG_EPOCH_DAYS);
+    case HG_T_TIME:
+        return put_64(b, HG_COL(c, int64_t)[i] / 1000);
+    case HG_T_TIMESTAMP:
+    case HG_T_TIMESTAMP_TZ:
+        return put_64(b, HG_COL(c, int64_t)[i] - HG_PG_EPOCH_US);
+    case HG_T_INTERVAL:
+        return put_interval(b, HG_COL(c, int64_t)[i], 0);
+    case HG_T_INTERVAL_YM:
+        return put_interval(b, 0, HG_COL(c, int32_t)[i]);
+    case HG_T_UUID:
+        return put_bytes(b, (const char *)c->data + (size_t)16 * i, 16);
+    default:
+        return put_json(e, b, c, i);
+    }
+}
+
+static int put_row(pg_encoder_t *e, hg_encode_sink_t *s, const ref_t *r, char op, hg_err_t *err)
+{
+    int rc = put_u16(s->buf, (uint16_t)(e->schema->n_cols + 1));
+    if (rc == 0) rc = put_bytes(s->buf, &op, 1);
+    for (uint32_t i = 0; i < e->schema->n_cols && rc == 0; i++) rc = put_cell(e, s->buf, r->batch->cols[i], r->row);
+    if (rc < 0) return hg_err_set(err, (hg_code_t)rc, "out of memory while encoding rows for PostgreSQL");
+    s->records++;
+    return s->message(s, 1, err);
+}
+
+/* --- keys --- */
+
+static int cmp_cells(const pg_encoder_t *e, const ref_t *a, const ref_t *b, uint32_t from, uint32_t to)
+{
+    int d = 0;
+    for (uint32_t i = from; i < to && d == 0; i++)
+        d = hg_cell_cmp(a->batch->cols[e->order[i]], a->row, b->batch->cols[e->order[i]], b->row);
+    return d;
+}
+
+static int cmp_refs(const void *pa, const void *pb, void *arg)
+{
+    const ref_t *a = pa, *b = pb;
+    const pg_encoder_t *e = arg;
+    if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
+    return cmp_cells(e, a, b, 0, e->schema->n_cols);
+}
+
+static int add_part(pg_encoder_t *e, const hg_part_t *p)
+{
+    if (e->n + p->n > e->cap) {
+        size_t cap = HG_MAX(e->cap * 2, e->n + p->n);
+        ref_t *refs = hg_trygrow(e->refs, sizeof(ref_t) * cap);
+        if (!refs) return HG_ENOMEM;
+        e->refs = refs;
+        e->cap = cap;
+    }
+    if (p->n > e->cap_hashes) {
+        uint64_t *hashes = hg_trygrow(e->hashes, sizeof(uint64_t) * p->n);
+        if (!hashes) return HG_ENOMEM;
+        e->hashes = hashes;
+        e->cap_hashes = p->n;
+    }
+    hg_col_t *few[16], **cols = e->n_key > HG_COUNT(few) ? HG_NEWN(hg_col_t *, e->n_key) : few;
+    for (uint32_t i = 0; i < e->n_key; i++) cols[i] = p->batch->cols[e->order[i]];
+    hg_hash_rows((hg_hashkey_t){ 0 }, cols, e->n_key, p->sel, p->n, e->hashes);
+    if (cols != few) hg_free(cols);
+    for (uint32_t i = 0; i < p->n; i++)
+        e->refs[e->n++] = (ref_t){ .hash = e->hashes[i],
+                                   .batch = p->batch,
+                                   .row = p->sel ? p->sel[i] : i,
+                                   .weight = p->weights ? p->weights[i] : 1 };
+    return 0;
+}
+
+/* Equal rows become one with the sum of their weights; what is left of them is moved to the front. */
+static void net(pg_encoder_t *e)
+{
+    size_t to = 0;
+    for (size_t i = 0; i < e->n;) {
+        ref_t r = e->refs[i++];
+        while (i < e->n && e->refs[i].hash == r.hash && cmp_cells(e, &r, &e->refs[i], 0, e->schema->n_cols) == 0)
+            r.weight += e->refs[i++].weight;
+        if (r.weight) e->refs[to++] = r;
+    }
+    e->n = to;
+}
+
+static int not_unique(const pg_encoder_t *e, const ref_t *group, size_t n, hg_err_t *err)
+{
+    hg_buf_t text;
+    hg_buf_init(&text, 300);
+    for (size_t i = 0; i < HG_MIN(n, (size_t)10); i++) {
+        (void)hg_buf_addf(&text, "%s%+" PRId64 " (", i ? ", " : "", group[i].weight);
+        for (uint32_t c = 0; c < e->schema->n_cols; c++) {
+            if (c) (void)hg_buf_addc(&text, ',');
+            (void)hg_json_cell_print(&text, group[i].batch->cols[c], group[i].row, &hg_json_flavors[HG_JF_POSTGRES]);
+        }
+        (void)hg_buf_addc(&text, ')');
+    }
+    hg_err_set(err, HG_EEXIST, "the index is no unique key of '" HG_SF "': one key has the updates " HG_SF,
+               HG_SA(e->schema->name), HG_SA(hg_buf_str(&text)));
+    hg_buf_release(&text);
+    return err->code;
+}
+
+/* The operation of each key: its row that comes (or, for a delete, that went) stays, its op in weight. */
+static int decide(pg_encoder_t *e, hg_err_t *err)
+{
+    size_t to = 0;
+    for (size_t i = 0, next; i < e->n; i = next) {
+        const ref_t *come = NULL, *go = NULL;
+        for (next = i; next < e->n && e->refs[next].hash == e->refs[i].hash &&
+                       cmp_cells(e, &e->refs[i], &e->refs[next], 0, e->n_key) == 0;
+             next++) {
+            const ref_t *r = &e->refs[next];
+            if (r->weight == 1 && !come)
+                come = r;
+            else if (r->weight == -1 && !go)
+                go = r;
+            else
+                return not_unique(e, &e->refs[i], HG_MIN(e->n - i, next - i + 1), err);
+        }
+        ref_t r = come ? *come : *go;
+        r.weight = come ? (go ? 'u' : 'i') : 'd';
+        e->refs[to++] = r;
+    }
+    e->n = to;
+    return 0;
+}
+
+int hg_pg_encode(hg_encoder_t *base, const hg_delta_t *delta, hg_encode_sink_t *sink, hg_err_t *err)
+{
+    static const char ops[] = { 'd', 'u', 'i' };
+    pg_encoder_t *e = (pg_encoder_t *)(void *)base;
+    int rc = 0;
+    e->n = 0;
+    for (uint32_t i = 0; i < delta->n && rc == 0; i++) rc = add_part(e, delta->parts[i]);
+    if (rc < 0) return hg_err_set(err, (hg_code_t)rc, "out of memory for the keys of a step");
+    qsort_r(e->refs, e->n, sizeof(ref_t), cmp_refs, e);
+    net(e);
+    rc = decide(e, err);
+    for (size_t k = 0; k < HG_COUNT(ops) && rc == 0; k++)
+        for (size_t i = 0; i < e->n && rc == 0; i++)
+            if (e->refs[i].weight == ops[k]) rc = put_row(e, sink, &e->refs[i], ops[k], err);
+    return rc;
+}

@@ -1,0 +1,158 @@
+/* postgres_options.c: how to connect: options → libpq's parameters.
+ *
+ * Later ones win: our defaults, the uri, host, port …, TLS. libpq wants files for certificates and keys; texts are put
+ * into anonymous files in memory (memfd) and named by their descriptor, so that no key is ever on a disk. */
+#include "base/hg.h"
+#include "base/mem.h"
+#include "connectors/transport/postgres_int.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PEM_MAX ((size_t)1 << 20)
+
+void hg_pg_check(const hg_pg_cfg_t *c, const hg_json_t *obj, hg_diag_t *d)
+{
+    hg_err_t err = HG_ERR_INIT;
+    char *msg = NULL;
+    if (!c->uri && !c->host) {
+        hg_diag(d, false, obj, false, "missing field 'uri' (or 'host', with 'port', 'database', 'user', 'password')");
+        return;
+    }
+    if ((c->cert_pem || c->cert_file) != (c->key_pem || c->key_file))
+        hg_diag(d, false, obj, false,
+                "'ssl_client_pem' (or 'ssl_client_location') and 'ssl_client_key' (or "
+                "'ssl_client_key_location') belong together");
+    if (c->chain_file && !c->cert_pem && !c->cert_file)
+        hg_diag(d, false, obj, false,
+                "'ssl_certificate_chain_location' needs 'ssl_client_pem' or 'ssl_client_location'");
+    if (!c->uri || strncmp(c->uri, "${", 2) == 0 || hg_pg_load(&err) < 0) return;
+    PQconninfoOption *o = PQconninfoParse(c->uri, &msg);
+    if (o) {
+        PQconninfoFree(o);
+        return;
+    }
+    /* libpq quotes the text, which may hold a password */
+    hg_diag(d, false, hg_json_get(obj, "uri"), false,
+            "'uri' is neither postgresql://user:password@host:port/database nor key=value text of libpq");
+    PQfreemem(msg);
+}
+
+static const char *own(const hg_pg_params_t *p, const char *s)
+{
+    return hg_arena_strndup(p->arena, s, strlen(s));
+}
+
+/* A value that stands for an earlier one of the same key. */
+static void set(hg_pg_params_t *p, const char *key, const char *value)
+{
+    if (!value) return;
+    for (unsigned i = 0; i < p->n; i++)
+        if (strcmp(p->keys[i], key) == 0) {
+            p->values[i] = value;
+            return;
+        }
+    if (HG_NEVER(p->n + 1 >= HG_COUNT(p->keys))) return;
+    p->keys[p->n] = key;
+    p->values[p->n++] = value;
+}
+
+static int from_uri(hg_pg_params_t *p, const char *uri, hg_err_t *err)
+{
+    char *msg = NULL;
+    PQconninfoOption *all = PQconninfoParse(uri, &msg);
+    if (!all) {
+        PQfreemem(msg);
+        return hg_err_set(err, HG_EINVALTRANSPORT, "'uri' cannot be read");
+    }
+    for (const PQconninfoOption *o = all; o->keyword; o++)
+        if (o->val) set(p, own(p, o->keyword), own(p, o->val));
+    PQconninfoFree(all);
+    return 0;
+}
+
+static int add_file(int fd, const char *path, const char *option, hg_err_t *err)
+{
+    char buf[16384];
+    size_t all = 0;
+    int in = open(path, O_RDONLY | O_CLOEXEC);
+    if (in < 0) return hg_err_errno(err, errno, "'%s': cannot open '%s'", option, path);
+    for (ssize_t n; (n = read(in, buf, sizeof buf)) > 0 && all < PEM_MAX; all += (size_t)n)
+        if (write(fd, buf, (size_t)n) != n) break;
+    close(in);
+    return 0;
+}
+
+/* One file that holds the text, or the file at path, and then the file at more. */
+static int as_file(hg_pg_params_t *p, const char *key, const char *text, const char *path, const char *option,
+                   const char *more, hg_err_t *err)
+{
+    char name[32];
+    if (!text && !path) return 0;
+    if (!text && !more) {
+        set(p, key, path);
+        return 0;
+    }
+    int rc = 0, fd = memfd_create("pem", MFD_CLOEXEC);
+    if (fd < 0) return hg_err_errno(err, errno, "no memory file for '%s'", option);
+    p->fds[p->n_fds++] = fd;
+    (void)fchmod(fd, 0600); /* libpq refuses keys that others may read */
+    if (text && write(fd, text, strlen(text)) < 0) rc = hg_err_errno(err, errno, "no memory file for '%s'", option);
+    if (!text) rc = add_file(fd, path, option, err);
+    if (rc == 0 && more && write(fd, "\n", 1) == 1) rc = add_file(fd, more, "ssl_certificate_chain_location", err);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    set(p, key, own(p, name));
+    return rc;
+}
+
+static int tls(hg_pg_params_t *p, const hg_pg_cfg_t *c, hg_err_t *err)
+{
+    int rc = as_file(p, "sslrootcert", c->ca_pem, c->ca_file, "ssl_ca_pem", NULL, err);
+    if (rc == 0) rc = as_file(p, "sslcert", c->cert_pem, c->cert_file, "ssl_client_location", c->chain_file, err);
+    if (rc == 0) rc = as_file(p, "sslkey", c->key_pem, c->key_file, "ssl_client_key", NULL, err);
+    if (c->ca_pem || c->ca_file) set(p, "sslmode", c->verify_hostname ? "verify-full" : "verify-ca");
+    return rc;
+}
+
+static const char *value_of(const hg_pg_params_t *p, const char *key)
+{
+    for (unsigned i = 0; i < p->n; i++)
+        if (strcmp(p->keys[i], key) == 0) return p->values[i];
+    return NULL;
+}
+
+int hg_pg_params(const hg_pg_cfg_t *c, const char *application, hg_pg_params_t *ret, hg_err_t *err)
+{
+    char port[16];
+    uint64_t seconds = 0;
+    memset(ret, 0, sizeof *ret);
+    ret->arena = hg_arena_new();
+    set(ret, "fallback_application_name", own(ret, application));
+    set(ret, "keepalives_idle", "30"); /* a peer that is gone without a word is noticed */
+    set(ret, "keepalives_interval", "10");
+    set(ret, "keepalives_count", "3");
+    int rc = c->uri ? from_uri(ret, c->uri, err) : 0;
+    set(ret, "host", c->host);
+    snprintf(port, sizeof port, "%u", c->port);
+    if (c->port) set(ret, "port", own(ret, port));
+    set(ret, "dbname", c->database);
+    set(ret, "user", c->user);
+    set(ret, "password", c->password);
+    set(ret, "client_encoding", "UTF8");
+    if (rc == 0) rc = tls(ret, c, err);
+    const char *timeout = value_of(ret, "connect_timeout");
+    ret->timeout_ms = 10000;
+    if (timeout && hg_str_u64(hg_strz(timeout), &seconds) == 0 && seconds && seconds < 86400)
+        ret->timeout_ms = (uint32_t)seconds * 1000;
+    if (rc < 0) hg_pg_params_release(ret);
+    return rc;
+}
+
+void hg_pg_params_release(hg_pg_params_t *p)
+{
+    for (unsigned i = 0; i < p->n_fds; i++) close(p->fds[i]);
+    if (p->arena) hg_arena_free(p->arena);
+    memset(p, 0, sizeof *p);
+}
