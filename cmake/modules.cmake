@@ -1,6 +1,13 @@
 # hg_module(folder MAY a b LIBS x y): a static library from folder/*.c that sees only the headers of folder, a and b.
 # How the wrong arrow is refused: each module has an include root of its own with links to the headers it may see
-# (`*_int.h` headers are seen by their own folder only).
+# (`*_int.h` headers are seen by their own folder only). A path that begins beside the source would lead round it, so an
+# include names the header from the root of the tree; `hg_layers` looks at that in every build, before anything compiles.
+add_custom_target(hg_layers
+  COMMAND sh -c "! grep -rnE --include='*.[ch]' --include='*.cc' '^[[:space:]]*#[[:space:]]*include[[:space:]]*\"([./]|[^/\"]*\")' \"$@\" \
+    || { echo 'error: an #include names a header from the root of the tree: \"folder/name.h\"' >&2; exit 1; }"
+    layers base net data sqlddl orchestrator connectors engine compile pipeline manager fda headgate
+  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} COMMENT "" VERBATIM)
+
 function(_hg_expose root dep own)
   file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${dep}/*.h)
   file(MAKE_DIRECTORY ${root}/${dep})
@@ -18,7 +25,7 @@ function(_hg_target_name out folder)
 endfunction()
 
 function(_hg_setup t folder)
-  target_compile_options(${t} PRIVATE ${HG_WARNINGS})
+  target_compile_options(${t} PRIVATE ${HG_WARNINGS} -Wconversion -Wno-sign-conversion)
   set(root ${CMAKE_BINARY_DIR}/inc/${t})
   _hg_expose(${root} ${folder} TRUE)
   foreach(d ${ARGN})
@@ -38,11 +45,9 @@ function(hg_module folder)
     return()
   endif()
   add_library(${t} STATIC ${src})
+  add_dependencies(${t} hg_layers)
   _hg_setup(${t} ${folder} ${M_MAY})
   set_property(GLOBAL PROPERTY ${t}_MAY ${M_MAY})
-  if(folder MATCHES "^(base|engine|sqlddl|connectors/format|net)$")
-    target_compile_options(${t} PRIVATE -Wconversion -Wno-sign-conversion)
-  endif()
   target_link_libraries(${t} PUBLIC ${M_LIBS})
   foreach(d ${M_MAY})
     _hg_target_name(dt ${d})
@@ -68,6 +73,7 @@ function(hg_program name where)
     return()
   endif()
   add_executable(${name} ${src})
+  add_dependencies(${name} hg_layers)
   _hg_setup(${name} ${folder} ${ARGN})
   foreach(d ${ARGN})
     _hg_target_name(dt ${d})

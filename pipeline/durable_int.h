@@ -129,8 +129,8 @@ void hg_events_release(hg_durable_t *d);
  * goes to w (nothing if nothing is owed), what hg_output_restore takes to state. */
 int hg_owed_write(endpoint_t *ep, const char *dir, uint64_t number, uint64_t step, hg_jw_t *state, hg_jw_t *w,
                   hg_err_t *err);
-/* What all outputs owe, read from disk. Only when nothing can be refused any more it goes into their queues: from then on
- * other threads work on it. */
+/* What all outputs owe, read from disk. Only when nothing can be refused any more it goes into their queues: from then
+ * on other threads work on it. */
 typedef struct {
     struct hg_owed_step *v;
     uint32_t n, cap;

@@ -84,7 +84,7 @@ static double value_of(const metric_t *m, const series_t *s)
 {
     uint64_t v;
     memcpy(&v, (const char *)&s->v + m->at, sizeof v);
-    return (double)v * (m->scale ? m->scale : 1);
+    return (double)v * (m->scale != 0 ? m->scale : 1);
 }
 
 static void put_label(hg_buf_t *out, const char *key, const char *value, bool first)

@@ -157,7 +157,8 @@ static void do_commit(void *arg)
             rd_kafka_error_destroy(e);
             continue;
         }
-        /* Its messages are gone with it; what undoes it is a producer that takes the id over, if this one may yet live. */
+        /* Its messages are gone with it; what undoes it is a producer that takes the id over, if this one may yet live.
+         */
         bool renew = rd_kafka_error_txn_requires_abort(e) && !rd_kafka_error_is_fatal(e);
         refused(&k->txn.err, "the transaction was not committed", e, false);
         k->txn.err.retry = renew;

@@ -17,7 +17,7 @@ def steady(text):
 def main(name):
     folder = os.path.join(ROOT, "examples", name)
     env = dict(os.environ, PYTHON=sys.executable)
-    got = subprocess.run([os.path.join(folder, "run.sh")], env=env, stdout=subprocess.PIPE, text=True, timeout=240)
+    got = subprocess.run([os.path.join(folder, "run.sh")], env=env, stdout=subprocess.PIPE, text=True, timeout=550)
     with open(os.path.join(folder, "expected.txt")) as f:
         want = f.read()
     diff = list(difflib.unified_diff(steady(want), steady(got.stdout), "expected.txt", "printed", lineterm=""))

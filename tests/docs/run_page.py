@@ -73,7 +73,7 @@ class Page:
             self.env = dict(v.split("=", 1) for v in r.stdout.split("\0") if v) or self.env
             return r.returncode, "", r.stderr
         r = subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                           timeout=120)
+                           timeout=500)
         # curl without -f succeeds with an error answer; Feldera's error bodies have an error_code
         bad = command.startswith("curl") and '"error_code"' in r.stdout
         return r.returncode or bad, r.stdout, r.stderr
@@ -82,17 +82,17 @@ class Page:
         self.stop_pipelines()
         for p in self.servers:
             p.terminate()
-            p.wait(30)
+            p.wait(150)
             p.stdout.close()
 
     def stop_pipelines(self):
         """Pipelines go on without their daemon: stop those that the page left running."""
         def all_of(url):
-            with urllib.request.urlopen(url + "?selector=status", timeout=30) as r:
+            with urllib.request.urlopen(url + "?selector=status", timeout=150) as r:
                 return json.load(r)
         for url in self.plain:
             for p in all_of(url):
-                urllib.request.urlopen(urllib.request.Request(f"{url}/{p['name']}/stop?force=true", method="POST"), timeout=30).close()
+                urllib.request.urlopen(urllib.request.Request(f"{url}/{p['name']}/stop?force=true", method="POST"), timeout=150).close()
             while any(p["deployment_status"] != "Stopped" for p in all_of(url)):
                 time.sleep(0.05)
 

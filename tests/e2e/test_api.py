@@ -12,7 +12,7 @@ import pytest
 import requests
 import websocket
 
-from hg import HEADGATE, until
+from hg import HEADGATE, PATIENCE, until
 from hg.egress import Egress
 from hg.sql import connector, datagen, file_in, file_out, kafka_in, table, view
 
@@ -216,11 +216,10 @@ def test_ingress_while_paused(daemon, pipeline):
     daemon.wait_token(p, r.json()["token"])
     with concurrent.futures.ThreadPoolExecutor() as pool:
         blocked = pool.submit(daemon.ingress, p, "t", '{"id": 2}')
-        with pytest.raises(concurrent.futures.TimeoutError):
-            blocked.result(timeout=0.5)
-        assert [x["id"] for x in rows(daemon, p)] == [1]
+        for _ in range(50):  # others are answered meanwhile
+            assert [x["id"] for x in rows(daemon, p)] == [1] and not blocked.done()
         daemon.ok("POST", f"/v0/pipelines/{p}/resume")
-        r = blocked.result(timeout=60)
+        r = blocked.result(timeout=PATIENCE)
     assert r.status_code == 200
     daemon.wait_token(p, r.json()["token"])
     assert [x["id"] for x in rows(daemon, p)] == [1, 2]
@@ -243,7 +242,7 @@ def test_ingress_streams(daemon, pipeline):
 
 
 def raw_request(daemon, head, body=b""):
-    s = socket.create_connection(("127.0.0.1", int(daemon.url.rsplit(":", 1)[1])), 60)
+    s = socket.create_connection(("127.0.0.1", int(daemon.url.rsplit(":", 1)[1])), PATIENCE)
     s.sendall(head.encode() + body)
     return s
 
@@ -268,7 +267,7 @@ def test_client_that_leaves_in_the_middle(daemon, pipeline):
     "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n"])
 def test_bad_http_is_refused(daemon, head):
     s = raw_request(daemon, head)
-    s.settimeout(60)
+    s.settimeout(PATIENCE)
     try:
         answer = s.recv(65536)
     except ConnectionResetError:
@@ -282,7 +281,7 @@ def test_expect_continue(daemon, pipeline):
     p = pipeline(T)
     s = raw_request(daemon, f"POST /v0/pipelines/{p}/ingress/t?format=json&update_format=raw HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
                             "Expect: 100-continue\r\n\r\n")
-    s.settimeout(60)
+    s.settimeout(PATIENCE)
     assert s.recv(1000).startswith(b"HTTP/1.1 100 ")
     s.sendall(b'{"id": 1}')
     assert s.recv(1000).startswith(b"HTTP/1.1 200 ")
@@ -304,7 +303,7 @@ def test_completion_tokens(daemon, pipeline):
 
 def test_egress_frames(daemon, pipeline):
     p = pipeline(T + view("v", "SELECT id, s FROM t WHERE id > 1"))
-    r = requests.post(f"{daemon.url}/v0/pipelines/{p}/egress/v?format=json&array=false", stream=True, timeout=60)
+    r = requests.post(f"{daemon.url}/v0/pipelines/{p}/egress/v?format=json&array=false", stream=True, timeout=PATIENCE)
     assert r.headers["Transfer-Encoding"] == "chunked" and r.headers["Content-Type"] == "application/json"
     chunks = r.raw.read_chunked()
     assert next(chunks) == b'{"sequence_number":0,"snapshot":false}\r\n'
@@ -440,7 +439,7 @@ def test_why_of_outputs(daemon, pipeline, tmp_path):
 # --- queries -----------------------------------------------------------------------------------------------------------
 
 def ws_query(daemon, p, sql, fmt="text"):
-    ws = websocket.create_connection(daemon.url.replace("http", "ws") + f"/v0/pipelines/{p}/query", timeout=60)
+    ws = websocket.create_connection(daemon.url.replace("http", "ws") + f"/v0/pipelines/{p}/query", timeout=PATIENCE)
     try:
         ws.send(json.dumps({"sql": sql, "format": fmt}))
         got = []
@@ -527,13 +526,13 @@ def test_insert_waits_for_a_slow_sink(daemon, pipeline):
     p = pipeline(table("src", "id BIGINT NOT NULL, s VARCHAR", datagen("g", {"limit": 20, "fields": {"s": {"values": ["x" * 100000]}}}), materialized=True) +
                  table("t", "id BIGINT NOT NULL, s VARCHAR"))
     daemon.wait_complete(p)
-    stuck = requests.post(f"{daemon.url}/v0/pipelines/{p}/egress/t?format=json&backpressure=true", stream=True, timeout=60)
+    stuck = requests.post(f"{daemon.url}/v0/pipelines/{p}/egress/t?format=json&backpressure=true", stream=True, timeout=PATIENCE)
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         inserts = [pool.submit(http_query, daemon, p, "INSERT INTO t SELECT * FROM src", "json") for _ in range(20)]  # 40 MB
         until("the sink stalls", lambda: daemon.stats(p)["global_metrics"]["output_stall_msecs"] > 300)
         assert not all(i.done() for i in inserts)
         stuck.close()  # a reader that leaves holds up nobody
-        assert [i.result(timeout=60).text for i in inserts] == ['{"count":20}\n'] * 20
+        assert [i.result(timeout=PATIENCE).text for i in inserts] == ['{"count":20}\n'] * 20
 
 
 def test_insert_by_query(daemon, pipeline):
@@ -724,7 +723,7 @@ def test_stopped_manager_leaves_nothing_open(own):
 
 
 def serve(*args):
-    return subprocess.run([HEADGATE, "serve", *args], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    return subprocess.run([HEADGATE, "serve", *args], capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
 
 
 def one_sentence(r, *words):

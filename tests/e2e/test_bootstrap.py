@@ -10,7 +10,7 @@ import pytest
 from feldera import FelderaClient, Pipeline
 from feldera.enums import BootstrapPolicy, PipelineStatus
 
-from hg import FDA, until
+from hg import FDA, PATIENCE, until
 from hg.kafka import Topic
 from hg.sql import file_in, file_out, kafka_out, table, view
 
@@ -484,7 +484,7 @@ def test_exactly_once_into_kafka(d, src, broker):
 
     def sent():
         cmd = ["kcat", "-b", broker, "-t", topic.name, "-C", "-o", "beginning", "-e", "-X", "isolation.level=read_committed", "-f", "%s\\n"]
-        lines = subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+        lines = subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
         return sorted(json.loads(x)["insert"]["id"] for x in lines if x)
     first(d, program(10), "v", 10, ONCE)
     patch(d, program(1000))
@@ -698,7 +698,7 @@ def test_large_state(d, src, tmp_path):
 def test_fda(d, src, tmp_path):
     def fda(*args, code=0, stdin=""):
         env = {**{k: v for k, v in os.environ.items() if not k.startswith("FELDERA_")}, "FELDERA_HOST": d.url}
-        r = subprocess.run([FDA, *args], input=stdin, env=env, capture_output=True, text=True, timeout=60)
+        r = subprocess.run([FDA, *args], input=stdin, env=env, capture_output=True, text=True, timeout=PATIENCE)
         assert r.returncode == code, f"fda {' '.join(args)}: {r.returncode}\n{r.stdout}{r.stderr}"
         return r.stderr if code else r.stdout
     base = table("t", COLS, src_in(src), materialized=True)

@@ -5,13 +5,13 @@ import subprocess
 
 import pytest
 
-from hg import FDA, until
+from hg import FDA, PATIENCE, until
 from hg.kafka import Topic
 from test_durable import FT, Lines, checkpoint, kill, program, wait_out, wait_rows
 
 
 def start(d, kind, relation, connector, name="p"):
-    r = subprocess.run([FDA, "--host", d.url, "connector", name, relation, connector, "start"], capture_output=True, text=True, timeout=60)
+    r = subprocess.run([FDA, "--host", d.url, "connector", name, relation, connector, "start"], capture_output=True, text=True, timeout=PATIENCE)
     assert r.returncode == 0, (kind, r)
 
 
@@ -37,6 +37,11 @@ def failures_in_log(d, name="p"):
     return sum(1 for line in text.decode().splitlines() if "failed" in line)
 
 
+def told_once(d):
+    until("the log tells it", lambda: failures_in_log(d))
+    assert failures_in_log(d) == 1
+
+
 def table(transport, config):
     c = [{"name": "c", "transport": {"name": transport, "config": config}, "format": {"name": "json", "config": {"update_format": "raw"}}}]
     return f"CREATE TABLE b (id BIGINT, s VARCHAR) WITH ('materialized' = 'true', 'connectors' = '{json.dumps(c)}');"
@@ -46,7 +51,7 @@ def test_file_input(own, tmp_path):
     path = tmp_path / "late.json"
     own.run("p", table("file_input", {"path": str(path)}))
     assert str(path) in wait_failed(own, lambda: own.input("p", "b.c"))
-    assert failures_in_log(own) == 1
+    told_once(own)
     path.write_text('{"id": 1, "s": "x"}\n')
     start(own, "input", "b", "c")
     wait_rows(own, 1)
@@ -56,7 +61,7 @@ def test_file_input(own, tmp_path):
 def test_url_input(own, web):
     own.run("p", table("url_input", {"path": web.url + "/late"}))
     assert "404" in wait_failed(own, lambda: own.input("p", "b.c"))
-    assert failures_in_log(own) == 1
+    told_once(own)
     web.add("/late", b'{"id": 1, "s": "x"}\n')
     start(own, "input", "b", "c")
     wait_rows(own, 1)
@@ -68,7 +73,7 @@ def test_failed_output_of_a_durable_pipeline_owes_what_came(own, tmp_path):
     lines.add(100)
     own.run("p", program(lines, out), runtime_config=FT)
     assert str(out) in wait_failed(own, lambda: output(own))
-    assert failures_in_log(own) == 1
+    told_once(own)
     wait_rows(own, 100)
     assert not own.stats("p")["global_metrics"]["pipeline_complete"]
     start(own, "output", "v", "dst")  # nothing has changed: it fails again
@@ -172,7 +177,7 @@ def test_kafka_output_that_was_fenced(own, tmp_path, broker):
 
     def ids():
         cmd = ["kcat", "-b", broker, "-t", topic.name, "-C", "-o", "beginning", "-e", "-f", "%s\\n", "-X", "isolation.level=read_committed"]
-        out = subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=60).stdout
+        out = subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
         return sorted(json.loads(m)["insert"]["id"] for m in out.splitlines() if m)
     until("the first are there", lambda: ids() == list(range(10)))
     other = Topic(broker)

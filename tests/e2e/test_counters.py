@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from hg import until
+from hg import PATIENCE, until
 from hg.kafka import MockBroker, Topic, shared
 from test_durable import checkpoint, kill
 
@@ -250,7 +250,7 @@ def test_a_new_output_gets_the_content_while_paused(own, tmp_path):
 
 def read_topic(bootstrap, topic):
     cmd = ["kcat", "-b", bootstrap, "-t", topic, "-C", "-o", "beginning", "-e", "-f", "%s\\n"]
-    return subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    return subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
 
 
 @pytest.mark.parametrize("model", MODELS[:1])
@@ -302,7 +302,7 @@ def test_what_cannot_come_again_is_refused_with_exactly_once(own, option):
 
 def committed(topic):
     cmd = ["kcat", "-b", topic.bootstrap, "-t", topic.name, "-C", "-o", "beginning", "-e", "-f", "%s\\n", "-X", "isolation.level=read_committed"]
-    out = subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    out = subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
     return sorted(json.loads(m)["insert"]["id"] for m in out if m)
 
 

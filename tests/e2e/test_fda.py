@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from hg import FDA, until
+from hg import FDA, PATIENCE, until
 
 PROGRAM = """
 CREATE TABLE price (part BIGINT NOT NULL, price INT) WITH ('materialized' = 'true', 'connectors' = '[
@@ -35,7 +35,7 @@ class Fda:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("FELDERA_")}
         self.env["FELDERA_HOST"] = url
 
-    def run(self, *args, stdin="", timeout=60):
+    def run(self, *args, stdin="", timeout=PATIENCE):
         return subprocess.run([FDA, *args], input=stdin, env=self.env, capture_output=True, text=True, timeout=timeout)
 
     def __call__(self, *args, stdin=""):
@@ -179,7 +179,7 @@ def test_query_of_a_stopped_pipeline_says_so(fda):
     assert fda.fails(1, "query", "still", "SELECT 1") == (
         "Pipeline 'still' is not running (status: 'Stopped'): start it with `fda start still`\n")
     for command in ("stats", "graph", "top"):  # nor is it asked again and again
-        r = fda.run(command, "still", timeout=10)
+        r = fda.run("--retries", "1000", command, "still")
         assert r.returncode == 1 and "start it first" in r.stderr
     fda("delete", "still")
 
@@ -288,7 +288,7 @@ def test_wait_ends_when_the_pipeline_stops(fda):
     fda("start", "stopping")
     waiter = subprocess.Popen([FDA, "wait", "stopping", "--for", "complete"], env=fda.env, stderr=subprocess.PIPE, text=True)
     fda("stop", "stopping")
-    assert waiter.wait(30) == 1
+    assert waiter.wait(PATIENCE) == 1
     assert waiter.stderr.read().startswith("Pipeline 'stopping' is stopped")
     waiter.stderr.close()
     fda("delete", "-f", "stopping")
@@ -347,7 +347,7 @@ def test_logs_are_watched_until_interrupted(price):
     assert p.stdout.readline()
     assert p.poll() is None
     p.send_signal(signal.SIGINT)
-    assert p.wait(30) == -signal.SIGINT
+    assert p.wait(PATIENCE) == -signal.SIGINT
     p.stdout.close()
 
 
@@ -395,7 +395,7 @@ def test_no_daemon(fda):
 def test_options_after_the_command_and_joined(fda):
     url = fda.env["FELDERA_HOST"]
     r = subprocess.run([FDA, "pipelines", f"--host={url}/", "--format=json", "--retries=0"],
-                       env={k: v for k, v in fda.env.items() if k != "FELDERA_HOST"}, capture_output=True, text=True, timeout=60)
+                       env={k: v for k, v in fda.env.items() if k != "FELDERA_HOST"}, capture_output=True, text=True, timeout=PATIENCE)
     assert r.returncode == 0 and isinstance(json.loads(r.stdout), list)
 
 
@@ -470,10 +470,10 @@ def test_create_is_not_repeated(moody):
 
 def test_output_that_cannot_be_written(fda):
     with open("/dev/full", "w") as full:
-        r = subprocess.run([FDA, "pipelines"], env=fda.env, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        r = subprocess.run([FDA, "pipelines"], env=fda.env, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
     assert r.returncode == 1 and "No space left on device" in r.stderr
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as closed:
-        r = subprocess.run([FDA, "pipelines"], env=fda.env, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60)
+        r = subprocess.run([FDA, "pipelines"], env=fda.env, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
     assert r.returncode == 1 and r.stderr == ""

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hg import BUILD, HEADGATE, until
+from hg import BUILD, HEADGATE, PATIENCE, until
 from hg.daemon import Daemon
 from hg.kafka import Topic, free_port
 from hg.run import run
@@ -265,15 +265,15 @@ def test_a_killed_output_loses_nothing_and_repeats_nothing(broker):
     t = Topic(broker)
     steps = 600
     for kill in (1, 120, 180, 420):
-        r = subprocess.run([KAFKA_ONCE, broker, t.name, str(steps), str(kill)], capture_output=True, text=True, timeout=120)
+        r = subprocess.run([KAFKA_ONCE, broker, t.name, str(steps), str(kill)], capture_output=True, text=True, timeout=PATIENCE)
         assert r.returncode == -9, r
         # A broker answers the end of a transaction before its mark is in the topic, so what is committed may show late.
         done = until("what was delivered is there", lambda: len(x := committed(t)) >= kill * 3 and x)
         assert done == [n for s in range(1, len(done) // 3 + 1) for n in range(s * 10, s * 10 + 3)]
-    subprocess.run([KAFKA_ONCE, broker, t.name, str(steps)], check=True, timeout=120)
+    subprocess.run([KAFKA_ONCE, broker, t.name, str(steps)], check=True, timeout=PATIENCE)
     expected = [n for s in range(1, steps + 1) for n in range(s * 10, s * 10 + 3)]
     assert until("all is there", lambda: len(x := committed(t)) >= len(expected) and x) == expected
-    subprocess.run([KAFKA_ONCE, broker, t.name, str(steps)], check=True, timeout=120)  # everything is there already
+    subprocess.run([KAFKA_ONCE, broker, t.name, str(steps)], check=True, timeout=PATIENCE)  # everything is there already
     assert committed(t) == expected
 
 
@@ -289,7 +289,7 @@ def test_missing_topic_is_told_and_found_later(daemon, broker, gone):
     assert name in health["description"]
     until("it says when it tries again", lambda: RETRYING.match(daemon.input(p, "t.k")["health"]["description"]))
     Topic(broker, name=name).produce(messages(1))
-    until("it has read", lambda: total(daemon, p, "t.k") == 1, 90)
+    until("it has read", lambda: total(daemon, p, "t.k") == 1)
     until("it is well", lambda: daemon.input(p, "t.k")["health"]["status"] == "Healthy")
 
 
@@ -316,12 +316,12 @@ def test_broker_that_goes_and_comes_back(daemon, mock_broker, gone):
                view("v", "SELECT n FROM t", kafka_out("o", b.bootstrap, "out", "json", options={"reconnect.backoff.max.ms": "500"})))
     until("both are in", lambda: total(daemon, p, "t.k") == 2)
     b.say("down")
-    until("the input complains", lambda: (daemon.input(p, "t.k")["health"] or {}).get("status") == "Unhealthy", 60)
+    until("the input complains", lambda: (daemon.input(p, "t.k")["health"] or {}).get("status") == "Unhealthy")
     b.say("up")
     b.produce("in", messages(3))
-    until("the third is in", lambda: total(daemon, p, "t.k") == 3, 60)
-    until("it is well", lambda: daemon.input(p, "t.k")["health"]["status"] == "Healthy", 60)
-    until("all went out", lambda: next(o for o in daemon.stats(p)["outputs"] if o["endpoint_name"] == "v.o")["metrics"]["transmitted_records"] == 3, 60)
+    until("the third is in", lambda: total(daemon, p, "t.k") == 3)
+    until("it is well", lambda: daemon.input(p, "t.k")["health"]["status"] == "Healthy")
+    until("all went out", lambda: next(o for o in daemon.stats(p)["outputs"] if o["endpoint_name"] == "v.o")["metrics"]["transmitted_records"] == 3)
     assert [r["n"] for r in daemon.query(p, "SELECT n FROM t ORDER BY n")] == [1, 2, 3]
 
 

@@ -264,7 +264,7 @@ def test_manager_killed_at_each_commit(tmp_path, point):
         try:
             life(d, text)
         except (requests.RequestException, AssertionError):
-            until("the manager died, or else this is an error of its own", lambda: d.proc.poll() == -signal.SIGKILL, 2)
+            until("the manager died, or else this is an error of its own", lambda: d.proc.poll() == -signal.SIGKILL, 30)
             died = True
         try:
             if died:

@@ -1,5 +1,6 @@
 """Large records, many clients, slow sinks: what must stay flat stays flat."""
 import concurrent.futures
+import http.client
 import json
 import os
 import socket
@@ -8,7 +9,7 @@ import time
 import pytest
 import requests
 
-from hg import HEADGATE, until
+from hg import HEADGATE, PATIENCE, until
 from hg.run import Foreground, RssSampler, run
 from hg.sql import datagen, file_in, file_out, table, view
 
@@ -90,7 +91,7 @@ def test_1000_clients_on_one_ingress_endpoint(daemon, gone):
     socks = []
     try:
         for i in range(n):
-            s = socket.create_connection(("127.0.0.1", port), 60)
+            s = socket.create_connection(("127.0.0.1", port), PATIENCE)
             head = f"POST /v0/pipelines/{p}/ingress/t?format=json&update_format=raw HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n"
             s.sendall(head.encode() + b'{"n": %d' % (10000 + i))
             socks.append(s)
@@ -130,40 +131,81 @@ def test_many_clients_at_once_with_many_records(daemon, gone):
 
 # --- slow sinks --------------------------------------------------------------------------------------------------------
 
-def slow_reader(daemon, p, relation):
-    """An egress client that takes nothing until it is told to."""
-    port = int(daemon.url.rsplit(":", 1)[1])
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-    s.connect(("127.0.0.1", port))
-    s.sendall(f"POST /v0/pipelines/{p}/egress/{relation}?format=json&backpressure=true HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
-    assert s.recv(15) == b"HTTP/1.1 200 OK"
-    return s
+def egress(daemon, p, relation):
+    """A change stream, connected; whoever has it reads when he likes."""
+    c = http.client.HTTPConnection("127.0.0.1", int(daemon.url.rsplit(":", 1)[1]), PATIENCE)
+    c.request("POST", f"/v0/pipelines/{p}/egress/{relation}?format=json&backpressure=true")
+    r = c.getresponse()
+    assert r.status == 200
+    return r
 
 
-def test_slow_sink_keeps_memory_flat(daemon, gone):
-    """A generator without end against a reader of 1 MB/s, through the manager: both processes stay small, and input waits."""
+OFFERED = 1_000_000_000
+ROW = 100  # bytes of a row in JSON, without its number
+ROWS = OFFERED // ROW
+
+
+class Sink:
+    """Reads from read(n) as fast as it can, then at a share of that speed, then freely again; counts rows."""
+
+    def __init__(self, read):
+        self.read, self.rows, self.total, self.rate, self.tail = read, 0, 0, 0, b""
+
+    def block(self, n):
+        data = self.read(n)
+        mark = b'{"insert"'
+        self.rows += (self.tail + data).count(mark)
+        self.tail = (self.tail + data)[1 - len(mark):]
+        self.total += len(data)
+        return len(data)
+
+    def free(self, until_bytes):
+        start = time.monotonic()
+        while self.total < until_bytes:
+            assert self.block(1 << 20)
+        self.rate = self.total / (time.monotonic() - start)
+
+    def throttled(self, share, seconds):
+        """The pace is what is tested with: it decides nothing."""
+        start, done = time.monotonic(), 0
+        while (now := time.monotonic() - start) < seconds:
+            time.sleep(max(0, done / (self.rate * share) - now))
+            done += self.block(8192)
+
+    def rest(self, rows):
+        while self.rows < rows and self.block(1 << 20):
+            pass
+
+
+def one_percent(sink, held_back, samplers, limits):
+    """1 GB is offered: a part passes freely, then the sink takes 1 % of that speed, then all the rest. Memory is sampled throughout."""
+    sink.free(60_000_000)
+    sink.throttled(0.01, 10)
+    taken = held_back()
+    assert taken - sink.total < BUDGET + (32 << 20), f"the source was not held back: {taken} bytes taken in, {sink.total} read"
+    sink.rest(ROWS)
+    peaks = [x.stop() for x in samplers]
+    assert sink.rows == ROWS
+    for peak, limit in zip(peaks, limits):
+        assert peak < limit, f"{[p >> 20 for p in peaks]} MiB of {[x >> 20 for x in limits]}"
+
+
+def test_sink_of_one_percent_through_the_manager(daemon, gone):
+    """Both legs go through the proxy: a body of 1 GB comes in, a change stream with back-pressure goes out."""
     release_only()
     p = gone("slow")
-    daemon.run(p, table("t", "n BIGINT NOT NULL, s VARCHAR", datagen("g", {"fields": {"s": {"strategy": "uniform", "range": [90, 100]}}}, paused=True)) +
-               view("v", "SELECT n, s FROM t"))
-    pid = daemon.pid_of(p)
-    s = slow_reader(daemon, p, "v")
-    samplers = [RssSampler(pid), RssSampler(daemon.proc.pid)]
-    base = [x.peak for x in samplers]
-    daemon.ok("POST", f"/v0/pipelines/{p}/tables/t/connectors/g/start")
-    read, end = 0, time.monotonic() + 8
-    while time.monotonic() < end:
-        read += len(s.recv(50000))
-        time.sleep(0.05)
-    stats = daemon.stats(p)
-    peaks = [x.stop() for x in samplers]
-    s.close()
-    assert read > 500000
-    assert stats["inputs"][0]["metrics"]["total_bytes"] < 400e6, "the source was not held back"
-    limit = BUDGET + (32 << 20)
-    assert peaks[0] < limit, f"pipeline: {peaks[0] >> 20} MiB of {limit >> 20}"
-    assert peaks[1] < (32 << 20) + base[1], f"manager: {peaks[1] >> 20} MiB"
+    daemon.run(p, table("t", "n BIGINT NOT NULL, s VARCHAR") + view("v", "SELECT n, s FROM t"))
+    stream = egress(daemon, p, "v")
+    samplers = [RssSampler(daemon.pid_of(p)), RssSampler(daemon.proc.pid)]
+    manager = samplers[1].peak
+    block = b'{"n":1234567,"s":"%s"}\n' % (b"x" * (ROW - 21)) * 10_000
+    assert len(block) == ROW * 10_000
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        offered = pool.submit(daemon.ingress, p, "t", (block for _ in range(OFFERED // len(block))))
+        one_percent(Sink(stream.read1), lambda: daemon.stats(p)["inputs"][0]["metrics"]["total_bytes"], samplers,
+                    [BUDGET + (32 << 20), manager + (32 << 20)])
+        assert offered.result(timeout=PATIENCE).status_code == 200
+    stream.close()
 
 
 def test_slow_pipeline_keeps_the_manager_small(daemon, gone):
@@ -188,23 +230,17 @@ def test_slow_pipeline_keeps_the_manager_small(daemon, gone):
     assert max(peaks) < BUDGET + (32 << 20), peaks
 
 
-def test_slow_file_sink_of_run(tmp_path):
-    """A pipe that nobody reads for a while as the sink."""
+def test_sink_of_one_percent_in_the_foreground(tmp_path):
+    """`headgate run`, with a pipe as the file it writes."""
     release_only()
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    with Foreground(tmp_path, table("t", "n BIGINT NOT NULL", datagen("g", {"limit": 3000000})) +
-                    view("v", "SELECT n FROM t", file_out("o", fifo)), "--until-complete") as p:
+    text = {"fields": {"s": {"values": ["x" * (ROW - 21)]}}, "limit": ROWS}
+    with Foreground(tmp_path, table("t", "n BIGINT NOT NULL, s VARCHAR", datagen("g", text)) +
+                    view("v", "SELECT n, s FROM t", file_out("o", fifo)), "--until-complete") as p:
         fd = os.open(fifo, os.O_RDONLY)
-        sampler = RssSampler(p.proc.pid)
-        until("the source is held back", lambda: p.get("/stats")["global_metrics"]["output_stall_msecs"] > 500 or p.proc.poll() is not None)
-        lines = 0
-        while True:
-            got = os.read(fd, 1 << 20)
-            if not got:
-                break
-            lines += got.count(b"\n")
-        os.close(fd)
+        sink = Sink(lambda n: os.read(fd, n))
+        one_percent(sink, lambda: p.input("t.g")["metrics"]["total_records"] * ROW, [RssSampler(p.proc.pid)], [BUDGET + (32 << 20)])
         r = p.wait()
-        assert r.code == 0 and lines == 3000000, (r, lines)
-        assert sampler.stop() < BUDGET + (32 << 20), sampler.peak >> 20
+        os.close(fd)
+        assert r.code == 0 and f"complete: {ROWS:,} records in, {ROWS:,} rows out" in r.out, r

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from hg import HEADGATE, until
+from hg import HEADGATE, PATIENCE, until
 from hg.run import Foreground, headgate, run
 from hg.sql import connector, datagen, file_in, file_out, table, view
 
@@ -241,7 +241,7 @@ def test_missing_input_file_fails_its_connector(tmp_path):
 
 def test_failed_input_makes_until_complete_fail(tmp_path):
     """Input that will never come is no success, and nothing to wait for."""
-    r = run(tmp_path, table("t", "a INT", file_in("gone", tmp_path / "nothing.json")), "--until-complete", timeout=60)
+    r = run(tmp_path, table("t", "a INT", file_in("gone", tmp_path / "nothing.json")), "--until-complete", timeout=PATIENCE)
     assert r.code == 1 and "nothing.json" in r.out + r.err, r
 
 
@@ -295,7 +295,7 @@ def test_truncated_followed_file_is_a_clear_error(tmp_path):
 
 def test_unwritable_output_is_told(tmp_path):
     r = run(tmp_path, table("t", "n BIGINT", datagen("g", {"limit": 5})) +
-            view("v", "SELECT n FROM t", file_out("o", tmp_path / "no" / "such" / "folder")), "--until-complete", timeout=60)
+            view("v", "SELECT n FROM t", file_out("o", tmp_path / "no" / "such" / "folder")), "--until-complete", timeout=PATIENCE)
     assert r.code != 0 and "such/folder" in r.out + r.err, r
 
 
@@ -376,6 +376,6 @@ def test_live_table_on_a_terminal(tmp_path):
             break
         said += block
     os.close(master)
-    assert p.wait(60) == 0, p.stderr.read()
+    assert p.wait(PATIENCE) == 0, p.stderr.read()
     p.stderr.close()
     assert b"table.connector" in said and b"t.gen" in said and b"complete: 1,000 records in" in said

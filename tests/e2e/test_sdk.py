@@ -11,7 +11,7 @@ from feldera.enums import CompletionTokenStatus, FaultToleranceModel, PipelineSt
 from feldera.rest.errors import FelderaAPIError
 from feldera.runtime_config import RuntimeConfig
 
-from hg import until
+from hg import PATIENCE, until
 from hg.sql import datagen, file_out, table, view
 
 PEOPLE = ("CREATE TABLE people (id BIGINT NOT NULL PRIMARY KEY, name VARCHAR, paid DECIMAL(38, 10)) WITH ('materialized' = 'true');\n"
@@ -179,7 +179,7 @@ def test_foreach_chunk(build):
             done.set()
     p.foreach_chunk("adults", chunk)
     p.input_json("people", [{"id": i} for i in range(18, 118)])
-    assert done.wait(60)
+    assert done.wait(PATIENCE)
     numbers = [s for s, _ in seen]
     assert numbers == sorted(set(numbers))
 
@@ -188,7 +188,7 @@ def test_wait_for_completion_and_stats(build, tmp_path):
     p = build(table("t", "n BIGINT NOT NULL", datagen("gen", {"limit": 5000})) +
               view("v", "SELECT n FROM t WHERE n >= 1000", file_out("sink", tmp_path / "out.json")))
     p.start()
-    p.wait_for_completion(timeout_s=60)
+    p.wait_for_completion(timeout_s=PATIENCE)
     assert p.is_complete()
     g = p.stats().global_metrics
     assert g.total_input_records == g.total_processed_records == g.total_completed_records == 5000
@@ -197,7 +197,7 @@ def test_wait_for_completion_and_stats(build, tmp_path):
     assert p.output_connector_stats("v", "sink").metrics.transmitted_records == 4000
     assert (tmp_path / "out.json").read_text().count("\n") == 4000
     assert "records_processed_total" in p.metrics()
-    p.wait_for_completion(force_stop=True, timeout_s=60)
+    p.wait_for_completion(force_stop=True, timeout_s=PATIENCE)
     assert p.status() == PipelineStatus.STOPPED
 
 
@@ -205,7 +205,7 @@ def test_wait_for_idle(build):
     p = build(PEOPLE)
     p.start()
     p.input_json("people", [{"id": 1}], wait=False)
-    p.wait_for_idle(idle_interval_s=0.3, poll_interval_s=0.05, timeout_s=30)
+    p.wait_for_idle(idle_interval_s=0.3, poll_interval_s=0.05, timeout_s=PATIENCE)
     assert list(p.query("SELECT COUNT(*) AS n FROM people")) == [{"n": 1}]
 
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from hg import until
+from hg import PATIENCE, until
 from test_durable import Lines, checkpoint, program, wait_out, wait_rows
 
 NOTHING = "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, v INT);"
@@ -262,13 +262,18 @@ def test_stop_wins_over_a_restart_that_waits(own, force):
 
 
 def test_wishes_stand_while_a_restart_waits(own):
-    own.run("p", NOTHING, runtime_config=restart("always", delay_ms=2000))
+    own.run("p", NOTHING, runtime_config=PATIENT)
     kill(own)
     wait_waiting(own)
-    r = own.get("/v0/pipelines/p/stats")
-    assert r.status_code == 503, r.text
+    assert own.get("/v0/pipelines/p/stats").status_code == 503
     own.ok("POST", "/v0/pipelines/p/pause")
-    own.wait_status("p", "Paused")
+    p = pipeline(own)
+    assert p["deployment_desired_status"] == "Paused" and p["deployment_resources_status_details"]["restart"]["next_at"], p
+    own.run("q", NOTHING, runtime_config=restart("always", delay_ms=1000))
+    kill(own, "q")
+    # while it is gone, while it waits, or when it is back: the wish stands
+    until("the wish is taken", lambda: own.post("/v0/pipelines/q/pause").status_code == 202)
+    own.wait_status("q", "Paused")
 
 
 def test_manager_killed_while_a_restart_waits(own):
@@ -309,7 +314,7 @@ def test_manager_killed_at_the_restart(own, monkeypatch, point):
     monkeypatch.delenv("HG_FAULT")
     own.start_pipeline("p")
     old = kill(own)
-    own.proc.wait(30)
+    own.proc.wait(PATIENCE)
     own.stop()
     own.start()
     wait_new(own, old)

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 
-from hg import FDA, until
+from hg import FDA, PATIENCE, until
 from test_durable import FT, Lines, checkpoint, kill, program, wait_out, wait_rows
 
 
@@ -121,7 +121,7 @@ def test_suspend_of_the_process(own, tmp_path):
 
 
 def fda(d, *args):
-    r = subprocess.run([FDA, "--host", d.url, *args], capture_output=True, text=True, timeout=60)
+    r = subprocess.run([FDA, "--host", d.url, *args], capture_output=True, text=True, timeout=PATIENCE)
     assert r.returncode == 0, r
     return r.stdout
 

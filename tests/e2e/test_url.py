@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from hg import HEADGATE, certs, httpd, until
+from hg import HEADGATE, PATIENCE, certs, httpd, until
 from hg.kafka import free_port
 from hg.run import Foreground, run
 from hg.sql import file_out, table, url_in, view
@@ -86,7 +86,7 @@ def test_nobody_listens(tmp_path):
         assert p.input("t.u")["health"]["status"] == "Unhealthy"
         web = httpd.Httpd(port=port)
         web.add("/a", body(5))
-        r = p.wait(60)
+        r = p.wait(PATIENCE)
         web.close()
     assert r.code == 0, r
     assert result(tmp_path) == list(range(5))
@@ -146,7 +146,7 @@ def test_pause_drops_the_connection_and_goes_on(tmp_path, web):
         held = p.input("t.u")["metrics"]["total_records"]
         assert held < n and p.input("t.u")["metrics"]["end_of_input"] is False
         p.request("GET", "/input_endpoints/t.u/start")
-        r = p.wait(100)
+        r = p.wait(PATIENCE)
     assert r.code == 0, r
     assert "Range" in res.requests[1] and len(res.requests) == 2
     assert result(tmp_path) == list(range(n))
@@ -183,6 +183,6 @@ def test_trusted_certificate(tmp_path, tls):
     wrap = ["unshare", "-m", "sh", "-c", f'mount --bind "{tls.cert}" {system} && exec "$@"', "sh"]
     if os.geteuid() != 0 or not os.path.exists(system) or subprocess.run([*wrap, "true"], capture_output=True).returncode:
         pytest.skip("needs a mount namespace of its own")
-    r = subprocess.run([*wrap, HEADGATE, "run", tmp_path / "p.sql", "--until-complete"], capture_output=True, text=True, timeout=60)
+    r = subprocess.run([*wrap, HEADGATE, "run", tmp_path / "p.sql", "--until-complete"], capture_output=True, text=True, timeout=PATIENCE)
     assert r.returncode == 0, r
     assert result(tmp_path) == list(range(5))

@@ -11,7 +11,10 @@ FDA = BUILD / "fda"
 MOCK_BROKER = BUILD / "tests" / "mock_broker"
 
 
-def until(what, condition, timeout=30.0, interval=0.02):
+PATIENCE = 150  # seconds until a wait is in vain. No test is decided by it: what passes has long come, on the slowest machine too
+
+
+def until(what, condition, timeout=PATIENCE, interval=0.02):
     """Poll `condition` until it returns something true and return that; fail with `what` after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:

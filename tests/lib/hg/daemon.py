@@ -10,7 +10,7 @@ import urllib.parse
 
 import requests
 
-from . import HEADGATE, shapes, until
+from . import HEADGATE, PATIENCE, shapes, until
 
 
 class Daemon:
@@ -40,7 +40,7 @@ class Daemon:
         self.ready_line = line.strip()
         self.url = m.group(1)
 
-    def stop(self, sig=signal.SIGTERM, timeout=30):
+    def stop(self, sig=signal.SIGTERM, timeout=PATIENCE):
         if self.proc.poll() is None:
             self.proc.send_signal(sig)
         self.proc.wait(timeout)
@@ -81,7 +81,7 @@ class Daemon:
     def request(self, method, path, **kw):
         """Every answer is held against shapes.py, unless it is not about this API (raw=True)."""
         __tracebackhide__ = True
-        kw.setdefault("timeout", 60)
+        kw.setdefault("timeout", PATIENCE)
         kw.setdefault("verify", str(self.verify) if self.verify is not True else True)
         if self.key:
             kw["headers"] = {"Authorization": f"Bearer {self.key}", **kw.get("headers", {})}
@@ -162,8 +162,8 @@ class Daemon:
     def input(self, name, endpoint):
         return next(i for i in self.stats(name)["inputs"] if i["endpoint_name"] == endpoint)
 
-    def wait_complete(self, name, timeout=60):
-        until(f"pipeline {name} is complete", lambda: self.stats(name)["global_metrics"]["pipeline_complete"], timeout)
+    def wait_complete(self, name):
+        until(f"pipeline {name} is complete", lambda: self.stats(name)["global_metrics"]["pipeline_complete"])
 
     def query(self, name, sql):
         text = self.ok("GET", f"/v0/pipelines/{name}/query?" + urllib.parse.urlencode({"sql": sql, "format": "json"})).text

@@ -6,13 +6,13 @@ import threading
 
 import requests
 
-from . import until
+from . import PATIENCE, until
 
 
 class Egress:
     def __init__(self, daemon, pipeline, relation, fmt="json", **params):
         params = {"format": fmt, "backpressure": "true", **params}
-        self.response = requests.post(f"{daemon.url}/v0/pipelines/{pipeline}/egress/{relation}", params=params, stream=True, timeout=120)
+        self.response = requests.post(f"{daemon.url}/v0/pipelines/{pipeline}/egress/{relation}", params=params, stream=True, timeout=PATIENCE)
         assert self.response.status_code == 200, self.response.text
         self.chunks, self.count, self.ended = [], 0, threading.Event()
         self._lock = threading.Lock()
@@ -42,13 +42,13 @@ class Egress:
     def text(self):
         return "".join(c.get("text_data", "") for c in self.all_chunks())
 
-    def wait_updates(self, n, timeout=60):
-        until(f"{n} updates have arrived", lambda: self.count >= n, timeout)  # counted, not listed: that would starve the reader
+    def wait_updates(self, n):
+        until(f"{n} updates have arrived", lambda: self.count >= n)  # counted, not listed: that would starve the reader
         return self.updates()
 
     def close(self):
         """As a client that goes away: the thread that reads holds a lock that close() alone would wait for."""
         with contextlib.suppress(AttributeError, OSError):
             self.response.raw._fp.fp.raw._sock.shutdown(socket.SHUT_RDWR)
-        self.ended.wait(30)
+        self.ended.wait(PATIENCE)
         self.response.close()

@@ -13,19 +13,30 @@ import sys
 import tempfile
 import uuid
 
-from . import CACHE, MOCK_BROKER, until
+from . import CACHE, MOCK_BROKER, PATIENCE, until
 
 
+_keep = []  # as long as this process
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"  # any 16 bytes in base64; a random one may begin with '-'
 
 
 def free_port():
-    """Below the range of which outgoing connections take theirs: a server that is down for a while finds its port free again."""
+    """Below the range of which outgoing connections take theirs: a server that is down for a while finds its port free again. It is ours until
+    this process ends: tests that run beside this one do not get it, though nothing listens yet."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
         low = int(f.read().split()[0])
+    folder = os.path.join(tempfile.gettempdir(), "headgate-test-ports")
+    os.makedirs(folder, exist_ok=True)
     while True:
         port = random.randrange(min(15000, low // 2), low)
+        claim = open(os.path.join(folder, str(port)), "w")
         with socket.socket() as s:
+            try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                claim.close()
+                continue
+            _keep.append(claim)
             try:
                 s.bind(("127.0.0.1", port))
                 return port
@@ -81,18 +92,15 @@ log.retention.check.interval.ms=1000
         def answers():
             assert self.proc.poll() is None, open(self.log.name).read()[-3000:]
             return subprocess.run(["kcat", "-b", self.bootstrap, "-L", "-m", "2"], capture_output=True).returncode == 0
-        until("the broker answers", answers, 150, 0.1)
+        until("the broker answers", answers, interval=0.1)
 
     def stop(self, sig=signal.SIGTERM):
         self.proc.send_signal(sig)
-        self.proc.wait(30)
+        self.proc.wait(PATIENCE)
 
     def close(self):
         self.stop(signal.SIGKILL)
         shutil.rmtree(self.dir, ignore_errors=True)
-
-
-_keep = []
 
 
 def shared():
@@ -139,7 +147,7 @@ def _text(s):
 def _ask(bootstrap, api, version, body):
     """One request of Kafka's protocol (a version without tagged fields), for what kcat does not offer and a JVM is too slow for."""
     host, port = bootstrap.split(":")
-    with socket.create_connection((host, int(port)), 30) as c:
+    with socket.create_connection((host, int(port)), PATIENCE) as c:
         m = struct.pack(">hhi", api, version, 1) + _text("test") + body
         c.sendall(struct.pack(">i", len(m)) + m)
         f = c.makefile("rb")
@@ -181,7 +189,7 @@ class Topic:
         """Messages from the beginning: all there are now, or wait for `count`."""
         cmd = ["kcat", "-b", self.bootstrap, "-t", self.name, "-C", "-o", "beginning", "-f", fmt, "-X", "fetch.wait.max.ms=10"]
         cmd += ["-c", str(count)] if count else ["-e"]
-        return subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+        return subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
 
 
 class MockBroker:
@@ -201,7 +209,7 @@ class MockBroker:
 
     def close(self):
         self.proc.stdin.close()
-        self.proc.wait(20)
+        self.proc.wait(PATIENCE)
         self.proc.stdout.close()
 
 

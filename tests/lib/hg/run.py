@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from . import HEADGATE, until
+from . import HEADGATE, PATIENCE, until
 
 
 class Result:
@@ -19,7 +19,7 @@ class Result:
         return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
-def headgate(*args, timeout=120, **kw):
+def headgate(*args, timeout=PATIENCE, **kw):
     """Run to its end."""
     p = subprocess.run([HEADGATE, *map(str, args)], capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **kw)
     return Result(p.returncode, p.stdout, p.stderr)
@@ -34,7 +34,7 @@ def run(tmp_path, program, *args, name="prog", **kw):
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=60)
+        super().__init__("localhost", timeout=PATIENCE)
         self.path = path
 
     def connect(self):
@@ -98,7 +98,7 @@ class Foreground:
     def signal(self, sig=signal.SIGINT):
         self.proc.send_signal(sig)
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=PATIENCE):
         return Result(self.proc.wait(timeout), self.out, self.err)
 
     def close(self):
