@@ -14,7 +14,7 @@ import requests
 import websocket
 from feldera import FelderaClient, PipelineBuilder
 
-from hg import FDA, HEADGATE, certs, until
+from hg import FDA, HEADGATE, PATIENCE, certs, until
 from hg.daemon import Daemon
 
 PROGRAM = "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, v VARCHAR) WITH ('materialized' = 'true');"
@@ -46,7 +46,7 @@ def keys(safe):
 def ask(d, key, method, path, **kw):
     """The status code with this key (None: without any), and the error code."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    r = requests.request(method, d.url + path, headers={**headers, **kw.pop("headers", {})}, verify=str(d.verify), timeout=60, **kw)
+    r = requests.request(method, d.url + path, headers={**headers, **kw.pop("headers", {})}, verify=str(d.verify), timeout=PATIENCE, **kw)
     return r.status_code, r.json().get("error_code") if r.status_code >= 400 else None
 
 
@@ -102,7 +102,7 @@ def test_reading_keys_do_not_insert(safe, keys):
     for more in ("", "&headgate.read_only=false"):
         assert ask(safe, keys["read"], "GET", f"/v0/pipelines/p/query?format=json&sql={sql}{more}") == (400, "AdHocQueryError")
     ws = websocket.create_connection(safe.url.replace("https", "wss") + "/v0/pipelines/p/query", header=[f"Authorization: Bearer {keys['read']}"],
-                                     sslopt={"ca_certs": str(safe.verify)}, timeout=60)
+                                     sslopt={"ca_certs": str(safe.verify)}, timeout=PATIENCE)
     ws.send(json.dumps({"sql": "INSERT INTO t VALUES (78, 'no')", "format": "json"}))
     assert "role 'write'" in ws.recv()
     ws.close()
@@ -121,9 +121,9 @@ def test_a_deleted_key_is_no_key(safe):
 
 def test_fda_and_sdk(safe, keys):
     env = {**os.environ, "FELDERA_HOST": safe.url, "FELDERA_API_KEY": keys["write"]}
-    r = subprocess.run([FDA, "--tls-cert", safe.verify, "query", "p", "SELECT count(*) AS n FROM t WHERE id = 4711"], env=env, capture_output=True, text=True, timeout=60)
+    r = subprocess.run([FDA, "--tls-cert", safe.verify, "query", "p", "SELECT count(*) AS n FROM t WHERE id = 4711"], env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert r.returncode == 0 and "| 0 |" in r.stdout, r
-    r = subprocess.run([FDA, "--tls-cert", safe.verify, "pipelines"], env={**env, "FELDERA_API_KEY": "apikey:no"}, capture_output=True, text=True, timeout=60)
+    r = subprocess.run([FDA, "--tls-cert", safe.verify, "pipelines"], env={**env, "FELDERA_API_KEY": "apikey:no"}, capture_output=True, text=True, timeout=PATIENCE)
     assert r.returncode == 1 and "Unknown API key" in r.stderr, r
     client = FelderaClient(safe.url, api_key=keys["write"], requests_verify=str(safe.verify))
     p = PipelineBuilder(client, "sdk-auth", PROGRAM).create_or_replace()
@@ -150,7 +150,7 @@ def test_certificates_are_read_again(tmp_path):
     d = Daemon(args=["--tls-cert", str(cert), "--tls-key", str(key)], verify=cert)
     with requests.Session() as s:
         s.verify, s.trust_env = str(cert), False
-        assert s.get(d.url + "/healthz", timeout=60).status_code == 200
+        assert s.get(d.url + "/healthz", timeout=PATIENCE).status_code == 200
         new_cert, new_key = certs.make(tmp_path, "new")
         # a certificate without its key changes nothing, and is said
         cert.write_text(new_cert.read_text())
@@ -160,7 +160,7 @@ def test_certificates_are_read_again(tmp_path):
         key.write_text(new_key.read_text())
         d.proc.send_signal(signal.SIGHUP)
         until("the new certificate is shown", lambda: peer(d).strip() == new_cert.read_text().strip())
-        assert s.get(d.url + "/healthz", timeout=60).status_code == 200  # the connection that was open goes on
+        assert s.get(d.url + "/healthz", timeout=PATIENCE).status_code == 200  # the connection that was open goes on
     d.close()
 
 
@@ -170,18 +170,18 @@ def test_certificates_are_read_again(tmp_path):
     (["--auth", "maybe"], "'none' or 'keys'"),
 ])
 def test_wrong_options(tmp_path, args, says):
-    r = subprocess.run([HEADGATE, "serve", "--data-dir", tmp_path / "d", "--port", "0", *args], capture_output=True, text=True, timeout=60)
+    r = subprocess.run([HEADGATE, "serve", "--data-dir", tmp_path / "d", "--port", "0", *args], capture_output=True, text=True, timeout=PATIENCE)
     assert r.returncode == 2 and says in r.stderr and not (tmp_path / "d").exists(), r
 
 
 def test_files_that_cannot_be_used(tmp_path):
     r = subprocess.run([HEADGATE, "serve", "--data-dir", tmp_path / "d", "--port", "0", "--tls-cert", "/nonexistent/c", "--tls-key", "/nonexistent/k"],
-                       capture_output=True, text=True, timeout=60)
+                       capture_output=True, text=True, timeout=PATIENCE)
     assert r.returncode == 1 and "cannot use the TLS certificate '/nonexistent/c'" in r.stderr and not (tmp_path / "d").exists(), r
     data = tmp_path / "e"
     data.mkdir()
     (data / "admin-key").write_text("hello\n")
-    r = subprocess.run([HEADGATE, "serve", "--data-dir", data, "--port", "0", "--auth", "keys"], capture_output=True, text=True, timeout=60)
+    r = subprocess.run([HEADGATE, "serve", "--data-dir", data, "--port", "0", "--auth", "keys"], capture_output=True, text=True, timeout=PATIENCE)
     assert r.returncode == 1 and "admin-key' holds no admin key" in r.stderr, r
     assert (data / "admin-key").read_text() == "hello\n"
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import requests
 
-from hg import HEADGATE, ROOT, until
+from hg import HEADGATE, PATIENCE, ROOT, until
 from hg.daemon import Daemon
 from test_durable import FT, Lines, checkpoint, program, wait_out, wait_rows
 
@@ -221,7 +221,7 @@ class AdminKey:
 
     def walk(self):
         serve = [HEADGATE, "serve", "--data-dir", self.data, "--port", "0", "--auth", "keys"]
-        r = subprocess.run(serve, env={**os.environ, "HG_FAULT": f"kill:{self.point}"}, capture_output=True, text=True, timeout=60)
+        r = subprocess.run(serve, env={**os.environ, "HG_FAULT": f"kill:{self.point}"}, capture_output=True, text=True, timeout=PATIENCE)
         assert r.returncode == -signal.SIGKILL, r
         left = self.file.read_text() if self.file.exists() else None
         assert (left is None) == self.point.endswith((".written", ".synced")), self.point

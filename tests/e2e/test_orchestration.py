@@ -3,7 +3,7 @@ import json
 import subprocess
 import threading
 
-from hg import FDA, until
+from hg import FDA, PATIENCE, until
 from hg.egress import Egress
 from hg.kafka import Topic
 from hg.sql import connector, datagen, file_in, kafka_in, table, url_in, view
@@ -168,7 +168,7 @@ def test_a_mark_that_cannot_be_taken_yet_is_explained(daemon, mock_broker, gone,
     assert w["reason"] == "mark" and "waits until these have taken their hand-off mark\n  t.live   taking its hand-off mark: retrying" in w["text"], w
     n = node(daemon, p, "t.hist")
     assert [(x["connector"], x["until"], x["failed"]) for x in n["waiting_for"]] == [("t.live", "marked", False)], n
-    graph = subprocess.run([FDA, "--host", daemon.url, "graph", p], capture_output=True, text=True, timeout=60).stdout
+    graph = subprocess.run([FDA, "--host", daemon.url, "graph", p], capture_output=True, text=True, timeout=PATIENCE).stdout
     assert "waiting for the mark of t.live" in graph, graph
     waits = subprocess.Popen([FDA, "--host", daemon.url, "wait", p, "t", "live", "--for", "running"], stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True)
