@@ -13,22 +13,31 @@ typedef struct {
 static rule_t g_rules[HG_FAULT_N];
 static atomic_bool g_armed;
 static atomic_bool g_fired;
-static char g_kill[64];
-static _Atomic int64_t g_kill_in = 1; /* times the kill point is passed until it kills */
+typedef struct {
+    char name[64];
+    _Atomic int64_t in; /* times it is passed until it acts */
+} point_t;
+
+static point_t g_kill = { .in = 1 }, g_hang = { .in = 1 };
 static pthread_once_t g_once = PTHREAD_ONCE_INIT;
 static const char *const g_names[HG_FAULT_N] = { "alloc", "read", "write", "fsync", "rename", "open", "connect" };
+
+static void parse_point(point_t *p, const char *s, size_t n)
+{
+    const char *nth = memchr(s, ':', n);
+    size_t vn = HG_MIN(nth ? (size_t)(nth - s) : n, sizeof p->name - 1);
+    memcpy(p->name, s, vn);
+    p->name[vn] = 0;
+    if (nth) atomic_store(&p->in, strtoll(nth + 1, NULL, 10));
+}
 
 static void parse_one(const char *s, size_t n)
 {
     const char *colon = memchr(s, ':', n);
     if (!colon) return;
     size_t kn = (size_t)(colon - s);
-    if (kn == 4 && memcmp(s, "kill", 4) == 0) {
-        const char *nth = memchr(colon + 1, ':', n - kn - 1);
-        size_t vn = HG_MIN(nth ? (size_t)(nth - colon) - 1 : n - kn - 1, sizeof g_kill - 1);
-        memcpy(g_kill, colon + 1, vn);
-        g_kill[vn] = 0;
-        if (nth) atomic_store(&g_kill_in, strtoll(nth + 1, NULL, 10));
+    if (kn == 4 && (memcmp(s, "kill", 4) == 0 || memcmp(s, "hang", 4) == 0)) {
+        parse_point(*s == 'k' ? &g_kill : &g_hang, colon + 1, n - kn - 1);
         return;
     }
     for (int k = 0; k < HG_FAULT_N; k++) {
@@ -53,6 +62,12 @@ static void read_env(void)
         parse_one(s, n);
         s += n + (s[n] == ',');
     }
+}
+
+static bool due(point_t *p, const char *name)
+{
+    pthread_once(&g_once, read_env);
+    return p->name[0] && strcmp(p->name, name) == 0 && atomic_fetch_sub(&p->in, 1) == 1;
 }
 
 bool hg_fault(hg_fault_t kind)
@@ -83,12 +98,17 @@ bool hg_fault_fired(void)
 
 void hg_kill_point(const char *name)
 {
-    pthread_once(&g_once, read_env);
-    if (g_kill[0] && strcmp(g_kill, name) == 0 && atomic_fetch_sub(&g_kill_in, 1) == 1) kill(getpid(), SIGKILL);
+    if (due(&g_kill, name)) kill(getpid(), SIGKILL);
+}
+
+void hg_hang_point(const char *name)
+{
+    if (!due(&g_hang, name)) return;
+    for (;;) pause();
 }
 
 void hg_kill_arm(const char *name)
 {
     pthread_once(&g_once, read_env);
-    snprintf(g_kill, sizeof g_kill, "%s", name);
+    snprintf(g_kill.name, sizeof g_kill.name, "%s", name);
 }

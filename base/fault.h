@@ -1,8 +1,9 @@
 /* fault.h: faults on purpose, so that a failure found by a loop is repeated by hand in one command.
  *
  * HG_FAULT is a comma separated list of kind:N (fail the Nth call), kind:N-M (fail calls N to M), kind:N+ (fail from
- * the Nth on) and kill:NAME or kill:NAME:N (raise SIGKILL at the kill point NAME, the Nth time it is passed). Kinds:
- * alloc, read, write, fsync, rename, open, connect.
+ * the Nth on), kill:NAME or kill:NAME:N (raise SIGKILL at the kill point NAME, the Nth time it is passed) and
+ * hang:NAME or hang:NAME:N (the thread that passes the hang point NAME stays there). Kinds: alloc, read, write, fsync,
+ * rename, open, connect.
  */
 #ifndef HG_BASE_FAULT_H
 #define HG_BASE_FAULT_H
@@ -29,6 +30,8 @@ bool hg_fault_fired(void);
 
 /* Any thread. Dies by SIGKILL here if HG_FAULT names this point. */
 void hg_kill_point(const char *name);
+/* Any thread. Never returns if HG_FAULT names this point. */
+void hg_hang_point(const char *name);
 /* Test thread: as HG_FAULT=kill:NAME. */
 void hg_kill_arm(const char *name);
 

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "manager/config_int.h"
+#include "manager/liveness_int.h"
 #include "manager/restart_int.h"
 
 typedef enum {
@@ -297,13 +298,15 @@ static int write_env(const hg_json_t *v, const char *path, hg_jw_t *w, hg_err_t 
 
 static int write_tweaks(const hg_json_t *v, const char *path, hg_jw_t *w, hg_err_t *err)
 {
-    hg_restart_policy_t policy;
+    hg_restart_policy_t restart;
+    hg_liveness_policy_t liveness;
     if (!v) {
         hg_jw_raw(w, HG_S("{}"));
         return 0;
     }
     if (v->kind != HG_J_OBJECT) return wrong(err, path, "an object", v);
-    int rc = hg_restart_policy(v->parent, &policy, err); /* the others are the pipeline's to judge */
+    int rc = hg_restart_policy(v->parent, &restart, err); /* the others are the pipeline's to judge */
+    if (rc == 0) rc = hg_liveness_policy(v->parent, &liveness, err);
     if (rc == 0) hg_jw_node(w, v);
     return rc;
 }

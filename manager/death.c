@@ -46,12 +46,29 @@ char *hg_death_error(const hg_run_t *run, const hg_death_t *d, uint32_t attempts
     put_lines(&w, log);
     hg_buf_addstr(&details, hg_buf_str(&lines));
     hg_buf_addc(&details, '}');
-    char *json = hg_error_json(attempts ? "PipelineCrashLoop" : "PipelineProcessCrashed", msg.p, details.p);
+    char *json = hg_error_json(attempts  ? "PipelineCrashLoop"
+                               : d->hung ? "PipelineProcessHung"
+                                         : "PipelineProcessCrashed",
+                               msg.p, details.p);
     hg_buf_release(&lines);
     hg_buf_release(&msg);
     hg_buf_release(&details);
     hg_free(log);
     return json;
+}
+
+static const char *code_of(const hg_death_t *d)
+{
+    if (d->hung) return "PipelineProcessHung";
+    return d->ex->found ? "PipelineProcessEnded" : "PipelineProcessCrashed";
+}
+
+const char *hg_death_of_hung(const hg_run_t *run, const char *how, char *out, size_t cap)
+{
+    char since[32];
+    hg_time_rfc3339(since, run->liveness.since_us);
+    snprintf(out, cap, "had not answered since %s, so that it %s", since, how);
+    return out;
 }
 
 static hg_end_t kind_of(const hg_exit_t *ex)
@@ -74,10 +91,10 @@ hg_restart_verdict_t hg_death_judge(hg_run_t *run, const hg_death_t *d, uint64_t
     if (d->ex->error) {
         json = hg_xstrdup(d->ex->error);
     } else {
-        char msg[320], details[128];
+        char msg[400], details[128];
         snprintf(msg, sizeof msg, "The pipeline process %s", d->how);
         snprintf(details, sizeof details, "{%s}", d->details);
-        json = hg_error_json(d->ex->found ? "PipelineProcessEnded" : "PipelineProcessCrashed", msg, details);
+        json = hg_error_json(code_of(d), msg, details);
     }
     hg_take_text(&r->last, json);
     return v;

@@ -203,7 +203,9 @@ void hg_runner_adopt(hg_mg_t *mg, hg_pl_t *pl);               /* after a restart
 /* Asks the process for its status now; then fn(arg), also when it does not answer. fn may be NULL. */
 void hg_runner_refresh(hg_mg_t *mg, hg_pl_t *pl, void (*fn)(void *arg), void *arg);
 const char *hg_runner_socket(const hg_pl_t *pl); /* NULL without a process */
-bool hg_runner_waiting(const hg_pl_t *pl);       /* it died and will be started again: wishes stand until then */
+/* Why it makes no sense to ask the process anything now, or NULL. */
+const char *hg_runner_silence(const hg_pl_t *pl);
+bool hg_runner_waiting(const hg_pl_t *pl); /* it died and will be started again: wishes stand until then */
 void hg_runner_look_at_storage(hg_mg_t *mg, hg_pl_t *pl); /* brings storage_details up to date */
 void hg_runner_close(hg_mg_t *mg);                        /* let go of all processes; they go on */
 

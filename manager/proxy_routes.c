@@ -105,6 +105,11 @@ void hg_proxy_forward(hg_call_t *c)
         reply_unreachable(c->r, f->name, f->target, "there is no process");
         return;
     }
+    const char *silence = hg_runner_silence(c->pl);
+    if (silence) {
+        reply_unreachable(c->r, f->name, f->target, silence);
+        return;
+    }
     hg_proxy_opts_t opts = {
         .socket_path = hg_arena_printf(a, "%s", socket),
         .target = f->target,

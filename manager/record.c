@@ -177,6 +177,16 @@ void hg_pl_restart_policy(const hg_pl_t *pl, hg_restart_policy_t *ret)
     hg_arena_free(a);
 }
 
+void hg_pl_liveness_policy(const hg_pl_t *pl, hg_liveness_policy_t *ret)
+{
+    hg_arena_t *a = hg_arena_new();
+    hg_json_t *v = NULL;
+    hg_err_t err = HG_ERR_INIT;
+    if (hg_json_parse(a, hg_strz(pl->def.runtime_config), &v, &err) < 0 || hg_liveness_policy(v, ret, &err) < 0)
+        hg_liveness_policy(NULL, ret, &err);
+    hg_arena_free(a);
+}
+
 void hg_pl_resources_details(hg_jw_t *w, const hg_pl_t *pl)
 {
     hg_restart_policy_t policy;

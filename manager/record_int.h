@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "manager/lifecycle_int.h"
+#include "manager/liveness_int.h"
 #include "manager/restart_int.h"
 
 #define HG_UUID_CAP 37 /* text and the final 0 */
@@ -80,6 +81,7 @@ void hg_pl_json(hg_jw_t *w, const hg_pl_t *pl, hg_sel_t sel);
 void hg_pl_runtime_details(hg_jw_t *w, const hg_pl_t *pl);
 void hg_pl_resources_details(hg_jw_t *w, const hg_pl_t *pl); /* deaths and restarts, or null */
 void hg_pl_restart_policy(const hg_pl_t *pl, hg_restart_policy_t *ret);
+void hg_pl_liveness_policy(const hg_pl_t *pl, hg_liveness_policy_t *ret);
 void hg_jw_kraw(hg_jw_t *w, const char *key, const char *json /* NULL writes null */);
 void hg_jw_ktime(hg_jw_t *w, const char *key, int64_t us /* 0 writes null */);
 

@@ -1,8 +1,7 @@
 /* runner.c: supervision of pipeline processes.
  *
- * One hg_run_t per process that is, or may be, alive. A timer asks it for its status: often while it comes up or goes
- * down, twice a second while it runs. What the process says and what the user wants are compared with every answer, and
- * the difference is sent as one action at a time, so that a lost request is simply sent again.
+ * One hg_run_t per process that is, or may be, alive. A timer drives it: restarts that are due, kills that are due,
+ * and a probe (probe.c).
  *
  * Processes are children of whichever manager started them, but in a session of their own, and survive it. A manager
  * that finds one running (lock held, same deployment id on its socket) supervises it by polling alone.
@@ -23,17 +22,10 @@
 #include "base/mem.h"
 #include "manager/runner_int.h"
 
-#define POLL_TIMEOUT_MS    5000
-#define STOP_GRACE_US      ((int64_t)5 * 1000000)   /* a forced stop becomes SIGKILL after this */
-#define PROVISION_DEF_US   ((int64_t)600 * 1000000) /* without provisioning_timeout_secs, as in Feldera */
-#define ERRORS_PERIOD_US   ((int64_t)5 * 1000000)   /* num_errors alone moves refresh_version no faster */
-#define UNAVAILABLE_MISSES 3
-#define ADOPT_GRACE_US     ((int64_t)2 * 1000000)     /* a process that was just spawned may not hold its lock yet */
-#define RESTART_LEFT_US    ((int64_t)86400 * 1000000) /* the clock may have been set meanwhile */
+#define PROVISION_DEF_US ((int64_t)600 * 1000000)   /* without provisioning_timeout_secs, as in Feldera */
+#define RESTART_LEFT_US  ((int64_t)86400 * 1000000) /* the clock may have been set meanwhile */
 
 static void on_tick(uv_timer_t *t);
-static void on_status(void *arg, int status, const char *content_type, hg_str_t body, const hg_err_t *err);
-static void run_over(hg_run_t *run, const char *how, const char *details);
 
 /* --- life of a hg_run_t ------------------------------------------------------------------------------------------ */
 
@@ -45,6 +37,7 @@ static hg_run_t *run_new(hg_mg_t *mg, hg_pl_t *pl)
     run->pl = hg_pl_retain(pl);
     run->begun_us = hg_mono_us();
     hg_deploy_socket(mg, pl->deployment_id, run->socket);
+    hg_pl_liveness_policy(pl, &run->liveness_policy);
     uv_timer_init(mg->uv, &run->timer);
     run->timer.data = run;
     hg_list_init(&run->link);
@@ -53,7 +46,7 @@ static hg_run_t *run_new(hg_mg_t *mg, hg_pl_t *pl)
     return run;
 }
 
-static void wake_waiters(hg_run_t *run)
+void hg_run_wake_waiters(hg_run_t *run)
 {
     hg_waiter_t *w = run->waiters;
     size_t n = run->n_waiters;
@@ -96,14 +89,14 @@ static void run_free(hg_run_t *run)
     let_go(run);
     run->pl->run = NULL;
     hg_list_del(&run->link);
-    wake_waiters(run);
+    hg_run_wake_waiters(run);
     uv_close((uv_handle_t *)&run->timer, on_timer_closed);
 }
 
-static uint64_t poll_period_ms(const hg_run_t *run)
+uint64_t hg_run_poll_period_ms(const hg_run_t *run)
 {
     int64_t age = hg_mono_us() - run->begun_us;
-    if (run->pl->lc.res == HG_RES_PROVISIONED && run->misses == 0) {
+    if (run->pl->lc.res == HG_RES_PROVISIONED && run->liveness.failed == 0) {
         hg_rt_t rt = run->pl->lc.rt;
         if (rt == run->pl->lc.rt_desired || rt == HG_RT_AWAITING_APPROVAL) return 500;
         return age < 2000000 ? 10 : 100;
@@ -111,7 +104,7 @@ static uint64_t poll_period_ms(const hg_run_t *run)
     return age < 500000 ? 4 : 50;
 }
 
-static void schedule(hg_run_t *run, uint64_t ms)
+void hg_run_schedule(hg_run_t *run, uint64_t ms)
 {
     if (!run->over) uv_timer_start(&run->timer, on_tick, ms, 0);
 }
@@ -152,10 +145,10 @@ static void on_child_exit(uv_process_t *p, int64_t status, int sig)
         p->data = NULL;
         uv_close((uv_handle_t *)p, on_process_closed);
         run->pid = holder > 0 ? holder : 0;
-        schedule(run, 0);
+        hg_run_schedule(run, 0);
         return;
     }
-    run_over(run, how, details);
+    hg_run_over(run, how, details);
 }
 
 /* Deployment failed before or while it ran, or ended by itself: Stopping, then Stopped, with the error if there is one.
@@ -204,7 +197,7 @@ static void provision(hg_mg_t *mg, hg_pl_t *pl)
     if (rc == 0) {
         hg_log(HG_LOG_INFO, "manager", pl->def.name, "pipeline_started", "pid=%ld deployment=%s", run->pid,
                pl->deployment_id);
-        schedule(run, 1);
+        hg_run_schedule(run, 1);
         return;
     }
     hg_log(HG_LOG_ERROR, "manager", pl->def.name, "pipeline_start_failed", "error=\"%s\"", err.msg);
@@ -262,7 +255,9 @@ static void restart_later(hg_run_t *run, const char *how, uint64_t delay_ms)
     const hg_restarts_t *r = &pl->restarts;
     let_go(run);
     run->answered = run->suspend_sent = false;
-    run->misses = 0;
+    run->hung = false;
+    hg_liveness_answered(&run->liveness);
+    hg_set_text(&pl->rt_details, NULL);
     run->kill_us = 0;
     run->restart_us = hg_mono_us() + (int64_t)delay_ms * 1000;
     pl->has_num_errors = false;
@@ -275,12 +270,12 @@ static void restart_later(hg_run_t *run, const char *how, uint64_t delay_ms)
            r->attempts, delay_ms);
     hg_deploy_log(run->mg, pl, "the process %s; it is started again in %" PRIu64 " ms (attempt %u)", how, delay_ms,
                   r->attempts);
-    schedule(run, delay_ms);
-    wake_waiters(run);
+    hg_run_schedule(run, delay_ms);
+    hg_run_wake_waiters(run);
 }
 
 /* The process is gone. how: what the kernel said, for a crash; details: members of a JSON object. */
-static void run_over(hg_run_t *run, const char *how, const char *details)
+void hg_run_over(hg_run_t *run, const char *how, const char *details)
 {
     hg_mg_t *mg = run->mg;
     hg_pl_t *pl = hg_pl_retain(run->pl);
@@ -292,7 +287,9 @@ static void run_over(hg_run_t *run, const char *how, const char *details)
     hg_deploy_read_exit(mg, pl, &ex);
     if (ex.found && !ex.error && !strcmp(ex.reason, "failed"))
         ex.error = hg_error_json("RuntimeError", "the pipeline failed without saying why; see its log", NULL);
-    hg_death_t death = { how, details, &ex };
+    char hung[320];
+    if (run->hung) how = hg_death_of_hung(run, how, hung, sizeof hung);
+    hg_death_t death = { how, details, &ex, run->hung };
     unlink(run->socket);
     hg_runner_look_at_storage(mg, pl);
     if (!wanted && pl->lc.rt_desired != HG_RT_SUSPENDED) verdict = hg_death_judge(run, &death, &delay_ms);
@@ -321,6 +318,12 @@ out:
     hg_pl_drop(pl);
 }
 
+int hg_run_make_process(hg_run_t *run, hg_err_t *err)
+{
+    int rc = hg_deploy_write(run->mg, run->pl, err);
+    return rc == 0 ? hg_run_spawn(run, on_child_exit, err) : rc;
+}
+
 /* The delay is over. */
 static void restart_now(hg_run_t *run)
 {
@@ -345,12 +348,12 @@ static void restart_now(hg_run_t *run)
     if (rc < 0) {
         char how[560];
         snprintf(how, sizeof how, "could not be started: %s", err.msg);
-        run_over(run, how, "");
+        hg_run_over(run, how, "");
         return;
     }
     hg_log(HG_LOG_INFO, "manager", pl->def.name, "pipeline_restarted", "pid=%ld deployment=%s attempt=%u", run->pid,
            pl->deployment_id, pl->restarts.attempts);
-    schedule(run, 1);
+    hg_run_schedule(run, 1);
 }
 
 static void kill_process(hg_run_t *run)
@@ -363,40 +366,9 @@ static void kill_process(hg_run_t *run)
     if (holder > 1) kill((pid_t)holder, SIGKILL);
 }
 
-/* --- asking and steering ------------------------------------------------------------------------------------------ */
+/* --- stopping ---------------------------------------------------------------------------------------------------- */
 
-static void on_action(void *arg, int status, const char *content_type, hg_str_t body, const hg_err_t *err)
-{
-    hg_run_t *run = arg;
-    (void)content_type;
-    run->action = NULL;
-    if (err->code || status >= 300)
-        hg_log(HG_LOG_DEBUG, "manager", run->pl->def.name, "action_failed", "status=%d error=\"%s\" body=\"%.200s\"",
-               status, err->msg, body.n ? body.p : "");
-    else
-        schedule(run, 1); /* see its effect at once */
-}
-
-static void act(hg_run_t *run, const char *target)
-{
-    if (!run->action) run->action = hg_ask(run->mg, run->socket, "POST", target, POLL_TIMEOUT_MS, on_action, run);
-}
-
-static void reconcile(hg_run_t *run)
-{
-    const hg_lc_t *lc = &run->pl->lc;
-    if (lc->res != HG_RES_PROVISIONED || run->action) return;
-    if (lc->rt_desired == HG_RT_SUSPENDED && !run->suspend_sent) {
-        run->suspend_sent = true;
-        act(run, "/stop?force=false");
-    } else if (lc->rt_desired == HG_RT_PAUSED && lc->rt == HG_RT_RUNNING) {
-        act(run, "/pause");
-    } else if (lc->rt_desired == HG_RT_RUNNING && lc->rt == HG_RT_PAUSED) {
-        act(run, "/start");
-    }
-}
-
-static void begin_stopping(hg_run_t *run)
+void hg_run_begin_stopping(hg_run_t *run)
 {
     hg_pl_t *pl = run->pl;
     char id[HG_UUID_CAP];
@@ -429,7 +401,7 @@ void hg_runner_stop(hg_mg_t *mg, hg_pl_t *pl, hg_stop_t how)
     case HG_STOP_SUSPEND:
         hg_pl_set_rt_desired(pl, HG_RT_SUSPENDED);
         hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
-        if (run) reconcile(run);
+        if (run) hg_run_reconcile(run);
         return;
     case HG_STOP_FORCE:
         if (pl->lc.res_desired != HG_RES_STOPPED) {
@@ -440,161 +412,18 @@ void hg_runner_stop(hg_mg_t *mg, hg_pl_t *pl, hg_stop_t how)
             to_stopped(mg, pl, NULL);
             return;
         }
-        if (pl->lc.res != HG_RES_STOPPING) begin_stopping(run);
-        if (!run->kill_us) run->kill_us = hg_mono_us() + (run->answered ? STOP_GRACE_US : 0);
+        if (pl->lc.res != HG_RES_STOPPING) hg_run_begin_stopping(run);
+        if (!run->kill_us) run->kill_us = hg_mono_us() + (run->answered ? HG_RUN_STOP_GRACE_US : 0);
         if (run->action) hg_ask_cancel(run->action);
         run->action = NULL;
         run->begun_us = hg_mono_us(); /* polls are quick again */
-        if (run->answered) act(run, "/stop?force=true");
-        schedule(run, 1);
+        if (run->answered) hg_run_act(run, "/stop?force=true");
+        hg_run_schedule(run, 1);
         return;
     }
 }
 
-/* --- what the process says ---------------------------------------------------------------------------------------- */
-
-static void take_runtime_status(hg_run_t *run, hg_rt_t rt)
-{
-    hg_mg_t *mg = run->mg;
-    hg_pl_t *pl = run->pl;
-    if (pl->lc.res == HG_RES_PROVISIONING) {
-        /* Seen in this order by every client of the events, however quick the process was. */
-        pl->lc.res = HG_RES_PROVISIONED;
-        pl->res_since = hg_now_us();
-        hg_pl_set_rt_desired(pl, pl->lc.initial);
-        hg_pl_set_rt(pl, HG_RT_INITIALIZING);
-        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
-    }
-    if (pl->lc.rt != rt) {
-        hg_pl_set_rt(pl, rt);
-        hg_mg_save(mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
-    }
-}
-
-/* Before the status that they belong to, so that its event has them. */
-static void take_details(hg_run_t *run, const hg_json_t *details, hg_str_t body)
-{
-    bool some = details && details->kind == HG_J_OBJECT && details->child;
-    if (!some && !run->pl->rt_details) return;
-    hg_take_text(&run->pl->rt_details, some ? hg_xstrndup(body.p + details->off, details->len) : NULL);
-}
-
-static void take_num_errors(hg_run_t *run, uint64_t n)
-{
-    hg_pl_t *pl = run->pl;
-    int64_t now = hg_mono_us();
-    bool changed = !pl->has_num_errors || pl->num_errors != n;
-    pl->has_num_errors = true;
-    pl->num_errors = n;
-    if (!changed || (run->errors_us && now - run->errors_us < ERRORS_PERIOD_US)) return;
-    run->errors_us = now;
-    pl->refresh_version++;
-    hg_mg_save(run->mg, pl, HG_SAVE_STATE);
-}
-
-/* What the pipeline has in store is on disk, also when no process is left to be asked. */
-void hg_runner_look_at_storage(hg_mg_t *mg, hg_pl_t *pl)
-{
-    if (pl->lc.storage != HG_STORAGE_INUSE) return;
-    char *list = hg_deploy_checkpoints(mg, pl);
-    if (list && (!pl->storage_details || strcmp(list, pl->storage_details) != 0)) {
-        hg_set_text(&pl->storage_details, list);
-        pl->refresh_version++;
-        hg_mg_save(mg, pl, HG_SAVE_STATE);
-    }
-    hg_free(list);
-}
-
-/* False if this is not our deployment's process. */
-static bool take_status(hg_run_t *run, hg_str_t body)
-{
-    hg_arena_t *a = hg_arena_new();
-    hg_json_t *v = NULL;
-    hg_err_t err = HG_ERR_INIT;
-    bool ours = false;
-    if (hg_json_parse(a, body, &v, &err) == 0 &&
-        !strcmp(hg_json_str(hg_json_get(v, "deployment_id"), ""), run->pl->deployment_id)) {
-        int rt = hg_name_index(hg_rt_names, HG_RT_N, hg_json_str(hg_json_get(v, "status"), NULL));
-        uint64_t errors = 0, checkpoint = 0;
-        ours = true;
-        run->answered = true;
-        run->pl->restarts.next_us = 0;
-        if (run->pl->lc.res != HG_RES_STOPPING) {
-            take_details(run, hg_json_get(v, "details"), body);
-            take_runtime_status(run, rt > 0 ? (hg_rt_t)rt : HG_RT_UNAVAILABLE);
-            if (hg_json_u64(hg_json_get(v, "num_errors"), &errors) == 0) take_num_errors(run, errors);
-            if (hg_json_u64(hg_json_get(v, "checkpoint"), &checkpoint) == 0 && checkpoint != run->checkpoint) {
-                run->checkpoint = checkpoint;
-                hg_runner_look_at_storage(run->mg, run->pl);
-            }
-        }
-        const hg_json_t *e = hg_json_get(v, "error");
-        if (e && e->kind == HG_J_OBJECT && run->pl->lc.res_desired != HG_RES_STOPPED) {
-            /* It has failed and will not recover: its error is kept, and it is made to leave if it does not by itself.
-             */
-            const hg_json_t *d = hg_json_get(e, "details");
-            char *details = d && d->kind != HG_J_NULL ? hg_xstrndup(body.p + d->off, d->len) : NULL;
-            char *json = hg_error_json(hg_json_str(hg_json_get(e, "error_code"), "RuntimeError"),
-                                       hg_json_str(hg_json_get(e, "message"), "the pipeline failed"), details);
-            hg_pl_set_error(run->pl, json);
-            hg_free(details);
-            hg_free(json);
-            hg_pl_set_res_desired(run->pl, HG_RES_STOPPED);
-            begin_stopping(run);
-            run->kill_us = hg_mono_us() + STOP_GRACE_US;
-            act(run, "/stop?force=true");
-        }
-    }
-    hg_arena_free(a);
-    return ours;
-}
-
-/* No answer. True if that was the end of the run. */
-static bool missed(hg_run_t *run)
-{
-    hg_pl_t *pl = run->pl;
-    run->misses++;
-    if (!run->proc && hg_deploy_lock_holder(run->mg, pl) == 0) {
-        bool starting =
-            pl->lc.res == HG_RES_PROVISIONING && !run->answered && hg_mono_us() - run->begun_us < ADOPT_GRACE_US;
-        if (starting) return false;
-        hg_exit_t ex;
-        hg_deploy_read_exit(run->mg, pl, &ex);
-        hg_free(ex.error);
-        if (!ex.found && pl->lc.res == HG_RES_PROVISIONING && !run->answered &&
-            pl->lc.res_desired == HG_RES_PROVISIONED) {
-            /* The manager before us fell between writing its intention and the spawn. */
-            hg_err_t err = HG_ERR_INIT;
-            if (hg_deploy_write(run->mg, pl, &err) == 0 && hg_run_spawn(run, on_child_exit, &err) == 0) return false;
-            run_over(run, err.msg, "");
-            return true;
-        }
-        run_over(run, "is gone; an earlier manager had started it, so how it ended is not known", "");
-        return true;
-    }
-    if (pl->lc.res == HG_RES_PROVISIONED && pl->lc.rt != HG_RT_UNAVAILABLE && run->misses >= UNAVAILABLE_MISSES) {
-        hg_pl_set_rt(pl, HG_RT_UNAVAILABLE);
-        hg_mg_save(run->mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
-        hg_log(HG_LOG_WARN, "manager", pl->def.name, "pipeline_silent", "misses=%u", run->misses);
-    }
-    return false;
-}
-
-static void on_status(void *arg, int status, const char *content_type, hg_str_t body, const hg_err_t *err)
-{
-    hg_run_t *run = arg;
-    (void)content_type;
-    run->poll = NULL;
-    bool answered = !err->code && status == 200 && take_status(run, body);
-    if (answered) {
-        run->misses = 0;
-        reconcile(run);
-    } else if (missed(run)) {
-        return;
-    }
-    schedule(run, poll_period_ms(run));
-    wake_waiters(run);
-}
+/* --- the clock --------------------------------------------------------------------------------------------------- */
 
 static void on_tick(uv_timer_t *t)
 {
@@ -602,11 +431,11 @@ static void on_tick(uv_timer_t *t)
     int64_t now = hg_mono_us();
     if (run->kill_us && now >= run->kill_us) {
         kill_process(run);
-        run->kill_us = now + STOP_GRACE_US;
+        run->kill_us = now + HG_RUN_STOP_GRACE_US;
     }
     if (run->restart_us) {
         if (now < run->restart_us)
-            schedule(run, (uint64_t)(run->restart_us - now) / 1000 + 1);
+            hg_run_schedule(run, (uint64_t)(run->restart_us - now) / 1000 + 1);
         else
             restart_now(run);
         return;
@@ -623,34 +452,10 @@ static void on_tick(uv_timer_t *t)
     if (run->poll) return;
     /* Before its socket exists there is no use in asking. */
     if (run->proc && !run->answered && access(run->socket, F_OK) < 0) {
-        schedule(run, poll_period_ms(run));
+        hg_run_schedule(run, hg_run_poll_period_ms(run));
         return;
     }
-    run->poll = hg_ask(run->mg, run->socket, "GET", "/status", POLL_TIMEOUT_MS, on_status, run);
-    if (!run->poll && !missed(run)) schedule(run, poll_period_ms(run));
-}
-
-void hg_runner_refresh(hg_mg_t *mg, hg_pl_t *pl, void (*fn)(void *arg), void *arg)
-{
-    hg_run_t *run = pl->run;
-    (void)mg;
-    if (!run || run->restart_us) {
-        if (fn) fn(arg);
-        return;
-    }
-    if (fn) {
-        run->waiters = hg_xgrow(run->waiters, (run->n_waiters + 1) * sizeof *run->waiters);
-        run->waiters[run->n_waiters++] = (hg_waiter_t){ fn, arg };
-    }
-    if (run->poll) { /* asked before the event that the caller wants to see: ask anew */
-        hg_ask_cancel(run->poll);
-        run->poll = NULL;
-    }
-    run->poll = hg_ask(run->mg, run->socket, "GET", "/status", POLL_TIMEOUT_MS, on_status, run);
-    if (!run->poll) {
-        schedule(run, poll_period_ms(run));
-        wake_waiters(run);
-    }
+    hg_run_probe(run);
 }
 
 bool hg_runner_waiting(const hg_pl_t *pl)
@@ -683,9 +488,9 @@ void hg_runner_adopt(hg_mg_t *mg, hg_pl_t *pl)
     /* A restart that was due, or begun: if its process is not there, the rest of the delay is waited for. */
     if (pl->restarts.next_us && hg_deploy_lock_holder(mg, pl) == 0) {
         int64_t left = pl->restarts.next_us - hg_now_us();
-        run->restart_us = run->begun_us + HG_MIN(HG_MAX(left, ADOPT_GRACE_US / 4), RESTART_LEFT_US);
+        run->restart_us = run->begun_us + HG_MIN(HG_MAX(left, HG_RUN_ADOPT_GRACE_US / 4), RESTART_LEFT_US);
     }
-    schedule(run, 0);
+    hg_run_schedule(run, 0);
 }
 
 void hg_runner_close(hg_mg_t *mg)

@@ -1,8 +1,13 @@
-/* runner_int.h: the process of one deployment, as runner.c sees it. */
+/* runner_int.h: the process of one deployment, shared by runner.c (its life), probe.c (what it says), death.c (why it
+ * ended) and spawn.c. The manager's loop only. */
 #ifndef HG_MANAGER_RUNNER_INT_H
 #define HG_MANAGER_RUNNER_INT_H
 
+#include "manager/liveness_int.h"
 #include "manager/manager_int.h"
+
+#define HG_RUN_STOP_GRACE_US  ((int64_t)5 * 1000000) /* a forced stop becomes SIGKILL after this */
+#define HG_RUN_ADOPT_GRACE_US ((int64_t)2 * 1000000) /* a process that was just spawned may not hold its lock yet */
 
 typedef struct hg_waiter {
     void (*fn)(void *arg);
@@ -25,13 +30,29 @@ struct hg_run {
     int64_t errors_us;    /* monotonic: num_errors was last written to the store */
     int64_t restart_us;   /* monotonic: there is no process, the next is started then; 0 = there is, or may be, one */
     uint64_t checkpoint;  /* the newest that it has told of */
-    unsigned misses;      /* polls without an answer, in a row */
-    bool answered;        /* at least once */
+    hg_liveness_t liveness;
+    hg_liveness_policy_t liveness_policy;
+    bool answered; /* at least once */
+    bool hung;     /* silent for too long: it is being killed */
     bool suspend_sent;
     bool over;            /* the process is gone: only handles remain to be closed */
     hg_waiter_t *waiters; /* want to know when the next poll is through */
     size_t n_waiters;
 };
+
+/* --- runner.c */
+void hg_run_schedule(hg_run_t *run, uint64_t ms); /* the next tick */
+uint64_t hg_run_poll_period_ms(const hg_run_t *run);
+void hg_run_wake_waiters(hg_run_t *run);
+void hg_run_begin_stopping(hg_run_t *run);
+int hg_run_make_process(hg_run_t *run, hg_err_t *err); /* deployment.json, then hg_run_spawn */
+/* The process is gone. how: what the kernel said, for a crash; details: members of a JSON object. run may be freed. */
+void hg_run_over(hg_run_t *run, const char *how, const char *details);
+
+/* --- probe.c */
+void hg_run_probe(hg_run_t *run);                   /* asks for its status; none may be under way */
+void hg_run_act(hg_run_t *run, const char *target); /* POST, unless another one is under way */
+void hg_run_reconcile(hg_run_t *run);
 
 /* spawn.c: starts `headgate pipeline DIR`; run->proc is ours then, with run as its data. After a failure run->proc is
  * still to be closed if it is set. */
@@ -42,7 +63,11 @@ typedef struct hg_death {
     const char *how;     /* "was ended by signal 9 (Killed)" */
     const char *details; /* members of a JSON object: "\"exit_code\":0,\"signal\":9", or "" */
     const hg_exit_t *ex;
+    bool hung; /* we have killed it, since it did not answer */
 } hg_death_t;
+
+/* how with the silence before it, in out. */
+const char *hg_death_of_hung(const hg_run_t *run, const char *how, char *out, size_t cap);
 
 /* The error to keep of it: what the process said of itself, else how it ended and the last lines of its log.
  * attempts: > 0: it was started again so often in vain. Caller frees. */

@@ -20,6 +20,7 @@ typedef struct hg_runtime_config {
     uint32_t io_loops;  /* dev_tweaks.headgate.io_loops */
     uint64_t query_mem_mib;
     const hg_json_t *restart;          /* dev_tweaks.headgate.restart: the manager's */
+    const hg_json_t *liveness;         /* dev_tweaks.headgate.liveness: the manager's */
     bool storage;                      /* state may be kept on disk */
     hg_ft_t ft;                        /* fault_tolerance.model */
     uint64_t checkpoint_interval_secs; /* 0 = only when asked */

@@ -29,6 +29,10 @@ static const hg_opt_t g_tweaks[] = {
       .type = HG_OPT_JSON,
       .at = offsetof(hg_runtime_config_t, restart),
       .doc = "When the manager starts the pipeline's process again: docs/supervision.md." },
+    { .key = "liveness",
+      .type = HG_OPT_JSON,
+      .at = offsetof(hg_runtime_config_t, liveness),
+      .doc = "When the manager takes the pipeline's process for hung: docs/supervision.md." },
     { .key = NULL },
 };
 

@@ -1,5 +1,6 @@
 /* server.c: routes of the pipeline process. See base/deployment.h for the list. */
 #include "base/hg.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/server_int.h"
@@ -87,6 +88,19 @@ void hg_call_pool(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), co
 }
 
 /* --- answers --- */
+
+static void status_on_control(void *arg)
+{
+    call_t *c = arg;
+    hg_hang_point("control.status");
+    hg_pool_submit_urgent(hg_host_pool(hg_pipeline_host(c->s->p)), call_on_pool, call_answer, c->loop, c);
+}
+
+/* The manager takes a process that does not answer this for hung: so it goes through all that must be alive. */
+static void serve_status(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *))
+{
+    hg_loop_post(s->opts.control, status_on_control, call_new(s, r, fn, NULL, false, 0));
+}
 
 static void do_status(call_t *c)
 {
@@ -375,7 +389,7 @@ static void serve_token_status(hg_pipeline_server_t *s, hg_req_t *r)
 static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
 {
     if (hg_str_eqz(what, "status"))
-        hg_call_pool(s, r, do_status, NULL, false, 0);
+        serve_status(s, r, do_status);
     else if (hg_str_eqz(what, "stats"))
         serve_stats(s, r);
     else if (hg_str_eqz(what, "metrics"))

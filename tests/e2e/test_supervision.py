@@ -332,3 +332,100 @@ def test_wrong_policies_are_refused(own, value, words):
                                                      "runtime_config": {"dev_tweaks": {"headgate": {"restart": value}}}})
     assert r.status_code == 400 and r.json()["error_code"] == "InvalidRuntimeConfig", r.text
     assert words in r.json()["message"] and words in json.dumps(r.json()["details"]), r.text
+
+
+# --- a process that is there and does not answer ---
+
+def hanging(policy, timeout_ms=1000, misses=3):
+    return {"dev_tweaks": {"headgate": {"restart": policy, "liveness": {"timeout_ms": timeout_ms, "misses": misses}}}, **FT}
+
+
+def runtime(d, name="p"):
+    p = pipeline(d, name)
+    return p["deployment_runtime_status"], p["deployment_runtime_status_details"]
+
+
+def test_a_process_that_hangs_is_killed_and_started_again(own, tmp_path):
+    lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
+    lines.add(50)
+    own.run("p", program(lines, out), runtime_config=hanging({"policy": "on_failure", "delay_ms": 1}))
+    wait_rows(own, 50)
+    checkpoint(own)
+    old = own.pid_of("p")
+    os.kill(old, signal.SIGSTOP)
+    wait_new(own, old)
+    lines.add(5)
+    wait_rows(own, 55)
+    wait_out(own, out, 55)
+    r = pipeline(own)["deployment_resources_status_details"]["restart"]
+    assert r["attempts"] == 1 and r["last_exit"]["error_code"] == "PipelineProcessHung", r
+    assert "had not answered since" in r["last_exit"]["message"] and r["last_exit"]["details"]["signal"] == 9, r
+    silent = [e for e in events(own) if "not answered" in (e["deployment_runtime_status_details"] or {}).get("reason", "")]
+    assert silent and silent[0]["deployment_runtime_status"] == "Unavailable", events(own)
+    assert "after 3 probes of 1000 ms without an answer it is killed" in silent[0]["deployment_runtime_status_details"]["reason"]
+
+
+def test_a_process_whose_control_loop_hangs_is_killed_and_started_again(own, monkeypatch):
+    """Its other threads would still answer."""
+    own.create("p", NOTHING, hanging({"policy": "on_failure", "delay_ms": 1, "max_attempts": 1}))
+    own.stop()
+    monkeypatch.setenv("HG_FAULT", "hang:control.status:2")
+    own.start()
+    own.ok("POST", "/v0/pipelines/p/start")
+    e = wait_error(own)  # the second process hangs as the first did: after one answer
+    assert e["error_code"] == "PipelineCrashLoop" and "had not answered since" in e["message"], e
+    assert pipeline(own)["deployment_status"] == "Stopped"
+
+
+def test_a_hanging_process_that_may_not_be_started_again_is_shown_and_left_alone(own):
+    own.run("p", NOTHING, runtime_config=hanging("never", timeout_ms=200))
+    pid = own.pid_of("p")
+    os.kill(pid, signal.SIGSTOP)
+    own.wait_status("p", "Unavailable")
+    assert "stop the pipeline with force" in runtime(own)[1]["reason"], runtime(own)
+    r = own.get("/v0/pipelines/p/stats")  # and nobody waits for its answers
+    assert r.status_code == 503 and r.json()["error_code"] == "PipelineInteractionUnreachable", r.text
+    assert "Unavailable" in [x[2] for x in states(own)]
+    os.kill(pid, signal.SIGCONT)
+    own.wait_status("p", "Running")
+    assert own.pid_of("p") == pid and "reason" not in runtime(own)[1] and own.stats("p")
+    os.kill(pid, signal.SIGSTOP)
+    own.wait_status("p", "Unavailable")
+    own.stop_pipeline("p", force=True)
+    assert pipeline(own)["deployment_error"] is None
+
+
+def test_impatient_clients_do_not_hide_a_hanging_process(own):
+    """Each question of theirs takes the place of the probe that is under way."""
+    own.run("p", NOTHING, runtime_config=hanging({"policy": "on_failure", "delay_ms": 1}))
+    old = own.pid_of("p")
+    os.kill(old, signal.SIGSTOP)
+
+    def asked():
+        own.post("/v0/pipelines/p/pause", timeout=60)
+        return own.pid_of("p") not in (None, old)
+    until("there is a new process", asked)
+    own.ok("POST", "/v0/pipelines/p/resume")
+    own.wait_status("p", "Running")
+
+
+def test_a_hanging_process_of_an_earlier_manager(own):
+    own.run("p", NOTHING, runtime_config=hanging({"policy": "on_failure", "delay_ms": 1}))
+    old = own.pid_of("p")
+    own.kill()
+    os.kill(old, signal.SIGSTOP)
+    own.start()
+    wait_new(own, old)
+    assert pipeline(own)["deployment_resources_status_details"]["restart"]["last_exit"]["error_code"] == "PipelineProcessHung"
+
+
+@pytest.mark.parametrize("value, words", [
+    ("off", "dev_tweaks.headgate.liveness: expected an object with timeout_ms and misses, found a string"),
+    ({"timeout_ms": 0}, "dev_tweaks.headgate.liveness.timeout_ms: expected a whole number from 100 to 3600000, found 0"),
+    ({"failures": 3}, "dev_tweaks.headgate.liveness: unknown member 'failures', expected timeout_ms or misses"),
+])
+def test_wrong_liveness_is_refused(own, value, words):
+    r = own.request("PUT", "/v0/pipelines/p", json={"name": "p", "program_code": NOTHING,
+                                                     "runtime_config": {"dev_tweaks": {"headgate": {"liveness": value}}}})
+    assert r.status_code == 400 and r.json()["error_code"] == "InvalidRuntimeConfig", r.text
+    assert words in r.json()["message"], r.text
