@@ -109,13 +109,7 @@ int hg_fill_step(hg_pipeline_t *p, hg_err_t *err)
 
 static void start_outputs(hg_pipeline_t *p)
 {
-    for (uint32_t i = 0; i < p->n_outputs; i++) {
-        if (p->outputs[i]->spec->paused) {
-            hg_output_pause(p->outputs[i]->out, true);
-            atomic_store(&p->outputs[i]->paused, true);
-        }
-        hg_output_start(p->outputs[i]->out);
-    }
+    for (uint32_t i = 0; i < p->n_outputs; i++) hg_output_start(p->outputs[i]->out);
 }
 
 static void forget_replay(hg_pipeline_t *p, void *arg)
@@ -128,6 +122,8 @@ static void forget_replay(hg_pipeline_t *p, void *arg)
 void hg_pipeline_replayed(hg_pipeline_t *p)
 {
     bool was = atomic_exchange(&p->replaying, false);
+    for (uint32_t i = 0; i < p->n_outputs; i++)
+        if (p->outputs[i]->out && !p->outputs[i]->tap) hg_output_heed(p->outputs[i]->out);
     hg_orch_start(p->orch, hg_now_us());
     hg_pipeline_obey(p);
     if (atomic_load(&p->running)) {

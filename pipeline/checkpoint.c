@@ -28,12 +28,14 @@ typedef struct slot { /* one endpoint */
     const char *change; /* input: what the user did last to its position */
     int64_t change_us;
     hg_input_counters_t *counters; /* input */
-    bool snapshot_owed;            /* output: its first content was not with the sink when the cut was taken */
-    bool waiting;                  /* for the answer */
-    bool unanswered;               /* the host still holds a pointer to this */
-    bool owes;                     /* output: it took too long, its batches go into the checkpoint */
-    hg_buf_t owed;                 /* description of their file */
-    hg_buf_t state;                /* JSON: input: position; output: what hg_output_restore takes. Empty: none */
+    bool paused;                   /* output: by the user */
+    int64_t paused_us;
+    bool snapshot_owed; /* output: its first content was not with the sink when the cut was taken */
+    bool waiting;       /* for the answer */
+    bool unanswered;    /* the host still holds a pointer to this */
+    bool owes;          /* output: it took too long, its batches go into the checkpoint */
+    hg_buf_t owed;      /* description of their file */
+    hg_buf_t state;     /* JSON: input: position; output: what hg_output_restore takes. Empty: none */
 } slot_t;
 
 struct ckpt {
@@ -103,6 +105,8 @@ static void put_endpoint(hg_jw_t *w, const slot_t *s)
         hg_input_counters_json(s->counters, w);
     } else {
         hg_jw_khex(w, "life", ep->life);
+        hg_jw_kbool(w, "paused", s->paused);
+        hg_jw_ki64(w, "paused_us", s->paused_us);
         hg_jw_kbool(w, "snapshot_sent", !s->snapshot_owed || !s->owes);
         put_state(w, "state", &s->state);
         put_state(w, "owed", &s->owed);
@@ -342,6 +346,7 @@ static void cut_taken(void *arg)
 {
     ckpt_t *k = arg;
     uv_timer_start(&k->d->timer, patience_over, PATIENCE_MS, 0);
+    for (uint32_t i = 0; i < k->n_outs; i++) k->outs[i].paused_us = k->outs[i].ep->since_us;
     k->waiting--; /* the one that stood for the cut itself */
     maybe_write(k);
 }
@@ -394,6 +399,7 @@ static void cut_on_circuit(hg_pipeline_t *p, void *arg)
         if (p->outputs[i]->out && !p->outputs[i]->tap) {
             slot_t *s = &k->outs[k->n_outs++];
             slot_init(k, s, p->outputs[i]);
+            s->paused = hg_output_paused(s->ep->out);
             s->snapshot_owed = hg_sink_snapshot_owed(p, s->ep->out);
         }
     /* Answers come on the control loop; until cut_taken has run there, one more is counted as missing. */

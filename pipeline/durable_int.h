@@ -108,6 +108,9 @@ void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position,
 /* The connector's facts go to the log; said(arg, NULL) follows once, when they are durable, or with what keeps them
  * from that for now (it is tried again all the same). */
 void hg_event_facts(hg_pipeline_t *p, uint32_t conn, void (*said)(void *arg, const hg_err_t *err), void *arg);
+/* The same for what the user has said about an output: it counts from behind step. */
+void hg_event_output(hg_pipeline_t *p, uint32_t out, uint64_t step, void (*said)(void *arg, const hg_err_t *err),
+                     void *arg);
 /* The same for what a user did to a position: "set", "reset" or "rerun" (wait: its dependents wait again). position
  * empty: as configured. It counts for a connector that is configured as it is now, on a table that means what it means
  * now. Only with fault tolerance. */

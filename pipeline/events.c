@@ -3,7 +3,8 @@
  *
  * One frame is JSON: {"step": steps done when it was written, "orchestrator": facts of the connectors named in it
  * (hg_orch_save_one), "name", "position": value or null for "from the beginning"}. A position in it only counts if the
- * checkpoint that is resumed from is not newer: one taken later already has what came of it. Where a user has set the
+ * checkpoint that is resumed from is not newer: one taken later already has what came of it. What a user has said about
+ * an output is {"step", "output": its name, "paused", "since_us", "config"}. Where a user has set the
  * position there are also "change" ("set", "reset", "rerun"), "wait", "change_us", and "config" and "definition": for
  * which connector on which table that was meant.
  */
@@ -184,16 +185,42 @@ void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position, then_fn th
     next_event(p->durable);
 }
 
+static void log_word(hg_pipeline_t *p, event_t *e, void (*said)(void *arg, const hg_err_t *err), void *arg)
+{
+    e->said = said;
+    e->said_arg = arg;
+    next_event(p->durable);
+}
+
 void hg_event_facts(hg_pipeline_t *p, uint32_t conn, void (*said)(void *arg, const hg_err_t *err), void *arg)
 {
     if (!p->durable || p->cfg.ft == HG_FT_NONE) {
         said(arg, NULL);
         return;
     }
-    event_t *e = facts_event(p, conn, (hg_str_t){ 0 });
-    e->said = said;
-    e->said_arg = arg;
-    next_event(p->durable);
+    log_word(p, facts_event(p, conn, (hg_str_t){ 0 }), said, arg);
+}
+
+void hg_event_output(hg_pipeline_t *p, uint32_t out, uint64_t step, void (*said)(void *arg, const hg_err_t *err),
+                     void *arg)
+{
+    const endpoint_t *ep = p->outputs[out];
+    hg_jw_t w;
+    if (!p->durable || p->cfg.ft == HG_FT_NONE) {
+        said(arg, NULL);
+        return;
+    }
+    event_t *e = event_new(p->durable);
+    hg_jw_init(&w, &e->text);
+    hg_jw_obj(&w);
+    hg_jw_ku64(&w, "step", HG_MAX(step, p->durable->step)); /* nothing pushed yet: from the checkpoint on */
+    hg_jw_kstr(&w, "output", ep->name);
+    hg_jw_kbool(&w, "paused", atomic_load(&ep->paused));
+    hg_jw_ki64(&w, "since_us", ep->since_us);
+    hg_jw_khex(&w, "config", hg_connector_hash(ep->spec));
+    hg_jw_end_obj(&w);
+    complete(&w);
+    log_word(p, e, said, arg);
 }
 
 void hg_event_word_text(hg_pipeline_t *p, uint32_t conn, const char *change, hg_str_t position, bool wait, hg_jw_t *w)
@@ -272,15 +299,34 @@ static void take_position(endpoint_t *ep, const hg_json_t *v)
     }
 }
 
+/* The checkpoint has what was said before it. */
+static void take_output(hg_pipeline_t *p, hg_str_t name, uint64_t step, const hg_json_t *v)
+{
+    uint32_t id = hg_strmap_get(&p->output_names, name);
+    uint64_t config;
+    if (id == HG_STRMAP_NONE || step < p->durable->step) return;
+    endpoint_t *ep = p->outputs[id];
+    if (!hg_json_get_hex(v, "config", &config) || config != hg_connector_hash(ep->spec)) return;
+    bool paused = hg_json_bool(hg_json_get(v, "paused"), false);
+    hg_output_pause_after(ep->out, step, paused);
+    atomic_store(&ep->paused, paused);
+    (void)hg_json_i64(hg_json_get(v, "since_us"), &ep->since_us);
+}
+
 static int take_record(hg_pipeline_t *p, hg_str_t text, hg_err_t *err)
 {
     hg_json_t *v;
     uint64_t step = 0;
     int rc = hg_json_parse(p->durable->arena, text, &v, err);
-    if (rc == 0) rc = hg_orch_load(p->orch, hg_json_get(v, "orchestrator"), hg_durable_is_fresh, p, err);
+    const hg_json_t *output = rc == 0 ? hg_json_get(v, "output") : NULL;
+    if (rc == 0 && !output) rc = hg_orch_load(p->orch, hg_json_get(v, "orchestrator"), hg_durable_is_fresh, p, err);
     if (rc == 0 && hg_json_u64(hg_json_get(v, "step"), &step) < 0)
         rc = hg_err_set(err, HG_EPARSE, "the member \"step\" is missing");
     if (rc < 0) return rc;
+    if (output) {
+        take_output(p, output->str, step, v);
+        return 0;
+    }
     const hg_json_t *name = hg_json_get(v, "name");
     uint32_t id = name && step >= p->durable->step ? hg_strmap_get(&p->input_names, name->str) : HG_STRMAP_NONE;
     if (id != HG_STRMAP_NONE) take_position(p->inputs[id], v);

@@ -326,6 +326,12 @@ static int make_inputs(hg_pipeline_t *p, hg_err_t *err)
     return rc;
 }
 
+void hg_endpoint_output_paused(endpoint_t *ep, bool paused)
+{
+    hg_output_pause(ep->out, paused);
+    atomic_store(&ep->paused, paused);
+}
+
 static int make_outputs(hg_pipeline_t *p, hg_err_t *err)
 {
     int rc = 0;
@@ -336,6 +342,7 @@ static int make_outputs(hg_pipeline_t *p, hg_err_t *err)
         rc = hg_output_new(p->host, spec, ep->id, &p->prog->plan.relations[spec->relation].schema, &ep->out, err);
         if (rc < 0) break;
         p->open_outputs++;
+        hg_endpoint_output_paused(ep, spec->paused);
         hg_circuit_attach(p, spec->relation, ep->out); /* the circuit thread does not run yet */
     }
     return rc;
@@ -535,14 +542,18 @@ int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool 
             said(arg, NULL);
         return 0;
     }
+    uint64_t step = 0; /* from where on it counts, where these steps are done again */
     if (ep->out) {
         rc = start ? hg_endpoint_output_again(ep, err) : 0;
         if (rc < 0) return rc;
-        hg_output_pause(ep->out, !start);
+        step = hg_output_pause(ep->out, !start);
         if (atomic_load(&ep->paused) == start) ep->since_us = hg_now_us();
         atomic_store(&ep->paused, !start);
     }
-    said(arg, NULL);
+    if (ep->spec)
+        hg_event_output(p, ep->id, step, said, arg);
+    else
+        said(arg, NULL);
     return 0;
 }
 

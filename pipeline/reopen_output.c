@@ -32,7 +32,7 @@ static void put_in_place(endpoint_t *ep, hg_output_t *next)
     ep->out = next;
     pthread_mutex_unlock(&p->lock);
     hg_log(HG_LOG_INFO, "connector", ep->name, "started_again", "%s", "");
-    hg_output_pause(next, atomic_load(&ep->paused));
+    hg_output_pause_as(next, ep->retired);
     hg_output_stop(ep->retired, true); /* → hg_endpoint_output_closed */
 }
 

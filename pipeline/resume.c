@@ -332,7 +332,19 @@ static int restore_outputs(hg_pipeline_t *p, const hg_json_t *m, hg_owed_t *owes
     return 0;
 }
 
-/* The facts of inputs and orchestrator: from the checkpoint, then from the logs behind it. */
+/* The user's word about an output that is still the same. */
+static void take_outputs(hg_pipeline_t *p, const hg_json_t *m)
+{
+    for (uint32_t i = 0; m && i < p->n_outputs; i++) {
+        endpoint_t *ep = p->outputs[i];
+        const hg_json_t *saved = saved_endpoint(ep, hg_json_get(m, "outputs"));
+        if (!saved) continue;
+        hg_endpoint_output_paused(ep, hg_json_bool(hg_json_get(saved, "paused"), ep->spec->paused));
+        (void)hg_json_i64(hg_json_get(saved, "paused_us"), &ep->since_us);
+    }
+}
+
+/* The facts of connectors and orchestrator: from the checkpoint, then from the logs behind it. */
 static int load_inputs(hg_pipeline_t *p, hg_err_t *err)
 {
     hg_durable_t *d = p->durable;
@@ -342,6 +354,7 @@ static int load_inputs(hg_pipeline_t *p, hg_err_t *err)
         err->code = HG_EDAMAGED;
         rc = of_checkpoint(p, err);
     }
+    if (rc == 0) take_outputs(p, m);
     if (rc == 0) rc = hg_storage_logs(d->storage, "events", d->number, read_log, p, err);
     return rc;
 }

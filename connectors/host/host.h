@@ -133,9 +133,17 @@ int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t out, const 
  * restarts, until the output starts afresh. Default 0. */
 void hg_output_life(hg_output_t *out, uint64_t life);
 void hg_output_start(hg_output_t *out); /* a tap: any thread; chunks come from now on */
-/* User pause of an output: while set, its batches are thrown away and count as delivered. */
-void hg_output_pause(hg_output_t *out, bool paused);
-bool hg_output_paused(const hg_output_t *out);
+/* User pause of an output: while set, its batches are thrown away and count as delivered. Returns the last step that
+ * was pushed before. */
+uint64_t hg_output_pause(hg_output_t *out, bool paused);
+bool hg_output_paused(const hg_output_t *out); /* by the newest word */
+/* Before the circuit pushes, oldest first: a word of the user that was given when `step` had been pushed, in steps that
+ * are now pushed again: it counts for those behind. hg_output_pause revokes what is still to come. */
+void hg_output_pause_after(hg_output_t *out, uint64_t step, bool paused);
+/* Control loop. Those steps are done: what is still to come of these words counts now. */
+void hg_output_heed(hg_output_t *out);
+/* Control loop. next stands in for out: it is paused as out is, or will be. */
+void hg_output_pause_as(hg_output_t *next, hg_output_t *out);
 /* --- durable progress ---
  * Any thread, after the circuit has pushed `step`. done(arg, state): on the control loop, once every step <= `step` is
  * delivered; state is a JSON object for hg_output_restore ({"step":…,"position":…,counters}). Empty: the output is

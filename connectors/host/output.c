@@ -63,6 +63,7 @@ void hg_output_drop(hg_output_t *out)
     hg_errlist_release(&out->encode_errors);
     pthread_mutex_destroy(&out->mu);
     hg_free(out->types);
+    hg_free(out->words);
     hg_free(out->acks);
     hg_free(out->inst);
     hg_free(out->name);
@@ -214,10 +215,13 @@ static void discard(hg_output_t *out, hg_outitem_t *it)
     hg_output_uncharge(out, it);
 }
 
-void hg_output_pause(hg_output_t *out, bool paused)
+uint64_t hg_output_pause(hg_output_t *out, bool paused)
 {
     pthread_mutex_lock(&out->mu);
     out->paused = paused;
+    out->muted = false;
+    out->next_word = out->n_words;
+    uint64_t step = out->pushed;
     if (paused && out->holds) hg_output_let_go(out); /* the way out for a user who does not want what it owes */
     if (paused && !hg_list_empty(&out->queue)) {
         hg_output_unkeep(out, HG_ENTRY(out->queue.next, hg_outitem_t, link)->first_seq, UINT64_MAX);
@@ -226,18 +230,57 @@ void hg_output_pause(hg_output_t *out, bool paused)
     pthread_mutex_unlock(&out->mu);
     hg_output_pump(out);
     hg_host_wake(out->host);
+    return step;
 }
 
 bool hg_output_paused(const hg_output_t *cout)
 {
     hg_output_t *out = (hg_output_t *)(uintptr_t)cout;
     pthread_mutex_lock(&out->mu);
-    bool paused = out->paused;
+    bool paused = out->next_word < out->n_words ? out->words[out->n_words - 1].paused : out->paused || out->muted;
     pthread_mutex_unlock(&out->mu);
     return paused;
 }
 
+void hg_output_pause_after(hg_output_t *out, uint64_t step, bool paused)
+{
+    pthread_mutex_lock(&out->mu);
+    out->words = hg_xgrow(out->words, (out->n_words + 1) * sizeof *out->words);
+    out->words[out->n_words++] = (hg_outword_t){ step, paused };
+    pthread_mutex_unlock(&out->mu);
+}
+
+void hg_output_pause_as(hg_output_t *next, hg_output_t *out)
+{
+    pthread_mutex_lock(&out->mu);
+    bool paused = out->paused, muted = out->muted;
+    hg_outword_t *words = out->words;
+    uint32_t n = out->n_words, at = out->next_word;
+    out->words = NULL;
+    out->n_words = out->next_word = 0;
+    pthread_mutex_unlock(&out->mu);
+    hg_output_pause(next, paused);
+    pthread_mutex_lock(&next->mu);
+    hg_free(next->words);
+    next->words = words;
+    next->n_words = n;
+    next->next_word = at;
+    next->muted = muted;
+    pthread_mutex_unlock(&next->mu);
+}
+
 /* --- the circuit's side --- */
+
+/* [m] What the user had said by this step. */
+static void heed(hg_output_t *out, uint64_t step)
+{
+    while (out->next_word < out->n_words && out->words[out->next_word].step < step) {
+        bool paused = out->words[out->next_word++].paused;
+        out->muted = paused;
+        if (!paused) out->paused = false;
+        if (paused && out->holds) hg_output_let_go(out);
+    }
+}
 
 static uint64_t delta_mem(const hg_delta_t *d)
 {
@@ -250,6 +293,13 @@ static uint64_t delta_mem(const hg_delta_t *d)
     return mem;
 }
 
+void hg_output_heed(hg_output_t *out)
+{
+    pthread_mutex_lock(&out->mu);
+    heed(out, UINT64_MAX);
+    pthread_mutex_unlock(&out->mu);
+}
+
 static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t processed, bool snapshot)
 {
     uint64_t rows = delta ? hg_delta_rows(delta) : 0;
@@ -260,8 +310,10 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
         *delta = (hg_delta_t){ 0 };
     }
     pthread_mutex_lock(&out->mu);
+    heed(out, step);
+    out->pushed = step;
     bool hold = out->holds && !snapshot;
-    bool drop = out->paused || (out->failed && !hold) || out->now;
+    bool drop = out->paused || out->muted || (out->failed && !hold) || out->now;
     if (lossy && rows && (out->queued_records >= out->max_queued_records || out->queued_batches >= HG_TAP_CHUNKS)) {
         out->dropped++;
         drop = true;

@@ -87,6 +87,11 @@ typedef struct hg_outsave {
     uint64_t step, seq;
 } hg_outsave_t;
 
+typedef struct hg_outword {
+    uint64_t step;
+    bool paused;
+} hg_outword_t;
+
 struct hg_output {
     hg_host_t *host; /* [k] down to backpressure */
     hg_loop_t *loop;
@@ -126,6 +131,10 @@ struct hg_output {
     pthread_mutex_t mu;
     /* [m] */
     hg_list_t queue, blocks;
+    uint64_t pushed;     /* the last step */
+    hg_outword_t *words; /* hg_output_pause_after, oldest first */
+    uint32_t n_words, next_word;
+    bool muted; /* as paused, but what is queued is delivered: the last of the words */
     bool encoding, write_posted, paused, stopping, now, failed, flush_due, full_told;
     size_t pending;
     uint64_t queued_records, queued_batches, buffered_records, buffered_batches, transmitted_records, transmitted_bytes;

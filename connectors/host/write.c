@@ -314,7 +314,7 @@ void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *err)
     pthread_mutex_lock(&out->mu);
     bool first = !out->failed;
     out->failed = true;
-    if (first) out->holds = out->keeps && !out->stopping && !out->now && !hg_output_owes_snapshot(out);
+    if (first) out->holds = out->keeps && !out->muted && !out->stopping && !out->now && !hg_output_owes_snapshot(out);
     out->n_transport_errors++;
     hg_errlist_add(&out->transport_errors, tag, hg_strz(err->msg));
     if (first) snprintf(out->fatal, sizeof out->fatal, "%s", err->msg);
