@@ -2,8 +2,10 @@
  *
  * A message belongs to its batch: the batch counts messages that are not acknowledged. Batches are delivered in order:
  * step s is reported once every message of every batch up to s is acknowledged by the broker. A message that the broker
- * did not take (time-out, lost leader, a clock ahead of the broker's) is sent again; one that it never will take (too
- * large, not authorised) is counted as an error.
+ * did not take (time-out, lost leader, a clock ahead of the broker's) is sent again. One that it refuses for good fails
+ * the connector, whose step is then not delivered: a configuration, of the topic or ours, is to be changed, and nothing
+ * is lost where the pipeline keeps what outputs owe. Only a single record that the broker's validation refuses is
+ * skipped, counted and named (hg_kout_refusal).
  *
  * When librdkafka's queue is full the message waits in `stuck`, the host is told to stop (HG_EAGAIN), and an
  * acknowledgement makes room. Everything here is on the loop; delivery reports come as events of the client's main
@@ -98,17 +100,26 @@ void hg_kout_delivered(hg_output_t *out)
     }
 }
 
-static void report(hg_output_t *out, const char *tag, rd_kafka_resp_err_t e, bool retry)
+static void report(hg_output_t *out, const char *tag, rd_kafka_resp_err_t e)
 {
     kout_t *k = hg_out_inst(out);
     hg_err_t err = HG_ERR_INIT;
-    if (retry)
-        hg_err_retry(&err, HG_ENET, "%s", rd_kafka_err2str(e));
-    else
-        hg_err_set(&err, HG_ENET, "%s: the message is lost", rd_kafka_err2str(e));
-    err.fatal = e == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || e == RD_KAFKA_RESP_ERR__FATAL;
-    k->unhealthy |= retry;
+    hg_err_retry(&err, HG_ENET, "%s", rd_kafka_err2str(e));
+    k->unhealthy = true;
     hg_out_error(out, tag, &err);
+}
+
+/* The broker, or the client, will never take this message. Returns false if the connector has failed by it. */
+static bool refused(hg_output_t *out, batch_t *b, const char *tag, rd_kafka_resp_err_t e, const char *key,
+                    size_t key_len, bool has_key, size_t len)
+{
+    const kout_t *k = hg_out_inst(out);
+    const kout_cfg_t *c = hg_out_cfg(out);
+    hg_err_t err = HG_ERR_INIT;
+    hg_kout_refusal(e, c->topic, (hg_str_t){ has_key ? key : NULL, key_len }, len, k->txn.state == TXN_OFF, &err);
+    if (!err.fatal) b->open--;
+    hg_out_error(out, tag, &err);
+    return !err.fatal;
 }
 
 static void hold_message(kout_t *k, batch_t *b, const char *key, size_t key_len, bool has_key, const char *p, size_t n,
@@ -158,11 +169,8 @@ void hg_kout_retry(hg_output_t *out)
             retry_later(out);
             return;
         }
-        if (e) {
-            report(out, "kafka-send", e, false);
-            if (k->closing) return;
-            s->batch->open--;
-        }
+        if (e && !refused(out, s->batch, "kafka-send", e, s->data, s->key_len, s->has_key, s->len)) return;
+        if (k->closing) return;
         hg_list_del(&s->link);
         hg_free(s);
     }
@@ -177,13 +185,19 @@ void hg_kout_retry(hg_output_t *out)
 /* --- delivery reports --- */
 
 /* librdkafka aborts a transaction that has lost a message: nothing that is sent into it again would be taken. */
-static void transaction_failed(hg_output_t *out, rd_kafka_resp_err_t e)
+static void transaction_failed(hg_output_t *out, const rd_kafka_message_t *m)
 {
     kout_t *k = hg_out_inst(out);
+    const kout_cfg_t *c = hg_out_cfg(out);
     hg_err_t err = HG_ERR_INIT;
     if (k->txn.failed) return;
     k->txn.failed = true;
-    hg_err_set(&err, HG_ENET, "the transaction cannot be committed: %s", rd_kafka_err2str(e));
+    if (hg_kafka_transient(m->err) || m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+        m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        hg_err_set(&err, HG_ENET, "%s", rd_kafka_err2str(m->err));
+    else
+        hg_kout_refusal(m->err, c->topic, (hg_str_t){ m->key, m->key_len }, m->len, false, &err);
+    hg_err_wrap(&err, "the transaction cannot be committed");
     err.fatal = 1;
     hg_out_error(out, "kafka-transaction", &err);
 }
@@ -194,7 +208,7 @@ static void on_delivery(hg_output_t *out, const rd_kafka_message_t *m)
     batch_t *b = m->_private;
     if (k->closing) return;
     if (m->err && k->txn.state != TXN_OFF) {
-        transaction_failed(out, m->err);
+        transaction_failed(out, m);
         return;
     }
     if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -205,16 +219,15 @@ static void on_delivery(hg_output_t *out, const rd_kafka_message_t *m)
             hg_out_healthy(out);
         }
     } else if (hg_kafka_transient(m->err)) {
-        report(out, "kafka_nonft_delivery", m->err, true);
+        report(out, "kafka_nonft_delivery", m->err);
         hold_message(k, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL);
     } else if (m->err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) { /* one of the clocks is wrong, until somebody sets it */
-        report(out, "kafka_nonft_delivery", m->err, true);
+        report(out, "kafka_nonft_delivery", m->err);
         hold_message(k, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL);
         k->refused = true;
         retry_later(out);
     } else {
-        b->open--;
-        report(out, "kafka_nonft_delivery", m->err, false);
+        refused(out, b, "kafka_nonft_delivery", m->err, m->key, m->key_len, m->key != NULL, m->len);
     }
 }
 
@@ -322,7 +335,11 @@ static int kafka_write(hg_output_t *out, uint64_t step, hg_str_t key, hg_str_t p
         return 0;
     }
     if (err->code) return err->code;
-    if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL) return hg_err_set(err, HG_ENET, "%s", rd_kafka_err2str(e));
+    if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        const kout_cfg_t *c = hg_out_cfg(out);
+        hg_kout_refusal(e, c->topic, key, payload.n, k->txn.state == TXN_OFF, err);
+        return err->code;
+    }
     b->open++;
     hold_message(k, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
     k->told_full = true;

@@ -90,6 +90,52 @@ static void check_fault_tolerance(const kout_cfg_t *c, hg_diag_t *d)
     hg_arena_free(a);
 }
 
+/* A key as it may stand in a message for people; of a long one the end, where its values are. */
+static const char *printable(char *out, size_t cap, hg_str_t key)
+{
+    size_t n = HG_MIN(key.n, cap - 1);
+    const char *from = key.p + key.n - n;
+    for (size_t i = 0; i < n; i++) out[i] = from[i] >= ' ' && from[i] < 0x7f ? from[i] : '?';
+    if (n < key.n) memset(out, '.', HG_MIN(n, 3u));
+    out[n] = 0;
+    return out;
+}
+
+void hg_kout_refusal(rd_kafka_resp_err_t e, const char *topic, hg_str_t key, size_t bytes, bool may_skip, hg_err_t *err)
+{
+    char text[100];
+    const char *why = rd_kafka_err2str(e);
+    switch ((int)e) {
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        if (!key.p) { /* what is wrong with this one is wrong with all */
+            hg_err_set(err, HG_ENET,
+                       "topic '%s' refuses a message without a key: %s. A compacted topic needs keys, which the update "
+                       "format debezium gives",
+                       topic, why);
+            break;
+        }
+        hg_err_set(err, HG_ENET, "topic '%s' refuses the message with key '%s': %s%s", topic,
+                   printable(text, sizeof text, key), why, may_skip ? "; it is left out" : "");
+        if (may_skip) return;
+        break;
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+        hg_err_set(err, HG_ENET,
+                   "topic '%s' refuses a message of %zu bytes: %s. Raise max.message.bytes of the topic, and "
+                   "message.max.bytes where the connector sets it",
+                   topic, bytes, why);
+        break;
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        hg_err_set(err, HG_ENET, "topic '%s' is not there: %s. Create it", topic, why);
+        break;
+    default:
+        hg_err_set(err, HG_ENET, "topic '%s' refuses a message: %s", topic, why);
+        break;
+    }
+    err->fatal = 1;
+}
+
 void hg_kout_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
 {
     const kout_cfg_t *c = cfg;

@@ -77,6 +77,11 @@ void hg_kout_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d);
 /* librdkafka's options as they apply; in a. */
 hg_kvlist_t hg_kout_options(const kout_cfg_t *c, bool exactly_once, hg_arena_t *a);
 
+/* kafka_output_config.c: any thread. Why a message that is refused for good was refused, and what to do: fatal, but for
+ * a record of its own that is invalid and may be left out. key.p NULL: it has none. */
+void hg_kout_refusal(rd_kafka_resp_err_t e, const char *topic, hg_str_t key, size_t bytes, bool may_skip,
+                     hg_err_t *err);
+
 /* kafka_output.c */
 void hg_kout_delivered(hg_output_t *out); /* tells of every batch at the front that is complete */
 void hg_kout_retry(hg_output_t *out);     /* sends what waits */

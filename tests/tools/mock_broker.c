@@ -7,6 +7,7 @@
  *   produce TOPIC PARTITION PAYLOAD…     append a message (payload up to the end of the line)
  *   flush                                wait until all are in, print "flushed N"
  *   down | up                            the broker refuses connections / takes them again
+ *   fail REQUEST ERROR TIMES             the next requests of this kind (Kafka's number) are answered with this error
  * Ends at the end of its input.
  */
 #include "base/hg.h"
@@ -41,6 +42,16 @@ static void produce(rd_kafka_t *rk, char *args)
     rd_kafka_poll(rk, 0);
 }
 
+static void fail(rd_kafka_mock_cluster_t *mc, const char *args)
+{
+    long api = 0, error = 0, times = 0;
+    if (sscanf(args, "%ld %ld %ld", &api, &error, &times) != 3) {
+        fprintf(stderr, "mock_broker: fail REQUEST ERROR TIMES\n");
+        exit(2);
+    }
+    for (long i = 0; i < times; i++) rd_kafka_mock_push_request_errors(mc, (int16_t)api, 1, (rd_kafka_resp_err_t)error);
+}
+
 int main(int argc, char **argv)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -72,6 +83,10 @@ int main(int argc, char **argv)
         else if (strcmp(line, "flush") == 0) {
             rd_kafka_flush(rk, 30000);
             printf("flushed %d\n", rd_kafka_outq_len(rk));
+            fflush(stdout);
+        } else if (strncmp(line, "fail ", 5) == 0) {
+            fail(mc, line + 5);
+            printf("failing\n");
             fflush(stdout);
         } else if (strcmp(line, "down") == 0)
             rd_kafka_mock_broker_set_down(mc, 1);

@@ -172,6 +172,15 @@ class Topic:
             return len(parts) == partitions and all(p["leader"] >= 0 for p in parts)
         until("every partition has its leader", leads)
 
+    def configure(self, **config):
+        """Set options of the topic, named with _ instead of dots (IncrementalAlterConfigs)."""
+        body = struct.pack(">ib", 1, 2) + _text(self.name) + struct.pack(">i", len(config))
+        for k, v in config.items():
+            body += _text(k.replace("_", ".")) + struct.pack(">b", 0) + _text(str(v))
+        answer = _ask(self.bootstrap, 44, 0, body + b"\0")
+        error, = struct.unpack_from(">h", answer, 8)
+        assert error == 0, answer
+
     def delete_before(self, partition, offset):
         """Let the broker forget everything before this offset, as retention does."""
         answer = _ask(self.bootstrap, 21, 0, struct.pack(">i", 1) + _text(self.name) + struct.pack(">iiq", 1, partition, offset) +
@@ -202,6 +211,11 @@ class MockBroker:
     def say(self, *lines):
         self.proc.stdin.write("".join(x + "\n" for x in lines))
         self.proc.stdin.flush()
+
+    def fail(self, request, error, times):
+        """The next requests of this kind (a number of Kafka's protocol) are answered with this error."""
+        self.say(f"fail {request} {error} {times}")
+        assert self.proc.stdout.readline().startswith("failing")
 
     def produce(self, topic, payloads, partition=0):
         self.say(*(f"produce {topic} {partition} {p}" for p in payloads), "flush")
