@@ -199,6 +199,8 @@ static void transaction_failed(hg_output_t *out, const rd_kafka_message_t *m)
         hg_kout_refusal(m->err, c->topic, (hg_str_t){ m->key, m->key_len }, m->len, false, &err);
     hg_err_wrap(&err, "the transaction cannot be committed");
     err.fatal = 1;
+    /* a broker that was away for too long: a producer of its own may go on with it, unless somebody else has the id */
+    err.retry = hg_kafka_transient(m->err) && rd_kafka_fatal_error(k->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR;
     hg_out_error(out, "kafka-transaction", &err);
 }
 
