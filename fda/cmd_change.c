@@ -1,8 +1,10 @@
-/* cmd_change.c: `diff` and `approve`: what a changed program means for the state that is stored. */
+/* cmd_change.c: `validate-program`: is it one; `diff` and `approve`: what a changed program means for the state that is
+ * stored. */
 #include "base/hg.h"
 #include "fda/fda_int.h"
 
-int fda_cmd_diff(fda_t *f, const fda_args_t *a)
+/* Sends the program that the command line names, and prints what is said about it. */
+static int ask_about(fda_t *f, const fda_args_t *a, const char *what, const char *path, bool needs_program)
 {
     hg_buf_t program, body;
     bool given;
@@ -10,6 +12,8 @@ int fda_cmd_diff(fda_t *f, const fda_args_t *a)
     hg_jw_t w;
     const char *version = fda_option(a, "runtime-version");
     int rc = fda_read_program(a, &program, &given);
+    if (rc == 0 && needs_program && !given)
+        rc = fda_error("No SQL program provided: pass a program file path or --stdin.");
     hg_buf_init(&body, HG_BUF_NOMAX);
     hg_jw_init(&w, &body);
     hg_jw_obj(&w);
@@ -18,17 +22,27 @@ int fda_cmd_diff(fda_t *f, const fda_args_t *a)
         hg_jw_str(&w, hg_buf_str(&program));
     }
     if (version) hg_jw_kstr(&w, "runtime_version", version);
+    if (needs_program) hg_jw_kbool(&w, "ir", fda_flag(a, "ir"));
     hg_jw_end_obj(&w);
-    if (rc == 0)
-        rc = fda_call(f, "Failed to compare the program", "POST",
-                      fda_path(f, "/v0/pipelines/%s/diff", fda_arg(a, "NAME")), hg_buf_str(&body), 0, &ans);
+    if (rc == 0) rc = fda_call(f, what, "POST", path, hg_buf_str(&body), 0, &ans);
     if (rc == 0 && ans.json)
         fda_print_json(ans.json, false);
     else if (rc == 0)
-        rc = fda_error("Failed to compare the program: the answer is no JSON");
+        rc = fda_error("%s: the answer is no JSON", what);
     hg_buf_release(&body);
     hg_buf_release(&program);
     return rc;
+}
+
+int fda_cmd_diff(fda_t *f, const fda_args_t *a)
+{
+    return ask_about(f, a, "Failed to compare the program", fda_path(f, "/v0/pipelines/%s/diff", fda_arg(a, "NAME")),
+                     false);
+}
+
+int fda_cmd_validate(fda_t *f, const fda_args_t *a)
+{
+    return ask_about(f, a, "Failed to validate program", "/v0/validate_program", true);
 }
 
 int fda_cmd_approve(fda_t *f, const fda_args_t *a)

@@ -382,15 +382,3 @@ int fda_cmd_status(fda_t *f, const fda_args_t *a)
     hg_buf_release(&text);
     return 0;
 }
-
-int fda_cmd_tags(fda_t *f, const fda_args_t *a)
-{
-    const hg_json_t *p;
-    int rc = fda_pipeline(f, "Failed to get pipeline tags", fda_arg(a, "NAME"), false, &p);
-    if (rc) return rc;
-    const hg_json_t *tags = fda_member(p, "tags");
-    if (f->format != FDA_TEXT) return tags ? fda_print_value(f, tags, FDA_ALIGNED, false) : 0;
-    for (const hg_json_t *t = tags ? tags->child : NULL; t; t = t->next) printf("%s%s", t->str.p, t->next ? "," : "");
-    putchar('\n');
-    return 0;
-}

@@ -207,6 +207,31 @@ static const fda_cmd_t CONNECTOR[] = {
     END,
 };
 
+/* --- cluster --- */
+
+#define EVENT_ID                                                                                                       \
+    {                                                                                                                  \
+        .name = "EVENT_ID", .doc = "The UUID of the event, or latest"                                                  \
+    }
+
+static const fda_pos_t CLUSTER_EVENT_POS[] = {
+    EVENT_ID,
+    { .name = "SELECTOR", .optional = true, .values = "status|all", .doc = "How much to show; status if not given" },
+    END,
+};
+static const fda_cmd_t CLUSTER[] = {
+    { .name = "events", .doc = "List the events of the daemon", .run = fda_cmd_cluster_events },
+    { .name = "event",
+      .doc = "Retrieve one event of the daemon",
+      .pos = CLUSTER_EVENT_POS,
+      .run = fda_cmd_cluster_event },
+    { .name = "health",
+      .doc = "Check the health of the daemon's services; exit 2 if one is not well",
+      .run = fda_cmd_cluster_health },
+    { .name = "config", .doc = "Retrieve edition, version and build of the daemon", .run = fda_cmd_cluster_config },
+    END,
+};
+
 /* --- the rest --- */
 
 static const fda_pos_t SET_CONFIG_POS[] = {
@@ -218,6 +243,11 @@ static const fda_pos_t SET_CONFIG_POS[] = {
                 "http_workers|io_workers|dev_tweaks",
       .doc = "The key of the configuration to update" },
     { .name = "VALUE", .doc = "The new value" },
+    END,
+};
+static const fda_pos_t SET_TAGS_POS[] = {
+    PIPELINE,
+    { .name = "TAGS", .optional = true, .doc = "The tags, separated by commas; without them there are none" },
     END,
 };
 static const fda_pos_t QUERY_POS[] = {
@@ -252,6 +282,49 @@ static const fda_opt_t WAIT[] = {
       .values = "end_of_input|running|complete",
       .required = true,
       .doc = "running: it runs (or has run). end_of_input: all input was read. complete: and its output is delivered" },
+    END,
+};
+
+static const fda_pos_t SELECTOR_POS[] = {
+    PIPELINE,
+    { .name = "SELECTOR", .optional = true, .values = "status|all", .doc = "How much to show; status if not given" },
+    END,
+};
+static const fda_pos_t EVENT_POS[] = {
+    PIPELINE,
+    EVENT_ID,
+    { .name = "SELECTOR", .optional = true, .values = "status|all", .doc = "How much to show; status if not given" },
+    END,
+};
+static const fda_opt_t VALIDATE[] = {
+    { .name = "stdin", .doc = "Read the program code from stdin" },
+    { .name = "runtime-version",
+      .value = "RUNTIME_VERSION",
+      .doc = "The version to compile the program with: this one" },
+    { .name = "ir", .doc = "Return the plan of the program, too" },
+    END,
+};
+static const fda_pos_t VALIDATE_POS[] = {
+    { .name = "PROGRAM_PATH", .optional = true, .doc = "A file with the SQL code" },
+    END,
+};
+static const fda_opt_t CLOCK[] = {
+    { .name = "delta-ms", .value = "DELTA_MS", .doc = "Milliseconds to add; one clock resolution if not given" },
+    END,
+};
+static const fda_opt_t BUNDLE[] = {
+    { .letter = 'o', .name = "output", .value = "OUTPUT", .doc = "The ZIP file to write" },
+    { .letter = 'n', .name = "limit", .value = "LIMIT", .doc = "At most so many collections, the newest first" },
+    { .name = "no-collect", .doc = "Only what was collected before" },
+    { .name = "no-circuit-profile", .doc = "Leave out the circuit profile" },
+    { .name = "no-heap-profile", .doc = "Leave out the heap profile" },
+    { .name = "no-metrics", .doc = "Leave out the metrics" },
+    { .name = "no-logs", .doc = "Leave out the logs" },
+    { .name = "no-stats", .doc = "Leave out the statistics" },
+    { .name = "no-pipeline-config", .doc = "Leave out the pipeline and its configuration" },
+    { .name = "no-system-config", .doc = "Leave out the daemon's configuration" },
+    { .name = "no-dataflow-graph", .doc = "Leave out the dataflow graph" },
+    { .name = "no-pipeline-events", .doc = "Leave out the pipeline's events" },
     END,
 };
 
@@ -300,6 +373,7 @@ static const fda_cmd_t COMMANDS[] = {
       .pos = SET_CONFIG_POS,
       .run = fda_cmd_set_config },
     { .name = "tags", .doc = "Retrieve the tags of a pipeline", .pos = NAME, .run = fda_cmd_tags },
+    { .name = "set-tags", .doc = "Replace the tags of a pipeline", .pos = SET_TAGS_POS, .run = fda_cmd_set_tags },
     { .name = "delete",
       .aliases = "del",
       .doc = "Delete a pipeline",
@@ -365,6 +439,38 @@ static const fda_cmd_t COMMANDS[] = {
       .doc = "Dismiss the deployment error of a pipeline",
       .pos = NAME,
       .run = fda_cmd_dismiss },
+    { .name = "events", .doc = "List the events of a pipeline", .pos = SELECTOR_POS, .run = fda_cmd_events },
+    { .name = "event", .doc = "Retrieve one event of a pipeline", .pos = EVENT_POS, .run = fda_cmd_event },
+    { .name = "validate-program",
+      .doc = "Compile a program without creating a pipeline, and print the outcome as JSON\n\n"
+             "Errors in the program are part of the outcome, not a failure of the command.",
+      .pos = VALIDATE_POS,
+      .opts = VALIDATE,
+      .run = fda_cmd_validate },
+    { .name = "update-runtime",
+      .doc = "Compile the program of a stopped pipeline anew with this version",
+      .pos = NAME,
+      .run = fda_cmd_update_runtime },
+    { .name = "start-compaction",
+      .doc = "Have a pipeline merge what its storage can spare",
+      .pos = NAME,
+      .run = fda_cmd_compaction },
+    { .name = "rebalance", .doc = "Have a pipeline spread its work anew", .pos = NAME, .run = fda_cmd_rebalance },
+    { .name = "clock-advance",
+      .doc = "Advance the clock of a pipeline whose NOW() is driven from outside",
+      .pos = NAME,
+      .opts = CLOCK,
+      .run = fda_cmd_clock },
+    { .name = "support-bundle",
+      .doc = "Download what helps to find out what is wrong with a pipeline, secrets left out",
+      .pos = NAME,
+      .opts = BUNDLE,
+      .run = fda_cmd_bundle },
+    { .name = "apikey", .doc = "Manage API keys", .subs = fda_apikey_cmds },
+    { .name = "tenant", .doc = "Manage tenants", .subs = fda_tenant_cmds },
+    { .name = "member", .doc = "Manage the members of the tenant", .subs = fda_member_cmds },
+    { .name = "oidc-trust", .doc = "Manage OIDC trust relationships", .subs = fda_trust_cmds },
+    { .name = "cluster", .doc = "Show the daemon's health, events and configuration", .subs = CLUSTER },
     END,
 };
 

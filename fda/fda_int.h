@@ -114,6 +114,22 @@ void fda_print_nested(const hg_json_t *v, fda_table_t kind);
 /* text[row * cols + col], row 0 is the header. */
 void fda_print_box(const char *const *text, size_t rows, size_t cols);
 
+/* --- rows.c: which members of an object, under which heading; a table of columns ends with .head == NULL --- */
+typedef enum {
+    FDA_COL_TEXT,     /* as it is; empty if it is not there */
+    FDA_COL_OPTIONAL, /* "(none)" if it is not there */
+    FDA_COL_TIME,     /* RFC 3339, and how long ago */
+    FDA_COL_YES_NO,
+} fda_col_kind_t;
+typedef struct fda_col {
+    const char *head, *path;
+    fda_col_kind_t kind;
+} fda_col_t;
+void fda_print_rows(fda_t *f, const hg_json_t *const *rows, size_t n, const fda_col_t *cols);
+/* A list as a table, an object as a table of fields; as JSON if that is wanted. Returns the exit code. */
+int fda_print_list(fda_t *f, const hg_json_t *list, const fda_col_t *cols);
+int fda_print_fields(fda_t *f, const hg_json_t *v, const fda_col_t *cols);
+
 /* Members as a table (FDA_TEXT) or as JSON (FDA_JSON); any other format is refused. Returns the exit code. */
 int fda_print_value(fda_t *f, const hg_json_t *v, fda_table_t kind, bool verbatim);
 int fda_unsupported(fda_t *f);
@@ -164,6 +180,9 @@ uint64_t fda_now_ms(void); /* monotonic */
 
 extern const fda_cmd_t fda_root;
 
+extern const fda_cmd_t fda_apikey_cmds[], fda_tenant_cmds[], fda_member_cmds[],
+    fda_trust_cmds[]; /* commands_access.c */
+
 /* One table of commands per file; commands.c joins them. */
 int fda_cmd_pipelines(fda_t *f, const fda_args_t *a);
 int fda_cmd_create(fda_t *f, const fda_args_t *a);
@@ -176,12 +195,14 @@ int fda_cmd_restart(fda_t *f, const fda_args_t *a);
 int fda_cmd_checkpoint(fda_t *f, const fda_args_t *a);
 int fda_cmd_checkpoints(fda_t *f, const fda_args_t *a);
 int fda_cmd_diff(fda_t *f, const fda_args_t *a);
+int fda_cmd_validate(fda_t *f, const fda_args_t *a);
 int fda_cmd_approve(fda_t *f, const fda_args_t *a);
 int fda_cmd_clear(fda_t *f, const fda_args_t *a);
 int fda_cmd_delete(fda_t *f, const fda_args_t *a);
 int fda_cmd_dismiss(fda_t *f, const fda_args_t *a);
 int fda_cmd_status(fda_t *f, const fda_args_t *a);
 int fda_cmd_tags(fda_t *f, const fda_args_t *a);
+int fda_cmd_set_tags(fda_t *f, const fda_args_t *a);
 int fda_cmd_program_get(fda_t *f, const fda_args_t *a);
 int fda_cmd_program_set(fda_t *f, const fda_args_t *a);
 int fda_cmd_program_config(fda_t *f, const fda_args_t *a);
@@ -203,6 +224,32 @@ int fda_cmd_connector_stats(fda_t *f, const fda_args_t *a);
 int fda_cmd_connector_why(fda_t *f, const fda_args_t *a);
 int fda_cmd_connector_position(fda_t *f, const fda_args_t *a);
 int fda_cmd_connector_rerun(fda_t *f, const fda_args_t *a);
+int fda_cmd_apikey_list(fda_t *f, const fda_args_t *a);
+int fda_cmd_apikey_create(fda_t *f, const fda_args_t *a);
+int fda_cmd_apikey_delete(fda_t *f, const fda_args_t *a);
+int fda_cmd_tenant_list(fda_t *f, const fda_args_t *a);
+int fda_cmd_tenant_get(fda_t *f, const fda_args_t *a);
+int fda_cmd_tenant_create(fda_t *f, const fda_args_t *a);
+int fda_cmd_tenant_rename(fda_t *f, const fda_args_t *a);
+int fda_cmd_tenant_delete(fda_t *f, const fda_args_t *a);
+int fda_cmd_member_list(fda_t *f, const fda_args_t *a);
+int fda_cmd_member_add(fda_t *f, const fda_args_t *a);
+int fda_cmd_member_set_role(fda_t *f, const fda_args_t *a);
+int fda_cmd_member_remove(fda_t *f, const fda_args_t *a);
+int fda_cmd_trust_list(fda_t *f, const fda_args_t *a);
+int fda_cmd_trust_create(fda_t *f, const fda_args_t *a);
+int fda_cmd_trust_delete(fda_t *f, const fda_args_t *a);
+int fda_cmd_events(fda_t *f, const fda_args_t *a);
+int fda_cmd_event(fda_t *f, const fda_args_t *a);
+int fda_cmd_cluster_events(fda_t *f, const fda_args_t *a);
+int fda_cmd_cluster_event(fda_t *f, const fda_args_t *a);
+int fda_cmd_cluster_health(fda_t *f, const fda_args_t *a);
+int fda_cmd_cluster_config(fda_t *f, const fda_args_t *a);
+int fda_cmd_update_runtime(fda_t *f, const fda_args_t *a);
+int fda_cmd_compaction(fda_t *f, const fda_args_t *a);
+int fda_cmd_rebalance(fda_t *f, const fda_args_t *a);
+int fda_cmd_clock(fda_t *f, const fda_args_t *a);
+int fda_cmd_bundle(fda_t *f, const fda_args_t *a);
 int fda_cmd_graph(fda_t *f, const fda_args_t *a);
 int fda_cmd_wait(fda_t *f, const fda_args_t *a);
 int fda_cmd_top(fda_t *f, const fda_args_t *a);

@@ -1,0 +1,120 @@
+/* cmd_upkeep.c: what keeps a pipeline in order and shows its inside: `update-runtime`, `start-compaction`, `rebalance`,
+ * `clock-advance`, `support-bundle`. */
+#include "base/hg.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include "fda/fda_int.h"
+
+static int post(fda_t *f, const fda_args_t *a, const char *what, const char *action, const char *sentence)
+{
+    const char *name = fda_arg(a, "NAME");
+    int rc = fda_post(f, what, fda_path(f, "/v0/pipelines/%s/%s", name, action));
+    if (rc == 0) puts(sentence);
+    return rc;
+}
+
+int fda_cmd_update_runtime(fda_t *f, const fda_args_t *a)
+{
+    return post(f, a, "Failed to update pipeline runtime", "update_runtime", "Pipeline runtime updated successfully.");
+}
+
+int fda_cmd_compaction(fda_t *f, const fda_args_t *a)
+{
+    return post(f, a, "Failed to initiate compaction", "start_compaction",
+                hg_arena_printf(f->arena, "Initiated compaction for pipeline %s.", fda_arg(a, "NAME")));
+}
+
+int fda_cmd_rebalance(fda_t *f, const fda_args_t *a)
+{
+    return post(f, a, "Failed to initiate rebalancing", "rebalance",
+                hg_arena_printf(f->arena, "Initiated rebalancing for pipeline %s.", fda_arg(a, "NAME")));
+}
+
+int fda_cmd_clock(fda_t *f, const fda_args_t *a)
+{
+    const char *delta = fda_option(a, "delta-ms");
+    uint64_t ms;
+    fda_answer_t ans;
+    if (delta && hg_str_u64(hg_strz(delta), &ms) < 0)
+        return fda_usage(a, "invalid value '%s' for '--delta-ms <DELTA_MS>': expected a whole number", delta);
+    const char *body = delta ? hg_arena_printf(f->arena, "{\"delta_ms\":%" PRIu64 "}", ms) : "{}";
+    int rc = fda_call(f, "Failed to advance clock", "POST",
+                      fda_path(f, "/v0/pipelines/%s/clock/advance", fda_arg(a, "NAME")), hg_strz(body), FDA_ONCE, &ans);
+    if (rc) return rc;
+    if (f->format != FDA_TEXT) return fda_print_value(f, ans.json, FDA_ALIGNED, false);
+    printf("NOW() = %s (%s ms)\n", fda_text(ans.json, "now", ""), fda_digits(ans.json, "now_ms", ""));
+    return 0;
+}
+
+/* --- a file to take away --- */
+
+#define NAMES_TRIED 1000
+
+/* A file that was not there before: P-support-bundle.zip, P-support-bundle-2.zip, … -1 after a complaint. */
+static int new_file(fda_t *f, const char *pipeline, const char **ret)
+{
+    for (unsigned i = 1; i <= NAMES_TRIED; i++) {
+        *ret = i == 1 ? hg_arena_printf(f->arena, "%s-support-bundle.zip", pipeline)
+                      : hg_arena_printf(f->arena, "%s-support-bundle-%u.zip", pipeline, i);
+        int fd =
+            open(*ret, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* it may hold what is nobody else's business */
+        if (fd >= 0) return fd;
+        if (errno != EEXIST) break;
+    }
+    fda_error("Failed to create %s: %s", *ret, strerror(errno));
+    return -1;
+}
+
+static int save(fda_t *f, const fda_args_t *a, hg_str_t bytes, const char **ret)
+{
+    const char *output = fda_option(a, "output");
+    *ret = output;
+    int fd =
+        output ? open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : new_file(f, fda_arg(a, "NAME"), ret);
+    if (fd < 0) return output ? fda_error("Failed to write %s: %s", output, strerror(errno)) : 1;
+    size_t done = 0;
+    while (done < bytes.n) {
+        ssize_t k = write(fd, bytes.p + done, bytes.n - done);
+        if (k < 0 && errno == EINTR) continue;
+        if (k < 0) break;
+        done += (size_t)k;
+    }
+    int why = errno;
+    if (close(fd) < 0 && done == bytes.n) why = errno, done = 0;
+    return done == bytes.n ? 0 : fda_error("Failed to write %s: %s", *ret, strerror(why));
+}
+
+int fda_cmd_bundle(fda_t *f, const fda_args_t *a)
+{
+    static const char *const parts[][2] = {
+        { "no-collect", "collect" },
+        { "no-circuit-profile", "circuit_profile" },
+        { "no-heap-profile", "heap_profile" },
+        { "no-metrics", "metrics" },
+        { "no-logs", "logs" },
+        { "no-stats", "stats" },
+        { "no-pipeline-config", "pipeline_config" },
+        { "no-system-config", "system_config" },
+        { "no-dataflow-graph", "dataflow_graph" },
+        { "no-pipeline-events", "pipeline_events" },
+    };
+    hg_buf_t path;
+    hg_buf_init(&path, HG_BUF_NOMAX);
+    hg_buf_adds(&path, fda_path(f, "/v0/pipelines/%s/support_bundle", fda_arg(a, "NAME")));
+    char sep = '?';
+    for (size_t i = 0; i < HG_COUNT(parts); i++) {
+        if (!fda_flag(a, parts[i][0])) continue;
+        hg_buf_addf(&path, "%c%s=false", sep, parts[i][1]);
+        sep = '&';
+    }
+    const char *limit = fda_option(a, "limit");
+    if (limit) hg_buf_addf(&path, "%climit=%s", sep, limit);
+    fda_answer_t ans;
+    const char *file = NULL;
+    int rc = fda_call(f, "Failed to obtain support bundle", "GET", path.p, (hg_str_t){ 0 }, 0, &ans);
+    if (rc == 0) rc = save(f, a, ans.text, &file);
+    if (rc == 0) printf("Support bundle written to %s\n", file);
+    hg_buf_release(&path);
+    return rc;
+}
