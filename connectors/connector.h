@@ -230,6 +230,8 @@ const char *hg_out_durable_id(const hg_output_t *out);
 /* Which life of the endpoint this is: another one is afresh, and a step that was stored in another one is not its own.
  */
 uint64_t hg_out_life(const hg_output_t *out);
+/* The pipeline keeps what is not delivered: what a failed instance owes is written again by the next one. */
+bool hg_out_keeps(const hg_output_t *out);
 /* The pipeline wants exactly once: use transactions where the sink has them. */
 bool hg_out_exactly_once(const hg_output_t *out);
 void hg_out_drained(hg_output_t *out);

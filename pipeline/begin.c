@@ -121,6 +121,8 @@ static void forget_replay(hg_pipeline_t *p, void *arg)
 
 void hg_pipeline_replayed(hg_pipeline_t *p)
 {
+    const hg_jreplay_t *r = p->durable ? p->durable->replay : NULL;
+    if (r && r->hole) hg_journal_reread(p->durable->journal, r->hole_step, r->hole_entry);
     bool was = atomic_exchange(&p->replaying, false);
     for (uint32_t i = 0; i < p->n_outputs; i++)
         if (p->outputs[i]->out && !p->outputs[i]->tap) hg_output_heed(p->outputs[i]->out);

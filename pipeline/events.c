@@ -279,15 +279,17 @@ static bool meant(const endpoint_t *ep, const hg_json_t *v)
            hg_json_get_hex(v, "definition", &definition) && definition == ep->p->durable->definitions[ep->relation];
 }
 
-static void take_position(endpoint_t *ep, const hg_json_t *v)
+static void take_position(endpoint_t *ep, const hg_json_t *v, uint64_t step)
 {
     const hg_json_t *position = hg_json_get(v, "position");
     const char *change = hg_position_change(hg_json_str(hg_json_get(v, "change"), ""));
     hg_pipeline_t *p = ep->p;
     hg_orch_cmd_t unused;
     if (!position || (change ? !meant(ep, v) : ep->fresh)) return;
+    if (!ep->by_user) ep->base_position = ep->saved_position;
     ep->saved_position = position->kind == HG_J_NULL ? NULL : position;
     ep->by_user = change != NULL;
+    ep->word_step = step;
     if (!change) return;
     ep->change = change;
     ep->change_records = atomic_load(&ep->processed);
@@ -329,7 +331,7 @@ static int take_record(hg_pipeline_t *p, hg_str_t text, hg_err_t *err)
     }
     const hg_json_t *name = hg_json_get(v, "name");
     uint32_t id = name && step >= p->durable->step ? hg_strmap_get(&p->input_names, name->str) : HG_STRMAP_NONE;
-    if (id != HG_STRMAP_NONE) take_position(p->inputs[id], v);
+    if (id != HG_STRMAP_NONE) take_position(p->inputs[id], v, step);
     return 0;
 }
 

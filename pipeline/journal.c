@@ -3,7 +3,7 @@
  * The circuit thread appends frames to `pend`; one thread of the journal's own swaps it for `busy`, hands the frames to
  * the log and syncs once for all of them (the grouped commit), and goes on while there is more. It never waits for a
  * checkpoint that is being written. What could not be written stays in `busy` and in the log's buffer, and is tried
- * again every RETRY_MS: outputs (exactly_once) and completion wait meanwhile, steps only once FULL_BYTES have
+ * again every RETRY_MS: outputs and completion wait meanwhile, steps only once FULL_BYTES have
  * collected.
  *
  * Lock: mu, innermost; taken under p->lock by hg_journal_durable.
@@ -28,7 +28,6 @@ struct hg_journal {
     hg_pipeline_t *p;
     const hg_storage_t *storage;
     hg_pool_t *pool;
-    bool every_step;
 
     /* circuit thread */
     uint32_t *endpoint_no, *relation_no; /* numbers in this log; 0: not named in it yet */
@@ -60,7 +59,6 @@ hg_journal_t *hg_journal_new(hg_pipeline_t *p, const hg_storage_t *storage, uint
     j->p = p;
     j->storage = storage;
     j->pool = hg_pool_new(1);
-    j->every_step = p->cfg.ft == HG_FT_EXACTLY_ONCE;
     j->log_number = number;
     j->relation_no = HG_NEWN(uint32_t, p->prog->plan.n_relations + 1);
     hg_buf_init(&j->frame, HG_BUF_NOMAX);
@@ -173,7 +171,7 @@ static void journal_work(void *arg, unsigned worker)
         pthread_mutex_unlock(&j->mu);
         if (!more) return;
         if (write_busy(j, &err) < 0) break;
-        if (j->every_step && j->busy_last) hg_host_durable(j->p->host, j->busy_last);
+        if (j->busy_last) hg_host_durable(j->p->host, j->busy_last);
         pthread_mutex_lock(&j->mu);
         bool wake = j->was_full, better = j->trouble[0];
         hg_buf_clear(&j->busy);
@@ -339,26 +337,34 @@ static int put_insert(hg_journal_t *j, uint32_t relation, const hg_change_t *cha
     return rc;
 }
 
-/* Is it in the journal at all? Flags are not; what can be read again only where every step is. */
-static bool counts(const hg_journal_t *j, const hg_chunk_t *c)
-{
-    return c->n_ranges && (j->every_step || c->raw.n);
-}
-
 void hg_journal_step(hg_journal_t *j, const hg_step_t *s, hg_chunk_t *const *chunks, uint32_t n, uint32_t relation,
                      const hg_change_t *change)
 {
     hg_jstep_t head = { .number = s->number, .now_us = s->now_us, .n = change ? 1 : 0 };
-    for (uint32_t i = 0; i < n; i++) head.n += counts(j, chunks[i]);
-    if (head.n == 0 && !j->every_step) return;
+    for (uint32_t i = 0; i < n; i++) head.n += chunks[i]->n_ranges > 0; /* flags are not in it */
     hg_buf_clear(&j->frame);
     int rc = hg_jstep_write_head(&j->frame, &head);
     for (uint32_t i = 0; i < n && rc == 0; i++)
-        if (counts(j, chunks[i])) rc = put_chunk(j, chunks[i]);
+        if (chunks[i]->n_ranges) rc = put_chunk(j, chunks[i]);
     if (change && rc == 0) rc = put_insert(j, relation, change);
     HG_ASSERT(rc == 0); /* memory for a copy of what is in memory already */
     append(j, HG_JF_STEP, hg_buf_str(&j->frame), s->number);
     if (j->frame.cap > FULL_BYTES) hg_buf_release(&j->frame);
+}
+
+void hg_journal_reread(hg_journal_t *j, uint64_t step, uint32_t entry)
+{
+    hg_buf_t b;
+    hg_jw_t w;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_jw_init(&w, &b);
+    hg_jw_obj(&w);
+    hg_jw_ku64(&w, "step", step);
+    hg_jw_ku64(&w, "entry", entry);
+    hg_jw_end_obj(&w);
+    HG_ASSERT(w.rc == 0);
+    append(j, HG_JF_REREAD, hg_buf_str(&b), step);
+    hg_buf_release(&b);
 }
 
 void hg_journal_rotate(hg_journal_t *j, uint64_t number)

@@ -1,9 +1,9 @@
 /* journal.h: what the circuit did between two checkpoints, in files of frames: "journal-<number>.log" holds the steps
  * after checkpoint <number> (docs/storage-format.md).
  *
- * With exactly_once every step is recorded: its number, its moment, and in the order in which they were taken the
- * chunks, so that a replay does the same steps again. With at_least_once only what cannot be read again is: bodies of
- * HTTP pushes and rows of INSERTs.
+ * Every step is recorded: its number, its moment, and in the order in which they were taken the chunks, so that a
+ * replay does the same steps again: with exactly_once or not at all, with at_least_once as far as the sources can; from
+ * there on they are read again (HG_JF_REREAD).
  *
  * This header is the format and the writer; reading and replaying is in replay.h.
  */
@@ -21,6 +21,8 @@ enum {
     HG_JF_BEGIN = 1, /* JSON: which program and pipeline wrote what follows; the first frame after each opening */
     HG_JF_ENDPOINT,  /* JSON: what an endpoint's number in the steps that follow means */
     HG_JF_STEP,      /* hg_jstep_write */
+    HG_JF_REREAD,    /* JSON: "step", "entry": the cuts before this frame from there on count no more: their connectors
+                        go on behind what comes before them, and what they give follows this frame (at_least_once) */
 };
 
 /* Kinds of entries of a step. */
@@ -64,9 +66,11 @@ void hg_journal_free(hg_journal_t *j); /* after hg_journal_closed */
  * called before anyone can see that the step is done. */
 void hg_journal_step(hg_journal_t *j, const hg_step_t *s, hg_chunk_t *const *chunks, uint32_t n, uint32_t relation,
                      const hg_change_t *change);
+/* Control loop, before an input is opened: HG_JF_REREAD. */
+void hg_journal_reread(hg_journal_t *j, uint64_t step, uint32_t entry);
 /* Circuit thread, at the cut of a checkpoint: what follows goes to a log of its own. */
 void hg_journal_rotate(hg_journal_t *j, uint64_t number);
-/* Any thread. Every step up to this one is durable, as far as it has to be. */
+/* Any thread. Every step up to this one is durable. */
 uint64_t hg_journal_durable(hg_journal_t *j);
 /* Any thread. Too much waits to be written: no further step now (the circuit is woken when it may go on). */
 bool hg_journal_full(hg_journal_t *j);

@@ -451,6 +451,7 @@ static int make(const hg_pipeline_opts_t *opts, uint64_t below, uint64_t *ret_da
                           .control = p->control,
                           .durable_name = p->name,
                           .exactly_once = p->cfg.ft == HG_FT_EXACTLY_ONCE,
+                          .journal = p->cfg.ft != HG_FT_NONE,
                           .keep_payload = p->cfg.ft != HG_FT_NONE,
                           .keep_owed = p->cfg.ft != HG_FT_NONE };
     hg_host_events_t ev = { on_opened, on_ended,         on_buffered,      on_failed,       on_marked, on_mark_failed,
@@ -633,8 +634,8 @@ static void suspended(hg_pipeline_t *p, const hg_err_t *err)
         hg_err_set(&p->failure, HG_ESUSPEND, "the pipeline was stopped without a checkpoint: %s", err->msg);
         p->failure.pos = (hg_pos_t){ 0 };
     }
-    /* exactly_once: what is not in the journal may not be delivered; the next start does it again */
-    close_all(p, !err->code || p->cfg.ft != HG_FT_EXACTLY_ONCE);
+    /* What is not in the journal may not be delivered; the next start does it again. */
+    close_all(p, !err->code || p->cfg.ft == HG_FT_NONE);
 }
 
 /* Without fault tolerance too, where it can be had: who stops gracefully wants to go on later. */

@@ -40,7 +40,11 @@ typedef struct endpoint {
      * configured; NULL: where this one is. restored: this one has been given it and was not opened yet. */
     char *next_position;
     bool restored;
-    bool by_user;       /* after a restart: saved_position was set by the user, behind the checkpoint */
+    /* After a restart: saved_position was set by the user, behind the checkpoint and this step; base_position is that
+     * of the checkpoint. */
+    bool by_user;
+    uint64_t word_step;
+    const hg_json_t *base_position;
     struct move *move;  /* its position is being set: move.c */
     const char *change; /* what the user did last to its position: "set", "reset", "rerun", or NULL; under lock */
     int64_t change_us;

@@ -4,7 +4,11 @@
  *   replay.c       opens the inputs that have cuts, feeds the circuit, puts everything back as a start finds it
  *
  * While it goes on p->replaying is set: the orchestrator has not begun, no INSERT and no checkpoint is taken, bodies of
- * HTTP pushes wait, the pipeline's status is Replaying. */
+ * HTTP pushes wait, the pipeline's status is Replaying.
+ *
+ * With at_least_once a source that cannot give the same again fails nothing: there is a hole in the replay. From it on
+ * no cut is replayed (what was pushed is), and the connectors go on behind what was. A hole is noted in the journal
+ * (HG_JF_REREAD) before anything is read again, so that the next replay has the same one. */
 #ifndef HG_PIPELINE_REPLAY_H
 #define HG_PIPELINE_REPLAY_H
 
@@ -19,6 +23,7 @@ typedef struct hg_rentry {
     hg_str_t start; /* CUT: the position that the instance began at; empty: it had begun before */
     uint64_t off;   /* PAYLOAD, INSERT: its data in the log */
     uint32_t len;
+    bool reread; /* CUT: behind a hole */
 } hg_rentry_t;
 
 typedef struct hg_rstep {
@@ -36,10 +41,15 @@ typedef struct hg_rname {
     uint32_t n_cuts;
     struct hg_rsegment *segs; /* one per instance that the connector had */
     uint32_t n_segs;
-    _Atomic uint32_t at; /* segment whose instance is open, + 1 */
-    hg_str_t position;   /* control loop: reached; JSON, in the arena */
-    uint32_t wanted;     /* control loop: the one being opened, + 1 */
-    uint32_t done;       /* circuit thread: segments begun */
+    _Atomic uint32_t at;            /* segment whose instance is open, + 1 */
+    hg_str_t position;              /* control loop: reached; JSON, in the arena */
+    uint32_t wanted;                /* control loop: the one being opened, + 1 */
+    uint32_t done;                  /* circuit thread: segments begun */
+    uint32_t taken;                 /* circuit thread, then control loop: cuts */
+    uint64_t first_step, last_step; /* of its cuts */
+    uint64_t lost_step;             /* of its first cut behind a hole; 0: none */
+    bool to_word;                   /* behind the replay it goes on where a user said: at `position` */
+    bool used;                      /* something of it is replayed */
 } hg_rname_t;
 
 typedef struct hg_rsegment {
@@ -54,12 +64,21 @@ typedef struct hg_jreplay {
     uint32_t n_logs;
     hg_rname_t *names;
     uint32_t n_names, cap_names;
+    hg_strmap_t by_name; /* "endpoint\0relation" */
+    uint32_t *of_input;  /* id of an input that has cuts → name + 1 */
+    uint32_t n_of_input;
     hg_rstep_t *steps;
     uint32_t n_steps, cap_steps;
     hg_rentry_t *entries;
     uint32_t n_entries, cap_entries;
     uint64_t last; /* number of the newest step, of whatever program */
-    bool foreign;  /* there are entries of another program (at_least_once) */
+    bool foreign;  /* something was pushed or inserted while another program ran (at_least_once) */
+    bool hole;     /* at_least_once; found while reading, or where the circuit came to it */
+    uint64_t hole_step;
+    uint32_t hole_entry;
+    atomic_bool given_up; /* control loop: the circuit is to make the hole where it is, for this reason: */
+    const char *who;
+    char why[512];
     bool has_hash_key;
     hg_hashkey_t hash_key;
 
@@ -78,11 +97,16 @@ typedef struct hg_jreplay {
 /* replay_read.c, control loop, from hg_durable_open. n_steps 0: there is nothing to replay. */
 int hg_jreplay_load(hg_pipeline_t *p, hg_jreplay_t **ret, hg_err_t *err);
 void hg_jreplay_free(hg_jreplay_t *r);
+/* How many entries have to be replayed. */
+uint32_t hg_jreplay_wanted(const hg_jreplay_t *r);
+/* The cuts from this entry of this step on are read again instead. Control loop, or the circuit thread in a replay. */
+void hg_jreplay_hole(hg_jreplay_t *r, uint32_t step, uint32_t entry);
 /* Any thread but a loop's. The bytes of an entry; hg_free. */
 char *hg_jreplay_data(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err);
 
-/* replay.c. Control loop, before the circuit thread runs, after endpoints were made and restored: finds the endpoints
- * that the journal names. */
+/* replay.c. Control loop, before the circuit thread runs, after endpoints were made, before they are restored: finds
+ * the endpoints that the journal names, and says of an input whose position was set by hand since then where it is to
+ * be restored (saved_position). */
 int hg_jreplay_resolve(hg_jreplay_t *r, hg_err_t *err);
 /* When the circuit thread has ended: lets go of what it held. */
 void hg_jreplay_stop(hg_jreplay_t *r);

@@ -4,8 +4,8 @@
  *
  * Which steps count. With exactly_once they must follow each other without a gap, from the checkpoint on. Steps with
  * entries that another program made cannot be done by this one: that is refused. Steps without entries only count.
- * With at_least_once there are gaps by nature, and rows for a table that still means the same are good whatever
- * program was running.
+ * With at_least_once rows for a table that still means the same are good whatever program was running; cuts of another
+ * program are a hole (replay.h).
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -25,11 +25,15 @@ typedef struct {
     hg_err_t *err;
 } reader_t;
 
+/* The index of this endpoint and relation: an old one, or the next. */
 static uint32_t find_name(hg_jreplay_t *r, hg_str_t endpoint, hg_str_t relation)
 {
-    for (uint32_t i = 0; i < r->n_names; i++)
-        if (hg_str_eq(r->names[i].endpoint, endpoint) && hg_str_eq(r->names[i].relation, relation)) return i;
-    return UINT32_MAX;
+    size_t n = endpoint.n + 1 + relation.n;
+    char *key = hg_arena_alloc(r->arena, n);
+    memcpy(key, endpoint.p, endpoint.n);
+    key[endpoint.n] = 0;
+    memcpy(key + endpoint.n + 1, relation.p, relation.n);
+    return hg_strmap_put(&r->by_name, (hg_str_t){ key, n }, r->n_names);
 }
 
 static hg_str_t keep(hg_jreplay_t *r, const hg_json_t *v)
@@ -67,8 +71,7 @@ static int read_endpoint(reader_t *x, const hg_json_t *v, hg_err_t *err)
     if (hg_json_u64(hg_json_get(v, "number"), &no) < 0 || no != x->n_numbers + 1 || relation.n == 0)
         return hg_err_set(err, HG_EDAMAGED, "an endpoint without a number that follows, or without a relation");
     uint32_t i = find_name(r, name, relation);
-    if (i == UINT32_MAX) {
-        i = r->n_names;
+    if (i == r->n_names) {
         hg_rname_t n = { .endpoint = name, .relation = relation, .format = keep(r, hg_json_get(v, "format")) };
         HG_APUSH(r->arena, r->names, r->n_names, n);
     }
@@ -96,10 +99,20 @@ static int check_step(const reader_t *x, const hg_jstep_t *s, hg_err_t *err)
     return 0;
 }
 
-/* Inputs that can be read again are, from the checkpoint on: that is all at_least_once asks for. */
-static bool counts(const hg_jreplay_t *r, const hg_jentry_t *e)
+/* Only at_least_once gets here with another program. */
+static bool is_reread(reader_t *x, const hg_jentry_t *e, uint64_t step, uint32_t entry)
 {
-    return e->kind != HG_JE_CUT || r->p->cfg.ft == HG_FT_EXACTLY_ONCE;
+    hg_jreplay_t *r = x->r;
+    if (e->kind != HG_JE_CUT) {
+        if (!x->same_program) r->foreign = true;
+        return false;
+    }
+    if (!x->same_program && !r->hole) {
+        r->hole = true;
+        r->hole_step = step;
+        r->hole_entry = entry;
+    }
+    return r->hole;
 }
 
 static int read_step(reader_t *x, hg_str_t payload, uint64_t offset, hg_err_t *err)
@@ -117,7 +130,6 @@ static int read_step(reader_t *x, hg_str_t payload, uint64_t offset, hg_err_t *e
         if (rc == 0 && (e.endpoint == 0 || e.endpoint > x->n_numbers))
             rc = hg_err_set(err, HG_EDAMAGED, "an entry of an endpoint that has not been named");
         if (rc < 0) return rc;
-        if (!counts(r, &e)) continue;
         hg_rentry_t entry = { .kind = e.kind,
                               .name = x->numbers[e.endpoint - 1],
                               .log = r->n_logs - 1,
@@ -126,7 +138,8 @@ static int read_step(reader_t *x, hg_str_t payload, uint64_t offset, hg_err_t *e
                               .end = e.end,
                               .records = e.records,
                               .hash = e.hash,
-                              .len = (uint32_t)e.data.n };
+                              .len = (uint32_t)e.data.n,
+                              .reread = is_reread(x, &e, s.number, step.n) };
         if (e.kind == HG_JE_CUT)
             entry.start = (hg_str_t){ hg_arena_strndup(r->arena, e.data.p, e.data.n), e.data.n };
         else
@@ -136,9 +149,45 @@ static int read_step(reader_t *x, hg_str_t payload, uint64_t offset, hg_err_t *e
     }
     if (in.n) return hg_err_set(err, HG_EDAMAGED, "%zu bytes behind the last entry of a step", in.n);
     r->last = s.number;
-    if (step.n && !x->same_program) r->foreign = true;
-    if (step.n || r->p->cfg.ft == HG_FT_EXACTLY_ONCE) HG_APUSH(r->arena, r->steps, r->n_steps, step);
+    HG_APUSH(r->arena, r->steps, r->n_steps, step);
     return 0;
+}
+
+static void reread_from(hg_jreplay_t *r, uint64_t number, uint32_t entry)
+{
+    for (uint32_t i = r->n_steps; i > 0 && r->steps[i - 1].number >= number; i--) {
+        const hg_rstep_t *s = &r->steps[i - 1];
+        for (uint32_t k = s->number == number ? entry : 0; k < s->n; k++)
+            if (r->entries[s->first + k].kind == HG_JE_CUT) r->entries[s->first + k].reread = true;
+    }
+}
+
+/* An earlier start had a hole there. What follows begins behind it, so it is none for us. */
+static int read_reread(reader_t *x, const hg_json_t *v, hg_err_t *err)
+{
+    hg_jreplay_t *r = x->r;
+    uint64_t step, entry;
+    if (hg_json_u64(hg_json_get(v, "step"), &step) < 0 || hg_json_u64(hg_json_get(v, "entry"), &entry) < 0 ||
+        entry > UINT32_MAX)
+        return hg_err_set(err, HG_EDAMAGED, "a place to read again from, without its members");
+    reread_from(r, step, (uint32_t)entry);
+    if (r->hole && (r->hole_step > step || (r->hole_step == step && r->hole_entry >= entry))) r->hole = false;
+    return 0;
+}
+
+void hg_jreplay_hole(hg_jreplay_t *r, uint32_t step, uint32_t entry)
+{
+    r->hole = true;
+    r->hole_step = r->steps[step].number;
+    r->hole_entry = entry;
+    reread_from(r, r->hole_step, entry);
+}
+
+uint32_t hg_jreplay_wanted(const hg_jreplay_t *r)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < r->n_entries; i++) n += !r->entries[i].reread;
+    return n;
 }
 
 static int read_frame(void *arg, uint32_t kind, hg_str_t payload, uint64_t offset, hg_err_t *err)
@@ -146,9 +195,12 @@ static int read_frame(void *arg, uint32_t kind, hg_str_t payload, uint64_t offse
     reader_t *x = arg;
     hg_json_t *v = NULL;
     int rc = 0;
-    if (kind == HG_JF_BEGIN || kind == HG_JF_ENDPOINT) {
+    if (kind == HG_JF_BEGIN || kind == HG_JF_ENDPOINT || kind == HG_JF_REREAD) {
         rc = hg_json_parse(x->r->arena, payload, &v, err);
-        if (rc == 0) rc = kind == HG_JF_BEGIN ? read_begin(x, v, err) : read_endpoint(x, v, err);
+        if (rc == 0)
+            rc = kind == HG_JF_BEGIN      ? read_begin(x, v, err)
+                 : kind == HG_JF_ENDPOINT ? read_endpoint(x, v, err)
+                                          : read_reread(x, v, err);
     } else if (kind == HG_JF_STEP) {
         rc = read_step(x, payload, offset, err);
     } else {
@@ -180,6 +232,7 @@ int hg_jreplay_load(hg_pipeline_t *p, hg_jreplay_t **ret, hg_err_t *err)
     hg_jreplay_t *r = HG_NEW(hg_jreplay_t);
     r->p = p;
     r->arena = hg_arena_new();
+    hg_strmap_init(&r->by_name);
     r->last = atomic_load(&p->steps);
     r->fd = -1;
     int rc = hg_storage_logs(d->storage, "journal", d->number, read_log, r, err);
@@ -202,6 +255,8 @@ void hg_jreplay_free(hg_jreplay_t *r)
     for (uint32_t i = 0; i < r->n_logs; i++) hg_free(r->logs[i]);
     hg_free(r->logs);
     hg_free(r->chunks);
+    hg_free(r->of_input);
+    hg_strmap_release(&r->by_name);
     hg_arena_free(r->arena);
     hg_free(r);
 }

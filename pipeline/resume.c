@@ -142,7 +142,7 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, uint64_t below, hg_err_t 
  * computed, only count. */
 static int changed_behind_journal(hg_pipeline_t *p, hg_jreplay_t *r, hg_err_t *err)
 {
-    if (r->n_entries)
+    if (hg_jreplay_wanted(r))
         return hg_err_set(
             err, HG_ENOBOOTSTRAP,
             "the program has changed, and the journal holds steps of the old one after checkpoint %" PRIu64
@@ -150,6 +150,7 @@ static int changed_behind_journal(hg_pipeline_t *p, hg_jreplay_t *r, hg_err_t *e
             p->durable->number);
     atomic_store(&p->steps, r->last);
     r->n_steps = 0;
+    r->hole = false; /* a checkpoint comes before anything is read */
     return 0;
 }
 
@@ -362,8 +363,22 @@ static int load_inputs(hg_pipeline_t *p, hg_err_t *err)
 int hg_durable_look(hg_pipeline_t *p, const char *dir, hg_err_t *err)
 {
     int rc = hg_durable_open(p, dir, UINT64_MAX, err);
-    if (rc == 0 && p->cfg.ft == HG_FT_EXACTLY_ONCE) rc = hg_jreplay_load(p, &p->durable->replay, err);
-    return rc < 0 ? rc : load_inputs(p, err);
+    if (rc == 0 && p->cfg.ft != HG_FT_NONE) rc = hg_jreplay_load(p, &p->durable->replay, err);
+    if (rc < 0) return rc;
+    if (p->durable->replay)
+        atomic_store(&p->steps, p->durable->replay->last); /* what is decided now comes behind them */
+    return load_inputs(p, err);
+}
+
+/* at_least_once, nothing of it can be replayed: its steps only count. */
+static void begin_replay(hg_pipeline_t *p, hg_jreplay_t *r)
+{
+    hg_host_durable(p->host, r->last);
+    if (p->cfg.ft == HG_FT_AT_LEAST_ONCE && !hg_jreplay_wanted(r)) {
+        r->n_steps = 0;
+        atomic_store(&p->steps, r->last);
+    }
+    if (r->n_steps) atomic_store(&p->replaying, true);
 }
 
 int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
@@ -372,15 +387,14 @@ int hg_durable_restore_endpoints(hg_pipeline_t *p, hg_err_t *err)
     const hg_json_t *m = hg_storage_manifest(d->storage);
     int rc = load_inputs(p, err);
     if (rc == 0 && m) keep_totals(p);
+    if (rc == 0 && d->replay) rc = hg_jreplay_resolve(d->replay, err);
     for (uint32_t i = 0; i < p->n_inputs && rc == 0; i++) rc = restore_input(p, p->inputs[i], err);
     hg_owed_t owes = { 0 };
     if (rc == 0) rc = restore_outputs(p, m, &owes, err);
-    if (rc == 0 && d->replay) rc = hg_jreplay_resolve(d->replay, err);
     if (rc == 0) hg_owed_push(&owes);
     hg_owed_release(&owes);
     if (rc == 0 && p->cfg.ft != HG_FT_NONE) d->journal = hg_journal_new(p, d->storage, d->log_number);
-    if (rc == 0 && p->cfg.ft == HG_FT_EXACTLY_ONCE) hg_host_durable(p->host, d->replay->last);
-    if (rc == 0 && d->replay && d->replay->n_steps) atomic_store(&p->replaying, true);
+    if (rc == 0 && d->replay) begin_replay(p, d->replay);
     if (rc == 0 && m)
         hg_log(HG_LOG_INFO, "storage", p->name, "resumed", "number=%" PRIu64 " step=%" PRIu64, d->number,
                (uint64_t)atomic_load(&p->steps));

@@ -27,6 +27,7 @@ hg_host_t *hg_host_new(const hg_host_opts_t *opts, const hg_host_events_t *event
     h->in_limit = h->out_limit = HG_MAX(budget / 2, (uint64_t)1);
     h->durable_name = hg_xstrdup(opts->durable_name ? opts->durable_name : "pipeline");
     h->exactly_once = opts->exactly_once;
+    h->journal = opts->journal || opts->exactly_once;
     h->keep_payload = opts->keep_payload;
     h->keep_owed = opts->keep_owed || opts->exactly_once;
     h->max_record = opts->max_record_bytes ? opts->max_record_bytes : HG_MAX_RECORD;
@@ -36,7 +37,6 @@ hg_host_t *hg_host_new(const hg_host_opts_t *opts, const hg_host_events_t *event
     hg_list_init(&h->ready);
     hg_list_init(&h->waiters);
     hg_list_init(&h->outputs);
-    hg_list_init(&h->inputs);
     h->pool = hg_pool_new(opts->pool_threads ? opts->pool_threads : cores());
     for (unsigned i = 0; i < h->n_io; i++) {
         char name[16];
@@ -57,6 +57,7 @@ void hg_host_free(hg_host_t *h)
     HG_ASSERT(atomic_load(&h->endpoints) == 0);
     for (unsigned i = 0; i < h->n_spare; i++) hg_free(h->spare[i]);
     pthread_mutex_destroy(&h->mu);
+    hg_free(h->inputs);
     hg_free(h->io);
     hg_free(h->durable_name);
     hg_free(h);

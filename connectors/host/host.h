@@ -28,8 +28,10 @@ typedef struct hg_host_opts {
     hg_loop_t *control;
     uint64_t max_record_bytes; /* the longest record that is accepted; 0 = 128 MiB. One above 256 KiB is read alone */
     const char *durable_name;  /* pipeline's name, for hg_out_durable_id; NULL = "pipeline" */
-    bool exactly_once; /* outputs: transactions; nothing of step n is made final in a sink before hg_host_durable(n) */
-    bool keep_owed;    /* outputs keep each delta until the sink has it: hg_output_owed(). Implied by exactly_once */
+    bool exactly_once;         /* outputs: transactions. Implies journal and keep_owed */
+    bool journal;      /* every step goes to a journal: nothing of step n leaves that could not be taken back, before
+                          hg_host_durable(n); chunks tell what a replay needs (raw_hash, start) */
+    bool keep_owed;    /* outputs keep each delta until the sink has it: hg_output_owed() */
     bool keep_payload; /* push endpoints: chunks keep their raw bytes for the journal (hg_chunk_t.raw) */
 } hg_host_opts_t;
 
@@ -122,7 +124,7 @@ int hg_push_replay(hg_input_t *in, hg_str_t raw, hg_err_t *err);
  * one). false: not yet, `wake` will come. */
 bool hg_host_take_exact(hg_host_t *h, uint32_t conn, uint64_t lane_key, uint64_t begin, uint64_t end, hg_chunk_t **ret);
 
-/* Any thread. Steps up to this one are in the journal: outputs may make them final. Only with exactly_once; also after
+/* Any thread. Steps up to this one are in the journal: outputs may make them final. Only with `journal`; also after
  * a restore, for the steps that came from the checkpoint and the journal. Does not go back. */
 void hg_host_durable(hg_host_t *h, uint64_t step);
 
@@ -184,11 +186,11 @@ struct hg_chunk {
     hg_range_t ranges[4]; /* lane ranges, n_ranges of them */
     uint32_t n_ranges;
     bool barrier, txn_begin, txn_end, eoi;
-    uint64_t raw_hash; /* XXH3 of its raw bytes; of a change batch: of its cells; only with exactly_once */
+    uint64_t raw_hash; /* XXH3 of its raw bytes; of a change batch: of its cells; only with `journal` */
     uint64_t lane_key; /* of the lane it came on (hg_lane_open_key) */
     hg_str_t raw;   /* keep_payload, push endpoints: for hg_push_replay: the bytes it was parsed from and a mark, until
                        hg_chunk_done */
-    hg_str_t start; /* exactly_once, first chunk of a connector's instance: the position before it (JSON), else empty */
+    hg_str_t start; /* `journal`, first chunk of a connector's instance: the position before it (JSON), else empty */
     int64_t ingested_us;
 };
 

@@ -50,8 +50,8 @@ struct hg_host {
     hg_pool_t *pool;
     uint64_t in_limit, out_limit, max_record;
     char *durable_name;
-    bool exactly_once, keep_payload, keep_owed;
-    _Atomic uint64_t durable; /* steps that are in the journal (exactly_once) */
+    bool exactly_once, journal, keep_payload, keep_owed;
+    _Atomic uint64_t durable; /* steps that are in the journal */
     atomic_uint next_loop;
     _Atomic uint64_t next_lane;
     _Atomic uint64_t in_bytes, out_bytes; /* held by inputs (chunk buffers, parsed rows), by output queues */
@@ -62,8 +62,9 @@ struct hg_host {
     atomic_uint n_ready;          /* written under mu */
     uint64_t take_no;             /* [h] */
     hg_list_t waiters;            /* [h] for the byte budget, first come first served */
-    hg_list_t outputs;            /* [h] exactly_once: all of them */
-    hg_list_t inputs;             /* [h] */
+    hg_list_t outputs;            /* [h] with a journal: all of them */
+    hg_input_t **inputs;          /* [h] by conn: the newest instance, or NULL */
+    uint32_t n_inputs;            /* [h] */
     hg_waiter_t *token;           /* [h] who holds the overdraft */
     int64_t token_us;             /* [h] when it last grew, monotonic */
     bool stall_armed;             /* [h] */
@@ -266,7 +267,6 @@ struct hg_input {
     /* [h] */
     hg_list_t ready;      /* jobs to take */
     hg_list_t ready_link; /* on host->ready */
-    hg_list_t host_link;  /* on host->inputs */
     uint64_t take_no, taken_rows;
 
     /* [C] */

@@ -32,7 +32,7 @@ void hg_input_drop(hg_input_t *in)
     if (atomic_fetch_sub(&in->refs, 1) != 1) return;
     hg_host_t *h = in->host;
     pthread_mutex_lock(&h->mu);
-    hg_list_del(&in->host_link);
+    if (h->inputs[in->conn] == in) h->inputs[in->conn] = NULL;
     pthread_mutex_unlock(&h->mu);
     for (unsigned i = 0; i < hg_pool_size(h->pool); i++)
         if (in->scratch[i] && in->format->scratch_free) in->format->scratch_free(in->scratch[i]);
@@ -56,6 +56,20 @@ void hg_input_drop(hg_input_t *in)
 static void no_wake(hg_waiter_t *w)
 {
     hg_input_evaluate_post(HG_ENTRY(w, hg_input_t, waiter));
+}
+
+static void put_instance(hg_input_t *in)
+{
+    hg_host_t *h = in->host;
+    pthread_mutex_lock(&h->mu);
+    if (in->conn >= h->n_inputs) {
+        uint32_t n = HG_MAX(2 * h->n_inputs, in->conn + 16);
+        h->inputs = hg_xgrow(h->inputs, n * sizeof(hg_input_t *));
+        memset(h->inputs + h->n_inputs, 0, (n - h->n_inputs) * sizeof(hg_input_t *));
+        h->n_inputs = n;
+    }
+    h->inputs[in->conn] = in;
+    pthread_mutex_unlock(&h->mu);
 }
 
 int hg_input_make(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_table_env_t *env,
@@ -88,10 +102,7 @@ int hg_input_make(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_ta
     hg_list_init(&in->waiters);
     hg_list_init(&in->ready);
     hg_list_init(&in->ready_link);
-    hg_list_init(&in->host_link);
-    pthread_mutex_lock(&h->mu);
-    hg_list_add_tail(&h->inputs, &in->host_link);
-    pthread_mutex_unlock(&h->mu);
+    put_instance(in);
     *ret = in;
     return 0;
 }

@@ -190,7 +190,7 @@ static void submit(hg_lane_t *l, hg_job_t *j)
 {
     hg_input_t *in = l->in;
     j->cut_bytes = j->len;
-    if (in->host->exactly_once && in->type && !in->told_start && in->type->save) tell_start(in, j);
+    if (in->host->journal && in->type && !in->told_start && in->type->save) tell_start(in, j);
     atomic_store(&in->starving, false);
     pthread_mutex_lock(&in->mu);
     hg_list_add_tail(&l->fifo, &j->link);
@@ -561,7 +561,7 @@ static void parse_raw(hg_job_t *j, unsigned worker)
         hg_changeb_release(&out.changes);
         return;
     }
-    if (h->exactly_once) j->pub.raw_hash = XXH3_64bits(j->buf, j->len);
+    if (h->journal) j->pub.raw_hash = XXH3_64bits(j->buf, j->len);
     j->pub.bytes = out.bytes;
     j->pub.change = hg_changeb_seal(&out.changes);
     hg_changeb_release(&out.changes);
@@ -610,7 +610,7 @@ static void parse_job(void *arg, unsigned worker)
         bool given = !j->buf && j->pub.change; /* came as rows */
         hg_err_t err = HG_ERR_INIT;
         if (j->buf) parse_raw(j, worker);
-        if (given && in->host->exactly_once && hash_change(j) < 0) set_fail(j, HG_ENOMEM, "no memory for a hash");
+        if (given && in->host->journal && hash_change(j) < 0) set_fail(j, HG_ENOMEM, "no memory for a hash");
         if (j->rc == 0 && j->pub.change && fill_hash(in, j->pub.change) < 0)
             set_fail(j, HG_ENOMEM, "no memory for key hashes");
         if (j->pub.change) j->pub.records = j->pub.change->rows->n_rows;

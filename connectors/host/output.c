@@ -108,7 +108,7 @@ static int output_make(hg_host_t *h, const char *endpoint, uint32_t id, const hg
     hg_list_init(&out->blocks);
     hg_list_init(&out->kept);
     hg_list_init(&out->host_link);
-    if (h->exactly_once) {
+    if (h->journal) {
         pthread_mutex_lock(&h->mu);
         hg_list_add_tail(&h->outputs, &out->host_link);
         pthread_mutex_unlock(&h->mu);

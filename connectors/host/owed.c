@@ -418,12 +418,12 @@ int hg_output_hand_over(hg_output_t *old, hg_output_t *next, bool afresh, uint64
     return 0;
 }
 
-/* --- exactly once: nothing is final before the journal has it --- */
+/* --- nothing is final before the journal has it --- */
 
 bool hg_output_may_end(hg_output_t *out, uint64_t step)
 {
     hg_host_t *h = out->host;
-    if (!h->exactly_once || step <= atomic_load(&h->durable)) return true;
+    if (!h->journal || step <= atomic_load(&h->durable)) return true;
     atomic_store(&out->waits_durable, true);
     /* the journal may have got there meanwhile, and looked before we said that we wait */
     return step <= atomic_load(&h->durable);

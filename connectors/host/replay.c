@@ -184,14 +184,11 @@ static hg_job_t *take_from(hg_input_t *in, uint64_t lane_key, uint64_t begin, ui
 /* host->mu. NULL also when its last reference is going. */
 static hg_input_t *find_retain(hg_host_t *h, uint32_t conn)
 {
-    HG_LIST_EACH(it, &h->inputs)
-    {
-        hg_input_t *in = HG_ENTRY(it, hg_input_t, host_link);
-        if (in->conn != conn || atomic_load(&in->dead)) continue; /* an instance before this one may linger */
-        unsigned n = atomic_load(&in->refs);
-        while (n)
-            if (atomic_compare_exchange_weak(&in->refs, &n, n + 1)) return in;
-    }
+    hg_input_t *in = conn < h->n_inputs ? h->inputs[conn] : NULL;
+    if (!in || atomic_load(&in->dead)) return NULL;
+    unsigned n = atomic_load(&in->refs);
+    while (n)
+        if (atomic_compare_exchange_weak(&in->refs, &n, n + 1)) return in;
     return NULL;
 }
 

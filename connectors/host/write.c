@@ -149,10 +149,12 @@ static void cur_done(hg_output_t *out)
     hg_output_pump(out);
 }
 
-/* Exactly once: what cannot be taken back waits until the journal has the step. */
+/* What cannot be taken back waits until the journal has the step: all of a change stream; of a sink with transactions
+ * the end of one; of one without them the data, unless it is cut back at a restart. */
 static bool may_finish(hg_output_t *out, const hg_outblock_t *b)
 {
-    bool final = out->type ? b->end && b->wrote : !b->end;
+    bool by_end = out->type && (out->host->exactly_once || out->type->restore);
+    bool final = by_end ? b->end && b->wrote : !b->end;
     return !final || hg_output_may_end(out, b->step);
 }
 
@@ -420,6 +422,10 @@ const char *hg_out_durable_id(const hg_output_t *out)
 uint64_t hg_out_life(const hg_output_t *out)
 {
     return out->life;
+}
+bool hg_out_keeps(const hg_output_t *out)
+{
+    return out->keeps;
 }
 bool hg_out_exactly_once(const hg_output_t *out)
 {

@@ -2,10 +2,10 @@
  *
  * A message belongs to its batch: the batch counts messages that are not acknowledged. Batches are delivered in order:
  * step s is reported once every message of every batch up to s is acknowledged by the broker. A message that the broker
- * did not take (time-out, lost leader, a clock ahead of the broker's) is sent again. One that it refuses for good fails
- * the connector, whose step is then not delivered: a configuration, of the topic or ours, is to be changed, and nothing
- * is lost where the pipeline keeps what outputs owe. Only a single record that the broker's validation refuses is
- * skipped, counted and named (hg_kout_refusal).
+ * did not take (time-out, lost leader, a clock ahead of the broker's) is sent again, before any later one is the last
+ * word about its key (`back`). One that it refuses for good fails the connector, whose step is then not delivered: a
+ * configuration, of the topic or ours, is to be changed, and nothing is lost where the pipeline keeps what outputs owe.
+ * Only a single record that the broker's validation refuses is skipped, counted and named (hg_kout_refusal).
  *
  * When librdkafka's queue is full the message waits in `stuck`, the host is told to stop (HG_EAGAIN), and an
  * acknowledgement makes room. Everything here is on the loop; delivery reports come as events of the client's main
@@ -47,6 +47,7 @@ static int kafka_open(hg_output_t *out, hg_err_t *err)
     (void)err;
     hg_list_init(&k->batches);
     hg_list_init(&k->stuck);
+    hg_list_init(&k->back);
     if (c->headers && c->headers->kind == HG_J_ARRAY && c->headers->n) {
         k->headers = rd_kafka_headers_new(c->headers->n);
         for (const hg_json_t *h = c->headers->child; h; h = h->next) add_header(k->headers, h);
@@ -79,6 +80,7 @@ static rd_kafka_resp_err_t put_message(hg_output_t *out, batch_t *b, const char 
         rd_kafka_error_destroy(e);
         if (hs) rd_kafka_headers_destroy(hs);
     }
+    k->underway += !e;
     return code;
 }
 
@@ -122,15 +124,15 @@ static bool refused(hg_output_t *out, batch_t *b, const char *tag, rd_kafka_resp
     return !err.fatal;
 }
 
-static void hold_message(kout_t *k, batch_t *b, const char *key, size_t key_len, bool has_key, const char *p, size_t n,
-                         bool has_payload)
+static void hold_message(hg_list_t *list, batch_t *b, const char *key, size_t key_len, bool has_key, const char *p,
+                         size_t n, bool has_payload)
 {
     stuck_t *s = hg_xnew(sizeof *s + key_len + n);
     *s = (stuck_t){ .batch = b, .key_len = key_len, .len = n, .has_key = has_key, .has_payload = has_payload };
     hg_list_init(&s->link);
     if (key_len) memcpy(s->data, key, key_len);
     if (n) memcpy(s->data + key_len, p, n);
-    hg_list_add_tail(&k->stuck, &s->link);
+    hg_list_add_tail(list, &s->link);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -155,7 +157,7 @@ static void retry_later(hg_output_t *out)
 void hg_kout_retry(hg_output_t *out)
 {
     kout_t *k = hg_out_inst(out);
-    if (k->refused) return;
+    if (k->refused || !hg_list_empty(&k->back)) return;
     while (!k->closing && !hg_list_empty(&k->stuck)) {
         hg_err_t err = HG_ERR_INIT;
         if (!hg_ktxn_open(out, &err)) {
@@ -204,33 +206,52 @@ static void transaction_failed(hg_output_t *out, const rd_kafka_message_t *m)
     hg_out_error(out, "kafka-transaction", &err);
 }
 
+static void is_healthy(hg_output_t *out)
+{
+    kout_t *k = hg_out_inst(out);
+    if (!k->unhealthy) return;
+    k->unhealthy = false;
+    k->attempts = 0;
+    hg_out_healthy(out);
+}
+
+/* Without transactions. What came back goes out again before everything that has not been sent yet, and behind it once
+ * more what was sent after it and has arrived: the last word about a key stays the last. */
+static void send_back(kout_t *k)
+{
+    for (hg_list_t *it; !hg_list_empty(&k->back);) {
+        it = k->back.prev;
+        hg_list_del(it);
+        hg_list_add_head(&k->stuck, it);
+    }
+}
+
 static void on_delivery(hg_output_t *out, const rd_kafka_message_t *m)
 {
     kout_t *k = hg_out_inst(out);
     batch_t *b = m->_private;
     if (k->closing) return;
+    k->underway--;
     if (m->err && k->txn.state != TXN_OFF) {
         transaction_failed(out, m);
         return;
     }
-    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        b->open--;
-        if (k->unhealthy) {
-            k->unhealthy = false;
-            k->attempts = 0;
-            hg_out_healthy(out);
-        }
-    } else if (hg_kafka_transient(m->err)) {
-        report(out, "kafka_nonft_delivery", m->err);
-        hold_message(k, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL);
-    } else if (m->err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP) { /* one of the clocks is wrong, until somebody sets it */
-        report(out, "kafka_nonft_delivery", m->err);
-        hold_message(k, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL);
+    bool wrong_clock = m->err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP; /* ours or the broker's, until somebody sets it */
+    bool again = wrong_clock || hg_kafka_transient(m->err);
+    if (again) report(out, "kafka_nonft_delivery", m->err);
+    if (wrong_clock) {
         k->refused = true;
         retry_later(out);
-    } else {
-        refused(out, b, "kafka_nonft_delivery", m->err, m->key, m->key_len, m->key != NULL, m->len);
     }
+    if (again || (!m->err && !hg_list_empty(&k->back))) {
+        hold_message(&k->back, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL);
+    } else if (m->err) {
+        refused(out, b, "kafka_nonft_delivery", m->err, m->key, m->key_len, m->key != NULL, m->len);
+    } else {
+        b->open--;
+        is_healthy(out);
+    }
+    if (k->underway == 0) send_back(k);
 }
 
 static void on_error(hg_output_t *out, const rd_kafka_event_t *ev)
@@ -242,10 +263,11 @@ static void on_error(hg_output_t *out, const rd_kafka_event_t *ev)
         rd_kafka_fatal_error(k->rk, fatal, sizeof fatal);
         hg_err_set(&err, HG_ENET, "%s", fatal);
         err.fatal = 1;
+        err.retry = k->txn.state == TXN_OFF; /* of the idempotent producer: the next one begins anew */
     } else {
         hg_err_retry(&err, HG_ENET, "%s", rd_kafka_event_error_string((rd_kafka_event_t *)(uintptr_t)ev));
     }
-    k->unhealthy |= err.retry;
+    k->unhealthy |= !err.fatal;
     hg_out_error(out, "kafka-poll", &err);
 }
 
@@ -274,6 +296,22 @@ static void setup(rd_kafka_conf_t *conf, void *opaque)
 
 /* --- the contract --- */
 
+/* Has the user set what an idempotent producer has its own values for? */
+static bool has_own_order(const kout_cfg_t *c)
+{
+    static const char *const names[] = { "enable.idempotence",
+                                         "acks",
+                                         "request.required.acks",
+                                         "retries",
+                                         "message.send.max.retries",
+                                         "max.in.flight",
+                                         "max.in.flight.requests.per.connection",
+                                         "queuing.strategy" };
+    for (size_t i = 0; i < HG_COUNT(names); i++)
+        if (hg_kafka_option(&c->extra, names[i])) return true;
+    return false;
+}
+
 static int kafka_start(hg_output_t *out, hg_err_t *err)
 {
     kout_t *k = hg_out_inst(out);
@@ -290,6 +328,8 @@ static int kafka_start(hg_output_t *out, hg_err_t *err)
         defaults[n++] = (hg_kafka_default_t){ "transaction.timeout.ms", "300000" };
         defaults[n++] = (hg_kafka_default_t){ "message.timeout.ms", "300000" };
     }
+    if (!once && hg_out_keeps(out) && !has_own_order(c)) /* its retries keep the order */
+        defaults[n++] = (hg_kafka_default_t){ "enable.idempotence", "true" };
     hg_arena_t *a = hg_arena_new();
     hg_kvlist_t options = hg_kout_options(c, once, a);
     int rc = hg_kafka_client(RD_KAFKA_PRODUCER, &options, defaults, n, setup, out, &k->rk, err);
@@ -330,7 +370,7 @@ static int kafka_write(hg_output_t *out, uint64_t step, hg_str_t key, hg_str_t p
     batch_t *b = current(k, step);
     (void)n_records;
     rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR__QUEUE_FULL; /* or a transaction that takes no more */
-    if (hg_list_empty(&k->stuck) && hg_ktxn_open(out, err))
+    if (hg_list_empty(&k->stuck) && hg_list_empty(&k->back) && hg_ktxn_open(out, err))
         e = put_message(out, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
     if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
         b->open++;
@@ -343,7 +383,7 @@ static int kafka_write(hg_output_t *out, uint64_t step, hg_str_t key, hg_str_t p
         return err->code;
     }
     b->open++;
-    hold_message(k, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
+    hold_message(&k->stuck, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
     k->told_full = true;
     if (k->txn.state < TXN_SEALED) retry_later(out); /* else the commit goes on with it */
     return HG_EAGAIN;
@@ -389,6 +429,7 @@ static void client_destroyed(void *arg)
     if (k->headers) rd_kafka_headers_destroy(k->headers);
     hg_free(k->txn.group);
     while ((n = hg_list_pop(&k->stuck)) != NULL) hg_free(HG_ENTRY(n, stuck_t, link));
+    while ((n = hg_list_pop(&k->back)) != NULL) hg_free(HG_ENTRY(n, stuck_t, link));
     while ((n = hg_list_pop(&k->batches)) != NULL) hg_free(HG_ENTRY(n, batch_t, link));
     hg_out_closed(arg);
 }

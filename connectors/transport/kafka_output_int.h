@@ -24,7 +24,7 @@ typedef struct {
 } batch_t;
 
 typedef struct stuck {
-    hg_list_t link; /* on kout_t.stuck */
+    hg_list_t link; /* on kout_t.stuck or back */
     batch_t *batch;
     size_t key_len, len;
     bool has_key, has_payload;
@@ -66,6 +66,8 @@ typedef struct {
     hg_err_t client_err;
     rd_kafka_headers_t *headers;
     hg_list_t batches, stuck;
+    hg_list_t back;    /* came back, and what was sent behind that: sent once more when nothing is under way */
+    uint64_t underway; /* messages that librdkafka has */
     uv_timer_t *timer; /* retries `stuck` */
     unsigned attempts;
     ktxn_t txn;

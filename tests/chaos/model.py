@@ -6,14 +6,12 @@ import json
 class Model:
     def __init__(self, history, web):
         self.rows = {}
-        self.ever = collections.defaultdict(set)  # per key every row it had; None: it was deleted
         self.seqs = collections.Counter()
         for r in history + web:
             self.put(r["id"], (r["v"], r["src"]))
             self.seqs[r["seq"]] += 1
 
     def put(self, key, row):
-        self.ever[key].add(row)
         if row is None:
             self.rows.pop(key, None)
         else:
@@ -69,8 +67,7 @@ def differences(want, have):
     return sum((want - have).values()), sum((have - want).values())
 
 
-def state_differences(want, have, excused=None, limit=5):
-    """Keys whose row is not the wanted one; `excused`: rows that a key may have instead."""
-    keys = sorted(k for k in want.keys() | have.keys()
-                  if want.get(k) != have.get(k) and not (excused and have.get(k) in excused[k]))
+def state_differences(want, have, limit=5):
+    """Keys whose row is not the wanted one."""
+    keys = sorted(k for k in want.keys() | have.keys() if want.get(k) != have.get(k))
     return len(keys), [f"id {k}: want {want.get(k)}, have {have.get(k)}" for k in keys[:limit]]
