@@ -1,4 +1,5 @@
-"""exactly_once: every step is in the journal. After kill -9 the same steps are done again, and what outputs wrote is there once."""
+"""exactly_once: every step is in the journal. After kill -9 the same steps are done again, and what outputs wrote is there once.
+test-labels: threads"""
 import glob
 import json
 import os

@@ -1,4 +1,4 @@
-"""Kafka in and out against a real broker, and against one that is not there yet."""
+"""Kafka in and out against a real broker, and against one that is not there yet. test-labels: threads"""
 import json
 import re
 import subprocess

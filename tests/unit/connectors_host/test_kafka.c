@@ -1,6 +1,5 @@
 /* kafka_input through the host, against librdkafka's mock cluster: shared clients, filters, merged partitions,
- * positions. Not run under the thread sanitizer: librdkafka starts its threads with thrd_create, which that does not
- * see. */
+ * positions. test-labels: threads */
 #include "tests/unit/connectors_host/mock_kafka.h"
 #include "connectors/transport/kafka_client.h"
 

@@ -1,5 +1,5 @@
 /* The Kafka input over crashes, against librdkafka's mock cluster: positions at cuts, the same chunks again, and clear
- * errors where the topic does not have them any more. Not run under the thread sanitizer: see test_kafka.c. */
+ * errors where the topic does not have them any more. test-labels: threads */
 #include "tests/unit/connectors_host/mock_kafka.h"
 #include "tests/unit/connectors_host/subject.h"
 

@@ -1,5 +1,5 @@
-/* Kafka connectors against a mock cluster in this process, stopped, held and left alone at any moment. Not run under
- * the thread sanitizer: librdkafka starts its threads with thrd_create, which that does not see. */
+/* Kafka connectors against a mock cluster in this process, stopped, held and left alone at any moment.
+ * test-labels: threads */
 #include "tests/unit/pipeline/kit.h"
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
