@@ -244,8 +244,7 @@ static bool slice(hg_store_t *st, hg_merge_t *m)
         break;
     case MERGE_RETIRE:
         if (m->at == m->n) return false;
-        unforward(m->victims[m->at]);
-        hg_store_del_seg(st, m->victims[m->at++]);
+        hg_store_retire_seg(st, m->victims[m->at++]);
         break;
     }
     if (rc < 0) give_up(st, m);

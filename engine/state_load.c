@@ -243,7 +243,8 @@ static int make_seg(seg_t *x)
         if (room[d] > INT32_MAX)
             rc = hg_err_set(x->err, HG_EDAMAGED, "a segment of the checkpoint is larger than 2 GiB");
     uint32_t rows = x->saved->v[x->saved->n - 1].piece->b;
-    if (rc == 0 && hg_seg_new(st->acct, st->types, st->n_cols, st->bag, rows, room, &x->seg) < 0) rc = no_mem(x->err);
+    if (rc == 0 && hg_seg_new(st->acct, st->types, st->n_cols, st->bag, !st->bag, rows, room, &x->seg) < 0)
+        rc = no_mem(x->err);
     hg_free(room);
     return rc;
 }

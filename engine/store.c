@@ -108,11 +108,16 @@ int hg_store_add_seg(hg_store_t *st, hg_seg_t *s)
     return 0;
 }
 
-void hg_store_del_seg(hg_store_t *st, hg_seg_t *s)
+void hg_store_unlist_seg(hg_store_t *st, hg_seg_t *s)
 {
     HG_ASSERT(st->segs[s->id] == s);
     st->segs[s->id] = NULL;
     st->free_ids[st->n_free_ids++] = s->id;
+}
+
+void hg_store_del_seg(hg_store_t *st, hg_seg_t *s)
+{
+    hg_store_unlist_seg(st, s);
     hg_seg_drop(s);
 }
 

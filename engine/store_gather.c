@@ -88,7 +88,9 @@ static int gather_offs(const hg_col_t *const *srcs, const uint32_t *src, const u
     int64_t at = 0;
     c->offs[0] = 0;
     for (uint32_t i = 0; i < n; i++) {
-        const int32_t *o = srcs[src ? src[i] : 0]->offs + row[i];
+        const hg_col_t *s = srcs[src ? src[i] : 0];
+        const int32_t *o = s->offs + row[i];
+        if (s->bytes) __builtin_prefetch(s->bytes + o[0]); /* texts are copied when all lengths are known */
         at += o[1] - o[0];
         if (at > INT32_MAX) return HG_ETOOBIG;
         c->offs[i + 1] = (int32_t)at;
@@ -216,7 +218,7 @@ int hg_gather(const hg_type_t *type, const hg_col_t *const *srcs, uint32_t n_src
 
     int rc = 0;
     bool nullable = false;
-    for (uint32_t i = 0; i < n_srcs && !nullable; i++) nullable = srcs[i] && srcs[i]->validity;
+    for (uint32_t i = 0; i < n_srcs && !nullable; i++) nullable = srcs[i] && hg_col_may_null(srcs[i]);
     if (nullable && n) {
         rc = gather_bits(srcs, true, src, row, n, c, &c->validity, &c->nulls);
         if (rc == 0 && c->nulls == 0) {

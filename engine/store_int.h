@@ -85,8 +85,11 @@ struct hg_seg {
     hg_saved_t *saved; /* where the rows are on disk; NULL = nowhere yet (state_int.h) */
     uint64_t *room;    /* per dimension (hg_type_dims): bytes or elements the buffers have room for */
     size_t bytes;      /* all of the above */
+    void *block;       /* the buffers of the columns, hash and weight; dead_at too, unless it came late */
+    size_t block_size;
+    bool late_dead;
     uint32_t n_cols;
-    hg_col_t *cols[]; /* buffers are blocks of this segment; len, refs and nulls mean nothing here */
+    hg_col_t *cols[]; /* len and refs mean nothing here; nulls: 0 = no NULL so far (hg_col_may_null) */
 };
 
 /* Dimensions of a column: one for the bytes of a text, the elements of an array, of each nested column in turn. */
@@ -94,7 +97,8 @@ uint32_t hg_type_dims(const hg_type_t *t);
 /* Adds what rows [a, b) of c take of each dimension to need[0..dims); returns the number of dimensions. */
 uint32_t hg_col_measure(const hg_col_t *c, uint32_t a, uint32_t b, uint64_t *need);
 
-int hg_seg_new(hg_acct_t *acct, const hg_type_t *const *types, uint32_t n_cols, bool weighted, uint32_t cap,
+/* dead: with dead_at, for rows that are expected to change. */
+int hg_seg_new(hg_acct_t *acct, const hg_type_t *const *types, uint32_t n_cols, bool weighted, bool dead, uint32_t cap,
                const uint64_t *room, hg_seg_t **ret);
 void hg_seg_drop(hg_seg_t *s); /* any thread */
 /* What is used of each dimension so far. */
@@ -112,6 +116,13 @@ static inline uint32_t hg_seg_dead_at(const hg_seg_t *s, uint32_t row)
 {
     hg_dead_t *d = atomic_load_explicit(&s->dead_at, memory_order_acquire);
     return d ? atomic_load_explicit(&d[row], memory_order_relaxed) : 0;
+}
+
+/* Any thread. May rows that are complete hold a NULL? A column of a segment gets its first one under the eyes of
+ * readers of earlier rows. */
+static inline bool hg_col_may_null(const hg_col_t *c)
+{
+    return c->validity && __atomic_load_n(&c->nulls, __ATOMIC_RELAXED);
 }
 
 /* --- gathering (store_gather.c) -------------------------------------------------------------------------------------
@@ -321,9 +332,10 @@ int hg_store_kill(hg_store_t *st, hg_ref_t ref, uint64_t hash, hg_err_t *err);
 int hg_store_reserve(hg_store_t *st, hg_err_t *err);
 void hg_store_apply(hg_store_t *st);
 void hg_store_discard(hg_store_t *st);
-int hg_store_add_seg(hg_store_t *st, hg_seg_t *s); /* gives it an id; takes no reference of its own on failure */
-void hg_store_del_seg(hg_store_t *st, hg_seg_t *s);
-void hg_store_publish(hg_store_t *st); /* counters for other threads */
+int hg_store_add_seg(hg_store_t *st, hg_seg_t *s);     /* gives it an id; takes no reference of its own on failure */
+void hg_store_unlist_seg(hg_store_t *st, hg_seg_t *s); /* its id is free; the reference is the caller's now */
+void hg_store_del_seg(hg_store_t *st, hg_seg_t *s);    /* and drops it */
+void hg_store_publish(hg_store_t *st);                 /* counters for other threads */
 hg_manifest_t *hg_manifest_new(uint32_t n);
 void hg_seg_kill(hg_store_t *st, hg_seg_t *s, uint32_t row);
 
@@ -347,6 +359,8 @@ hg_make_t *hg_make_block(const hg_store_t *st, size_t bytes);
 bool hg_make_ready(const hg_make_t *k);
 hg_made_t hg_make_take(hg_make_t *k);
 void hg_make_drop(hg_make_t *k);
+/* Circuit thread. A segment whose rows have all moved: unlisted; its memory goes on a pool thread, if there is one. */
+void hg_store_retire_seg(hg_store_t *st, hg_seg_t *s);
 void hg_store_look_ahead(hg_store_t *st); /* asks for the next tail when it is time */
 /* The next tail, or NULL: not there yet, or too narrow for a row that takes first[]. */
 hg_seg_t *hg_store_take_spare(hg_store_t *st, const uint64_t *first);

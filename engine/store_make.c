@@ -10,6 +10,8 @@
  * Nothing depends on when it is done: a step that finds no spare makes a small segment itself. A request is the pool's
  * until `done` is set; taking or dropping it waits for that. It counts memory through the store's account, and reads
  * the plan's types, so a store drops its requests before it goes. Start, ready, take, drop: circuit thread.
+ *
+ * Segments that a merge has emptied are given back there too: that waits until nobody populates pages.
  */
 #include "base/hg.h"
 #include "base/loop.h"
@@ -68,8 +70,7 @@ static void make(hg_make_t *k)
         k->made.block_bytes = k->block_bytes;
         return;
     }
-    int rc = hg_seg_new(k->acct, k->types, k->n_cols, k->weighted, k->cap, k->room, &k->made.seg);
-    if (rc == 0 && k->dead) rc = hg_seg_need_dead(k->made.seg);
+    int rc = hg_seg_new(k->acct, k->types, k->n_cols, k->weighted, k->dead, k->cap, k->room, &k->made.seg);
     if (rc == 0) rc = make_fwd(k);
     if (rc < 0) hg_made_release(&k->made);
 }
@@ -162,6 +163,31 @@ void hg_make_drop(hg_make_t *k)
     if (!k) return;
     hg_made_t made = hg_make_take(k);
     hg_made_release(&made);
+}
+
+/* --- giving back -------------------------------------------------------------------------------------------------- */
+
+static void forget(hg_seg_t *s)
+{
+    hg_block_free(s->fwd, sizeof *s->fwd * s->cap);
+    s->fwd = NULL;
+    hg_seg_drop(s);
+}
+
+static void forget_job(void *arg, unsigned worker)
+{
+    (void)worker;
+    forget(arg);
+}
+
+void hg_store_retire_seg(hg_store_t *st, hg_seg_t *s)
+{
+    hg_store_unlist_seg(st, s);
+    s->fwd_to = NULL;
+    if (st->pool)
+        hg_pool_submit(st->pool, forget_job, NULL, NULL, s);
+    else
+        forget(s);
 }
 
 /* --- the spare --------------------------------------------------------------------------------------------------- */

@@ -60,95 +60,78 @@ static size_t data_size(const hg_type_t *t, uint64_t cap)
     return p == HG_PHYS_BIT ? bitmap_size(cap) : hg_phys_width(p) * (size_t)cap;
 }
 
-static void segcol_free(hg_col_t *c, uint64_t cap, const uint64_t **room)
+/* Buffers of a segment, cut out of its one block: each on a cache line, with 64 readable bytes behind it. base NULL:
+ * only counted. */
+typedef struct {
+    char *base;
+    size_t used, bytes; /* bytes: without what lies between the buffers */
+} cut_t;
+
+static void *cut(cut_t *k, size_t n)
+{
+    char *p = k->base ? k->base + k->used : NULL;
+    k->used += (n + 64 + 63) & ~(size_t)63;
+    k->bytes += n;
+    return p;
+}
+
+static void segcol_free(hg_col_t *c)
 {
     if (!c) return;
-    hg_phys_t p = hg_type_phys(c->type);
-    hg_block_free(c->validity, bitmap_size(cap));
-    hg_block_free(c->data, data_size(c->type, cap));
-    hg_block_free(c->offs, sizeof(int32_t) * (size_t)(cap + 1));
-    uint64_t inner = cap;
-    if (p == HG_PHYS_VAR || p == HG_PHYS_LIST || p == HG_PHYS_MAP) inner = *(*room)++;
-    hg_block_free(c->bytes, (size_t)inner);
-    for (uint32_t k = 0; k < c->n_child; k++) segcol_free(c->child[k], inner, room);
+    for (uint32_t k = 0; k < c->n_child; k++) segcol_free(c->child[k]);
     hg_free(c->child);
     hg_free(c);
 }
 
-static bool segcol_buf(void **ret, size_t n, size_t *bytes)
-{
-    *ret = hg_block_new(n);
-    if (*ret) *bytes += n;
-    return *ret != NULL;
-}
-
-/* A column whose buffers may be missing when it fails: segcol_free copes. */
-static bool segcol_new(hg_col_t **ret, const hg_type_t *t, uint64_t cap, const uint64_t **room, size_t *bytes)
+static hg_col_t *segcol_new(const hg_type_t *t)
 {
     hg_phys_t p = hg_type_phys(t);
     hg_col_t *c = HG_NEW(hg_col_t);
-    *ret = c;
     c->type = t;
     c->n_child = p == HG_PHYS_LIST ? 1 : p == HG_PHYS_MAP ? 2 : p == HG_PHYS_STRUCT ? t->n_fields : 0;
     if (c->n_child) c->child = HG_NEWN(hg_col_t *, c->n_child);
-    bool ok = true;
-    uint64_t inner = cap;
-    void *v;
-    if (t->nullable && p != HG_PHYS_NULL) {
-        ok = segcol_buf(&v, bitmap_size(cap), bytes) && ok;
-        c->validity = v;
-        c->nulls = 1; /* there may be some: nobody takes a short cut */
-    }
-    if (data_size(t, cap)) {
-        ok = segcol_buf(&v, data_size(t, cap), bytes) && ok;
-        c->data = v;
-    }
-    if (p == HG_PHYS_VAR || p == HG_PHYS_LIST || p == HG_PHYS_MAP) {
-        inner = *(*room)++;
-        ok = segcol_buf(&v, sizeof(int32_t) * (size_t)(cap + 1), bytes) && ok;
-        c->offs = v;
-    }
-    if (p == HG_PHYS_VAR) {
-        ok = segcol_buf(&v, (size_t)inner, bytes) && ok;
-        c->bytes = v;
-    }
-    for (uint32_t k = 0; k < c->n_child; k++) {
-        const hg_type_t *ct = p == HG_PHYS_STRUCT ? t->fields[k].type : p == HG_PHYS_MAP && k == 0 ? t->key : t->elem;
-        ok = segcol_new(&c->child[k], ct, inner, room, bytes) && ok;
-    }
-    return ok;
+    for (uint32_t k = 0; k < c->n_child; k++)
+        c->child[k] = segcol_new(p == HG_PHYS_STRUCT          ? t->fields[k].type
+                                 : p == HG_PHYS_MAP && k == 0 ? t->key
+                                                              : t->elem);
+    return c;
 }
 
-static void segcol_touch(hg_col_t *c, uint64_t cap, const uint64_t **room)
+/* Gives a column with `cap` rows its buffers; room points at its dimensions. */
+static void segcol_lay(hg_col_t *c, uint64_t cap, const uint64_t **room, cut_t *k)
 {
     hg_phys_t p = hg_type_phys(c->type);
     uint64_t inner = cap;
-    if (c->validity) hg_block_touch(c->validity, bitmap_size(cap));
-    if (c->data) hg_block_touch(c->data, data_size(c->type, cap));
-    if (c->offs) hg_block_touch(c->offs, sizeof(int32_t) * (size_t)(cap + 1));
-    if (p == HG_PHYS_VAR || p == HG_PHYS_LIST || p == HG_PHYS_MAP) inner = *(*room)++;
-    if (c->bytes) hg_block_touch(c->bytes, (size_t)inner);
-    for (uint32_t k = 0; k < c->n_child; k++) segcol_touch(c->child[k], inner, room);
+    if (c->type->nullable && p != HG_PHYS_NULL) c->validity = cut(k, bitmap_size(cap));
+    if (data_size(c->type, cap)) c->data = cut(k, data_size(c->type, cap));
+    if (p == HG_PHYS_VAR || p == HG_PHYS_LIST || p == HG_PHYS_MAP) {
+        inner = *(*room)++;
+        c->offs = cut(k, sizeof(int32_t) * (size_t)(cap + 1));
+    }
+    if (p == HG_PHYS_VAR) c->bytes = cut(k, (size_t)inner);
+    for (uint32_t i = 0; i < c->n_child; i++) segcol_lay(c->child[i], inner, room, k);
+}
+
+static void seg_lay(hg_seg_t *s, bool weighted, bool dead, cut_t *k)
+{
+    const uint64_t *room = s->room;
+    for (uint32_t i = 0; i < s->n_cols; i++) segcol_lay(s->cols[i], s->cap, &room, k);
+    s->hash = cut(k, sizeof *s->hash * s->cap);
+    if (weighted) s->weight = cut(k, sizeof *s->weight * s->cap);
+    if (dead) atomic_store_explicit(&s->dead_at, cut(k, sizeof(hg_dead_t) * s->cap), memory_order_relaxed);
 }
 
 void hg_seg_touch(hg_seg_t *s)
 {
-    const uint64_t *room = s->room;
-    for (uint32_t i = 0; i < s->n_cols; i++) segcol_touch(s->cols[i], s->cap, &room);
-    hg_dead_t *dead = atomic_load_explicit(&s->dead_at, memory_order_relaxed);
-    if (dead) hg_block_touch((void *)(uintptr_t)dead, sizeof *dead * s->cap);
-    hg_block_touch(s->hash, sizeof *s->hash * s->cap);
-    if (s->weight) hg_block_touch(s->weight, sizeof *s->weight * s->cap);
+    hg_block_touch(s->block, s->block_size);
 }
 
 static void seg_free(hg_seg_t *s)
 {
-    const uint64_t *room = s->room;
-    for (uint32_t i = 0; i < s->n_cols; i++) segcol_free(s->cols[i], s->cap, &room);
     hg_dead_t *dead = atomic_load_explicit(&s->dead_at, memory_order_relaxed);
-    hg_block_free((void *)(uintptr_t)dead, sizeof *dead * s->cap);
-    hg_block_free(s->hash, sizeof *s->hash * s->cap);
-    hg_block_free(s->weight, sizeof *s->weight * s->cap);
+    for (uint32_t i = 0; i < s->n_cols; i++) segcol_free(s->cols[i]);
+    if (s->late_dead) hg_block_free((void *)(uintptr_t)dead, sizeof *dead * s->cap);
+    hg_block_free(s->block, s->block_size);
     hg_block_free(s->origin, sizeof *s->origin * s->cap);
     hg_block_free(s->fwd, sizeof *s->fwd * s->cap);
     hg_free(s->room);
@@ -160,7 +143,7 @@ static void seg_free(hg_seg_t *s)
     hg_free(s);
 }
 
-int hg_seg_new(hg_acct_t *acct, const hg_type_t *const *types, uint32_t n_cols, bool weighted, uint32_t cap,
+int hg_seg_new(hg_acct_t *acct, const hg_type_t *const *types, uint32_t n_cols, bool weighted, bool dead, uint32_t cap,
                const uint64_t *room, hg_seg_t **ret)
 {
     uint32_t dims = 0;
@@ -171,17 +154,19 @@ int hg_seg_new(hg_acct_t *acct, const hg_type_t *const *types, uint32_t n_cols, 
     s->n_cols = n_cols;
     s->room = HG_NEWN(uint64_t, dims + 1);
     memcpy(s->room, room, sizeof *room * dims);
+    for (uint32_t i = 0; i < n_cols; i++) s->cols[i] = segcol_new(types[i]);
 
-    const uint64_t *at = s->room;
-    bool ok = true;
-    for (uint32_t i = 0; i < n_cols; i++) ok = segcol_new(&s->cols[i], types[i], cap, &at, &s->bytes) && ok;
-    s->hash = hg_block_new(sizeof *s->hash * cap);
-    if (weighted) s->weight = hg_block_new(sizeof *s->weight * cap);
-    if (!ok || !s->hash || (weighted && !s->weight)) {
+    cut_t k = { 0 };
+    seg_lay(s, weighted, dead, &k);
+    s->block_size = k.used;
+    s->block = hg_block_new(s->block_size);
+    if (!s->block) {
         seg_free(s);
         return HG_ENOMEM;
     }
-    s->bytes += sizeof *s->hash * cap + (weighted ? sizeof *s->weight * cap : 0);
+    k = (cut_t){ .base = s->block };
+    seg_lay(s, weighted, dead, &k);
+    s->bytes = k.bytes;
     s->acct = acct;
     atomic_fetch_add_explicit(&acct->refs, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&acct->bytes, s->bytes, memory_order_relaxed);
@@ -206,6 +191,7 @@ int hg_seg_need_dead(hg_seg_t *s)
     hg_dead_t *d = hg_block_new(sizeof *d * s->cap);
     if (!d) return HG_ENOMEM;
     charge(s, sizeof *d * s->cap);
+    s->late_dead = true;
     atomic_store_explicit(&s->dead_at, d, memory_order_release);
     return 0;
 }
@@ -276,6 +262,7 @@ static void append_col(hg_col_t *dst, uint32_t at, const hg_col_t *src, const ui
 {
     if (n == 0) return;
     if (dst->validity) append_bits(dst->validity, at, src->validity, row, from, n);
+    if (hg_col_may_null(src)) __atomic_store_n(&dst->nulls, 1, __ATOMIC_RELAXED);
     hg_phys_t p = hg_type_phys(dst->type);
     switch ((int)p) {
     case HG_PHYS_NULL:

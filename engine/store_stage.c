@@ -117,7 +117,7 @@ static int open_seg(layout_t *l, const hg_put_t *p, uint32_t from)
         for (uint32_t i = from; st->n_dims && i < p->n; i++) measure(st, p, i, l->need);
         hg_seg_plan_room(st, l->need, left, &cap);
         for (uint32_t d = 0; d < st->n_dims; d++) l->need[d] = HG_MAX(l->need[d], l->more[d]);
-        if (hg_seg_new(st->acct, st->types, st->n_cols, st->bag, cap, l->need, &s) < 0) return HG_ENOMEM;
+        if (hg_seg_new(st->acct, st->types, st->n_cols, st->bag, !st->bag, cap, l->need, &s) < 0) return HG_ENOMEM;
     }
     if (hg_store_add_seg(st, s) < 0) {
         hg_seg_drop(s);
