@@ -106,6 +106,15 @@ static bool order_by_name(hg_cc_t *c, const hg_ast_expr_t *e, const hg_bq_t *b, 
     return false;
 }
 
+bool hg_bind_no_limit(hg_cc_t *c, const hg_ast_query_t *q)
+{
+    if (q->limit)
+        hg_cc_nyi(c, q->limit->pos, q->n_order ? "ORDER BY with LIMIT in a view" : "LIMIT in a view");
+    else if (q->offset)
+        hg_cc_nyi(c, q->offset->pos, q->n_order ? "ORDER BY with OFFSET in a view" : "OFFSET in a view");
+    return !q->limit && !q->offset;
+}
+
 /* ORDER BY and LIMIT behind a set operation or VALUES. */
 static hg_bq_t *tail(hg_cc_t *c, const hg_ast_query_t *q, hg_bq_t *b)
 {
@@ -118,10 +127,7 @@ static hg_bq_t *tail(hg_cc_t *c, const hg_ast_query_t *q, hg_bq_t *b)
         keys[i].nulls_last = o->nulls_given ? !o->nulls_first : o->desc;
     }
     if (!c->adhoc) {
-        if (q->limit || q->offset) {
-            hg_cc_nyi(c, (q->limit ? q->limit : q->offset)->pos, q->limit ? "LIMIT in a view" : "OFFSET in a view");
-            return NULL;
-        }
+        if (!hg_bind_no_limit(c, q)) return NULL;
         hg_cc_warn(c, q->order[0].expr->pos, "ORDER BY is ignored", "ORDER BY without LIMIT has no effect in a view");
         return b;
     }

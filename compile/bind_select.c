@@ -289,11 +289,7 @@ static bool view_tail(sel_t *s)
         hg_cc_nyi(s->c, q->pos, "SELECT DISTINCT in a view");
         return false;
     }
-    if (q->limit || q->offset) {
-        const hg_ast_expr_t *at = q->limit ? q->limit : q->offset;
-        hg_cc_nyi(s->c, at->pos, q->n_order ? "ORDER BY with LIMIT in a view" : "LIMIT in a view");
-        return false;
-    }
+    if (!hg_bind_no_limit(s->c, q)) return false;
     if (q->n_order) {
         if (!order_by(s)) return false;
         s->n_items = s->n_visible;

@@ -237,6 +237,7 @@ bool hg_bind_from(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q, hg_s
 /* One row, no columns of meaning: what SELECT without FROM reads. */
 const hg_node_t *hg_node_one_row(hg_cc_t *c, hg_pos_t pos);
 /* LIMIT and OFFSET: constants. */
+bool hg_bind_no_limit(hg_cc_t *c, const hg_ast_query_t *q); /* in a view; false: refused */
 bool hg_bind_limit(hg_cc_t *c, const hg_ast_query_t *q, uint64_t *limit, uint64_t *offset);
 /* 1-based position written as a number: true and *ret (0-based); *bad: out of range, recorded. */
 bool hg_order_ordinal(hg_cc_t *c, const hg_ast_expr_t *e, uint32_t n, uint32_t *ret, bool *bad);
