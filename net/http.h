@@ -70,6 +70,8 @@ void *hg_req_get_user(const hg_req_t *r);
 int hg_req_segments(hg_req_t *r, const hg_str_t **ret, uint32_t *ret_n, hg_err_t *err);
 /* Decoded query parameter in the arena, the last one given; p NULL = absent. */
 hg_str_t hg_req_param(hg_req_t *r, const char *name);
+/* More parameters, percent-encoded ("a=1&b=2"; copied): as if they had been sent behind the others. */
+void hg_req_add_query(hg_req_t *r, hg_str_t query);
 /* "true" / "false"; absent = dflt; else HG_EINVAL with Feldera's message. */
 int hg_req_param_bool(hg_req_t *r, const char *name, bool dflt, bool *ret, hg_err_t *err);
 int hg_req_param_u64(hg_req_t *r, const char *name, uint64_t dflt, uint64_t *ret, hg_err_t *err);

@@ -118,6 +118,13 @@ hg_str_t hg_req_param(hg_req_t *r, const char *name)
     return found;
 }
 
+void hg_req_add_query(hg_req_t *r, hg_str_t query)
+{
+    if (!query.n) return;
+    r->query =
+        hg_strz(hg_arena_printf(r->msg->arena, HG_SF "%s" HG_SF, HG_SA(r->query), r->query.n ? "&" : "", HG_SA(query)));
+}
+
 int hg_req_param_bool(hg_req_t *r, const char *name, bool dflt, bool *ret, hg_err_t *err)
 {
     hg_str_t v = hg_req_param(r, name);

@@ -458,7 +458,7 @@ static void on_request(void *arg, hg_req_t *r)
     else if (post && n == 2 && hg_str_eqz(seg[0], "ingress"))
         hg_serve_ingress(s, r, seg[1]);
     else if (post && n == 2 && hg_str_eqz(seg[0], "egress"))
-        hg_serve_egress(s, r, seg[1]);
+        hg_serve_egress_request(s, r, seg[1]);
     else if (get && n == 1)
         serve_get(s, r, seg[0]);
     else if (post && n == 1)

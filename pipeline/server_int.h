@@ -58,6 +58,8 @@ int hg_push_endpoint_make(hg_pipeline_t *p, const char *name, uint32_t relation,
                           const void *cfg, const char *text, hg_arena_t *arena, endpoint_t **ret, hg_err_t *err);
 void hg_ingress_resume(hg_pipeline_server_t *s); /* control loop: the pipeline runs, or stops */
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation);
+/* egress_body.c: the same, where options may come in the body. */
+void hg_serve_egress_request(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation);
 void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r);
 
 /* position_routes.c: request's loop; they answer. */

@@ -395,6 +395,27 @@ def test_egress_csv_and_errors(daemon, pipeline):
     assert post("t?backpressure=1").status_code == 400
 
 
+def test_egress_configured_by_a_body(daemon, pipeline):
+    p = pipeline(T)
+    daemon.ok("POST", f"/v0/pipelines/{p}/ingress/t?format=json&update_format=raw", data='{"id": 1, "s": "a"}')
+    until("it is in", lambda: len(rows(daemon, p)) == 1)
+    path = f"/v0/pipelines/{p}/egress/t"
+    http = {"name": "http_output", "config": {"backpressure": True}}
+    for body, line in (({"format": {"name": "csv", "config": {"delimiter": "|"}}, "transport": http, "send_snapshot": True}, '1|a|1\n'),
+                       ({"format": {"name": "json", "config": {"array": True}}, "send_snapshot": True}, [{"insert": {"id": 1, "s": "a"}}])):
+        with daemon.post(path, json=body, stream=True) as r:
+            assert r.status_code == 200
+            chunks = (json.loads(x) for x in r.iter_lines())
+            c = next(c for c in chunks if c["snapshot"])
+            assert c.get("text_data", c.get("json_data")) == line, c
+    for body, query, what in (({"format": {"name": "json"}}, "", "needs"), ({"format": {"name": "csv"}}, "?format=csv", "Can't mix"),
+                              ({"format": {"name": "csv"}}, "?backpressure=true", "Can't mix"), ({}, "", "expected"), ([], "", "expected an object"),
+                              ({"format": {"name": "csv"}, "transport": {"name": "file_output", "config": {}}}, "", "http_output"),
+                              ({"format": {"name": "csv", "config": {"delimiter": [1]}}}, "", "'delimiter' is an array")):
+        assert what in error(daemon.post(path + query, json=body), 400, "InvalidParam")["message"], body
+    assert "connector's configuration" in error(daemon.post(path, data="{"), 400, "InvalidParam")["message"]
+
+
 def test_egress_endpoints_vanish_with_their_clients(daemon, pipeline):
     p = pipeline(T)
     a, b = Egress(daemon, p, "t"), Egress(daemon, p, "t")
