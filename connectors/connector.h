@@ -221,6 +221,8 @@ const void *hg_out_cfg(const hg_output_t *out);
 void *hg_out_inst(hg_output_t *out);
 hg_loop_t *hg_out_loop(const hg_output_t *out);
 const char *hg_out_name(const hg_output_t *out);
+const hg_schema_t *hg_out_schema(const hg_output_t *out);            /* of the view */
+const uint32_t *hg_out_key(const hg_output_t *out, uint32_t *ret_n); /* columns of its index; NULL: none */
 void hg_out_ready(hg_output_t *out);
 /* Before hg_out_ready: the sink holds everything up to this step of this pipeline (0 = nothing). The host does not
  * write those steps again. */

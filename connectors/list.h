@@ -19,6 +19,7 @@
 #define HG_OUTPUT_LIST(X)                                                                                              \
     X(hg_output_file)                                                                                                  \
     X(hg_output_kafka)                                                                                                 \
+    X(hg_output_postgres)                                                                                              \
     X(hg_output_null)                                                                                                  \
     X(hg_output_http)
 

@@ -99,6 +99,8 @@ static int output_make(hg_host_t *h, const char *endpoint, uint32_t id, const hg
     out->format = format;
     out->encoder = enc;
     out->whole = env->n_key > 0;
+    out->key = env->key;
+    out->n_key = env->n_key;
     out->types = HG_NEWN(const hg_type_t *, schema->n_cols + 1);
     for (uint32_t i = 0; i < schema->n_cols; i++) out->types[i] = schema->cols[i].type;
     out->max_queued_records = 1000000;

@@ -102,6 +102,8 @@ struct hg_output {
     uint32_t id;
     bool keeps; /* keeps deltas until they are delivered, and the history */
     const hg_schema_t *schema;
+    const uint32_t *key; /* columns of the index */
+    uint32_t n_key;
     const hg_type_t **types; /* of the columns, for consolidation */
     const hg_format_type_t *format;
     hg_encoder_t *encoder;

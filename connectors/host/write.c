@@ -415,6 +415,15 @@ const char *hg_out_name(const hg_output_t *out)
 {
     return out->name;
 }
+const hg_schema_t *hg_out_schema(const hg_output_t *out)
+{
+    return out->schema;
+}
+const uint32_t *hg_out_key(const hg_output_t *out, uint32_t *ret_n)
+{
+    *ret_n = out->n_key;
+    return out->key;
+}
 const char *hg_out_durable_id(const hg_output_t *out)
 {
     return out->durable_id;

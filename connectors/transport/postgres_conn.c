@@ -29,7 +29,7 @@ struct hg_pgconn {
     int fd;
     uv_timer_t *timer; /* time-out of connecting */
     unsigned posted;   /* posts to the loop and work under way */
-    bool want_write, reading, draining, closing, finished, resume_posted;
+    bool want_write, reading, closing, finished, resume_posted;
     hg_err_t err; /* of the other thread, or to be told later */
     void (*closed)(void *arg);
     void *closed_arg;
@@ -280,9 +280,6 @@ static void flush_some(hg_pgconn_t *c)
     }
     c->want_write = rc > 0;
     watch_ready(c);
-    if (rc > 0 || !c->draining) return;
-    c->draining = false;
-    if (c->state == ST_COPY_IN) c->ops.drained(c->arg);
 }
 
 static void on_poll(uv_poll_t *h, int status, int events)
@@ -336,7 +333,6 @@ void hg_pg_describe(hg_pgconn_t *c)
 void hg_pg_put(hg_pgconn_t *c, const void *p, size_t n)
 {
     if (c->state == ST_BROKEN) return;
-    c->draining = true;
     if (PQputCopyData(c->pg, p, (int)n) < 0)
         lost_later(c);
     else if (!c->want_write)
@@ -346,7 +342,6 @@ void hg_pg_put(hg_pgconn_t *c, const void *p, size_t n)
 void hg_pg_put_end(hg_pgconn_t *c, const char *abort)
 {
     if (c->state == ST_BROKEN) return;
-    c->draining = false;
     sent(c, PQputCopyEnd(c->pg, abort) > 0);
 }
 

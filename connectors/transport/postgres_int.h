@@ -85,7 +85,6 @@ typedef struct {
     void (*result)(void *arg, const PGresult *r);   /* of what was sent, in order; errors too. Borrowed */
     void (*done)(void *arg);                        /* no more results: something else may be sent */
     void (*rows)(void *arg);                        /* COPY OUT: hg_pg_row may have some. Not while reading is off */
-    void (*drained)(void *arg);                     /* COPY IN: all that was put has left */
     void (*failed)(void *arg, const hg_err_t *err); /* connecting failed, or the connection is lost */
 } hg_pg_ops_t;
 
