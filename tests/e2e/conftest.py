@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from hg import httpd, kafka
+from hg import httpd, kafka, shapes
 from hg.daemon import Daemon
 
 
@@ -11,6 +11,14 @@ def daemon():
     d = Daemon()
     yield d
     d.close()
+
+
+@pytest.fixture(autouse=True)
+def answers():
+    """What was wrong with an answer in a thread, or was caught, is told too."""
+    shapes.wrong.clear()
+    yield
+    assert not shapes.wrong, shapes.wrong
 
 
 @pytest.fixture

@@ -1,11 +1,16 @@
 """What every answer of the REST API must look like, as data: required members, closed sets of values, integers of digits only, success codes,
-content types. Daemon.request checks each call with it, so that the whole suite tests the shapes.
+content types. watch() holds every call of this process to a daemon against it, whoever makes it (our tests, Feldera's SDK), so that the whole
+suite tests the shapes.
 
 A shape is: a type's name (see _TYPES), a set of allowed strings, [shape] for a list, {member: shape} for an object (a name that ends in `?` may be
 absent), ("?", shape) for a shape or null, ("any", shape, …) for one of several, ("map", shape) for an object used as a map, or ANY."""
+import contextlib
 import json
 import re
+import threading
 import urllib.parse
+
+import requests
 
 ANY = object()
 
@@ -46,6 +51,34 @@ TRANSPORT = set("""file_input file_output nats_input kafka_input kafka_output pu
  clock_input null_output empty_input""".split())
 
 ERROR = {"message": "str", "error_code": "str", "details": ANY}
+ERROR_CODES = {  # which code comes with which status; a code that is in no row is an error of ours
+    400: """AdHocQueryError BootstrapNotAllowed BootstrapPolicyImmutableUnlessStopped CannotRenameNonExistingPipeline CannotStartWhileClearingStorage
+     CannotStartWithCompilationError CannotStartWithUndismissedError CompilationError DeleteRestrictedToClearedStorage DeleteRestrictedToFullyStopped
+     DismissErrorRestrictedToFullyStopped EditRestrictedToClearedStorage EmptyName FtRequiresStorage IllegalPipelineAction IncarnationUuidMismatch
+     InitialImmutableUnlessStopped InitialStandbyNotAllowed InvalidActivateStatus InvalidBootstrapConfig InvalidConnectorAction InvalidNewProgramSql
+     InvalidParam InvalidProgramConfig InvalidRequest InvalidRuntimeConfig InvalidRuntimeVersion InvalidTag InvalidTransition InvalidUuidParam MissingOption
+     NameDoesNotMatchPattern NoTransactionInProgress OutOfRange ParseError ParseErrors ProtocolError StorageStatusImmutableUnlessStopped SuspendError
+     TooLongDescription TooLongName TooManyTags TypeError UnknownOption UpdateRestrictedToStopped ConfigError.CyclicDependency
+     ConfigError.EmptyStartAfter ConfigError.EncoderConfigParseError ConfigError.HandoffNotExact ConfigError.HandoffNotSupported
+     ConfigError.InvalidTransportConfig ConfigError.ParserConfigParseError ConfigError.UnknownInputFormat ConfigError.UnknownLabel
+     ConfigError.UnknownOutputFormat""",
+    401: "InvalidApiKey",
+    403: "InsufficientPermissions OwnerAdminNotMintableAsApiKey OwnerRoleNotAssignable RoleExceedsCreator",
+    404: """NoPipelineMonitorEventsAvailable NotFound ProgramInfoMissesDataflow ProgramNotCompiled UnknownApiKey UnknownClusterMonitorEvent
+     UnknownInputEndpoint UnknownOidcTrust UnknownOutputEndpoint UnknownPipelineMonitorEvent UnknownPipelineName UnknownTenantName UnknownUser
+     ConfigError.UnknownInputStream ConfigError.UnknownOutputStream""",
+    405: "MethodNotAllowed UnsupportedPipelineAction",
+    408: "Timeout",
+    409: "BootstrapRejected Busy DuplicateName TransactionInProgress",
+    410: "PipelineRestarted Terminating UnknownEndpointInCompletionToken",
+    413: "PayloadTooLarge",
+    417: "InvalidRequest",
+    429: "ApiConnectionLimit",
+    500: "InternalError IoError NewProgramCompilationFailed PipelineInteractionFailed ReplayFailure StorageDamaged StorageError",
+    501: "NotSupported",
+    503: "AwaitingApproval BootstrapInProgress Initializing OutOfMemory PipelineInteractionNotDeployed PipelineInteractionUnreachable TryAgain"}
+ERROR_CODES = {status: frozenset(codes.split()) for status, codes in ERROR_CODES.items()}
+OF_THE_MANAGER = {"PipelineInteractionNotDeployed", "PipelineInteractionUnreachable"}  # say when to come again
 
 _NAMES = "added_input_connectors modified_input_connectors removed_input_connectors added_output_connectors modified_output_connectors " \
          "removed_output_connectors".split()
@@ -74,7 +107,9 @@ COLUMN_TYPE = {"nullable": "bool", "type": COLUMN, "precision?": opt("int"), "sc
 RELATION = {"name": "str", "case_sensitive": "bool", "materialized": "bool",
             "fields": [{"name": "str", "case_sensitive": "bool", "columntype": COLUMN_TYPE}],
             "properties?": ("map", {"value": "str", "key_position": _POSITION, "value_position": _POSITION})}
-CONNECTOR = {"stream": "str", "transport": {"name": TRANSPORT}, "format?": opt({"name": "str"}), "paused?": "bool", "labels?": ["str"],
+NO_CONFIG = {"null_output", "empty_input"}
+CONNECTOR = {"stream": "str", "transport": ("any", {"name": NO_CONFIG}, {"name": TRANSPORT - NO_CONFIG, "config": "object"}),
+             "format?": opt({"name": {"json", "csv", "raw", "avro", "parquet"}}), "paused?": "bool", "labels?": ["str"],
              "start_after?": opt(["str"]), "max_queued_records?": "u64"}
 PROGRAM_INFO = {"schema": {"inputs": [RELATION], "outputs": [RELATION]}, "udf_stubs": "str", "input_connectors": ("map", CONNECTOR),
                 "output_connectors": ("map", CONNECTOR)}
@@ -205,8 +240,11 @@ ROUTES = [
     ("GET", r"/v0/config/demos", {200}, JSON, [ANY]),
     ("GET", r"/v0/config/session", {200}, JSON, {"tenant_id": opt("uuid"), "tenant_name": opt("str"), "role": opt(ROLE)}),
     ("GET", r"/v0/metrics", {200}, TEXT, None),
-    ("POST", r"/v0/validate_program", {200}, JSON, "object"),
+    ("POST", r"/v0/validate_program", {200}, JSON, ("any", {"Success": {"program_info": {**PROGRAM_INFO, "dataflow": ANY}}},
+                                                    {"SqlError": {"info": SQL_COMPILATION}}, {"SystemError": {"error": "str"}})),
 ]
+METRICS = [{"key": "str", "type": {"counter", "gauge", "histogram"}, "description?": opt("str"), "values": [{"labels": ("map", "str"), "value": ANY}]}]
+NO_CACHE = re.compile(r"/v0/(pipelines(/[^/]+(/checkpoints|/events(/[^/]+)?)?)?|api_keys(/[^/]+)?|config|cluster_healthz|cluster/events(/[^/]+)?)")
 EXACT = (ALL, STATUS)  # strict clients compare the member sets of these
 
 
@@ -265,6 +303,11 @@ def _content_type(kind, query, where, got):
     assert got == kind, f"{where}: Content-Type is {got!r}, not {kind!r}"
 
 
+def route(method, path):
+    """The first row of ROUTES for a path without its query, or None."""
+    return next((r for r in ROUTES if r[0] == method and re.fullmatch(r[1], path)), None)
+
+
 def check(method, path, response, body=True):
     """An answer against the table. body: it has been read (not a stream)."""
     __tracebackhide__ = True
@@ -274,23 +317,68 @@ def check(method, path, response, body=True):
     got = response.headers.get("Content-Type")
     if response.status_code >= 400:
         assert got == JSON, f"{where}: an error of type {got!r}"
+        codes = ERROR_CODES.get(response.status_code)
+        assert codes, f"{where}: no error has this status"
         if body:
-            check_value(parse(response.text), ERROR, where)
-        assert response.status_code not in (502, 504), where
+            error = parse(response.text)
+            check_value(error, ERROR, where)
+            check_value(error["error_code"], codes, f"{where}: error_code")
+            assert error["error_code"] not in OF_THE_MANAGER or response.headers.get("Retry-After") == "5", f"{where}: no Retry-After"
         return
-    for m, pattern, codes, kind, shape in ROUTES:
-        if m != method or not re.fullmatch(pattern, url.path):
-            continue
-        assert response.status_code in codes, f"{where}: expected {codes}"
-        if kind is NONE:
-            assert response.headers.get("Content-Length") == "0" and (not body or response.content == b""), f"{where}: a body where none belongs"
-            return
-        _content_type(kind, query, where, got)
-        if shape == "selected" or shape == "list":
-            one = {"status": STATUS, "status_with_connectors": WITH_CONNECTORS}.get(query.get("selector"), ALL)
-            shape = [one] if shape == "list" else one
-            assert response.headers.get("Cache-Control") == "no-cache", f"{where}: may be cached"
-        if shape is not None and body:
-            check_value(parse(response.text), shape, where)
+    if method == "OPTIONS":
+        assert response.status_code == 200 and "Access-Control-Allow-Origin" in response.headers, f"{where}: {response.headers}"
         return
-    raise AssertionError(f"{where}: no shape is written down for this call (tests/lib/hg/shapes.py)")
+    row = route(method, url.path)
+    assert row, f"{where}: no shape is written down for this call (tests/lib/hg/shapes.py)"
+    _, _, codes, kind, shape = row
+    assert response.status_code in codes, f"{where}: expected {codes}"
+    if kind is NONE:
+        assert response.headers.get("Content-Length") == "0" and (not body or response.content == b""), f"{where}: a body where none belongs"
+        return
+    _content_type(kind, query, where, got)
+    if kind == "metrics" and got == JSON:
+        shape = METRICS
+    if shape == "selected" or shape == "list":
+        one = {"status": STATUS, "status_with_connectors": WITH_CONNECTORS}.get(query.get("selector"), ALL)
+        shape = [one] if shape == "list" else one
+    if method == "GET" and NO_CACHE.fullmatch(url.path):
+        assert response.headers.get("Cache-Control") == "no-cache", f"{where}: may be cached"
+    if shape is not None and body:
+        check_value(parse(response.text), shape, where)
+
+
+# --- every call of this process ----------------------------------------------------------------------------------------
+
+wrong = []  # what was not as it must be, also where nobody saw the exception
+_daemons = set()
+_unchecked = threading.local()
+
+
+def watch(url):
+    """From now on answers of the daemon at this address are checked."""
+    _daemons.add(url)
+
+
+@contextlib.contextmanager
+def unchecked():
+    """Calls of this thread that are not about the API."""
+    _unchecked.on = True
+    try:
+        yield
+    finally:
+        _unchecked.on = False
+
+
+def _send(session, request, _send=requests.Session.send, **kw):
+    __tracebackhide__ = True
+    response = _send(session, request, **kw)
+    if request.url[:len(request.url) - len(request.path_url)] in _daemons and not getattr(_unchecked, "on", False):
+        try:
+            check(request.method, request.path_url, response, body=not kw.get("stream"))
+        except AssertionError as e:
+            wrong.append(str(e))
+            raise
+    return response
+
+
+requests.Session.send = _send
