@@ -205,6 +205,9 @@ void hg_in_eoi(hg_input_t *in);
 void hg_in_error(hg_input_t *in, const char *tag, const hg_err_t *err);
 /* After a retryable error, where the transport waits by itself: the health says "next in". */
 void hg_in_retries_in(hg_input_t *in, uint64_t ms);
+/* The same where the client library tries by itself, at an unknown moment but after at most ms, and not every attempt
+ * is told: "attempt at least n, next within". */
+void hg_in_retries_within(hg_input_t *in, uint64_t ms);
 void hg_in_healthy(hg_input_t *in);                       /* after retries: it works again */
 void hg_in_marked(hg_input_t *in, const char *mark_json); /* small JSON for people and for save() */
 void hg_in_mark_failed(hg_input_t *in, const hg_err_t *err);
@@ -239,7 +242,8 @@ bool hg_out_exactly_once(const hg_output_t *out);
 void hg_out_drained(hg_output_t *out);
 void hg_out_delivered(hg_output_t *out, uint64_t step); /* all batches <= step */
 void hg_out_error(hg_output_t *out, const char *tag, const hg_err_t *err);
-void hg_out_retries_in(hg_output_t *out, uint64_t ms); /* as hg_in_retries_in */
+void hg_out_retries_in(hg_output_t *out, uint64_t ms);     /* as hg_in_retries_in */
+void hg_out_retries_within(hg_output_t *out, uint64_t ms); /* as hg_in_retries_within */
 void hg_out_healthy(hg_output_t *out);
 void hg_out_stopped(hg_output_t *out);
 void hg_out_closed(hg_output_t *out);

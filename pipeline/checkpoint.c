@@ -246,7 +246,9 @@ static void finish(ckpt_t *k)
     if (err.code == HG_OK) {
         commit_positions(k);
         d->number = k->number;
-        d->bytes = k->stats.bytes_total;
+        pthread_mutex_lock(&p->lock);
+        hg_usage_set(&d->usage, k->stats.bytes_total, hg_mono_us());
+        pthread_mutex_unlock(&p->lock);
         d->done = k->seq;
         hg_log(HG_LOG_INFO, "storage", p->name, "checkpoint",
                "number=%" PRIu64 " step=%" PRIu64 " written_bytes=%" PRIu64 " total_bytes=%" PRIu64 " took_ms=%" PRIu64,

@@ -24,6 +24,7 @@
 #include "pipeline/pipeline_int.h"
 #include "pipeline/program_diff.h"
 #include "pipeline/storage.h"
+#include "pipeline/usage.h"
 
 typedef struct ckpt ckpt_t; /* one checkpoint on its way: checkpoint.c */
 struct hg_journal;
@@ -34,7 +35,7 @@ typedef struct hg_durable {
     hg_storage_t *storage; /* disk thread, once the pipeline runs */
     hg_pool_t *disk;
     _Atomic uint64_t number;       /* of the newest checkpoint; written on the control loop */
-    _Atomic uint64_t bytes;        /* of the newest checkpoint; as number */
+    hg_usage_t usage;              /* the newest checkpoint's bytes; p->lock */
     _Atomic int64_t busy_since_us; /* one is being taken: µs since 1970, 0 = none; written on the control loop */
     uint64_t step;                 /* of the checkpoint that was resumed from */
     uint64_t log_number;           /* of the logs that were written last when the folder was opened */

@@ -180,7 +180,7 @@ void hg_sink_replace(hg_pipeline_t *p, const hg_output_t *old, hg_output_t *next
 /* reopen_output.c: control loop. Nothing happens unless the output has failed. */
 int hg_endpoint_output_again(endpoint_t *ep, hg_err_t *err);
 void hg_endpoint_output_paused(endpoint_t *ep, bool paused); /* before it is started */
-bool hg_endpoint_output_closed(endpoint_t *ep); /* true: it was the replaced one */
+bool hg_endpoint_output_closed(endpoint_t *ep);              /* true: it was the replaced one */
 void hg_endpoint_output_failed(endpoint_t *ep, const hg_err_t *cause);
 void hg_outputs_again(hg_pipeline_t *p); /* those that had to wait */
 

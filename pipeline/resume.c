@@ -133,7 +133,7 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, uint64_t below, hg_err_t 
     const hg_json_t *m = hg_storage_manifest(d->storage);
     uint64_t bytes = 0;
     hg_json_u64(hg_json_get(m, "bytes"), &bytes);
-    d->bytes = bytes;
+    hg_usage_set(&d->usage, bytes, hg_mono_us());
     if (m) hg_program_diff(p->prog, d->definitions, m, d->arena, &d->diff);
     return m ? take_head(p, m, err) : 0;
 }

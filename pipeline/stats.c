@@ -73,7 +73,11 @@ bool hg_pipeline_failed(hg_pipeline_t *p, char *why, size_t cap)
 static void put_globals(hg_pipeline_t *p, hg_jw_t *w)
 {
     hg_pipeline_totals_t t;
+    hg_usage_t u = { 0 };
     hg_pipeline_totals(p, &t);
+    pthread_mutex_lock(&p->lock);
+    if (p->durable) u = p->durable->usage;
+    pthread_mutex_unlock(&p->lock);
     int64_t now = hg_now_us();
     hg_jw_obj(w);
     hg_jw_kstr(w, "state", hg_pipeline_running(p) ? "Running" : "Paused");
@@ -95,8 +99,8 @@ static void put_globals(hg_pipeline_t *p, hg_jw_t *w)
     hg_jw_ki64(w, "start_time", p->start_us / 1000000);
     hg_jw_kstr(w, "incarnation_uuid", p->incarnation);
     hg_jw_ki64(w, "initial_start_time", (p->durable ? p->durable->initial_start_us : p->start_us) / 1000000);
-    hg_jw_ku64(w, "storage_bytes", p->durable ? atomic_load(&p->durable->bytes) : 0);
-    hg_jw_ku64(w, "storage_mb_secs", 0);
+    hg_jw_ku64(w, "storage_bytes", u.bytes);
+    hg_jw_ku64(w, "storage_mb_secs", hg_usage_mb_secs(&u, hg_mono_us()));
     hg_jw_ku64(w, "runtime_elapsed_msecs", atomic_load(&p->circuit_busy_us) / 1000);
     hg_jw_ku64(w, "buffered_input_records", t.buffered_records);
     hg_jw_ku64(w, "buffered_input_bytes", t.buffered_bytes);

@@ -20,6 +20,13 @@ void hg_health_bad(hg_health_t *h, const char *msg)
 void hg_health_next(hg_health_t *h, uint64_t ms)
 {
     h->next_us = hg_mono_us() + (int64_t)HG_MIN(ms, (uint64_t)UINT32_MAX) * 1000;
+    h->within_ms = 0;
+}
+
+void hg_health_within(hg_health_t *h, uint64_t ms)
+{
+    h->next_us = 0;
+    h->within_ms = ms;
 }
 
 void hg_health_good(hg_health_t *h)
@@ -29,6 +36,14 @@ void hg_health_good(hg_health_t *h)
     h->good_us = hg_now_us();
 }
 
+static void put_ms(char *out, size_t cap, const char *words, uint64_t ms)
+{
+    if (ms >= 1000)
+        snprintf(out, cap, "%s %" PRIu64 " s", words, (ms + 500) / 1000);
+    else if (ms > 0)
+        snprintf(out, cap, "%s %" PRIu64 " ms", words, ms);
+}
+
 void hg_health_text(const hg_health_t *h, char *out, size_t cap)
 {
     char when[32], next[48] = "";
@@ -36,15 +51,17 @@ void hg_health_text(const hg_health_t *h, char *out, size_t cap)
     *out = 0;
     if (h->unhealthy) {
         hg_time_rfc3339(when, h->since_us);
-        if (left_ms >= 1000)
-            snprintf(next, sizeof next, ", next in %" PRId64 " s", (left_ms + 500) / 1000);
-        else if (left_ms > 0)
-            snprintf(next, sizeof next, ", next in %" PRId64 " ms", left_ms);
-        snprintf(out, cap, "retrying since %s, attempt %" PRIu64 "%s: %s", when, h->attempts, next, h->msg);
+        if (h->within_ms)
+            put_ms(next, sizeof next, ", next within", h->within_ms);
+        else
+            put_ms(next, sizeof next, ", next in", (uint64_t)HG_MAX(left_ms, 0));
+        /* a client library that tries by itself does not tell of every attempt */
+        snprintf(out, cap, "retrying since %s, attempt %s%" PRIu64 "%s: %s", when, h->within_ms ? "at least " : "",
+                 h->attempts, next, h->msg);
     } else if (h->good_us) {
         hg_time_rfc3339(when, h->good_us);
-        snprintf(out, cap, "works again since %s, after %" PRIu64 " attempt%s", when, h->attempts,
-                 h->attempts == 1 ? "" : "s");
+        snprintf(out, cap, "works again since %s, after %s%" PRIu64 " attempt%s", when, h->within_ms ? "at least " : "",
+                 h->attempts, h->attempts == 1 ? "" : "s");
     }
 }
 

@@ -110,11 +110,13 @@ typedef struct hg_health {
     char msg[256];
     bool unhealthy;
     int64_t since_us, good_us; /* µs since 1970; 0 = never */
-    int64_t next_us;           /* monotonic: the next attempt; 0 = not known: the client library tries by itself */
+    int64_t next_us;           /* monotonic: the next attempt; 0 = not known */
+    uint64_t within_ms;        /* the client library tries by itself, after at most this; 0 = it does not */
     uint64_t attempts;
 } hg_health_t;
 void hg_health_bad(hg_health_t *h, const char *msg);
 void hg_health_next(hg_health_t *h, uint64_t ms);
+void hg_health_within(hg_health_t *h, uint64_t ms);
 void hg_health_text(const hg_health_t *h, char *out, size_t cap); /* "" = nothing to tell */
 void hg_health_good(hg_health_t *h);
 

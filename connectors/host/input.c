@@ -663,6 +663,13 @@ void hg_in_retries_in(hg_input_t *in, uint64_t ms)
     pthread_mutex_unlock(&in->mu);
 }
 
+void hg_in_retries_within(hg_input_t *in, uint64_t ms)
+{
+    pthread_mutex_lock(&in->mu);
+    hg_health_within(&in->health, ms);
+    pthread_mutex_unlock(&in->mu);
+}
+
 void hg_in_healthy(hg_input_t *in)
 {
     pthread_mutex_lock(&in->mu);

@@ -512,6 +512,13 @@ void hg_out_retries_in(hg_output_t *out, uint64_t ms)
     pthread_mutex_unlock(&out->mu);
 }
 
+void hg_out_retries_within(hg_output_t *out, uint64_t ms)
+{
+    pthread_mutex_lock(&out->mu);
+    hg_health_within(&out->health, ms);
+    pthread_mutex_unlock(&out->mu);
+}
+
 void hg_out_healthy(hg_output_t *out)
 {
     pthread_mutex_lock(&out->mu);

@@ -155,6 +155,14 @@ void hg_kafka_wake_close(hg_kafka_wake_t *w, void (*closed)(void *))
     uv_close((uv_handle_t *)&w->poll, wake_closed);
 }
 
+uint64_t hg_kafka_reconnect_ms(rd_kafka_t *rk)
+{
+    char text[32];
+    size_t n = sizeof text;
+    if (rd_kafka_conf_get(rd_kafka_conf(rk), "reconnect.backoff.max.ms", text, &n) != RD_KAFKA_CONF_OK) return 0;
+    return strtoull(text, NULL, 10);
+}
+
 bool hg_kafka_transient(rd_kafka_resp_err_t e)
 {
     switch ((int)e) {

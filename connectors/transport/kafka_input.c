@@ -41,6 +41,7 @@ static void on_client_error(void *arg, const hg_err_t *err)
     if (k->closing || k->ended || (!k->running && !err->fatal)) return;
     k->unhealthy |= err->retry;
     hg_in_error(in, "kafka-poll", err);
+    if (err->retry && k->use) hg_in_retries_within(in, hg_kafka_reconnect_ms(hg_kafka_use_rk(k->use)));
 }
 
 static int open_client(hg_input_t *in, hg_err_t *err)

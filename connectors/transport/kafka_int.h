@@ -53,6 +53,9 @@ void hg_kafka_wake_on(hg_kafka_wake_t *w, rd_kafka_queue_t *q);
 void hg_kafka_wake_off(rd_kafka_queue_t *q);
 void hg_kafka_wake_close(hg_kafka_wake_t *w, void (*closed)(void *arg));
 
+/* After so many ms at most the client tries to connect again: reconnect.backoff.max.ms. Any thread. */
+uint64_t hg_kafka_reconnect_ms(rd_kafka_t *rk);
+
 /* Is this error one that librdkafka goes on retrying by itself? */
 bool hg_kafka_transient(rd_kafka_resp_err_t e);
 

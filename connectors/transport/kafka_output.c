@@ -109,6 +109,7 @@ static void report(hg_output_t *out, const char *tag, rd_kafka_resp_err_t e)
     hg_err_retry(&err, HG_ENET, "%s", rd_kafka_err2str(e));
     k->unhealthy = true;
     hg_out_error(out, tag, &err);
+    hg_out_retries_within(out, hg_kafka_reconnect_ms(k->rk));
 }
 
 /* The broker, or the client, will never take this message. Returns false if the connector has failed by it. */
@@ -269,6 +270,7 @@ static void on_error(hg_output_t *out, const rd_kafka_event_t *ev)
     }
     k->unhealthy |= !err.fatal;
     hg_out_error(out, "kafka-poll", &err);
+    if (err.retry) hg_out_retries_within(out, hg_kafka_reconnect_ms(k->rk));
 }
 
 static void serve(void *arg)

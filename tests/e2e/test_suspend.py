@@ -138,3 +138,17 @@ def test_fda(own, tmp_path):
     assert own.get("/v0/pipelines/p").json()["deployment_status"] == "Stopped" and len(listed(own)) == 2
     fda(own, "start", "p")
     wait_rows(own, 20)
+
+
+def test_storage_is_counted_over_time(own, tmp_path):
+    lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
+    with open(lines.path, "w") as f:
+        f.writelines(json.dumps({"id": i, "s": f"{i} " + "x" * 400}) + "\n" for i in range(20000))
+    own.run("p", program(lines, out), runtime_config=FT)
+    wait_rows(own, 20000)
+    now = own.stats("p")["global_metrics"]
+    assert now["storage_bytes"] == now["storage_mb_secs"] == 0
+    checkpoint(own)
+    now = own.stats("p")["global_metrics"]
+    assert now["storage_bytes"] > 8_000_000, now
+    until("it is there for a while", lambda: own.stats("p")["global_metrics"]["storage_mb_secs"] > now["storage_mb_secs"])
