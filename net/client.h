@@ -25,6 +25,7 @@ typedef struct hg_transfer_opts {
     uint64_t timeout_ms;           /* whole transfer; 0 = none */
     uint64_t low_speed_timeout_ms; /* no byte for this long; 0 = 60 s */
     bool follow_redirects;         /* up to 10 */
+    bool decode;                   /* a body that comes compressed although it was not asked for is decoded */
     bool tls_insecure;
     const char *ca_file;
 } hg_transfer_opts_t;

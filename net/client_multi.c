@@ -391,6 +391,7 @@ int hg_transfer_start(hg_client_t *c, const hg_transfer_opts_t *o, const hg_tran
         snprintf(text, sizeof text, "%" PRIu64 "-", o->range_from);
         curl_easy_setopt(e, CURLOPT_RANGE, text);
     }
+    if (o->decode) curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "identity"); /* decodes whatever comes */
     if (t->headers) curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
     hg_list_add_tail(&c->transfers, &t->link);
     wish(t);

@@ -9,6 +9,9 @@
  * again and the known prefix is skipped; a resource that has changed meanwhile (another ETag or Last-Modified) is a
  * fatal error, because its two halves would not belong together. Validator and length are part of the position, so the
  * same holds over a restart. A resource without a validator is known by its length alone, which is said once.
+ *
+ * A server may send the body compressed without being asked. Then `off` counts decoded bytes, of which its ranges and
+ * lengths know nothing: such a resource is always asked for as a whole, and the known prefix is skipped.
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -33,7 +36,7 @@ static const hg_opt_t url_opts[] = {
       .type = HG_OPT_STR,
       .at = offsetof(url_cfg_t, path),
       .flags = HG_OPT_REQUIRED,
-      .doc = "http:// or https:// URL. Redirects are followed." },
+      .doc = "http:// or https:// URL. Redirects are followed; a body that the server sends compressed is decoded." },
     { .key = "pause_timeout",
       .type = HG_OPT_U32,
       .at = offsetof(url_cfg_t, pause_timeout),
@@ -50,6 +53,7 @@ typedef struct {
     uv_timer_t *timer; /* pause_timeout, retries */
     uv_timer_t *quiet; /* flushes what a slow server has sent so far */
     bool running, ended, closing, at_end, stalled, retrying, warned;
+    bool encoded;      /* it comes compressed: no ranges */
     uint64_t off;      /* bytes of the resource delivered to the lane */
     uint64_t start;    /* where the first run began */
     uint64_t skip;     /* bytes of this answer that are known already */
@@ -219,10 +223,17 @@ static int check_same(hg_input_t *in, uint64_t want, uint64_t total, hg_err_t *e
     return 0;
 }
 
+static bool comes_encoded(hg_transfer_t *t)
+{
+    hg_str_t v = hg_transfer_header(t, "Content-Encoding");
+    return v.n && !hg_str_ieq(v, HG_S("identity"));
+}
+
 static int take_head(hg_input_t *in, int status, uint64_t length, hg_err_t *err)
 {
     url_t *u = hg_in_inst(in);
     uint64_t want = u->off + (u->rest.len - u->rest_at), start = 0, total = length == UINT64_MAX ? 0 : length;
+    if (u->encoded) u->total = total = 0;
     if (status == 206) {
         if (want == 0) return bad_head(err, "the server answered 206 to a request without a range");
         int rc = content_range(u->t, &start, &total, err);
@@ -294,6 +305,13 @@ static void on_head(void *arg, int status, uint64_t length)
             broke(in, &err);
         else
             fatal(in, "http", &err);
+        return;
+    }
+    bool known = u->encoded;
+    u->encoded = comes_encoded(u->t);
+    if (u->encoded && !known && status == 206) { /* a range of the compressed bytes: of no use */
+        drop_transfer(u);
+        arm(in, 0);
         return;
     }
     if (take_head(in, status, length, &err) < 0) {
@@ -373,7 +391,11 @@ static void on_done(void *arg, const hg_err_t *why)
     u->stalled = false;
     if (u->closing || u->ended) return;
     if (why->code && !u->at_end) {
-        broke(in, why);
+        hg_err_t err = *why;
+        if (why->retry)
+            broke(in, why);
+        else
+            fatal(in, "http", &err);
         return;
     }
     if (u->skip) { /* all of it was sent again, and that was less than we have read before */
@@ -413,10 +435,11 @@ static void connect_url(hg_input_t *in)
     const url_cfg_t *c = hg_in_cfg(in);
     hg_err_t err = HG_ERR_INIT;
     hg_transfer_opts_t o = { .url = c->path,
-                             .range_from = u->off + (u->rest.len - u->rest_at),
+                             .range_from = u->encoded ? 0 : u->off + (u->rest.len - u->rest_at),
                              .connect_timeout_ms = 10000,
                              .low_speed_timeout_ms = 60000,
-                             .follow_redirects = true };
+                             .follow_redirects = true,
+                             .decode = true };
     hg_transfer_ops_t ops = { on_head, on_data, on_done, in };
     if (o.range_from && u->etag[0]) o.if_range = u->etag;
     u->at_end = u->stalled = false;
@@ -493,13 +516,14 @@ static void url_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_
     hg_jw_ku64(w, "offset", at);
     if (at && u->etag[0]) hg_jw_kstr(w, "validator", u->etag);
     if (at && u->total) hg_jw_ku64(w, "length", u->total);
+    if (at && u->encoded) hg_jw_kbool(w, "encoded", true);
     hg_jw_end_obj(w);
 }
 
 static int read_position(const hg_json_t *v, uint64_t *offset, const char **validator_ret, uint64_t *length,
-                         hg_err_t *err)
+                         bool *encoded, hg_err_t *err)
 {
-    static const char *const names[] = { "offset", "validator", "length", NULL };
+    static const char *const names[] = { "offset", "validator", "length", "encoded", NULL };
     static const char what[] = "a position of url_input";
     *length = 0;
     int rc = hg_position_members(v, what, names, err);
@@ -511,6 +535,7 @@ static int read_position(const hg_json_t *v, uint64_t *offset, const char **vali
     if (text && (text->kind != HG_J_STRING || strlen(*validator_ret) >= sizeof((url_t *)0)->etag))
         return hg_err_set(err, HG_EPARSE, "%s: 'validator' is not a text of less than %zu bytes", what,
                           sizeof((url_t *)0)->etag);
+    *encoded = hg_json_bool(hg_json_get(v, "encoded"), false);
     if (*length && *length < *offset)
         return hg_err_set(err, HG_EPARSE, "%s: 'offset' is behind the end ('length')", what);
     return 0;
@@ -520,15 +545,16 @@ static int url_check_position(const void *cfg, const hg_json_t *position, hg_err
 {
     uint64_t offset, length;
     const char *etag;
+    bool encoded;
     (void)cfg;
-    return read_position(position, &offset, &etag, &length, err);
+    return read_position(position, &offset, &etag, &length, &encoded, err);
 }
 
 static int url_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err)
 {
     url_t *u = hg_in_inst(in);
     const char *etag;
-    int rc = read_position(position, &u->off, &etag, &u->total, err);
+    int rc = read_position(position, &u->off, &etag, &u->total, &u->encoded, err);
     if (rc < 0) return rc;
     u->start = u->off;
     snprintf(u->etag, sizeof u->etag, "%s", etag);
@@ -553,6 +579,6 @@ const hg_input_type_t hg_input_url = {
     .restore = url_restore,
     .check_position = url_check_position,
     .position_doc = "`{\"offset\": n}`: the next byte to read. Saved ones also have `validator` (ETag or "
-                    "Last-Modified) and `length`: "
+                    "Last-Modified), `length` and, if the server compresses it, `encoded`: "
                     "a resource that has changed is an error, never a mixture.",
 };

@@ -1,7 +1,9 @@
 """url_input against a web server that misbehaves on purpose."""
+import gzip
 import json
 import os
 import re
+import zlib
 import ssl
 import subprocess
 import threading
@@ -60,6 +62,12 @@ def test_redirects(tmp_path, web):
     reads(tmp_path, web.url + "/a", 10)
 
 
+def test_what_trying_again_cannot_mend_is_not_tried_again(tmp_path, web):
+    res = web.add("/a", b"", redirect="/a")
+    fails(tmp_path, web.url + "/a", "redirects")
+    assert len(res.requests) == 11
+
+
 def test_redirect_circle(tmp_path, web):
     web.add("/a", b"", redirect="/a")
     fails(tmp_path, web.url + "/a", "t.u failed", "redirect")
@@ -99,6 +107,27 @@ def test_cut_connections_are_taken_up_again(tmp_path, web):
     starts = [int(r["Range"][6:].split("-")[0]) for r in res.requests[1:]]
     assert len(res.requests) == 6 and starts == [1, 100001, 165537, 165540, 365540]
     assert all(r["If-Range"] == '"v1"' for r in res.requests[1:])
+
+
+@pytest.mark.parametrize("encoding, encode", [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_body_is_decoded(tmp_path, web, encoding, encode):
+    res = web.add("/a", encode(body(20000)), encoding=encoding)
+    reads(tmp_path, web.url + "/a", 20000)
+    assert res.requests[0]["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_compressed_body_that_is_cut_is_read_as_a_whole_again(tmp_path, web, ranges):
+    """Offsets count decoded bytes, ranges the encoded ones."""
+    packed = gzip.compress(body(20000))
+    res = web.add("/a", packed, cut_after=[len(packed) // 2], ranges=ranges, encoding="gzip")
+    reads(tmp_path, web.url + "/a", 20000)
+    assert len(res.requests) == 2 and "Range" not in res.requests[1]
+
+
+def test_a_body_that_is_not_what_its_encoding_says(tmp_path, web):
+    web.add("/a", b'{"n": 1}', encoding="gzip")
+    fails(tmp_path, web.url + "/a", "t.u failed")
 
 
 def test_cut_and_no_ranges(tmp_path, web):

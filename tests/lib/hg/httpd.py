@@ -7,7 +7,8 @@ class Resource:
     """body: bytes. cut_after: list of byte counts, one per connection, after which it is cut. statuses: answers to give first.
     gate: an Event to wait for after `gate_at` bytes. ranges: answer range requests."""
 
-    def __init__(self, body, cut_after=(), statuses=(), gate=None, gate_at=0, ranges=True, etag='"v1"', redirect=None):
+    def __init__(self, body, cut_after=(), statuses=(), gate=None, gate_at=0, ranges=True, etag='"v1"', redirect=None, encoding=None):
+        self.encoding = encoding  # Content-Encoding of the body, which is given encoded
         self.body, self.cut_after, self.statuses = body, list(cut_after), list(statuses)
         self.gate, self.gate_at, self.ranges, self.etag, self.redirect = gate, gate_at, ranges, etag, redirect
         self.requests = []
@@ -49,6 +50,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(200)
         self.send_header("Content-Length", str(len(res.body) - start + res.lie))
         self.send_header("ETag", res.etag)
+        if res.encoding:
+            self.send_header("Content-Encoding", res.encoding)
         self.end_headers()
         end = len(res.body)
         if res.cut_after:
