@@ -16,7 +16,7 @@ import time
 
 import requests
 
-from hg import BUILD, HEADGATE, until
+from hg import BUILD, HEADGATE, shapes, until
 from hg.daemon import Daemon
 
 ROWS = int(os.environ.get("HG_BENCH_ROWS", "1000000"))
@@ -102,6 +102,10 @@ def pipeline_pid(daemon, name):
 
 class Bare(Daemon):
     """without the checks of answers that the tests make, on one connection"""
+
+    def start(self):
+        super().start()
+        shapes.forget(self.url)
 
     def request(self, method, path, **kw):
         if not hasattr(self, "session"):
@@ -334,7 +338,7 @@ def journal():
                 pid = pipeline_pid(d, model)
                 c0, t0 = cpu_s(pid), time.monotonic()
                 d.ok("POST", f"/v0/pipelines/{model}/resume")
-                d.wait_complete(model, 120)
+                d.wait_complete(model)
                 times[model].append(Cost(time.monotonic() - t0, cpu_s(pid) - c0, rss_mib(pid, "VmHWM")))
                 logs = sum(os.path.getsize(f) for f in glob.glob(os.path.join(d.data_dir, "**", "journal-*"), recursive=True))
                 d.stop_pipeline(model)
@@ -425,7 +429,7 @@ def one_by_one(pairs=500, gap_ms=20):
         c.append({"name": f"live{i}", "start_after": f"l{i}", "transport": {"name": "datagen", "config": {"plan": [{"limit": 1}]}}})
     with a_daemon() as d:
         d.run("m", f"CREATE TABLE t (id BIGINT NOT NULL) WITH ('connectors' = '{json.dumps(c)}');")
-        d.wait_complete("m", 120)
+        d.wait_complete("m")
         ended = {c["name"]: datetime.datetime.fromisoformat(c["since"].rstrip("Z"))
                  for c in d.ok("GET", "/v0/pipelines/m/orchestration").json()["connectors"] if c["reason"] == "ended"}
     took = [(ended[f"t.live{i}"] - ended[f"t.hist{i}"]).total_seconds() * 1e3 for i in range(pairs)]

@@ -359,6 +359,10 @@ def watch(url):
     _daemons.add(url)
 
 
+def forget(url):
+    _daemons.discard(url)
+
+
 @contextlib.contextmanager
 def unchecked():
     """Calls of this thread that are not about the API."""
