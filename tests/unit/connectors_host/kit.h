@@ -468,4 +468,77 @@ static inline int64_t chunk_first(const hg_chunk_t *c)
     return HG_COL(c->change->rows->cols[0], int64_t)[0];
 }
 
+/* --- what several tests ask --- */
+
+/* hg_diag_t: an error fails the test. */
+static inline void kit_complain(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
+{
+    (void)arg, (void)node, (void)at_key;
+    if (!warning) fail_msg("%s", msg);
+}
+
+/* splitmix64 */
+static inline uint64_t kit_dice(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* The answer of hg_input_save and hg_output_save. */
+typedef struct {
+    bool answered; /* kit->mu */
+    char *state;   /* NULL: empty; the test's to free */
+} kit_saved_t;
+
+static inline void kit_on_saved(void *arg, hg_str_t state)
+{
+    kit_saved_t *s = arg;
+    pthread_mutex_lock(&kit->mu);
+    s->answered = true;
+    s->state = state.n ? hg_xstrndup(state.p, state.n) : NULL;
+    pthread_cond_broadcast(&kit->cv);
+    pthread_mutex_unlock(&kit->mu);
+}
+
+/* The position of an input; valid until the next question. */
+static inline const char *kit_save(hg_input_t *in)
+{
+    static char text[1024];
+    kit_saved_t s = { 0 };
+    hg_input_save(in, kit_on_saved, &s);
+    KIT_WAIT(s.answered);
+    snprintf(text, sizeof text, "%s", s.state ? s.state : "");
+    hg_free(s.state);
+    return text;
+}
+
+static inline char *kit_save_output(hg_output_t *out, uint64_t step)
+{
+    kit_saved_t s = { 0 };
+    hg_output_save(out, step, kit_on_saved, &s);
+    KIT_WAIT(s.answered);
+    return s.state;
+}
+
+/* n rows first, first + 1, … of weight w */
+static inline hg_delta_t delta(int64_t first, uint32_t n, int64_t w)
+{
+    hg_colb_t b;
+    hg_delta_t d = { 0 };
+    hg_colb_init(&b, kit->schema.cols[0].type);
+    for (uint32_t i = 0; i < n; i++) assert_int_equal(hg_colb_i64(&b, first + i), 0);
+    hg_batch_t *batch = hg_batch_new(n, 1);
+    batch->cols[0] = hg_colb_seal(&b);
+    hg_colb_release(&b);
+    int64_t *weights = NULL;
+    if (w != 1) {
+        weights = hg_trynew(sizeof *weights * n);
+        for (uint32_t i = 0; i < n; i++) weights[i] = w;
+    }
+    assert_int_equal(hg_delta_add(&d, hg_part_new(batch, NULL, n, weights)), 0);
+    return d;
+}
+
 #endif

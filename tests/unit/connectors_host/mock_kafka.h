@@ -74,17 +74,11 @@ static inline void flush(void)
     assert_int_equal(rd_kafka_flush(producer, 60000), 0);
 }
 
-static inline void complain(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
-{
-    (void)arg, (void)node, (void)at_key;
-    if (!warning) fail_msg("%s", msg);
-}
-
 static inline hg_input_t *make(uint32_t conn, const char *more, ...) HG_PRINTF(2, 3);
 static inline hg_input_t *make(uint32_t conn, const char *more, ...)
 {
     char options[512];
-    hg_diag_t d = { .fn = complain };
+    hg_diag_t d = { .fn = kit_complain };
     hg_json_t *j;
     hg_err_t err = HG_ERR_INIT;
     va_list ap;

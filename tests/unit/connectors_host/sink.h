@@ -135,22 +135,10 @@ static inline hg_output_t *sink_make(sink_t **h, hg_conn_spec_t spec)
 }
 
 /* A delta of n rows from `first`, all with weight w. */
-static inline hg_delta_t delta(int64_t first, uint32_t n, int64_t w)
+/* A pipeline that keeps what its outputs owe. */
+static inline hg_host_opts_t durable(void)
 {
-    hg_colb_t b;
-    hg_delta_t d = { 0 };
-    hg_colb_init(&b, kit->schema.cols[0].type);
-    for (uint32_t i = 0; i < n; i++) assert_int_equal(hg_colb_i64(&b, first + i), 0);
-    hg_batch_t *batch = hg_batch_new(n, 1);
-    batch->cols[0] = hg_colb_seal(&b);
-    hg_colb_release(&b);
-    int64_t *weights = NULL;
-    if (w != 1) {
-        weights = hg_trynew(sizeof *weights * n);
-        for (uint32_t i = 0; i < n; i++) weights[i] = w;
-    }
-    assert_int_equal(hg_delta_add(&d, hg_part_new(batch, NULL, n, weights)), 0);
-    return d;
+    return (hg_host_opts_t){ .keep_owed = true, .durable_name = "shop" };
 }
 
 static inline void step_of(hg_output_t *out, uint64_t step, int64_t first, uint32_t n)

@@ -5,14 +5,6 @@
 #include "tests/unit/connectors_host/kit.h"
 
 /* splitmix64: the same histories everywhere */
-static inline uint64_t dice(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 typedef struct {
     int64_t *v;
     size_t n, cap;
@@ -49,17 +41,9 @@ typedef struct {
     values_t values; /* what the tables have */
 } subject_t;
 
-static inline void subject_complain(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
-{
-    (void)arg;
-    (void)node;
-    (void)at_key;
-    if (!warning) fail_msg("%s", msg);
-}
-
 static inline hg_input_t *subject_open(subject_t *s, uint64_t max_queued)
 {
-    hg_diag_t d = { .fn = subject_complain };
+    hg_diag_t d = { .fn = kit_complain };
     hg_json_t *j;
     hg_err_t err = HG_ERR_INIT;
     void *cfg = hg_arena_alloc(kit->arena, s->type->cfg_size);
@@ -107,26 +91,12 @@ static inline void subject_replay(subject_t *s, hg_input_t *in)
     hg_input_replay_end(in);
 }
 
-static char *saved_text;
-static bool saved_done;
-static inline void subject_saved(void *arg, hg_str_t pos)
-{
-    (void)arg;
-    pthread_mutex_lock(&kit->mu);
-    saved_text = hg_xstrndup(pos.p, pos.n);
-    saved_done = true;
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
-}
-
 static inline void subject_checkpoint(subject_t *s, hg_input_t *in)
 {
-    saved_done = false;
-    hg_input_save(in, subject_saved, NULL);
-    KIT_WAIT(saved_done);
-    assert_int_equal(saved_text[0], '{');
+    const char *saved = kit_save(in);
+    assert_int_equal(saved[0], '{');
     hg_free(s->position);
-    s->position = saved_text;
+    s->position = hg_xstrdup(saved);
     s->n_cuts = 0;
 }
 

@@ -255,34 +255,6 @@ static void damaged_counters_are_refused_without_change(void **st)
 
 /* --- outputs --- */
 
-typedef struct {
-    char *state;
-    bool answered;
-} saved_t;
-
-static void on_saved(void *arg, hg_str_t state)
-{
-    saved_t *s = arg;
-    pthread_mutex_lock(&kit->mu);
-    s->state = hg_xstrndup(state.p, state.n);
-    s->answered = true;
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
-}
-
-static char *save_wait(hg_output_t *out, uint64_t step)
-{
-    saved_t s = { 0 };
-    hg_output_save(out, step, on_saved, &s);
-    KIT_WAIT(s.answered);
-    return s.state;
-}
-
-static hg_host_opts_t durable(void)
-{
-    return (hg_host_opts_t){ .keep_owed = true, .durable_name = "shop" };
-}
-
 static void encode_errors_belong_to_their_step(void **st)
 {
     (void)st;
@@ -294,13 +266,13 @@ static void encode_errors_belong_to_their_step(void **st)
     hg_output_start(out);
     step_of(out, 1, 1, 1);
     step_of(out, 2, 13, 1); /* cannot be encoded */
-    char *at2 = save_wait(out, 2);
+    char *at2 = kit_save_output(out, 2);
     step_of(out, 3, 2, 1);
     step_of(out, 4, 13, 1);
     step_of(out, 5, 3, 1);
-    hg_free(save_wait(out, 5));
+    hg_free(kit_save_output(out, 5));
     assert_int_equal(out_stats(out).num_encode_errors, 2);
-    char *at3 = save_wait(out, 3); /* asked late: the errors of then */
+    char *at3 = kit_save_output(out, 3); /* asked late: the errors of then */
     out_down(out, &s, false);
 
     kit_up(durable());

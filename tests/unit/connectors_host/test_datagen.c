@@ -148,18 +148,6 @@ static void a_rate_spreads_the_rows(void **st)
     kit_down();
 }
 
-static char saved[512];
-static bool saved_done;
-static void on_saved(void *arg, hg_str_t pos)
-{
-    (void)arg;
-    pthread_mutex_lock(&kit->mu);
-    snprintf(saved, sizeof saved, HG_SF, HG_SA(pos));
-    saved_done = true;
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
-}
-
 static void a_restored_generator_goes_on_with_the_same_rows(void **st)
 {
     (void)st;
@@ -181,9 +169,7 @@ static void a_restored_generator_goes_on_with_the_same_rows(void **st)
         for (uint64_t i = 0; i < c->records; i++) whole[n++] = HG_COL(c->change->rows->cols[0], int64_t)[i];
         hg_chunk_done(c);
     }
-    saved_done = false;
-    hg_input_save(in, on_saved, NULL);
-    KIT_WAIT(saved_done);
+    const char *saved = kit_save(in);
     assert_non_null(strstr(saved, "{\"rows\":300,\"seed\":"));
     uint32_t more = collect(whole + n, N);
     assert_int_equal(n + more, N);

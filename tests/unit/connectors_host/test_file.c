@@ -25,17 +25,9 @@ static void put(const char *name, const char *text, const char *mode)
     fclose(f);
 }
 
-static void complain(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
-{
-    (void)arg;
-    (void)node;
-    (void)at_key;
-    if (!warning) fail_msg("%s", msg);
-}
-
 static void *config(const hg_opt_t *opts, size_t size, const char *json)
 {
-    hg_diag_t d = { .fn = complain };
+    hg_diag_t d = { .fn = kit_complain };
     hg_json_t *j;
     hg_err_t err = HG_ERR_INIT;
     void *cfg = hg_arena_alloc(kit->arena, size ? size : 1);
@@ -226,17 +218,7 @@ static void a_mark_is_the_end_of_the_last_whole_line(void **st)
     kit_down();
 }
 
-static char saved[256];
-static bool saved_done;
-static void on_saved(void *arg, hg_str_t pos)
-{
-    (void)arg;
-    pthread_mutex_lock(&kit->mu);
-    snprintf(saved, sizeof saved, HG_SF, HG_SA(pos));
-    saved_done = true;
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
-}
+static char saved[1024]; /* by this test, for the next */
 
 static void a_restored_file_goes_on_at_its_offset(void **st)
 {
@@ -249,9 +231,7 @@ static void a_restored_file_goes_on_at_its_offset(void **st)
     hg_input_open(in);
     hg_input_run(in);
     hg_chunk_done(kit_take_wait());
-    saved_done = false;
-    hg_input_save(in, on_saved, NULL);
-    KIT_WAIT(saved_done);
+    snprintf(saved, sizeof saved, "%s", kit_save(in));
     assert_non_null(strstr(saved, "{\"offset\":6,\"head_bytes\":6,"));
     kit_close(in, 0);
     put("r", "4\n", "a");
@@ -404,19 +384,6 @@ static char *slurp(const char *name, size_t *n)
     return p;
 }
 
-static hg_delta_t delta(int64_t first, uint32_t n)
-{
-    hg_colb_t b;
-    hg_delta_t d = { 0 };
-    hg_colb_init(&b, kit->schema.cols[0].type);
-    for (uint32_t i = 0; i < n; i++) assert_int_equal(hg_colb_i64(&b, first + i), 0);
-    hg_batch_t *batch = hg_batch_new(n, 1);
-    batch->cols[0] = hg_colb_seal(&b);
-    hg_colb_release(&b);
-    assert_int_equal(hg_delta_add(&d, hg_part_new(batch, NULL, n, NULL)), 0);
-    return d;
-}
-
 static void steps_are_in_the_file_when_they_are_delivered(void **st)
 {
     (void)st;
@@ -429,7 +396,7 @@ static void steps_are_in_the_file_when_they_are_delivered(void **st)
     size_t bytes = 0;
     for (uint64_t step = 1; step <= 100; step++) {
         KIT_WAIT(!hg_output_full(out));
-        hg_delta_t d = delta(100000, 5000);
+        hg_delta_t d = delta(100000, 5000, 1);
         hg_output_push(out, step, &d, step);
         bytes += 5000 * 7;
     }
@@ -446,21 +413,6 @@ static void steps_are_in_the_file_when_they_are_delivered(void **st)
 }
 
 /* --- file_output over restarts --- */
-
-typedef struct {
-    bool answered; /* kit->mu */
-    char *state;
-} state_t;
-
-static void on_state(void *arg, hg_str_t state)
-{
-    state_t *s = arg;
-    pthread_mutex_lock(&kit->mu);
-    s->answered = true;
-    s->state = hg_xstrndup(state.p, state.n);
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
-}
 
 static bool out_failed(const hg_output_t *out)
 {
@@ -510,7 +462,7 @@ static void out_stop(hg_output_t *out, bool now)
 
 static void push_step(hg_output_t *out, uint64_t step)
 {
-    hg_delta_t d = delta((int64_t)step * 100, 1 + step % 3);
+    hg_delta_t d = delta((int64_t)step * 100, 1 + step % 3, 1);
     hg_output_push(out, step, &d, step);
 }
 
@@ -531,10 +483,10 @@ static void expect_steps(uint64_t n)
 static void a_restored_file_is_cut_back_and_written_on(void **st)
 {
     (void)st;
-    state_t s = { 0 };
+    kit_saved_t s = { 0 };
     hg_output_t *out = out_up(NULL);
     for (uint64_t i = 1; i <= 20; i++) push_step(out, i);
-    hg_output_save(out, 10, on_state, &s);
+    hg_output_save(out, 10, kit_on_saved, &s);
     KIT_WAIT(s.answered && hg_output_delivered_step(out) == 20);
     out_stop(out, true);
     expect_steps(20);
@@ -629,7 +581,7 @@ static void a_full_disk_is_waited_out(void **st)
     hg_output_t *out = make_out(&hg_output_file, json, &lines_format);
     hg_fault_arm(HG_FAULT_WRITE, 1);
     hg_output_start(out);
-    hg_delta_t d = delta(1, 3);
+    hg_delta_t d = delta(1, 3, 1);
     hg_output_push(out, 1, &d, 0);
     KIT_WAIT(hg_output_delivered_step(out) == 1);
     hg_output_get_stats(out, &s);
@@ -668,7 +620,7 @@ static void null_output_counts_without_a_format(void **st)
     kit_up((hg_host_opts_t){ 0 });
     hg_output_t *out = make_out(&hg_output_null, "{}", NULL);
     hg_output_start(out);
-    hg_delta_t d = delta(1, 3);
+    hg_delta_t d = delta(1, 3, 1);
     hg_output_push(out, 1, &d, 9);
     KIT_WAIT(hg_output_delivered_step(out) == 1);
     hg_output_get_stats(out, &s);

@@ -388,18 +388,6 @@ static void health_says_since_when_how_often_and_when_next(void **st)
     kit_down();
 }
 
-static char saved[128];
-static bool saved_done;
-static void on_saved(void *arg, hg_str_t pos)
-{
-    (void)arg;
-    pthread_mutex_lock(&kit->mu);
-    snprintf(saved, sizeof saved, HG_SF, HG_SA(pos));
-    saved_done = true;
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
-}
-
 static void a_position_covers_what_the_circuit_has_done_and_comes_back(void **st)
 {
     (void)st;
@@ -412,9 +400,7 @@ static void a_position_covers_what_the_circuit_has_done_and_comes_back(void **st
     src_give(&s, "3\n");
     hg_chunk_t *c = kit_take_wait();
     hg_chunk_done(c);
-    saved_done = false;
-    hg_input_save(in, on_saved, NULL);
-    KIT_WAIT(saved_done);
+    const char *saved = kit_save(in);
     assert_string_equal(saved, "{\"at\":4}"); /* the second chunk is only queued */
     hg_input_commit(in, HG_S("{\"at\":4}"));
     KIT_WAIT(s.commits == 1);

@@ -14,25 +14,6 @@ static void take(int64_t *v, uint64_t n)
     }
 }
 
-static char saved[512];
-static bool saved_done;
-static void on_saved(void *arg, hg_str_t pos)
-{
-    (void)arg;
-    pthread_mutex_lock(&kit->mu);
-    snprintf(saved, sizeof saved, HG_SF, HG_SA(pos));
-    saved_done = true;
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
-}
-
-static void save(hg_input_t *in)
-{
-    saved_done = false;
-    hg_input_save(in, on_saved, NULL);
-    KIT_WAIT(saved_done);
-}
-
 static hg_input_t *restore(hg_input_t *in, const char *position)
 {
     hg_json_t *pos;
@@ -191,7 +172,7 @@ static void merged_partitions_wait_for_each_other(void **st)
     assert_int_equal(v[0], 2);
     assert_int_equal(v[1], 3);
     assert_int_equal(v[2], 4);
-    save(in);
+    const char *saved = kit_save(in);
     assert_string_equal(saved, "{\"offsets\":[{\"start\":0,\"end\":1},{\"start\":0,\"end\":2},{\"start\":0,\"end\":1}],"
                                "\"sequence\":4}");
     kit_close(in, 0);
@@ -213,7 +194,7 @@ static void a_restored_input_goes_on_per_partition(void **st)
     flush();
     hg_input_t *in = start(make(0, "\"topic\":\"three\"" FROM_START));
     take(v, 6);
-    save(in);
+    const char *saved = kit_save(in);
     assert_string_equal(saved,
                         "{\"offsets\":[{\"start\":0,\"end\":3},{\"start\":0,\"end\":3},{\"start\":0,\"end\":0}]}");
     kit_close(in, 0);

@@ -9,7 +9,7 @@ enum { STEPS = 60, FIRST = 100, API_PRODUCE = 0 };
 
 static const void *options(const char *more)
 {
-    hg_diag_t d = { .fn = complain };
+    hg_diag_t d = { .fn = kit_complain };
     hg_json_t *j;
     hg_err_t err = HG_ERR_INIT;
     char *text =

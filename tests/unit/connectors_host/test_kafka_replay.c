@@ -39,7 +39,7 @@ static void down(hg_input_t *in)
 static void crash(subject_t *s, uint64_t *r)
 {
     if (!s->n_cuts) return;
-    s->n_cuts -= (uint32_t)(dice(r) % HG_MIN(s->n_cuts, 4u));
+    s->n_cuts -= (uint32_t)(kit_dice(r) % HG_MIN(s->n_cuts, 4u));
     s->values.n = s->upto[s->n_cuts - 1];
 }
 
@@ -53,19 +53,19 @@ static void a_topic_is_read_once_whatever_crashes(void **st)
         subject_t *s = reader(
             "three", seed % 2 ? "" : ",\"header_filter\":{\"not\":{\"header\":{\"name\":\"h\",\"pattern\":\"x\"}}}");
         while (s->values.n < N) {
-            for (uint64_t more = dice(&r) % 1500; more > 0 && put_all < N; more--) {
-                int32_t part = (int32_t)(dice(&r) % PARTS);
+            for (uint64_t more = kit_dice(&r) % 1500; more > 0 && put_all < N; more--) {
+                int32_t part = (int32_t)(kit_dice(&r) % PARTS);
                 put_number("three", part, 1, part * 1000000 + (int64_t)n[part]++);
-                if (!(seed % 2) && dice(&r) % 4 == 0)
+                if (!(seed % 2) && kit_dice(&r) % 4 == 0)
                     put("three", part, 1, "999", "x"); /* an offset without a record */
                 put_all++;
             }
             flush();
-            hg_input_t *in = up(s, 1 + dice(&r) % 900);
+            hg_input_t *in = up(s, 1 + kit_dice(&r) % 900);
             subject_replay(s, in);
-            for (uint64_t steps = dice(&r) % 40; steps > 0 && s->values.n < put_all; steps--) {
+            for (uint64_t steps = kit_dice(&r) % 40; steps > 0 && s->values.n < put_all; steps--) {
                 assert_false(subject_step(s));
-                if (dice(&r) % 5 == 0) subject_checkpoint(s, in);
+                if (kit_dice(&r) % 5 == 0) subject_checkpoint(s, in);
             }
             if (s->values.n < N) crash(s, &r);
             down(in);
@@ -170,7 +170,7 @@ static void what_cannot_come_again_is_said(void **st)
                   { ",\"enable.partition.eof\":\"false\"", NULL } };
     for (size_t i = 0; i < HG_COUNT(cases); i++) {
         hg_arena_t *a = hg_arena_new();
-        hg_diag_t d = { .fn = complain };
+        hg_diag_t d = { .fn = kit_complain };
         hg_json_t *j;
         hg_err_t err = HG_ERR_INIT;
         char *text = hg_xprintf("{\"topic\":\"t\"%s}", cases[i].more);

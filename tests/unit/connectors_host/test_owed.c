@@ -3,38 +3,7 @@
 #include "tests/unit/connectors_host/sink.h"
 
 /* splitmix64: the same histories everywhere */
-static uint64_t dice(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 /* --- what a checkpoint keeps of one output --- */
-
-typedef struct {
-    bool answered; /* kit->mu */
-    char *state;   /* NULL: empty answer */
-} saved_t;
-
-static void on_saved(void *arg, hg_str_t state)
-{
-    saved_t *s = arg;
-    pthread_mutex_lock(&kit->mu);
-    s->answered = true;
-    s->state = state.n ? hg_xstrndup(state.p, state.n) : NULL;
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
-}
-
-static char *save_wait(hg_output_t *out, uint64_t step)
-{
-    saved_t s = { 0 };
-    hg_output_save(out, step, on_saved, &s);
-    KIT_WAIT(s.answered);
-    return s.state;
-}
 
 static uint64_t member(const char *state, const char *name)
 {
@@ -89,11 +58,6 @@ static void restore_of(hg_output_t *out, const char *state)
     hg_arena_free(a);
 }
 
-static hg_host_opts_t durable(void)
-{
-    return (hg_host_opts_t){ .keep_owed = true, .durable_name = "shop" };
-}
-
 /* --- save --- */
 
 static void a_position_is_that_of_its_step_although_later_ones_are_written(void **st)
@@ -108,8 +72,8 @@ static void a_position_is_that_of_its_step_although_later_ones_are_written(void 
     step_of(out, 3, 5, 1); /* 2 bytes */
     step_of(out, 4, 6, 3); /* 6 bytes */
     KIT_WAIT(s.ends == 3);
-    saved_t at2 = { 0 };
-    hg_output_save(out, 2, on_saved, &at2);
+    kit_saved_t at2 = { 0 };
+    hg_output_save(out, 2, kit_on_saved, &at2);
     assert_false(KIT_GET(at2.answered));
     hg_loop_call(hg_out_loop(out), sink_ack, &s); /* one confirmation for all of them */
     KIT_WAIT(at2.answered);
@@ -119,7 +83,7 @@ static void a_position_is_that_of_its_step_although_later_ones_are_written(void 
     assert_int_equal(member(at2.state, "through"), UINT64_MAX);
     static const uint64_t want[] = { 0, 4, 4, 6, 12 };
     for (uint64_t i = 0; i < HG_COUNT(want); i++) { /* and when asked long after */
-        char *state = save_wait(out, i);
+        char *state = kit_save_output(out, i);
         assert_int_equal(member(state, "position"), want[i]);
         hg_free(state);
     }
@@ -135,16 +99,16 @@ static void a_later_question_replaces_the_earlier_one_and_an_end_answers_empty(v
     hg_output_t *out = sink_make(&h, kit_spec(NULL));
     hg_output_start(out);
     step_of(out, 1, 1, 1);
-    saved_t a = { 0 }, b = { 0 };
-    hg_output_save(out, 1, on_saved, &a);
-    hg_output_save(out, 1, on_saved, &b);
+    kit_saved_t a = { 0 }, b = { 0 };
+    hg_output_save(out, 1, kit_on_saved, &a);
+    hg_output_save(out, 1, kit_on_saved, &b);
     KIT_WAIT(a.answered);
     assert_null(a.state);
     assert_false(KIT_GET(b.answered));
     hg_output_stop(out, true);
     KIT_WAIT(b.answered && kit->c[0].out_closed);
     assert_null(b.state);
-    assert_null(save_wait(out, 1));
+    assert_null(kit_save_output(out, 1));
     hg_output_free(out);
     hg_buf_release(&s.got);
     kit_down();
@@ -161,8 +125,8 @@ static void a_failed_output_holds_no_checkpoint(void **st)
     KIT_WAIT(s.ends == 1);
     hg_loop_call(hg_out_loop(out), sink_ack, &s);
     s.fail_write = true;
-    saved_t a = { 0 };
-    hg_output_save(out, 2, on_saved, &a);
+    kit_saved_t a = { 0 };
+    hg_output_save(out, 2, kit_on_saved, &a);
     step_of(out, 2, 2, 1);
     KIT_WAIT(a.answered);
     assert_null(a.state);
@@ -353,7 +317,7 @@ static void an_output_buffer_ends_where_a_checkpoint_asks(void **st)
     assert_int_equal(l.n, 2); /* step by step, although they are merged */
     assert_int_equal(member(state, "step"), 0);
     hg_free(state);
-    state = save_wait(out, 2);
+    state = kit_save_output(out, 2);
     assert_int_equal(member(state, "position"), 4);
     hg_free(state);
     step_of(out, 3, 3, 1); /* collects again */
@@ -483,7 +447,7 @@ static void histories(uint64_t seed, bool exactly, bool buffered)
         for (step = cp.step; step < journal;) push_step(out, ++step); /* replay */
         bool last = life == 5;
         for (unsigned i = 0; i < 60; i++) {
-            switch (dice(&r) % 6) {
+            switch (kit_dice(&r) % 6) {
             case 0:
             case 1:
             case 2:

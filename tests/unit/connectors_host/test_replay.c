@@ -1,5 +1,5 @@
-/* Inputs over crashes: positions and replay lose nothing, double nothing, and give the same chunks. test-labels:
- * threads */
+/* Inputs over crashes: positions and replay lose nothing, double nothing, and give the same chunks. */
+/* test-labels: threads */
 #include "tests/unit/connectors_host/subject.h"
 #include <unistd.h>
 
@@ -12,16 +12,16 @@ static values_t histories(const hg_input_type_t *type, const char *json, uint64_
     s->type = type;
     s->json = json;
     for (bool ended = false; !ended;) {
-        kit_up((hg_host_opts_t){ .exactly_once = true, .pool_threads = 1 + (unsigned)(dice(&r) % 4) });
-        hg_input_t *in = subject_open(s, 1 + dice(&r) % 3000);
+        kit_up((hg_host_opts_t){ .exactly_once = true, .pool_threads = 1 + (unsigned)(kit_dice(&r) % 4) });
+        hg_input_t *in = subject_open(s, 1 + kit_dice(&r) % 3000);
         subject_replay(s, in);
-        for (uint64_t n = dice(&r) % 12 + (seed % 3 ? 1 : 60); n > 0 && !ended; n--) {
+        for (uint64_t n = kit_dice(&r) % 12 + (seed % 3 ? 1 : 60); n > 0 && !ended; n--) {
             ended = subject_step(s);
-            if (dice(&r) % 5 == 0) subject_checkpoint(s, in);
+            if (kit_dice(&r) % 5 == 0) subject_checkpoint(s, in);
         }
         /* the crash: the journal has all steps or fewer */
         if (!ended && s->n_cuts) {
-            s->n_cuts -= (uint32_t)(dice(&r) % HG_MIN(s->n_cuts, 4u));
+            s->n_cuts -= (uint32_t)(kit_dice(&r) % HG_MIN(s->n_cuts, 4u));
             s->values.n = s->upto[s->n_cuts - 1];
         }
         kit_close(in, 0);
@@ -155,12 +155,12 @@ static void topics_give(void *arg)
     t->rc = HG_LANE_OK;
     for (unsigned n = 0; n < 50 && t->rc == HG_LANE_OK; n++) {
         char text[32];
-        uint64_t k = dice(&t->seed) % 3;
+        uint64_t k = kit_dice(&t->seed) % 3;
         snprintf(text, sizeof text, "%" PRIu64, k * 1000000 + t->next[k]);
         hg_message_t m = { .payload = hg_strz(text), .pos = t->next[k]++ };
         t->rc = hg_lane_message(t->lane[k], &m);
         t->given++;
-        if (t->rc == HG_LANE_OK && dice(&t->seed) % 9 == 0) t->rc = hg_lane_flush(t->lane[k]);
+        if (t->rc == HG_LANE_OK && kit_dice(&t->seed) % 9 == 0) t->rc = hg_lane_flush(t->lane[k]);
     }
 }
 

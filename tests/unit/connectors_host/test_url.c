@@ -81,24 +81,7 @@ static void *serve(void *arg)
 
 /* --- one life of the connector --- */
 
-static void complain(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg)
-{
-    (void)arg;
-    (void)node;
-    (void)at_key;
-    if (!warning) fail_msg("%s", msg);
-}
-
-static char saved[512];
-static void on_saved(void *arg, hg_str_t pos)
-{
-    (void)arg;
-    pthread_mutex_lock(&kit->mu);
-    snprintf(saved, sizeof saved, HG_SF, HG_SA(pos));
-    saved_done = true;
-    pthread_cond_broadcast(&kit->cv);
-    pthread_mutex_unlock(&kit->mu);
-}
+static char saved[1024];
 
 /* Reads from position (NULL: the beginning) until `rows` rows are taken or the input ends or fails; leaves the position
  * in `saved`. Returns the sum of the rows; -1 and the message in `error`. */
@@ -108,7 +91,7 @@ static int64_t life(const char *position, uint64_t rows)
     char url[64];
     hg_json_t *v;
     hg_err_t err = HG_ERR_INIT;
-    hg_diag_t d = { .fn = complain };
+    hg_diag_t d = { .fn = kit_complain };
     kit_up((hg_host_opts_t){ 0 });
     void *cfg = hg_arena_alloc(kit->arena, hg_input_url.cfg_size);
     snprintf(url, sizeof url, "{\"path\":\"http://127.0.0.1:%d/x\"}", port);
@@ -139,9 +122,7 @@ static int64_t life(const char *position, uint64_t rows)
         if (eoi) break;
     }
     snprintf(error, sizeof error, "%s", kit->c[0].error);
-    saved_done = false;
-    hg_input_save(in, on_saved, NULL);
-    KIT_WAIT(saved_done);
+    snprintf(saved, sizeof saved, "%s", kit_save(in));
     kit_close(in, 0);
     kit_down();
     return sum;
@@ -220,14 +201,14 @@ static void a_resource_is_read_once_whatever_crashes(void **st)
         resource = (resource_t){ .body = body, .etag = seed % 3 ? "\"v1\"" : NULL, .no_ranges = seed % 3 == 2 };
         for (bool ended = false; !ended;) {
             kit_up((hg_host_opts_t){ .exactly_once = true });
-            hg_input_t *in = subject_open(s, 1 + dice(&r) % 2000);
+            hg_input_t *in = subject_open(s, 1 + kit_dice(&r) % 2000);
             subject_replay(s, in);
-            for (uint64_t n = 3 + dice(&r) % 12; n > 0 && !ended; n--) {
+            for (uint64_t n = 3 + kit_dice(&r) % 12; n > 0 && !ended; n--) {
                 ended = subject_step(s);
-                if (dice(&r) % 5 == 0) subject_checkpoint(s, in);
+                if (kit_dice(&r) % 5 == 0) subject_checkpoint(s, in);
             }
             if (!ended && s->n_cuts) { /* the crash: the journal has all steps or fewer */
-                s->n_cuts -= (uint32_t)(dice(&r) % HG_MIN(s->n_cuts, 3u));
+                s->n_cuts -= (uint32_t)(kit_dice(&r) % HG_MIN(s->n_cuts, 3u));
                 s->values.n = s->upto[s->n_cuts - 1];
             }
             down(in);
