@@ -203,7 +203,8 @@ typedef struct hg_delta {
     hg_part_t **parts;
     uint32_t n, cap;
 } hg_delta_t;
-int hg_delta_add(hg_delta_t *d, hg_part_t *p); /* takes the reference; HG_ENOMEM: p is dropped */
+int hg_delta_add(hg_delta_t *d, hg_part_t *p);            /* takes the reference; HG_ENOMEM: p is dropped */
+int hg_delta_share(const hg_delta_t *d, hg_delta_t *ret); /* for one more consumer: the parts are shared; HG_ENOMEM */
 void hg_delta_release(hg_delta_t *d);
 uint64_t hg_delta_rows(const hg_delta_t *d);
 

@@ -59,6 +59,19 @@ int hg_delta_add(hg_delta_t *d, hg_part_t *p)
     return 0;
 }
 
+int hg_delta_share(const hg_delta_t *d, hg_delta_t *ret)
+{
+    *ret = (hg_delta_t){ 0 };
+    for (uint32_t i = 0; i < d->n; i++) {
+        int rc = hg_delta_add(ret, hg_part_retain(d->parts[i]));
+        if (rc < 0) {
+            hg_delta_release(ret);
+            return rc;
+        }
+    }
+    return 0;
+}
+
 void hg_delta_release(hg_delta_t *d)
 {
     for (uint32_t i = 0; i < d->n; i++) hg_part_drop(d->parts[i]);

@@ -16,6 +16,7 @@
 #include "pipeline/durable_int.h"
 #include "pipeline/journal.h"
 #include "pipeline/move.h"
+#include "pipeline/transaction.h"
 #include <unistd.h>
 
 #define PATIENCE_MS 2000
@@ -41,6 +42,7 @@ typedef struct slot { /* one endpoint */
 struct ckpt {
     hg_durable_t *d;
     uint64_t number, seq, step;
+    uint64_t transaction; /* id given last */
     int64_t now_us;
     hg_cut_t *cut;
     hg_buf_t orch;
@@ -123,6 +125,7 @@ static void put_manifest(ckpt_t *k, hg_jw_t *w)
     hg_jw_ku64(w, "number", k->number);
     hg_jw_kstr(w, "uuid", k->uuid);
     hg_jw_ku64(w, "step", k->step);
+    hg_jw_ku64(w, "transaction", k->transaction);
     hg_jw_ki64(w, "taken_us", k->now_us);
     hg_jw_ki64(w, "initial_start_us", d->initial_start_us);
     hg_jw_kstr(w, "incarnation", p->incarnation);
@@ -378,7 +381,12 @@ static void ask_input(slot_t *s)
 static void cut_on_circuit(hg_pipeline_t *p, void *arg)
 {
     ckpt_t *k = arg;
+    if (hg_txn_open(p) && !atomic_load(&k->cancel)) {
+        hg_circuit_later(p, cut_on_circuit, k); /* behind the transaction */
+        return;
+    }
     k->step = atomic_load(&p->steps);
+    k->transaction = hg_txn_last_id(p);
     k->now_us = hg_now_us();
     k->cut = hg_circuit_cut(p->circuit);
     if (k->d->journal) hg_journal_rotate(k->d->journal, k->number);
@@ -483,6 +491,7 @@ void hg_checkpoint_cancel(hg_durable_t *d)
     uv_timer_stop(&d->timer);
     if (!k) return;
     atomic_store(&k->cancel, true);
+    hg_circuit_wake(d->p); /* its cut may wait for a transaction */
     if (!k->writing && k->err.code == HG_OK) hg_err_set(&k->err, HG_ECANCELED, "the pipeline stops");
 }
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "pipeline/journal.h"
 #include "pipeline/replay.h"
+#include "pipeline/transaction.h"
 #include <errno.h>
 
 #define STEP_ROWS   65536 /* a step takes at most so many rows, */
@@ -55,7 +56,9 @@ void hg_circuit_attach(hg_pipeline_t *p, uint32_t relation, hg_output_t *out)
         p->cap_sinks = p->cap_sinks ? p->cap_sinks * 2 : 16;
         p->sinks = hg_xgrow(p->sinks, p->cap_sinks * sizeof *p->sinks);
     }
-    p->sinks[p->n_sinks++] = (sink_t){ .relation = relation, .out = out };
+    sink_t *s = &p->sinks[p->n_sinks++];
+    *s = (sink_t){ .relation = relation, .out = out, .late = hg_txn_open(p) };
+    s->key = hg_output_index(out, &s->n_key);
     p->want[relation] = true;
 }
 
@@ -82,33 +85,25 @@ void hg_sink_replace(hg_pipeline_t *p, const hg_output_t *old, hg_output_t *next
     }
 }
 
-/* A delta for one more consumer: the parts are shared. */
-static int share_delta(const hg_delta_t *d, hg_delta_t *ret)
-{
-    *ret = (hg_delta_t){ 0 };
-    for (uint32_t i = 0; i < d->n; i++) {
-        int rc = hg_delta_add(ret, hg_part_retain(d->parts[i]));
-        if (rc < 0) {
-            hg_delta_release(ret);
-            return rc;
-        }
-    }
-    return 0;
-}
-
-static int feed_outputs(hg_pipeline_t *p, uint64_t step, hg_err_t *err)
+static int push_all(hg_pipeline_t *p, uint64_t step, hg_err_t *err)
 {
     int rc = 0;
     for (uint32_t i = 0; i < p->n_sinks && rc == 0; i++) {
         hg_delta_t d;
         rc = hg_sink_snapshot_finish(p, &p->sinks[i], err);
         if (rc < 0) break;
-        rc = share_delta(&p->deltas[p->sinks[i].relation], &d);
+        rc = hg_delta_share(&p->deltas[p->sinks[i].relation], &d);
         if (rc < 0)
             hg_err_set(err, HG_ENOMEM, "out of memory handing step %" PRIu64 " to its outputs", step);
         else
             hg_output_push(p->sinks[i].out, step, &d, atomic_load(&p->processed_records));
     }
+    return rc;
+}
+
+static int feed_outputs(hg_pipeline_t *p, uint64_t step, uint64_t records, hg_err_t *err)
+{
+    int rc = hg_txn_open(p) ? hg_txn_collect(p, records, err) : push_all(p, step, err);
     for (uint32_t r = 0; r < p->prog->plan.n_relations; r++) {
         hg_delta_release(&p->deltas[r]);
         p->deltas[r] = (hg_delta_t){ 0 };
@@ -116,8 +111,8 @@ static int feed_outputs(hg_pipeline_t *p, uint64_t step, hg_err_t *err)
     return rc;
 }
 
-/* What the chunks brought is processed: counters and completion marks. */
-static void account(hg_pipeline_t *p, hg_chunk_t *const *chunks, uint32_t n, uint64_t inserted)
+/* What the chunks brought is processed: counters and completion marks. Returns the records. */
+static uint64_t account(hg_pipeline_t *p, hg_chunk_t *const *chunks, uint32_t n, uint64_t inserted)
 {
     uint64_t step = atomic_load(&p->steps), records = inserted, bytes = 0;
     pthread_mutex_lock(&p->lock);
@@ -133,6 +128,13 @@ static void account(hg_pipeline_t *p, hg_chunk_t *const *chunks, uint32_t n, uin
     atomic_fetch_add(&p->processed_bytes, bytes);
     hg_marks_step(p, step, total);
     pthread_mutex_unlock(&p->lock);
+    return records;
+}
+
+void hg_circuit_count_step(hg_pipeline_t *p, uint64_t number)
+{
+    atomic_store(&p->steps, number);
+    account(p, NULL, 0, 0);
 }
 
 /* What goes into a step beside its number and time: chunks, or the rows of an INSERT. */
@@ -151,8 +153,7 @@ int hg_circuit_stepped(hg_pipeline_t *p, uint64_t number, hg_chunk_t *const *chu
                        uint64_t inserted, hg_err_t *err)
 {
     atomic_store(&p->steps, number);
-    account(p, chunks, n_chunks, inserted);
-    return feed_outputs(p, number, err);
+    return feed_outputs(p, number, account(p, chunks, n_chunks, inserted), err);
 }
 
 /* One step. The outputs are told the processed total that includes it. The journal has it before anyone can know that
@@ -172,11 +173,14 @@ static int do_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_
     pthread_mutex_unlock(&p->lock);
     int64_t t0 = hg_mono_us();
     hg_snapshots_begin(p); /* with the state before this step */
+    hg_txn_before_step(p, l->chunks, l->n_chunks);
     int rc = hg_circuit_step(p->circuit, step, in, n_in, p->want, &out, err);
     atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
     if (rc < 0) return rc;
     if (journal) hg_journal_step(journal, step, l->chunks, l->n_chunks, l->relation, l->insert);
-    return hg_circuit_stepped(p, step->number, l->chunks, l->n_chunks, l->insert ? l->insert->rows->n_rows : 0, err);
+    rc = hg_circuit_stepped(p, step->number, l->chunks, l->n_chunks, l->insert ? l->insert->rows->n_rows : 0, err);
+    if (rc == 0) hg_txn_after_step(p, l->chunks, l->n_chunks);
+    return rc;
 }
 
 static int insert_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_err_t *err)
@@ -230,6 +234,11 @@ static void learn_speed(hg_pipeline_t *p, int64_t us, uint64_t rows)
 }
 
 bool hg_circuit_full(hg_pipeline_t *p)
+{
+    return hg_circuit_outputs_full(p) || hg_txn_full(p);
+}
+
+bool hg_circuit_outputs_full(hg_pipeline_t *p)
 {
     bool full = p->durable && p->durable->journal && hg_journal_full(p->durable->journal);
     for (uint32_t i = 0; i < p->n_sinks && !full; i++)
@@ -292,7 +301,11 @@ static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_
     *wait_us = 0;
     *ret_rc = 0;
     *ret_rc = hg_snapshots_feed(p, err);
-    if (*ret_rc < 0 || hg_circuit_full(p)) return false; /* the output wakes us */
+    if (*ret_rc < 0) return false;
+    int txn = hg_txn_turn(p, wait_us, err);
+    *ret_rc = HG_MIN(txn, 0);
+    if (txn != HG_TXN_GO) return txn == HG_TXN_AGAIN;
+    if (hg_circuit_full(p)) return false; /* the output wakes us */
     if (hg_filling(p)) {
         *ret_rc = hg_fill_step(p, err);
         if (*ret_rc == 0) hg_circuit_merge(p->circuit, MERGE_US);
@@ -302,12 +315,14 @@ static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_
         *ret_rc = hg_jreplay_turn(p->durable->replay, err);
         return *ret_rc > 0;
     }
-    if (!*step_wanted && (!hg_host_ready(p->host) || wait_for_batch(p, since_us, wait_us))) {
+    bool draining = hg_txn_draining(p);
+    if (!*step_wanted && !draining && (!hg_host_ready(p->host) || wait_for_batch(p, since_us, wait_us))) {
         if (*wait_us == 0) *since_us = 0;
         return hg_circuit_merge(p->circuit, MERGE_US);
     }
     *since_us = 0;
-    uint32_t n = hg_host_take(p->host, step_rows(p), chunks, STEP_CHUNKS);
+    uint32_t n = draining ? hg_txn_take(p, step_rows(p), chunks, STEP_CHUNKS)
+                          : hg_host_take(p->host, step_rows(p), chunks, STEP_CHUNKS);
     if (n == 0 && !*step_wanted) return false;
     *step_wanted = false;
     int64_t t0 = hg_mono_us();

@@ -253,7 +253,7 @@ static void append(hg_journal_t *j, uint32_t kind, hg_str_t payload, uint64_t nu
     HG_ASSERT(hg_buf_reserve(&j->pend, sizeof h + payload.n) == 0);
     hg_buf_add(&j->pend, &h, sizeof h);
     hg_buf_addstr(&j->pend, payload);
-    if (kind == HG_JF_STEP) {
+    if (number && (kind == HG_JF_STEP || kind == HG_JF_MARK)) {
         if (!j->pend_first) j->pend_first = number;
         j->pend_last = number;
     }
@@ -365,6 +365,13 @@ void hg_journal_reread(hg_journal_t *j, uint64_t step, uint32_t entry)
     HG_ASSERT(w.rc == 0);
     append(j, HG_JF_REREAD, hg_buf_str(&b), step);
     hg_buf_release(&b);
+}
+
+void hg_journal_mark(hg_journal_t *j, const hg_jmark_t *m)
+{
+    hg_buf_clear(&j->frame);
+    HG_ASSERT(hg_jmark_write(&j->frame, m) == 0);
+    append(j, HG_JF_MARK, hg_buf_str(&j->frame), m->kind == HG_JMARK_COMMIT ? m->step : 0);
 }
 
 void hg_journal_rotate(hg_journal_t *j, uint64_t number)

@@ -23,6 +23,7 @@ enum {
     HG_JF_STEP,      /* hg_jstep_write */
     HG_JF_REREAD,    /* JSON: "step", "entry": the cuts before this frame from there on count no more: their connectors
                         go on behind what comes before them, and what they give follows this frame (at_least_once) */
+    HG_JF_MARK,      /* JSON: where a transaction begins, is left by the API, or is committed; hg_jmark_write */
 };
 
 /* Kinds of entries of a step. */
@@ -47,6 +48,15 @@ typedef struct hg_jstep {
     uint64_t n; /* entries */
 } hg_jstep_t;
 
+typedef enum { HG_JMARK_BEGIN, HG_JMARK_LEAVE, HG_JMARK_COMMIT, HG_JMARK_N } hg_jmark_kind_t;
+typedef struct hg_jmark {
+    hg_jmark_kind_t kind;
+    bool api;          /* begin: the API has it open */
+    uint64_t id, step; /* behind this step; commit: it is this step */
+} hg_jmark_t;
+int hg_jmark_write(hg_buf_t *out, const hg_jmark_t *m);
+int hg_jmark_read(hg_str_t payload, hg_jmark_t *ret, hg_err_t *err);
+
 /* One step into bytes: the head, then each entry. Any thread. HG_ENOMEM. */
 int hg_jstep_write_head(hg_buf_t *out, const hg_jstep_t *s);
 int hg_jstep_write_entry(hg_buf_t *out, const hg_jentry_t *e);
@@ -68,6 +78,8 @@ void hg_journal_step(hg_journal_t *j, const hg_step_t *s, hg_chunk_t *const *chu
                      const hg_change_t *change);
 /* Control loop, before an input is opened: HG_JF_REREAD. */
 void hg_journal_reread(hg_journal_t *j, uint64_t step, uint32_t entry);
+/* Circuit thread: a mark behind the steps so far, with any fault tolerance; a commit counts as the step it is. */
+void hg_journal_mark(hg_journal_t *j, const hg_jmark_t *m);
 /* Circuit thread, at the cut of a checkpoint: what follows goes to a log of its own. */
 void hg_journal_rotate(hg_journal_t *j, uint64_t number);
 /* Any thread. Every step up to this one is durable. */

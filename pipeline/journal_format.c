@@ -1,6 +1,8 @@
 /* journal_format.c: steps as bytes; see journal.h and docs/storage-format.md. Numbers are LEB128, hashes and lane keys
  * eight bytes little endian. */
 #include "base/hg.h"
+#include "base/arena.h"
+#include "base/json.h"
 #include "pipeline/journal.h"
 
 #define START 0x80 /* in the byte of the kind: an entry with a position before it */
@@ -101,4 +103,43 @@ int hg_jstep_read_entry(hg_str_t *in, hg_jentry_t *ret, hg_err_t *err)
     if (!ok) return hg_err_set(err, HG_EDAMAGED, "an entry that is cut off or too large");
     ret->endpoint = (uint32_t)endpoint;
     return 0;
+}
+
+static const char *const g_marks[HG_JMARK_N] = { "begin", "leave", "commit" };
+
+int hg_jmark_write(hg_buf_t *out, const hg_jmark_t *m)
+{
+    hg_jw_t w;
+    hg_jw_init(&w, out);
+    hg_jw_obj(&w);
+    hg_jw_kstr(&w, "transaction", g_marks[m->kind]);
+    hg_jw_ku64(&w, "id", m->id);
+    hg_jw_ku64(&w, "step", m->step);
+    if (m->api) hg_jw_kbool(&w, "api", true);
+    hg_jw_end_obj(&w);
+    return w.rc;
+}
+
+static int read_mark(const hg_json_t *v, hg_jmark_t *ret, hg_err_t *err)
+{
+    const char *name = hg_json_str(hg_json_get(v, "transaction"), "");
+    unsigned k = 0;
+    while (k < HG_JMARK_N && strcmp(name, g_marks[k]) != 0) k++;
+    if (k == HG_JMARK_N) return hg_err_set(err, HG_EDAMAGED, "a mark of a transaction that is of no known kind");
+    ret->kind = (hg_jmark_kind_t)k;
+    ret->api = hg_json_get(v, "api");
+    if (hg_json_u64(hg_json_get(v, "id"), &ret->id) < 0 || ret->id == 0 || ret->id > INT64_MAX ||
+        hg_json_u64(hg_json_get(v, "step"), &ret->step) < 0)
+        return hg_err_set(err, HG_EDAMAGED, "a mark of a transaction without its number or step");
+    return 0;
+}
+
+int hg_jmark_read(hg_str_t payload, hg_jmark_t *ret, hg_err_t *err)
+{
+    hg_arena_t *a = hg_arena_new();
+    hg_json_t *v = NULL;
+    int rc = hg_json_parse(a, payload, &v, err);
+    if (rc == 0) rc = read_mark(v, ret, err);
+    hg_arena_free(a);
+    return rc;
 }

@@ -11,6 +11,7 @@
 #include "pipeline/journal.h"
 #include "pipeline/move.h"
 #include "pipeline/replay.h"
+#include "pipeline/transaction.h"
 
 #define DRAIN_TICK_MS 5
 #define TAP_GRACE_MS  2000
@@ -366,6 +367,7 @@ static void release(hg_pipeline_t *p)
 {
     for (uint32_t i = 0; i < p->n_inputs; i++) free_endpoint(p->inputs[i]);
     for (uint32_t i = 0; i < p->n_outputs; i++) free_endpoint(p->outputs[i]);
+    hg_txn_free(p->txn);
     hg_durable_free(p->durable); /* its threads speak to the host */
     if (p->host) hg_host_free(p->host);
     hg_filling_free(p->filling);
@@ -397,6 +399,7 @@ static hg_pipeline_t *pipeline_alloc(const hg_pipeline_opts_t *opts)
     hg_uuid_v7(p->incarnation);
     hg_random(&p->hashkey, sizeof p->hashkey);
     pthread_mutex_init(&p->lock, NULL);
+    p->txn = hg_txn_new(p);
     hg_circuit_thread_init(p);
     hg_list_init(&p->query_list);
     return p;
@@ -618,6 +621,7 @@ static void close_all(hg_pipeline_t *p, bool drain_outputs)
     p->drain_outputs = drain_outputs;
     atomic_store(&p->closing, true);
     hg_queries_cancel(p);
+    hg_txn_close(p);
     hg_moves_stop(p);
     hg_durable_close(p);
     uv_timer_start(&p->timer, closing_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
@@ -663,7 +667,7 @@ static void drained(hg_pipeline_t *p)
 
 static bool queues_empty(hg_pipeline_t *p)
 {
-    return hg_host_buffered_records(p->host) == 0 && !hg_host_ready(p->host);
+    return hg_host_buffered_records(p->host) == 0 && !hg_host_ready(p->host) && !hg_txn_committing(p);
 }
 
 /* Draining is over when nothing is buffered and the circuit is done with what it took (its counters have caught up).

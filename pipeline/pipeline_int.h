@@ -85,7 +85,10 @@ typedef struct sink {
     hg_snap_t *snap; /* initial content that is still to be pushed, or NULL */
     bool snap_asked; /* to begin before the next step */
     uint64_t cursor;
-    bool lossy; /* the subscriber holds up nobody */
+    bool lossy;          /* the subscriber holds up nobody */
+    bool late;           /* it came, or begins afresh, inside the transaction that is open: it gets nothing of that */
+    const uint32_t *key; /* columns of the output's index, or none */
+    uint32_t n_key;
 } sink_t;
 
 typedef enum { ST_AWAITING, ST_BOOTSTRAPPING, ST_RUNNING, ST_DRAINING, ST_CLOSING, ST_STOPPED } life_state_t;
@@ -94,6 +97,7 @@ enum { HG_PHASE_LIVE, HG_PHASE_AWAITING, HG_PHASE_BOOTSTRAPPING };
 struct hg_pipeline {
     char *name;
     struct hg_durable *durable; /* durable_int.h; NULL: nothing is kept */
+    struct hg_txn *txn;         /* transaction.h */
     hg_program_t *prog;
     hg_runtime_config_t cfg;
     hg_loop_t *control;
@@ -171,6 +175,7 @@ hg_change_t *hg_insert_change(const hg_pipeline_t *p, const hg_schema_t *s, hg_b
 
 /* Circuit thread: does an output, or a snapshot on its way to one, hold up the steps? It wakes the circuit when not. */
 bool hg_circuit_full(hg_pipeline_t *p);
+bool hg_circuit_outputs_full(hg_pipeline_t *p); /* the same without what a transaction has to say */
 /* Circuit thread, inside a command: run fn when the circuit is woken next. */
 void hg_circuit_later(hg_pipeline_t *p, void (*fn)(hg_pipeline_t *, void *), void *arg);
 
@@ -187,6 +192,9 @@ void hg_outputs_again(hg_pipeline_t *p); /* those that had to wait */
 /* Circuit thread: a step is applied: it is counted, and p->deltas go to the outputs. */
 int hg_circuit_stepped(hg_pipeline_t *p, uint64_t number, hg_chunk_t *const *chunks, uint32_t n_chunks,
                        uint64_t inserted, hg_err_t *err);
+
+/* Circuit thread: a step that took nothing and whose changes are handed out otherwise is counted. */
+void hg_circuit_count_step(hg_pipeline_t *p, uint64_t number);
 
 /* begin.c */
 void hg_pipeline_begin(hg_pipeline_t *p);          /* control loop: everything is made */

@@ -17,6 +17,7 @@
 #include "pipeline/durable_int.h"
 #include "pipeline/journal.h"
 #include "pipeline/server_int.h"
+#include "pipeline/transaction.h"
 
 #define MAX_QUERIES    32
 #define PIECE          ((size_t)64 * 1024)
@@ -287,7 +288,7 @@ static void visit_circuit(hg_pipeline_t *p, void *arg)
     v->step = atomic_load(&p->steps);
     for (const hg_query_t *st = v->insert ? NULL : q->q; st; st = st->next)
         for (uint32_t i = 0; i < st->n_relations; i++)
-            if (!q->snaps[st->relations[i]]) q->snaps[st->relations[i]] = hg_circuit_snap(p->circuit, st->relations[i]);
+            if (!q->snaps[st->relations[i]]) q->snaps[st->relations[i]] = hg_txn_snap(p, st->relations[i]);
     pthread_mutex_lock(&v->lock);
     v->done = true;
     pthread_cond_signal(&v->cond);

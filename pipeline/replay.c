@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "data/block.h"
 #include "pipeline/replay.h"
+#include "pipeline/transaction.h"
 
 #define CHUNKS 256
 
@@ -390,6 +391,23 @@ static int fetch(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err)
     return rc < 0 ? rc : 1;
 }
 
+static int redo_mark(hg_jreplay_t *r, const hg_jmark_t *m, hg_err_t *err)
+{
+    switch (m->kind) {
+    case HG_JMARK_BEGIN:
+        hg_txn_redo_begin(r->p, m->id, m->api);
+        return 0;
+    case HG_JMARK_LEAVE:
+        hg_txn_redo_leave(r->p);
+        return 0;
+    case HG_JMARK_COMMIT:
+        return hg_txn_redo_commit(r->p, m->id, m->step, err);
+    case HG_JMARK_N:
+        break;
+    }
+    return 0;
+}
+
 static int redo(hg_jreplay_t *r, const hg_rstep_t *s, hg_err_t *err)
 {
     const hg_rentry_t *e = s->n ? &r->entries[s->first] : NULL;
@@ -450,7 +468,7 @@ int hg_jreplay_turn(hg_jreplay_t *r, hg_err_t *err)
         }
         r->entry++;
     }
-    int rc = redo(r, s, err);
+    int rc = s->is_mark ? redo_mark(r, &s->mark, err) : redo(r, s, err);
     r->step++;
     r->entry = 0;
     return rc < 0 ? rc : 1;

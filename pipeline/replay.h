@@ -30,6 +30,8 @@ typedef struct hg_rstep {
     uint64_t number;
     int64_t now_us;
     uint32_t first, n; /* entries */
+    bool is_mark;      /* not a step, but this mark; of a commit: the step it is */
+    hg_jmark_t mark;
 } hg_rstep_t;
 
 /* What the logs call by a number: an endpoint, or (endpoint "") a table that INSERTs went to. */

@@ -123,7 +123,7 @@ static int read_step(reader_t *x, hg_str_t payload, uint64_t offset, hg_err_t *e
     int rc = hg_jstep_read_head(&in, &s, err);
     if (rc == 0) rc = check_step(x, &s, err);
     if (rc < 0) return rc;
-    hg_rstep_t step = { s.number, s.now_us, r->n_entries, 0 };
+    hg_rstep_t step = { .number = s.number, .now_us = s.now_us, .first = r->n_entries };
     for (uint64_t i = 0; i < s.n; i++) {
         hg_jentry_t e;
         rc = hg_jstep_read_entry(&in, &e, err);
@@ -190,6 +190,24 @@ uint32_t hg_jreplay_wanted(const hg_jreplay_t *r)
     return n;
 }
 
+static int read_mark(reader_t *x, hg_str_t payload, hg_err_t *err)
+{
+    hg_jreplay_t *r = x->r;
+    hg_rstep_t step = { .first = r->n_entries, .is_mark = true };
+    int rc = hg_jmark_read(payload, &step.mark, err);
+    if (rc < 0) return rc;
+    step.number = step.mark.step;
+    if (step.mark.kind == HG_JMARK_COMMIT) {
+        rc = check_step(x, &(hg_jstep_t){ .number = step.number }, err);
+        if (rc < 0) return rc;
+        r->last = step.number;
+    } else if (!x->begun) {
+        return hg_err_set(err, HG_EDAMAGED, "a transaction before the beginning of a log");
+    }
+    HG_APUSH(r->arena, r->steps, r->n_steps, step);
+    return 0;
+}
+
 static int read_frame(void *arg, uint32_t kind, hg_str_t payload, uint64_t offset, hg_err_t *err)
 {
     reader_t *x = arg;
@@ -203,6 +221,8 @@ static int read_frame(void *arg, uint32_t kind, hg_str_t payload, uint64_t offse
                                           : read_reread(x, v, err);
     } else if (kind == HG_JF_STEP) {
         rc = read_step(x, payload, offset, err);
+    } else if (kind == HG_JF_MARK) {
+        rc = read_mark(x, payload, err);
     } else {
         rc = hg_err_set(err, HG_EDAMAGED, "a frame of unknown kind %u", kind);
     }

@@ -13,6 +13,7 @@
 #include "pipeline/journal.h"
 #include "pipeline/move.h"
 #include "pipeline/replay.h"
+#include "pipeline/transaction.h"
 #include <xxhash.h>
 
 /* --- small things --- */
@@ -62,6 +63,9 @@ static int take_head(hg_pipeline_t *p, const hg_json_t *m, hg_err_t *err)
     atomic_store(&p->inserted_records, inserted);
     if (inserted > records || done_step > step || done_records > records)
         return bad(p, err, "its counters contradict each other");
+    uint64_t transaction = 0; /* earlier versions had none */
+    (void)get_u64(m, "transaction", &transaction);
+    hg_txn_restore(p->txn, transaction);
     p->completed_step = done_step;
     p->completed_records = done_records;
     if (done_step < step) hg_marks_step(p, step, records); /* once the outputs have what they owe */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/server_int.h"
+#include "pipeline/transaction.h"
 
 #define MAX_API_ENDPOINTS 100 /* as Feldera */
 
@@ -296,6 +297,26 @@ static void do_checkpoint_status(call_t *c)
     hg_pipeline_checkpoint_status(p, &w);
 }
 
+static void do_start_transaction(call_t *c)
+{
+    uint64_t id;
+    if (hg_txn_start(c->s->p, &id, &c->err) < 0) return;
+    hg_buf_addf(&c->body, "{\"transaction_id\":%" PRIu64 "}", id);
+}
+
+static void commit_said(void *arg)
+{
+    hg_call_answer(arg);
+}
+
+/* The answer comes when it is settled what belongs to the transaction. */
+static void commit_on_control(void *arg)
+{
+    call_t *c = arg;
+    hg_buf_adds(&c->body, "\"Transaction commit initiated\"");
+    if (hg_txn_commit(c->s->p, commit_said, c, &c->err) < 0) hg_call_answer(c);
+}
+
 /* --- routes --- */
 
 static void not_found(hg_req_t *r)
@@ -431,8 +452,10 @@ static void serve_post(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
     else if (hg_str_eqz(what, "start_compaction")) {
         hg_circuit_wake(s->p); /* it merges until there is nothing left to merge */
         hg_resp_send(r, 200, NULL, HG_S(""), NULL);
-    } else if (hg_str_eqz(what, "start_transaction") || hg_str_eqz(what, "commit_transaction"))
-        hg_resp_error(r, 501, "NotSupported", "transactions are not offered by this version of headgate", NULL);
+    } else if (hg_str_eqz(what, "start_transaction"))
+        hg_call_control(s, r, do_start_transaction, NULL, false, 0);
+    else if (hg_str_eqz(what, "commit_transaction"))
+        hg_loop_post(s->opts.control, commit_on_control, hg_call_new(s, r, NULL));
     else
         not_found(r);
 }

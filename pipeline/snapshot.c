@@ -10,7 +10,7 @@
  * in a checkpoint.
  */
 #include "base/hg.h"
-#include "pipeline/pipeline_int.h"
+#include "pipeline/transaction.h"
 
 #define LOSSY_PARTS 2 /* parts queued for a subscriber that holds up nobody, while no step comes */
 
@@ -29,7 +29,9 @@ static sink_t *find_sink(const hg_pipeline_t *p, const hg_output_t *out)
 
 void hg_sink_snapshot_ask(hg_pipeline_t *p, const hg_output_t *out)
 {
-    find_sink(p, out)->snap_asked = true;
+    sink_t *s = find_sink(p, out);
+    s->snap_asked = true;
+    s->late |= hg_txn_open(p);
 }
 
 bool hg_sink_snapshot_owed(const hg_pipeline_t *p, const hg_output_t *out)
@@ -40,6 +42,7 @@ bool hg_sink_snapshot_owed(const hg_pipeline_t *p, const hg_output_t *out)
 
 void hg_snapshots_begin(hg_pipeline_t *p)
 {
+    if (hg_txn_open(p)) return; /* with the state behind it: the changes of later steps join it without a gap */
     for (uint32_t i = 0; i < p->n_sinks; i++) {
         sink_t *s = &p->sinks[i];
         if (!s->snap_asked) continue;
@@ -53,9 +56,9 @@ void hg_sink_snapshot_begin(hg_pipeline_t *p, hg_output_t *out, bool backpressur
 {
     sink_t *s = &p->sinks[p->n_sinks - 1];
     HG_ASSERT(s->out == out);
-    s->snap = hg_circuit_snap(p->circuit, s->relation);
-    s->cursor = 0;
+    s->snap_asked = true;
     s->lossy = !backpressure;
+    hg_snapshots_begin(p);
 }
 
 /* The next part goes into the output's queue; behind the last one the snapshot is dropped. */

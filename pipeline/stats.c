@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/transaction.h"
 
 /* Completed is what every output has delivered; a record that no step took yet is neither. */
 void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
@@ -17,6 +18,7 @@ void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
     t.initiated_steps = atomic_load(&p->steps);
     t.processed_records = atomic_load(&p->processed_records);
     t.processed_bytes = atomic_load(&p->processed_bytes);
+    (void)hg_txn_before(p, &t.processed_records, &t.processed_bytes);
     uint64_t inserted = atomic_load(&p->inserted_records);
     for (uint32_t i = 0; i < p->n_inputs; i++) {
         hg_input_stats_t s;
@@ -82,13 +84,7 @@ static void put_globals(hg_pipeline_t *p, hg_jw_t *w)
     hg_jw_obj(w);
     hg_jw_kstr(w, "state", hg_pipeline_running(p) ? "Running" : "Paused");
     hg_jw_kbool(w, "bootstrap_in_progress", atomic_load(&p->phase) == HG_PHASE_BOOTSTRAPPING);
-    hg_jw_kstr(w, "transaction_status", "NoTransaction");
-    hg_jw_ku64(w, "transaction_id", 0);
-    hg_jw_knull(w, "transaction_msecs");
-    hg_jw_knull(w, "transaction_records");
-    hg_jw_knull(w, "commit_progress");
-    hg_jw_key(w, "transaction_initiators");
-    hg_jw_raw(w, HG_S("{\"transaction_id\":null,\"initiated_by_api\":null,\"initiated_by_connectors\":{}}"));
+    hg_txn_stats(p, w);
     hg_jw_kstr(w, "concurrent_bootstrap_phase", "Inactive");
     hg_jw_knull(w, "concurrent_bootstrap_progress");
     hg_jw_ku64(w, "rss_bytes", hg_rss_bytes());

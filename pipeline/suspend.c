@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/transaction.h"
 
 /* --- reasons: any thread --- */
 
@@ -47,6 +48,10 @@ static uint32_t put_temporary(hg_pipeline_t *p, hg_jw_t *w)
     }
     if (atomic_load(&p->phase) == HG_PHASE_BOOTSTRAPPING) {
         hg_jw_strz(w, "Bootstrapping");
+        n++;
+    }
+    if (hg_txn_active(p)) {
+        hg_jw_strz(w, "TransactionInProgress");
         n++;
     }
     pthread_mutex_lock(&p->lock);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
 #include "pipeline/journal.h"
+#include "pipeline/transaction.h"
 
 static void push_mark(mark_t **marks, uint32_t *n, uint32_t *cap, mark_t m)
 {
@@ -54,7 +55,7 @@ static void settle_endpoint(hg_pipeline_t *p, endpoint_t *ep)
 
 void hg_marks_settle(hg_pipeline_t *p)
 {
-    uint64_t done = atomic_load(&p->steps);
+    uint64_t done = HG_MIN(atomic_load(&p->steps), hg_txn_floor(p));
     if (p->durable && p->durable->journal) done = HG_MIN(done, hg_journal_durable(p->durable->journal));
     for (uint32_t i = 0; i < p->n_outputs; i++) {
         const endpoint_t *ep = p->outputs[i];

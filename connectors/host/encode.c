@@ -17,7 +17,7 @@ static bool must_flush(const hg_output_t *out)
     if (out->flush_due || out->stopping) return true;
     if (hg_list_empty(&out->queue)) return out->buffer->step == out->flush_at;
     const hg_outitem_t *next = HG_ENTRY(out->queue.next, hg_outitem_t, link);
-    return next->snapshot || (out->buffer->step <= out->flush_at && next->step > out->flush_at);
+    return next->snapshot || next->group || (out->buffer->step <= out->flush_at && next->step > out->flush_at);
 }
 
 /* [m] */
@@ -151,16 +151,34 @@ static void begin_item(hg_output_t *out, hg_outitem_t *it)
     if (!out->goes_on) out->wrote = false;
     out->goes_on = false;
     out->slice_rows = (uint32_t)HG_MAX(HG_MIN(HG_OUT_BLOCK / row, (uint64_t)HG_OUT_SLICE_ROWS), (uint64_t)1);
-    if (!it->delta.n) return;
+    if (!hg_outitem_has_rows(it)) return;
     if (!out->format) { /* takes deltas for nothing: only counted */
         hg_outblock_t *b = block_new(out);
         b->records = it->records;
         out->wrote = true;
         append_block(out, b);
         hg_delta_release(&it->delta);
+        it->group_over = true;
         return;
     }
-    hg_slicer_init(&out->slicer, &it->delta, out->whole);
+    if (!it->group) hg_slicer_init(&out->slicer, &it->delta, out->whole);
+}
+
+/* The next piece of a group becomes the item's delta. What it cannot give would be missing in the middle of a batch:
+ * the output fails before the batch is ended. */
+static void next_piece(hg_output_t *out)
+{
+    hg_outitem_t *it = out->item;
+    hg_err_t err = HG_ERR_INIT;
+    hg_delta_release(&it->delta);
+    out->slicer.delta = NULL;
+    if (it->group->next(it->group, &it->group_at, &it->delta, &err) < 0) {
+        it->group->lost(it->group, &err);
+        hg_output_fail(out, "transaction", &err);
+        return;
+    }
+    it->group_over = it->delta.n == 0;
+    if (!it->group_over) hg_slicer_init(&out->slicer, &it->delta, out->whole);
 }
 
 /* --- the output buffer --- */
@@ -251,10 +269,12 @@ static hg_outitem_t *dequeue(hg_output_t *out, bool *wake)
     if (!n) return NULL;
     hg_outitem_t *it = HG_ENTRY(n, hg_outitem_t, link);
     out->queued_records -= it->records;
-    if (it->delta.n) out->queued_batches--;
+    if (hg_outitem_has_rows(it)) out->queued_batches--;
     if (it->step <= out->resume) { /* the sink has it from an earlier run */
         hg_output_uncharge(out, it);
         hg_delta_release(&it->delta);
+        hg_group_drop(it->group);
+        it->group = NULL;
         it->records = 0;
     }
     *wake = out->full_told;
@@ -264,7 +284,7 @@ static hg_outitem_t *dequeue(hg_output_t *out, bool *wake)
 
 static void start_next(hg_output_t *out, hg_outitem_t *it)
 {
-    if (out->buffering && !it->snapshot && (it->delta.n || out->buffer)) {
+    if (out->buffering && !it->snapshot && !it->group && (it->delta.n || out->buffer)) {
         if (merge(out, it)) flush(out);
         return;
     }
@@ -307,11 +327,17 @@ static void encode_task(void *arg, unsigned worker)
         if (it) start_next(out, it);
         if (!out->item) continue;
         hg_err_t err = HG_ERR_INIT;
+        it = out->item;
+        if (it->group && !it->group_over && !hg_slicer_more(&out->slicer)) {
+            next_piece(out);
+            continue;
+        }
         if (hg_slicer_more(&out->slicer) && encode_piece(out, &err) < 0) {
             encode_error(out, &err);
             out->slicer.delta = NULL; /* the rest of this batch is dropped */
+            it->group_over = true;
         }
-        if (!hg_slicer_more(&out->slicer)) end_item(out);
+        if (!hg_slicer_more(&out->slicer) && (!it->group || it->group_over)) end_item(out);
     }
     hg_output_drop(out);
 }

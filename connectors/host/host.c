@@ -21,6 +21,7 @@ static unsigned cores(void)
 hg_host_t *hg_host_new(const hg_host_opts_t *opts, const hg_host_events_t *events)
 {
     hg_host_t *h = HG_NEW(hg_host_t);
+    h->txn_no = 1;
     uint64_t budget = opts->budget_bytes ? opts->budget_bytes : HG_BUDGET;
     h->ev = *events;
     h->control = opts->control;
@@ -137,7 +138,8 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
             in->take_no = h->take_no;
             in->taken_rows = 0;
         }
-        if (in->taken_rows > 0 && in->max_batch > 0 && in->taken_rows + j->pub.records > in->max_batch) {
+        bool enough = in->taken_rows > 0 && in->max_batch > 0 && in->taken_rows + j->pub.records > in->max_batch;
+        if (enough || in->txn_over == h->txn_no) {
             hg_list_add_tail(&satisfied, &in->ready_link);
             continue;
         }
@@ -146,6 +148,7 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
         rows += j->pub.records;
         bytes += j->charge;
         ret[n++] = &j->pub;
+        if (j->pub.txn_end) in->txn_over = h->txn_no;
         if (hg_list_empty(&in->ready))
             atomic_fetch_sub(&h->n_ready, 1);
         else
@@ -154,6 +157,13 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
     for (hg_list_t *it; (it = hg_list_pop(&satisfied)) != NULL;) hg_list_add_tail(&h->ready, it);
     pthread_mutex_unlock(&h->mu);
     return n;
+}
+
+void hg_host_transaction_over(hg_host_t *h)
+{
+    pthread_mutex_lock(&h->mu);
+    h->txn_no++;
+    pthread_mutex_unlock(&h->mu);
 }
 
 bool hg_host_ready(const hg_host_t *h)

@@ -134,6 +134,8 @@ int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t out, const 
  * for one life: what an earlier one wrote under the same name says nothing about the steps of this one. The same over
  * restarts, until the output starts afresh. Default 0. */
 void hg_output_life(hg_output_t *out, uint64_t life);
+/* Any thread: the columns of its index; *ret_n 0: it has none. */
+const uint32_t *hg_output_index(const hg_output_t *out, uint32_t *ret_n);
 void hg_output_start(hg_output_t *out); /* a tap: any thread; chunks come from now on */
 /* User pause of an output: while set, its batches are thrown away and count as delivered. Returns the last step that
  * was pushed before. */
@@ -154,10 +156,10 @@ void hg_output_pause_as(hg_output_t *next, hg_output_t *out);
  * the later step and has it as "through": exactly once then leaves the steps up to it out, at least once repeats them.
  */
 void hg_output_save(hg_output_t *out, uint64_t step, void (*done)(void *arg, hg_str_t state), void *arg);
-/* The deltas of steps <= `step` that are not delivered, oldest first: fn(arg, step, delta) with the delta borrowed. Any
- * thread. What is being written right now counts as not delivered. The answer is the state to restore beneath them.
- * Without keep_owed a failed output owes nothing: its state is where it failed. HG_EUNSUPPORTED without keep_owed,
- * unless all is delivered. */
+/* The deltas of steps <= `step` that are not delivered, oldest first: fn(arg, step, delta) with the delta borrowed, of
+ * a group once per piece. Any thread. What is being written right now counts as not delivered. The answer is the state
+ * to restore beneath them. Without keep_owed a failed output owes nothing: its state is where it failed.
+ * HG_EUNSUPPORTED without keep_owed, unless all is delivered. */
 int hg_output_owed(hg_output_t *out, uint64_t step,
                    int (*fn)(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err), void *arg, hg_jw_t *state,
                    hg_err_t *err);
@@ -201,6 +203,8 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
 /* After the step: counters go from buffered to processed, memory returns, `buffered(conn, false)` follows when it was
  * the last. */
 void hg_chunk_done(hg_chunk_t *c);
+/* Circuit thread: an input whose chunk with txn_end was taken gives no more until this. */
+void hg_host_transaction_over(hg_host_t *h);
 /* Any thread. Is there something to take? */
 bool hg_host_ready(const hg_host_t *h);
 uint64_t hg_host_buffered_records(const hg_host_t *h);
@@ -212,6 +216,25 @@ uint64_t hg_host_output_bytes(const hg_host_t *h);
  * before each step the circuit asks hg_output_full() of every output and waits for `wake` while one is. */
 void hg_output_push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records);
 bool hg_output_full(const hg_output_t *out);
+/* A step's changes that are too many to hold in memory: whoever has them hands them out piece by piece. Counted; the
+ * last drop calls `free`. */
+typedef struct hg_group hg_group_t;
+struct hg_group {
+    atomic_uint refs;
+    uint64_t rows;
+    /* Any thread, several readers at once, each with a cursor of its own that begins at 0. The pieces in the order in
+     * which they are encoded: all rows with negative weight before the others; for an output with an index, the rows of
+     * one key together. *ret is empty behind the last. */
+    int (*next)(hg_group_t *g, uint64_t *cursor, hg_delta_t *ret, hg_err_t *err);
+    /* Any thread: `next` has failed with this error, and nothing else can give the rows. */
+    void (*lost)(hg_group_t *g, const hg_err_t *err);
+    void (*free)(hg_group_t *g);
+};
+hg_group_t *hg_group_retain(hg_group_t *g);
+void hg_group_drop(hg_group_t *g); /* NULL is fine */
+/* As hg_output_push; the group is shared. To the sink it is one batch, read as it is encoded; the output buffer is
+ * flushed before it, not merged with it. */
+void hg_output_push_group(hg_output_t *out, uint64_t step, hg_group_t *g, uint64_t total_processed_input_records);
 /* As hg_output_push, for the initial content of a relation (send_snapshot), in as many parts as wanted: bypasses the
  * output buffer, taps see it flagged. To a sink all parts are one batch, until hg_output_end_snapshot; they are never
  * owed, since who has the relation can make them again. */

@@ -61,6 +61,7 @@ struct hg_host {
     hg_list_t ready;              /* [h] inputs with chunks to take, in turn */
     atomic_uint n_ready;          /* written under mu */
     uint64_t take_no;             /* [h] */
+    uint64_t txn_no;              /* [h] transactions so far, and one */
     hg_list_t waiters;            /* [h] for the byte budget, first come first served */
     hg_list_t outputs;            /* [h] with a journal: all of them */
     hg_input_t **inputs;          /* [h] by conn: the newest instance, or NULL */
@@ -270,6 +271,7 @@ struct hg_input {
     hg_list_t ready;      /* jobs to take */
     hg_list_t ready_link; /* on host->ready */
     uint64_t take_no, taken_rows;
+    uint64_t txn_over; /* host->txn_no of the transaction whose part it has ended */
 
     /* [C] */
     bool ev_some, ev_ended;

@@ -26,6 +26,7 @@ void hg_outitem_free(hg_outitem_t *it)
 {
     if (!it) return;
     hg_delta_release(&it->delta);
+    hg_group_drop(it->group);
     hg_free(it);
 }
 
@@ -141,6 +142,8 @@ int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t id, const h
     if (rc < 0) return rc;
     out->type = spec->out_type;
     out->cfg = spec->transport_cfg;
+    out->index = spec->index_key;
+    out->n_index = spec->n_index_key;
     out->loop = hg_host_io_loop(h, atomic_fetch_add(&h->next_loop, 1));
     if (spec->max_queued_records) out->max_queued_records = spec->max_queued_records;
     out->buffering = spec->enable_output_buffer;
@@ -178,6 +181,12 @@ void hg_output_life(hg_output_t *out, uint64_t life)
     out->life = life;
 }
 
+const uint32_t *hg_output_index(const hg_output_t *out, uint32_t *ret_n)
+{
+    *ret_n = out->n_index;
+    return out->index;
+}
+
 void hg_output_start(hg_output_t *out)
 {
     hg_loop_post(out->loop, hg_output_cmd_start, hg_output_retain(out));
@@ -209,11 +218,13 @@ void hg_output_uncharge(hg_output_t *out, hg_outitem_t *it)
 static void discard(hg_output_t *out, hg_outitem_t *it)
 {
     out->queued_records -= it->records;
-    if (it->delta.n) out->queued_batches--;
+    if (hg_outitem_has_rows(it)) out->queued_batches--;
     it->records = 0;
     it->kept = NULL;
     it->more = false; /* what was taken of the batch is all there will be */
     hg_delta_release(&it->delta);
+    hg_group_drop(it->group);
+    it->group = NULL;
     hg_output_uncharge(out, it);
 }
 
@@ -302,9 +313,10 @@ void hg_output_heed(hg_output_t *out)
     pthread_mutex_unlock(&out->mu);
 }
 
-static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t processed, bool snapshot)
+static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, hg_group_t *group, uint64_t processed,
+                 bool snapshot)
 {
-    uint64_t rows = delta ? hg_delta_rows(delta) : 0;
+    uint64_t rows = group ? group->rows : delta ? hg_delta_rows(delta) : 0;
     bool lossy = !out->type && !out->backpressure && !snapshot; /* changes without their beginning say nothing */
     hg_delta_t taken = { 0 };
     if (delta) {
@@ -331,7 +343,7 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
         pthread_mutex_unlock(&out->mu);
         return;
     }
-    if (rows == 0 && last && last->delta.n == 0) { /* progress only: one item for any number of steps */
+    if (rows == 0 && last && !hg_outitem_has_rows(last)) { /* progress only: one item for any number of steps */
         last->step = step;
         last->seq = seq;
         last->processed = processed;
@@ -344,6 +356,7 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
         it->steps = 1;
         it->records = rows;
         it->delta = taken;
+        it->group = rows && group ? hg_group_retain(group) : NULL;
         it->snapshot = snapshot;
         it->more = snapshot && rows && out->type;
         it->dropped = out->dropped;
@@ -369,12 +382,28 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t pr
 
 void hg_output_push(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records)
 {
-    push(out, step, delta, total_processed_input_records, false);
+    push(out, step, delta, NULL, total_processed_input_records, false);
+}
+
+hg_group_t *hg_group_retain(hg_group_t *g)
+{
+    atomic_fetch_add(&g->refs, 1);
+    return g;
+}
+
+void hg_group_drop(hg_group_t *g)
+{
+    if (g && atomic_fetch_sub(&g->refs, 1) == 1) g->free(g);
+}
+
+void hg_output_push_group(hg_output_t *out, uint64_t step, hg_group_t *g, uint64_t total_processed_input_records)
+{
+    push(out, step, NULL, g, total_processed_input_records, false);
 }
 
 void hg_output_push_snapshot(hg_output_t *out, uint64_t step, hg_delta_t *delta, uint64_t total_processed_input_records)
 {
-    push(out, step, delta, total_processed_input_records, true);
+    push(out, step, delta, NULL, total_processed_input_records, true);
 }
 
 void hg_output_end_snapshot(hg_output_t *out, uint64_t step, uint64_t total_processed_input_records)
@@ -384,7 +413,7 @@ void hg_output_end_snapshot(hg_output_t *out, uint64_t step, uint64_t total_proc
     out->snapshot_seq = out->seq + 1;
     out->snapshot_open = false;
     pthread_mutex_unlock(&out->mu);
-    push(out, step, NULL, total_processed_input_records, false);
+    push(out, step, NULL, NULL, total_processed_input_records, false);
 }
 
 bool hg_output_owes_snapshot(const hg_output_t *out)

@@ -25,10 +25,18 @@ typedef struct hg_outitem {
     uint64_t records, mem, processed, steps;
     uint64_t charge;         /* bytes charged to the budget, unless `kept` is */
     struct hg_outkept *kept; /* [m] until the sink confirms: the same delta */
-    hg_delta_t delta;
+    hg_delta_t delta;        /* with a group: its current piece [e] */
+    hg_group_t *group;
+    uint64_t group_at;   /* [e] */
+    bool group_over;     /* [e] */
     bool snapshot, more; /* more: its batch goes on with the next one */
     uint64_t dropped;    /* taps: batches dropped before this one */
 } hg_outitem_t;
+
+static inline bool hg_outitem_has_rows(const hg_outitem_t *it)
+{
+    return it->delta.n || it->group;
+}
 
 typedef struct hg_outmsg {
     size_t key_off, key_len, off, len;
@@ -77,6 +85,7 @@ typedef struct hg_outkept {
     hg_list_t link; /* on out->kept [m], in the order of pushes */
     uint64_t seq, step, charge;
     hg_delta_t delta;
+    hg_group_t *group;
 } hg_outkept_t;
 
 #define HG_OUT_HISTORY 1024u /* confirmed batches whose position is remembered */
@@ -107,7 +116,9 @@ struct hg_output {
     const hg_type_t **types; /* of the columns, for consolidation */
     const hg_format_type_t *format;
     hg_encoder_t *encoder;
-    bool whole; /* indexed: a step is encoded in one piece */
+    bool whole;            /* indexed: a step is encoded in one piece */
+    const uint32_t *index; /* its columns, of the spec */
+    uint32_t n_index;
     uint64_t max_queued_records, buffer_ms, buffer_records;
     bool buffering;
     hg_tap_ops_t tap;

@@ -22,6 +22,7 @@ void hg_output_keep(hg_output_t *out, hg_outitem_t *it)
     k->charge = it->charge;
     k->delta = (hg_delta_t){ .parts = HG_NEWN(hg_part_t *, it->delta.n), .n = it->delta.n, .cap = it->delta.n };
     for (uint32_t i = 0; i < it->delta.n; i++) k->delta.parts[i] = hg_part_retain(it->delta.parts[i]);
+    k->group = it->group ? hg_group_retain(it->group) : NULL;
     it->charge = 0;
     it->kept = k;
     hg_list_add_tail(&out->kept, &k->link);
@@ -33,6 +34,7 @@ void hg_outkept_free(hg_output_t *out, hg_list_t *gone)
         hg_outkept_t *k = HG_ENTRY(it, hg_outkept_t, link);
         atomic_fetch_sub(&out->host->out_bytes, k->charge);
         hg_delta_release(&k->delta);
+        hg_group_drop(k->group);
         hg_free(k);
     }
 }
@@ -235,7 +237,8 @@ void hg_output_count_kept(hg_output_t *out)
     if (!out->holds) return;
     HG_LIST_EACH(it, &out->kept)
     {
-        out->queued_records += hg_delta_rows(&HG_ENTRY(it, hg_outkept_t, link)->delta);
+        const hg_outkept_t *k = HG_ENTRY(it, hg_outkept_t, link);
+        out->queued_records += k->group ? k->group->rows : hg_delta_rows(&k->delta);
         out->queued_batches++;
     }
 }
@@ -251,7 +254,17 @@ void hg_output_owed_release(hg_output_t *out)
 typedef struct {
     uint64_t step;
     hg_delta_t delta;
+    hg_group_t *group;
 } owed_t;
+
+static void owed_free(owed_t *list, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        hg_delta_release(&list[i].delta);
+        hg_group_drop(list[i].group);
+    }
+    hg_free(list);
+}
 
 /* [m] References to what is owed up to step. */
 static owed_t *collect(hg_output_t *out, uint64_t step, uint32_t *ret_n)
@@ -269,19 +282,19 @@ static owed_t *collect(hg_output_t *out, uint64_t step, uint32_t *ret_n)
         owed_t *o = &list[n++];
         o->step = k->step;
         o->delta = (hg_delta_t){ .parts = HG_NEWN(hg_part_t *, k->delta.n), .n = k->delta.n, .cap = k->delta.n };
+        o->group = k->group ? hg_group_retain(k->group) : NULL;
         for (uint32_t i = 0; i < k->delta.n; i++) o->delta.parts[i] = hg_part_retain(k->delta.parts[i]);
     }
     *ret_n = n;
     return list;
 }
 
-int hg_output_owed(hg_output_t *out, uint64_t step,
-                   int (*fn)(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err), void *arg, hg_jw_t *state,
-                   hg_err_t *err)
+/* What is owed up to step, and the state beneath it; owed_free. */
+static int owed_list(hg_output_t *out, uint64_t step, owed_t **ret, uint32_t *ret_n, hg_jw_t *state, hg_err_t *err)
 {
-    uint32_t n = 0;
-    owed_t *list = NULL;
     int rc = 0;
+    *ret = NULL;
+    *ret_n = 0;
     pthread_mutex_lock(&out->mu);
     bool lost = out->failed && !out->holds;
     if (lost || out->now || out->gone || is_delivered(out, step, last_owed(out, step))) {
@@ -290,19 +303,42 @@ int hg_output_owed(hg_output_t *out, uint64_t step,
         rc = hg_err_set(err, HG_EUNSUPPORTED, "output '%s' has not delivered step %" PRIu64 " and keeps no copy of it",
                         out->name, step);
     } else {
-        list = collect(out, step, &n);
+        *ret = collect(out, step, ret_n);
         uint64_t have = out->holds ? step : out->at.through; /* one that holds does not note steps without rows */
-        write_state(out, &out->at, n ? HG_MIN(out->at.through, list[0].step - 1) : HG_MIN(have, step), state);
+        write_state(out, &out->at, *ret_n ? HG_MIN(out->at.through, (*ret)[0].step - 1) : HG_MIN(have, step), state);
     }
     pthread_mutex_unlock(&out->mu);
-    for (uint32_t i = 0; i < n; i++) {
-        if (rc >= 0) rc = fn(arg, list[i].step, &list[i].delta, err);
-        hg_delta_release(&list[i].delta);
+    if (rc == 0 && state->rc < 0)
+        rc = hg_err_set(err, (hg_code_t)state->rc, "no room for the state of output '%s'", out->name);
+    return rc;
+}
+
+static int tell_pieces(hg_group_t *g, uint64_t step,
+                       int (*fn)(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err), void *arg,
+                       hg_err_t *err)
+{
+    for (uint64_t at = 0;;) {
+        hg_delta_t piece = { 0 };
+        int rc = g->next(g, &at, &piece, err);
+        bool over = piece.n == 0;
+        if (rc == 0 && !over) rc = fn(arg, step, &piece, err);
+        hg_delta_release(&piece);
+        if (rc < 0 || over) return rc;
     }
-    hg_free(list);
-    if (rc < 0) return rc;
-    if (state->rc < 0) return hg_err_set(err, (hg_code_t)state->rc, "no room for the state of output '%s'", out->name);
-    return 0;
+}
+
+int hg_output_owed(hg_output_t *out, uint64_t step,
+                   int (*fn)(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err), void *arg, hg_jw_t *state,
+                   hg_err_t *err)
+{
+    uint32_t n;
+    owed_t *list;
+    int rc = owed_list(out, step, &list, &n, state, err);
+    for (uint32_t i = 0; i < n && rc >= 0; i++)
+        rc = list[i].group ? tell_pieces(list[i].group, list[i].step, fn, arg, err)
+                           : fn(arg, list[i].step, &list[i].delta, err);
+    owed_free(list, n);
+    return HG_MIN(rc, 0);
 }
 
 /* --- restore --- */
@@ -364,26 +400,6 @@ int hg_output_restore_counters(hg_output_t *out, const hg_json_t *state, hg_err_
 
 /* --- a failed output is replaced --- */
 
-typedef struct {
-    owed_t *list;
-    uint32_t n, room;
-} owed_list_t;
-
-static int take_owed(void *arg, uint64_t step, const hg_delta_t *d, hg_err_t *err)
-{
-    owed_list_t *x = arg;
-    (void)err;
-    if (x->n == x->room) {
-        x->room = x->room ? x->room * 2 : 16;
-        x->list = hg_xgrow(x->list, sizeof *x->list * x->room);
-    }
-    owed_t *o = &x->list[x->n++];
-    o->step = step;
-    o->delta = (hg_delta_t){ .parts = HG_NEWN(hg_part_t *, d->n), .n = d->n, .cap = d->n };
-    for (uint32_t i = 0; i < d->n; i++) o->delta.parts[i] = hg_part_retain(d->parts[i]);
-    return 0;
-}
-
 static int take_over(hg_output_t *next, hg_str_t state, bool afresh, uint64_t step, hg_err_t *err)
 {
     hg_arena_t *a = hg_arena_new();
@@ -398,18 +414,20 @@ static int take_over(hg_output_t *next, hg_str_t state, bool afresh, uint64_t st
 int hg_output_hand_over(hg_output_t *old, hg_output_t *next, bool afresh, uint64_t step, uint64_t processed,
                         hg_err_t *err)
 {
-    owed_list_t x = { 0 };
+    owed_t *list;
+    uint32_t n;
     hg_buf_t state;
     hg_jw_t w;
     hg_buf_init(&state, HG_BUF_NOMAX);
     hg_jw_init(&w, &state);
-    int rc = hg_output_owed(old, step, take_owed, &x, &w, err);
+    int rc = owed_list(old, step, &list, &n, &w, err);
     if (rc == 0) rc = take_over(next, hg_buf_str(&state), afresh, step, err);
-    for (uint32_t i = 0; i < x.n; i++) {
-        if (rc == 0) hg_output_push(next, x.list[i].step, &x.list[i].delta, processed);
-        hg_delta_release(&x.list[i].delta);
-    }
-    hg_free(x.list);
+    for (uint32_t i = 0; i < n && rc == 0; i++)
+        if (list[i].group)
+            hg_output_push_group(next, list[i].step, list[i].group, processed);
+        else
+            hg_output_push(next, list[i].step, &list[i].delta, processed);
+    owed_free(list, n);
     hg_buf_release(&state);
     if (rc < 0) return rc;
     pthread_mutex_lock(&old->mu);

@@ -137,7 +137,11 @@ _GLOBAL_COUNTS = """memory_pressure_epoch rss_bytes cpu_msecs uptime_msecs start
 GLOBAL_METRICS = {
     "state": {"Running", "Paused"}, "bootstrap_in_progress": "bool",
     "transaction_status": {"NoTransaction", "TransactionInProgress", "CommitInProgress"}, "transaction_id": "int",
-    "transaction_initiators": {"initiated_by_connectors": "object"},
+    "transaction_msecs?": opt("count"), "transaction_records?": opt("count"),
+    "commit_progress?": opt({k: "count" for k in ("completed", "in_progress", "remaining", "in_progress_processed_records",
+                                                  "in_progress_total_records")}),
+    "transaction_initiators": {"transaction_id?": opt("count"), "initiated_by_api?": opt({"Started", "Committed"}),
+                               "initiated_by_connectors": "object"},
     "concurrent_bootstrap_phase": {"Inactive", "ConcurrentBootstrapping", "Synchronizing"},
     "memory_pressure": {"low", "moderate", "high", "critical"}, "incarnation_uuid": "uuid", "pipeline_complete": "bool",
     **{k: "count" for k in _GLOBAL_COUNTS}}
@@ -203,6 +207,8 @@ ROUTES = [
     ("POST", P + r"/tables/[^/]+/connectors/[^/]+/rerun", {200}, JSON, POSITION),
     ("POST", P + r"/(tables|views)/[^/]+/connectors/[^/]+/[a-zA-Z]+", {200}, NONE, None),
     ("GET", P + r"/completion_status", {200, 202}, JSON, {"status": {"complete", "inprogress"}, "step": opt("count")}),
+    ("POST", P + r"/start_transaction", {200}, JSON, {"transaction_id": "count"}),
+    ("POST", P + r"/commit_transaction", {200}, JSON, "str"),
     ("POST", P + r"/checkpoint", {200}, JSON, {"checkpoint_sequence_number": "count", "incarnation_uuid": "uuid"}),
     ("GET", P + r"/checkpoint_status", {200}, JSON, {"success": opt("u64"), "failure": opt(
         {"sequence_number": "count", "error": "str", "failed_at": "time"})}),

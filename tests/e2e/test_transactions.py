@@ -1,0 +1,288 @@
+"""Transactions: what many steps change shows at once, to outputs, readers and counters, and outlives kill -9 where steps are journalled."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from hg import HEADGATE, until
+from hg.sql import datagen, file_in, file_out, table, view
+from test_durable import kill
+
+EXACTLY = {"fault_tolerance": {"model": "exactly_once", "checkpoint_interval_secs": None}}
+LEAST = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}}
+DELTAS = {"update_format": "insert_delete"}
+
+
+def metrics(d, name="p"):
+    return d.stats(name)["global_metrics"]
+
+
+def start(d, name="p"):
+    return d.ok("POST", f"/v0/pipelines/{name}/start_transaction").json()["transaction_id"]
+
+
+def commit(d, name="p", wait=True):
+    id = metrics(d, name)["transaction_id"]
+    assert d.ok("POST", f"/v0/pipelines/{name}/commit_transaction").json() == "Transaction commit initiated"
+    if wait:
+        until(f"transaction {id} is committed", lambda: metrics(d, name)["transaction_id"] != id)
+
+
+def push(d, *rows, table="t", update="insert_delete"):
+    body = "\n".join(json.dumps(r) for r in rows)
+    r = d.ingress("p", table, body, update_format=update)
+    assert r.status_code == 200, r.text
+    return r.json()["token"]
+
+
+def rows(*ids, s="x"):
+    return [{"insert": {"id": i, "s": s}} for i in ids]
+
+
+def stepped(d, n, name="p"):
+    """The open transaction has n records."""
+    until(f"{n} records in the transaction", lambda: metrics(d, name)["transaction_records"] == n)
+
+
+def lines(path):
+    return [json.loads(x) for x in open(path)] if os.path.exists(path) else []
+
+
+def ids(d, relation="v"):
+    return [r["id"] for r in d.query("p", f"SELECT id FROM {relation} ORDER BY id")]
+
+
+KEYED = "id BIGINT NOT NULL PRIMARY KEY, s VARCHAR"
+
+
+@pytest.fixture
+def piped(daemon, gone, tmp_path):
+    out = tmp_path / "out.json"
+    daemon.run(gone("p"), table("t", KEYED, materialized=True) +
+               view("v", "SELECT id, s FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True))
+    yield daemon, out
+    daemon.ok("POST", "/v0/pipelines/p/stop?force=true")
+
+
+def test_all_at_once_and_netted(piped):
+    d, out = piped
+    d.wait_token("p", push(d, *rows(1, 2, 3)))
+    assert len(lines(out)) == 3
+    id = start(d)
+    m = metrics(d)
+    assert (m["transaction_status"], m["transaction_id"]) == ("TransactionInProgress", id)
+    assert m["transaction_initiators"] == {"transaction_id": id, "initiated_by_api": "Started", "initiated_by_connectors": {}}
+    token = push(d, *rows(10, 11), {"delete": {"id": 1, "s": "x"}})
+    push(d, *rows(2, s="y"))               # an update,
+    push(d, *rows(20, 21))                 # and rows that come
+    push(d, {"delete": {"id": 20, "s": "x"}}, {"delete": {"id": 21, "s": "x"}})   # and go again
+    push(d, *rows(3, s="z"))
+    push(d, *rows(3, s="x"))               # an update and back
+    stepped(d, 10)
+    m = metrics(d)
+    assert m["total_processed_records"] == m["total_completed_records"] == 3 and m["total_input_records"] == 13
+    assert ids(d) == ids(d, "t") == [1, 2, 3], "readers see the state before the transaction"
+    status = d.ok("GET", f"/v0/pipelines/p/completion_status?token={token}").json()
+    assert status["status"] == "inprogress" and status["step"]
+    assert len(lines(out)) == 3, "outputs get nothing of it"
+    commit(d)
+    d.wait_token("p", token)
+    batch = lines(out)[3:]
+    kinds = ["delete" if "delete" in x else "insert" for x in batch]
+    assert kinds == sorted(kinds), f"deletes come first: {batch}"
+    assert sorted(map(json.dumps, batch)) == sorted(map(json.dumps, [
+        {"delete": {"id": 1, "s": "x"}}, {"delete": {"id": 2, "s": "x"}}, {"insert": {"id": 2, "s": "y"}},
+        {"insert": {"id": 10, "s": "x"}}, {"insert": {"id": 11, "s": "x"}}]))
+    assert ids(d) == ids(d, "t") == [2, 3, 10, 11]
+    m = metrics(d)
+    assert (m["transaction_status"], m["transaction_id"], m["transaction_records"]) == ("NoTransaction", 0, None)
+    assert m["total_processed_records"] == m["total_completed_records"] == 13
+    assert start(d) == id + 1
+    commit(d)
+
+
+def test_refusals(piped):
+    d, _ = piped
+    r = d.post("/v0/pipelines/p/commit_transaction")
+    assert (r.status_code, r.json()["error_code"]) == (400, "NoTransactionInProgress")
+    start(d)
+    r = d.post("/v0/pipelines/p/start_transaction")
+    assert (r.status_code, r.json()["error_code"]) == (409, "TransactionInProgress")
+    commit(d)
+    r = d.post("/v0/pipelines/p/commit_transaction")
+    assert (r.status_code, r.json()["error_code"]) == (400, "NoTransactionInProgress")
+
+
+def test_what_is_buffered_belongs_to_it(piped):
+    """Each push is acknowledged before the commit is asked for; all of them are in it, none of those after it."""
+    d, out = piped
+    for round in range(5):
+        start(d)
+        for i in range(20):
+            push(d, *rows(round * 1000 + i))
+        commit(d, wait=False)
+        d.wait_token("p", push(d, *rows(round * 1000 + 500)))
+        got = [x["insert"]["id"] for x in lines(out)][round * 21:]
+        assert sorted(got[:20]) == [round * 1000 + i for i in range(20)] and got[20:] == [round * 1000 + 500]
+
+
+def test_insert_pause_and_orchestration(daemon, gone, tmp_path):
+    """An INSERT joins it and is answered at once; a pause changes nothing; a backfill that ends inside it opens its dependent."""
+    d, out, a, b = daemon, tmp_path / "out.json", tmp_path / "a.json", tmp_path / "b.json"
+    a.write_text("".join(f'{{"id": {i}}}\n' for i in range(100)))
+    b.write_text("".join(f'{{"id": {i}}}\n' for i in range(100, 150)))
+    d.run(gone("p"), table("t", "id BIGINT", file_in("a", a, labels=["history"]), file_in("b", b, start_after=["history"]), materialized=True) +
+          view("v", "SELECT id FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True), initial="paused")
+    start(d)
+    assert d.query("p", "INSERT INTO t VALUES (1000)") == [{"count": 1}]
+    d.ok("POST", "/v0/pipelines/p/resume")
+    until("both are read", lambda: all(i["metrics"]["end_of_input"] for i in d.stats("p")["inputs"]))
+    stepped(d, 151)
+    assert not metrics(d)["pipeline_complete"] and ids(d) == [] and lines(out) == []
+    d.ok("POST", "/v0/pipelines/p/pause")
+    d.wait_status("p", "Paused")
+    commit(d)
+    until("all is written", lambda: len(lines(out)) == 151)
+    assert ids(d) == [*range(150), 1000] and metrics(d)["pipeline_complete"]
+
+
+def test_streams_that_come_in_the_middle(piped):
+    """One that is opened inside gets nothing of it; with a snapshot it begins with the state behind the commit. Neither misses anything later."""
+    d, _ = piped
+    push(d, *rows(1))
+    start(d)
+    push(d, *rows(2))
+    stepped(d, 1)
+    plain = d.post("/v0/pipelines/p/egress/v?format=json&backpressure=true", stream=True)
+    whole = d.post("/v0/pipelines/p/egress/v?format=json&backpressure=true&send_snapshot=true", stream=True)
+
+    def read(r, until_id):
+        got = []
+        for line in r.iter_lines():
+            got += [x["insert"]["id"] for x in json.loads(line).get("json_data", [])]
+            if until_id in got:
+                return got
+    commit(d)
+    push(d, *rows(3))
+    assert read(plain, 3) == [3]
+    assert read(whole, 3) == [1, 2, 3]
+    plain.close()
+    whole.close()
+
+
+def test_larger_than_memory(daemon, gone, tmp_path):
+    """Far more than the queue budget and than what is kept in memory: memory stays flat, and the output gets the net change as one group."""
+    d, out = daemon, tmp_path / "out.json"
+    n = 1_500_000
+    plan = {"limit": n, "fields": {"id": {"strategy": "increment", "range": [0, n]},
+                                   "s": {"strategy": "increment", "values": ["abcdefghijklmnopqrstuvwxyz"]}}}
+    d.create(gone("p"), table("t", "id BIGINT, s VARCHAR", datagen("g", plan)) +
+             view("v", "SELECT id, s FROM t", file_out("o", out, fmt="csv")))
+    d.start_pipeline("p", initial="paused")
+    start(d)
+    d.ok("POST", "/v0/pipelines/p/resume")
+    peak = 0
+    while metrics(d)["transaction_records"] < n:
+        peak = max(peak, metrics(d)["rss_bytes"])
+    commit(d)
+    d.wait_complete("p")
+    peak = max(peak, metrics(d)["rss_bytes"])
+    assert peak < (220 << 20), f"{peak >> 20} MiB"
+    with open(out) as f:
+        assert [int(line.split(",")[0]) for line in f] == list(range(n)), "in the order of the rows"
+
+
+def test_checkpoint_waits(own, tmp_path):
+    d, out = own, tmp_path / "out.json"
+    d.run("p", table("t", KEYED, materialized=True) +
+          view("v", "SELECT id, s FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True), runtime_config=LEAST)
+    start(d)
+    push(d, *rows(1, 2))
+    r = d.ok("POST", "/v0/pipelines/p/checkpoint").json()
+    s = d.stats("p")
+    assert s["suspend_error"] == {"Temporary": ["TransactionInProgress"]}
+    until("the checkpoint is delayed", lambda: d.stats("p")["checkpoint_activity"]["status"] == "delayed")
+    assert d.stats("p")["checkpoint_activity"]["reasons"] == ["TransactionInProgress"]
+    status = f"/v0/pipelines/p/checkpoint_status?incarnation_uuid={r['incarnation_uuid']}"
+    assert d.ok("GET", status).json()["success"] is None
+    commit(d)
+    until("the checkpoint is taken", lambda: d.ok("GET", status).json()["success"] == r["checkpoint_sequence_number"])
+    # A graceful stop waits for the commit, too; and the ids go on.
+    id = start(d)
+    push(d, *rows(3))
+    d.ok("POST", "/v0/pipelines/p/stop?force=false")
+    until("the stop waits", lambda: d.stats("p")["checkpoint_activity"]["status"] == "delayed")
+    commit(d, wait=False)
+    d.wait_status("p", "Stopped")
+    assert [x["insert"]["id"] for x in lines(out)] == [1, 2, 3]
+    d.start_pipeline("p")
+    assert ids(d) == [1, 2, 3]
+    assert start(d) == id + 1
+
+
+def test_forced_stop_leaves_it_out(own, tmp_path):
+    d, out = own, tmp_path / "out.json"
+    d.run("p", table("t", KEYED, materialized=True) + view("v", "SELECT id, s FROM t", file_out("o", out, fmt_config=DELTAS)))
+    start(d)
+    push(d, *rows(1, 2))
+    stepped(d, 2)
+    d.stop_pipeline("p")
+    assert lines(out) == []
+
+
+@pytest.mark.parametrize("ft", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
+@pytest.mark.parametrize("when", ["open", "committed"])
+def test_killed_in_the_middle(own, tmp_path, ft, when):
+    """Pushes were acknowledged, so they are there; the transaction is as it was: still open, or committed, and written once."""
+    d, out = own, tmp_path / "out.json"
+    d.run("p", table("t", KEYED, materialized=True) +
+          view("v", "SELECT id, s FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True), runtime_config=ft)
+    d.wait_token("p", push(d, *rows(1)))
+    id = start(d)
+    push(d, *rows(2, 3))
+    push(d, {"delete": {"id": 1, "s": "x"}}, *rows(4))
+    if when == "committed":
+        commit(d)
+    kill(d)
+    d.start_pipeline("p")
+    until("it runs", lambda: d.get("/v0/pipelines/p?selector=status").json()["deployment_status"] == "Running")
+    if when == "open":
+        m = metrics(d)
+        assert (m["transaction_status"], m["transaction_id"], m["transaction_records"]) == ("TransactionInProgress", id, 4)
+        assert ids(d) == [1]
+        r = d.post("/v0/pipelines/p/start_transaction")
+        assert r.status_code == 409
+        push(d, *rows(5))
+        commit(d)
+    last = [2, 3, 4, 5] if when == "open" else [2, 3, 4]
+    assert ids(d) == last
+    until("all is written", lambda: len(lines(out)) >= 2 + len(last))
+    got = lines(out)
+    if ft is EXACTLY:
+        assert [x.get("insert", x.get("delete"))["id"] for x in got] == [1, 1, *last] and "delete" in got[1]
+    assert metrics(d)["transaction_id"] == 0
+    assert start(d) == id + 1
+
+
+def test_fda(piped):
+    d, out = piped
+
+    def fda(*args):
+        return subprocess.run([HEADGATE, "fda", "--host", d.url, *args], capture_output=True, text=True)
+    r = fda("commit-transaction", "p")
+    assert r.returncode == 1 and "no transaction" in r.stderr
+    r = fda("start-transaction", "p")
+    assert r.returncode == 0 and r.stdout.startswith("Transaction started successfully with ID: ")
+    id = r.stdout.split()[-1]
+    push(d, *rows(1))
+    assert fda("start-transaction", "p").returncode == 1
+    r = fda("commit-transaction", "p", "--tid", str(int(id) + 1))
+    assert r.returncode == 1 and id in r.stderr
+    r = fda("commit-transaction", "p", "-t", id)
+    assert (r.returncode, r.stdout) == (0, "Transaction committed successfully.\n")
+    assert len(lines(out)) == 1
+    r = fda("--format", "json", "start-transaction", "p")
+    assert json.loads(r.stdout) == {"transaction_id": int(id) + 1}
+    r = fda("commit", "p", "--no-wait")
+    assert r.returncode == 0
