@@ -194,7 +194,7 @@ static bool listed(const char *list, const char *word)
 }
 
 /* Commands that people know from Feldera's client. */
-#define FELDERAS_OWN "shell|bench|start-transaction|commit-transaction|commit|circuit-profile|heap-profile|debug"
+#define FELDERAS_OWN "shell|bench|circuit-profile|heap-profile|debug"
 
 static int unknown_command(const fda_args_t *a, const char *word)
 {

@@ -105,6 +105,14 @@ static const fda_opt_t NO_WAIT[] = {
     { .letter = 'n', .name = "no-wait", .doc = "Do not wait until it has happened" },
     END,
 };
+static const fda_opt_t COMMIT[] = {
+    { .letter = 't',
+      .name = "tid",
+      .value = "TRANSACTION_ID",
+      .doc = "Commit only if this is the transaction that is open" },
+    { .letter = 'n', .name = "no-wait", .doc = "Do not wait until the transaction is committed" },
+    END,
+};
 static const fda_opt_t DELETE[] = {
     { .letter = 'f', .name = "force", .doc = "Clear the pipeline's storage first" },
     END,
@@ -414,6 +422,13 @@ static const fda_cmd_t COMMANDS[] = {
       .doc = "Check the status of a completion token",
       .pos = TOKEN_STATUS_POS,
       .run = fda_cmd_token_status },
+    { .name = "start-transaction", .doc = "Start a new transaction", .pos = NAME, .run = fda_cmd_start_transaction },
+    { .name = "commit-transaction",
+      .aliases = "commit",
+      .doc = "Commit the current transaction, and wait until its changes are handed to the outputs",
+      .pos = NAME,
+      .opts = COMMIT,
+      .run = fda_cmd_commit_transaction },
     { .name = "checkpoint",
       .doc = "Checkpoint a fault-tolerant pipeline",
       .pos = NAME,

@@ -194,6 +194,8 @@ int fda_cmd_stop(fda_t *f, const fda_args_t *a);
 int fda_cmd_restart(fda_t *f, const fda_args_t *a);
 int fda_cmd_checkpoint(fda_t *f, const fda_args_t *a);
 int fda_cmd_checkpoints(fda_t *f, const fda_args_t *a);
+int fda_cmd_start_transaction(fda_t *f, const fda_args_t *a);
+int fda_cmd_commit_transaction(fda_t *f, const fda_args_t *a);
 int fda_cmd_diff(fda_t *f, const fda_args_t *a);
 int fda_cmd_validate(fda_t *f, const fda_args_t *a);
 int fda_cmd_approve(fda_t *f, const fda_args_t *a);

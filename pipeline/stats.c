@@ -164,7 +164,11 @@ static void put_input(endpoint_t *ep, bool errors, hg_jw_t *w)
         hg_jw_key(w, "transport_errors");
         hg_input_errors_json(ep->in, 0, w);
     }
-    put_health(w, s.unhealthy, s.health, s.fatal);
+    char held[640];
+    if (hg_txn_trouble(ep->p, held, sizeof held))
+        put_health(w, true, held, s.fatal);
+    else
+        put_health(w, s.unhealthy, s.health, s.fatal);
     hg_jw_kbool(w, "paused", atomic_load(&ep->paused));
     hg_jw_kbool(w, "barrier", s.barrier);
     hg_jw_knull(w, "completed_frontier");

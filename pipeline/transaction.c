@@ -220,7 +220,7 @@ bool hg_txn_trouble(const hg_pipeline_t *p, char *buf, size_t n)
 {
     pthread_mutex_lock(&p->txn->mu);
     bool bad = p->txn->trouble[0];
-    if (bad) snprintf(buf, n, "%s", p->txn->trouble);
+    if (bad) snprintf(buf, n, "inputs are held until a transaction's changes can be kept: %s", p->txn->trouble);
     pthread_mutex_unlock(&p->txn->mu);
     return bad;
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "pipeline/move.h"
 #include "pipeline/pipeline_int.h"
+#include "pipeline/transaction.h"
 
 /* done / total and the time left at the average rate since it began, where the size is known. */
 static void put_progress(hg_pipeline_t *p, endpoint_t *ep, hg_jw_t *w)
@@ -159,6 +160,7 @@ static void say_held(hg_pipeline_t *p, endpoint_t *ep, const char *intro, hg_buf
 
 static void say(hg_pipeline_t *p, endpoint_t *ep, hg_buf_t *text)
 {
+    char held[640];
     hg_input_stats_t s = { 0 };
     if (ep->in) hg_input_get_stats(ep->in, &s);
     switch (hg_orch_reason(p->orch, ep->id)) {
@@ -166,6 +168,8 @@ static void say(hg_pipeline_t *p, endpoint_t *ep, hg_buf_t *text)
         hg_buf_addf(text, "%s is running", ep->name);
         if (!hg_pipeline_running(p))
             hg_buf_adds(text, ", but the pipeline is paused");
+        else if (hg_txn_trouble(p, held, sizeof held))
+            hg_buf_addf(text, ", but %s", held);
         else if (s.unhealthy)
             hg_buf_addf(text, ": %s", s.health);
         break;
