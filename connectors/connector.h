@@ -190,6 +190,9 @@ int hg_lane_message(hg_lane_t *l, const hg_message_t *m);
 int hg_lane_flush(hg_lane_t *l);
 /* Change batches: takes the reference. covers [begin, end); bytes for the counters. */
 int hg_lane_change(hg_lane_t *l, hg_change_t *c, uint64_t begin, uint64_t end, uint64_t bytes);
+/* Of the next batch: with it the connector begins a transaction, with it it has committed its part. It is asked for
+ * nothing more until the whole transaction is committed. */
+void hg_lane_transaction(hg_lane_t *l, bool begin, bool end);
 /* Where the batch that begins at `begin` must end: in a replay the end that it had; otherwise UINT64_MAX, as it likes.
  * UINT64_MAX also behind the last batch to replay: lane calls answer HG_LANE_FULL by then. */
 uint64_t hg_lane_batch_end(const hg_lane_t *l, uint64_t begin);

@@ -171,17 +171,18 @@ void hg_job_free(hg_job_t *j); /* not charged any more by then */
 void hg_job_drop(hg_job_t *j); /* a cut job that nobody will take: counters, budget, memory */
 
 struct hg_lane {
-    hg_input_t *in;       /* [k] */
-    hg_loop_t *loop;      /* [k] */
-    hg_push_body_t *body; /* [k] NULL for transports */
-    uint64_t id, key;     /* [k] */
-    bool supersedes;      /* [k] no other lane with this key was open */
-    uint32_t cut_at;      /* [L] replay: where to look for its next cut */
-    void *user;           /* [L] */
-    hg_list_t link;       /* [L] on in->lanes; transports only */
-    hg_job_t *cur;        /* [L] being filled */
-    size_t seen;          /* [L] bytes of cur that the splitter has seen */
-    uint64_t pos;         /* [L] position of cur's first byte */
+    hg_input_t *in;          /* [k] */
+    hg_loop_t *loop;         /* [k] */
+    hg_push_body_t *body;    /* [k] NULL for transports */
+    uint64_t id, key;        /* [k] */
+    bool supersedes;         /* [k] no other lane with this key was open */
+    uint32_t cut_at;         /* [L] replay: where to look for its next cut */
+    void *user;              /* [L] */
+    bool txn_begin, txn_end; /* [L] of the next batch */
+    hg_list_t link;          /* [L] on in->lanes; transports only */
+    hg_job_t *cur;           /* [L] being filled */
+    size_t seen;             /* [L] bytes of cur that the splitter has seen */
+    uint64_t pos;            /* [L] position of cur's first byte */
     hg_split_state_t split;
     bool first, grew;
     hg_list_t fifo;    /* [m] cut, in order */

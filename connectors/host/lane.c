@@ -414,10 +414,20 @@ int hg_lane_change(hg_lane_t *l, hg_change_t *c, uint64_t begin, uint64_t end, u
     j->pub.bytes = bytes;
     j->pub.ranges[0] = (hg_range_t){ l->id, begin, end };
     j->pub.n_ranges = 1;
+    j->pub.txn_begin = l->txn_begin;
+    j->pub.txn_end = l->txn_end;
+    l->txn_begin = l->txn_end = false;
     j->charge = c ? hg_batch_mem(c->rows) : 0;
     hg_budget_charge(l->in->host, j->charge);
     submit(l, j);
     return pressure(l, true);
+}
+
+void hg_lane_transaction(hg_lane_t *l, bool begin, bool end)
+{
+    HG_ON_LOOP(l->loop);
+    l->txn_begin = begin;
+    l->txn_end = end;
 }
 
 uint64_t hg_lane_batch_end(const hg_lane_t *cl, uint64_t begin)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from hg import HEADGATE, until
+from hg import BUILD, until
 from hg.sql import datagen, file_in, file_out, table, view
 from test_durable import kill
 
@@ -234,7 +234,7 @@ def test_forced_stop_leaves_it_out(own, tmp_path):
 @pytest.mark.parametrize("ft", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
 @pytest.mark.parametrize("when", ["open", "committed"])
 def test_killed_in_the_middle(own, tmp_path, ft, when):
-    """Pushes were acknowledged, so they are there; the transaction is as it was: still open, or committed, and written once."""
+    """What is in the journal is there; the transaction is as it was: still open, or committed, and written once."""
     d, out = own, tmp_path / "out.json"
     d.run("p", table("t", KEYED, materialized=True) +
           view("v", "SELECT id, s FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True), runtime_config=ft)
@@ -242,6 +242,8 @@ def test_killed_in_the_middle(own, tmp_path, ft, when):
     id = start(d)
     push(d, *rows(2, 3))
     push(d, {"delete": {"id": 1, "s": "x"}}, *rows(4))
+    stepped(d, 4)
+    d.query("p", "INSERT INTO t VALUES (6, 'x')")  # its answer says that this and all before it is in the journal
     if when == "committed":
         commit(d)
     kill(d)
@@ -249,13 +251,13 @@ def test_killed_in_the_middle(own, tmp_path, ft, when):
     until("it runs", lambda: d.get("/v0/pipelines/p?selector=status").json()["deployment_status"] == "Running")
     if when == "open":
         m = metrics(d)
-        assert (m["transaction_status"], m["transaction_id"], m["transaction_records"]) == ("TransactionInProgress", id, 4)
+        assert (m["transaction_status"], m["transaction_id"], m["transaction_records"]) == ("TransactionInProgress", id, 5)
         assert ids(d) == [1]
         r = d.post("/v0/pipelines/p/start_transaction")
         assert r.status_code == 409
         push(d, *rows(5))
         commit(d)
-    last = [2, 3, 4, 5] if when == "open" else [2, 3, 4]
+    last = [2, 3, 4, 5, 6] if when == "open" else [2, 3, 4, 6]
     assert ids(d) == last
     until("all is written", lambda: len(lines(out)) >= 2 + len(last))
     got = lines(out)
@@ -269,7 +271,7 @@ def test_fda(piped):
     d, out = piped
 
     def fda(*args):
-        return subprocess.run([HEADGATE, "fda", "--host", d.url, *args], capture_output=True, text=True)
+        return subprocess.run([BUILD / "fda", "--host", d.url, *args], capture_output=True, text=True)
     r = fda("commit-transaction", "p")
     assert r.returncode == 1 and "no transaction" in r.stderr
     r = fda("start-transaction", "p")
@@ -286,3 +288,44 @@ def test_fda(piped):
     assert json.loads(r.stdout) == {"transaction_id": int(id) + 1}
     r = fda("commit", "p", "--no-wait")
     assert r.returncode == 0
+
+
+def counting(limit, size, **plan):
+    """A keyed table with one row whose value counts up: all that shows of a transaction is the last value in it."""
+    g = datagen("g", {"limit": limit, **plan, "fields": {"k": {"values": [0]}, "n": {"strategy": "increment", "range": [1, 1000000]}}})
+    g["transport"]["config"]["transaction_size"] = size
+    return table("t", "k BIGINT NOT NULL PRIMARY KEY, n BIGINT", g, materialized=True)
+
+
+def shown(out):
+    return [x["insert"]["n"] for x in lines(out) if "insert" in x]
+
+
+def test_connectors_of_their_own(daemon, gone, tmp_path):
+    """datagen's transaction_size: each transaction is one batch; the API joins the one that is open, and all of them commit it."""
+    d, out = daemon, tmp_path / "out.json"
+    d.run(gone("p"), counting(2500, 1000) + view("v", "SELECT n FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True), initial="paused")
+    id = start(d)
+    d.ok("POST", "/v0/pipelines/p/resume")
+    until("the connector has committed its part", lambda: metrics(d)["transaction_initiators"] == {
+        "transaction_id": id, "initiated_by_api": "Started", "initiated_by_connectors": {"t.g": {"phase": "Committed", "label": None}}})
+    assert metrics(d)["transaction_records"] == 1000 and d.query("p", "SELECT * FROM v") == []
+    commit(d)
+    d.wait_complete("p")
+    assert shown(out) == [1000, 2000, 2500]
+    assert metrics(d)["transaction_id"] == 0
+
+
+@pytest.mark.parametrize("ft", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
+def test_a_connectors_transaction_over_a_kill(own, tmp_path, ft):
+    d, out = own, tmp_path / "out.json"
+    d.run("p", counting(40000, 4000, rate=20000, worker_chunk_size=100) +
+          view("v", "SELECT n FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True), runtime_config=ft)
+    for round in range(3):
+        until("it goes on", lambda: (metrics(d)["transaction_records"] or 0) > 1000 or metrics(d)["pipeline_complete"])
+        kill(d)
+        d.start_pipeline("p")
+    d.wait_complete("p")
+    got, all = shown(out), [4000 * i for i in range(1, 11)]
+    assert set(got) == set(all), "nobody ever sees a part of a transaction"
+    assert ft is LEAST or got == all
