@@ -312,6 +312,7 @@ void hg_progress_end(hg_progress_t *g, const char *how)
     for (uint32_t i = 0; i < g->n_in; i++) {
         hg_input_stats_t s;
         hg_input_get_stats(g->p->inputs[i]->in, &s);
+        say_bad_records(g, g->p->inputs[i], &s); /* of the last moment */
         if (s.num_parse_errors < 2) continue;
         begin_line(g);
         hg_buf_addf(&g->out, "%-18s %s bad records skipped\n", g->p->inputs[i]->name,

@@ -334,6 +334,19 @@ def test_ctrl_c_drains(tmp_path):
     assert f"stopped: {len(rows):,} records in, {len(rows):,} rows out" in r.out, r
 
 
+def test_a_bad_record_of_the_last_moment_is_told(tmp_path):
+    f = tmp_path / "in.json"
+    f.write_text('{"n": 1}\n')
+    with Foreground(tmp_path, table("t", "n INT", file_in("f", f, follow=True))) as p:
+        until("the first is in", lambda: p.input("t.f")["metrics"]["total_records"] == 1)
+        with f.open("a") as more:
+            more.write('{"n": "x"}\n')
+        until("it is counted", lambda: p.input("t.f")["metrics"]["num_parse_errors"] == 1)
+        p.signal(signal.SIGINT)
+        r = p.wait()
+    assert r.code == 0 and r.out.count("bad record skipped") == 1, r
+
+
 def test_usage(tmp_path):
     assert headgate("run").code == 2
     assert headgate("run", "--nonsense", "x.sql").code == 2
