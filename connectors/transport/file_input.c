@@ -92,6 +92,11 @@ static bool file_is_finite(const void *cfg)
     return !((const file_cfg_t *)cfg)->follow;
 }
 
+static void file_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
+{
+    hg_file_path_check(((const file_cfg_t *)cfg)->path, obj, d);
+}
+
 static int file_open(hg_input_t *in, hg_err_t *err)
 {
     file_t *f = hg_in_inst(in);
@@ -558,6 +563,7 @@ const hg_input_type_t hg_input_file = {
     .inst_size = sizeof(file_t),
     .caps = HG_CAP_FINITE | HG_CAP_REPLAY | HG_CAP_MARK | HG_CAP_RESUME,
     .is_finite = file_is_finite,
+    .check = file_check,
     .open = file_open,
     .mark = file_mark,
     .run = file_run,

@@ -58,6 +58,11 @@ typedef struct {
 
 static void next_step(hg_output_t *out);
 
+static void file_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
+{
+    hg_file_path_check(((const file_cfg_t *)cfg)->path, obj, d);
+}
+
 static int file_open(hg_output_t *out, hg_err_t *err)
 {
     file_t *f = hg_out_inst(out);
@@ -352,6 +357,7 @@ const hg_output_type_t hg_output_file = {
     .extra = HG_EXTRA_WARN,
     .cfg_size = sizeof(file_cfg_t),
     .inst_size = sizeof(file_t),
+    .check = file_check,
     .open = file_open,
     .start = file_start,
     .write = file_write,

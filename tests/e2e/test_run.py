@@ -157,6 +157,8 @@ def underlined(r):
     ([datagen("c", {}, {"fields": {"S": {}, "n": {"strategy": "word"}}})], [], '"n"', "Invalid strategy `word`"),
     ([datagen("c", {"fields": {"n": {"range": [5, 1]}}})], [], '"n"', "min > max"),
     ([datagen("c", {"fields": {'"N"': {}}})], [], '"\\"N\\""', "does not exist in the table schema"),
+    ([file_in("c", "")], [], '""', "'path' is empty"),
+    ([], [file_out("c", "file://x")], '"file://x"', "not an absolute file:// URL"),
     ([file_in("c", "x", "csv", {"headers": True, "delimiter": ";;"})], [], '";;"', "one ASCII character"),
     ([file_in("c", "x", "json", {"update_format": "redis"})], [], '"redis"', "not supported for JSON input"),
     ([file_in("c", "x", "raw", {"mode": "lines", "column_name": "zz"})], [], '"zz"', "column 'zz' not found"),
