@@ -2,7 +2,7 @@
  *
  * The folder belongs to whoever holds DIR's lock: this process, while it runs, so that no pipeline starts in between.
  * The question has the program and the configuration that the next start will have. A change is one record of the log
- * of events, behind the newest checkpoint: it is there or not, and the next start reads it.
+ * of events, behind the newest checkpoint and the steps in the journal: it is there or not, and the next start reads it.
  */
 #include "base/hg.h"
 #include "base/deployment.h"
@@ -86,21 +86,22 @@ static uint64_t checkpoint(const look_t *x)
     return x->p->durable ? x->p->durable->number : 0;
 }
 
-/* Without a checkpoint the tables begin empty, and a connector that began in the middle would leave a hole in them. */
+/* Is there something that a change comes behind? Without it the tables begin empty, and a connector that began in the
+ * middle would leave a hole in them. What is in the journal is done again first (replay.c: settle_word). */
+static bool has_state(const look_t *x)
+{
+    const hg_durable_t *d = x->p->durable;
+    return checkpoint(x) || (d && d->replay && hg_jreplay_wanted(d->replay));
+}
+
 static int may_change(const look_t *x, hg_err_t *err)
 {
     const hg_pipeline_t *p = x->p;
-    if (checkpoint(x) == 0)
+    if (!has_state(x))
         return hg_err_set(err, HG_ENOSTORAGE,
                           "the pipeline has no checkpoint (fault_tolerance %s): its next start begins as configured; "
                           "start it paused and set the position then",
                           hg_ft_name(p->cfg.ft));
-    if (p->cfg.ft == HG_FT_EXACTLY_ONCE && p->durable->replay && p->durable->replay->n_entries)
-        return hg_err_set(err, HG_EBUSY,
-                          "the pipeline did not stop gracefully: the journal has steps behind checkpoint %" PRIu64
-                          " that the next start does again, and connectors go on behind them; start it paused and set "
-                          "the position then",
-                          checkpoint(x));
     if (hg_orch_marking(p->orch, x->ep->id))
         return hg_err_set(err, HG_EBUSY, "%s takes its hand-off mark at the next start; set its position after that",
                           x->ep->name);
@@ -168,7 +169,7 @@ static void say(look_t *x, hg_jw_t *w)
                                                     : "checkpoint",
                             .obstacle = may_change(x, &no) < 0 ? no.msg : NULL,
                             .checkpoint = checkpoint(x),
-                            .durable = checkpoint(x) != 0,
+                            .durable = has_state(x),
                             .change = ep->change,
                             .change_us = ep->change_us };
     hg_position_json(&s, w);

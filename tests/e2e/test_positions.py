@@ -1,14 +1,15 @@
 """Where a connector goes on, in the user's hands: asked for, set, set back, and a finished one run again; while its pipeline runs and while
 it is stopped. What was answered with success is there after kill -9."""
+import glob
 import json
 import os
-import signal
 
 import pytest
 
 from hg import until
 from hg.kafka import Topic
 from hg.sql import connector, datagen, file_in, kafka_in, table, url_in, view
+from test_durable import checkpoint, kill
 
 ALO = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}, "dev_tweaks": {"headgate": {"restart": "never"}}}
 EO = {**ALO, "fault_tolerance": {"model": "exactly_once", "checkpoint_interval_secs": None}}
@@ -59,9 +60,16 @@ def wait_counts(d, want, t="t"):
 
 
 def crash(d):
-    os.kill(d.pid_of("p"), signal.SIGKILL)
-    d.wait_status("p", "Stopped")
+    kill(d)
     d.start_pipeline("p")
+
+
+def journalled(d, c):
+    d.wait_token("p", d.ok("GET", path(c, "completion_token")).json()["token"])
+
+
+def log(d):
+    return "".join(open(x).read() for x in glob.glob(os.path.join(d.data_dir, "**", "log"), recursive=True))
 
 
 def lines(first, last):
@@ -170,9 +178,7 @@ def test_journal_goes_on_behind_a_checkpoint(own, tmp_path):
     append(tmp_path / "in.json", lines(10, 11))
     want = {**rows(0, 8), **rows(8, 10, 2), 110: 1}
     wait_counts(own, want)
-    os.kill(own.pid_of("p"), signal.SIGKILL)
-    own.wait_status("p", "Stopped")
-    refused(own, 409, "the journal has steps behind checkpoint", "PUT", "t.src", p={"offset": 0})
+    kill(own)
     own.start_pipeline("p", initial="paused")  # the steps of the old and of the new instance are done again
     assert counts(own) == want and at(position(own, "t.src")) == 11
     put(own, "t.src", {"offset": 10 * LINE})
@@ -182,6 +188,67 @@ def test_journal_goes_on_behind_a_checkpoint(own, tmp_path):
     put(own, "t.src", {"offset": 10 * LINE})
     own.start_pipeline("p")
     wait_counts(own, {**want, 110: 3})
+
+
+@MODELS
+@pytest.mark.parametrize("checkpointed", [True, False], ids=["checkpoint", "journal"])
+def test_killed_pipeline(own, tmp_path, model, checkpointed):
+    """What it had brought comes again first, then the user's word counts; and each of them once, however often it dies."""
+    own.run("p", follow(tmp_path), runtime_config=model)
+    wait_counts(own, rows(0, 10))
+    if checkpointed:
+        checkpoint(own)
+    append(tmp_path / "in.json", lines(10, 12))
+    wait_counts(own, rows(0, 12))
+    journalled(own, "t.src")
+    kill(own)
+    p = position(own, "t.src")
+    assert p["settable"] and (p["origin"] == "checkpoint") == checkpointed
+    put(own, "t.src", {"offset": 11 * LINE})
+    assert position(own, "t.src")["origin"] == "user"
+    want = {**rows(0, 12), 111: 2}
+    for _ in range(2):  # what was read behind the word is in the journal by the second time
+        own.start_pipeline("p")
+        wait_counts(own, want)
+        journalled(own, "t.src")
+        kill(own)
+    own.start_pipeline("p")
+    append(tmp_path / "in.json", lines(12, 13))
+    want[112] = 1
+    wait_counts(own, want)
+    journalled(own, "t.src")
+    kill(own)
+    put(own, "t.src", {"offset": 0})
+    put(own, "t.src", {"offset": 12 * LINE})  # the later word counts
+    own.start_pipeline("p")
+    want[112] = 2
+    wait_counts(own, want)
+    kill(own)
+    own.ok("DELETE", path("t.src"))
+    own.start_pipeline("p")
+    wait_counts(own, {i: n + 1 for i, n in want.items()})
+
+
+def test_a_word_that_would_lose_rows_is_not_taken(own, tmp_path):
+    """at_least_once, and what was read before the word cannot be replayed: it is read again instead, and the log says so."""
+    own.run("p", follow(tmp_path), runtime_config=ALO)
+    wait_counts(own, rows(0, 10))
+    checkpoint(own)
+    append(tmp_path / "in.json", lines(10, 12))
+    wait_counts(own, rows(0, 12))
+    journalled(own, "t.src")
+    kill(own)
+    put(own, "t.src", {"offset": 12 * LINE})
+    text = (tmp_path / "in.json").read_text()
+    (tmp_path / "in.json").write_text(text.replace("110", "910"))
+    own.start_pipeline("p")
+    wait_counts(own, {**rows(0, 10), 910: 1, 111: 1})
+    assert "position_not_taken" in log(own)
+    again = {**rows(0, 10), 910: 1, 111: 2}
+    pause(own, "t.src")
+    put(own, "t.src", {"offset": 11 * LINE})
+    start(own, "t.src")
+    wait_counts(own, again)
 
 
 def test_stopped_pipeline(own, tmp_path):
@@ -358,8 +425,7 @@ def test_rerun(own, tmp_path, model):
     own.ok("POST", path("t.hist", "rerun?wait=true"))
     assert (reason(own, "t.hist"), reason(own, "t.live")) == ("running", "waiting")
     append(tmp_path / "live.json", lines(11, 12))
-    os.kill(own.pid_of("p"), signal.SIGKILL)
-    own.wait_status("p", "Stopped")
+    kill(own)
     own.start_pipeline("p", initial="paused")
     assert (reason(own, "t.hist"), reason(own, "t.live")) == ("running", "waiting")
     own.ok("POST", "/v0/pipelines/p/resume")
