@@ -9,6 +9,11 @@
  * Until that checkpoint is durable the folder holds the state of the old program, and no input has read anything: a
  * crash before it leaves the old state, one after it the new one. A stop gives up what was computed: no checkpoint is
  * taken of half of it.
+ *
+ * After a crash the same program computes the same again: what is stored has not changed, and is read in the same
+ * parts, because all of it is pinned before the first of them, and nothing was merged until then. So the steps get the
+ * numbers and moments that they have in the journal, and sinks that have had some of them leave those out, or are cut
+ * back.
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -21,8 +26,10 @@
 struct hg_filling {
     const bool *compute, *source; /* per relation: program_diff.h */
     bool *want;                   /* what goes to outputs */
+    uint32_t n;                   /* relations */
+    hg_snap_t **snaps;            /* per relation; NULL: not read, or read */
     uint32_t relation;            /* that is being read */
-    hg_snap_t *snap;
+    uint32_t step;                /* from 0 */
     uint64_t cursor;
     _Atomic uint64_t rows, total; /* read; to read */
 };
@@ -52,10 +59,12 @@ static void fill_on_circuit(hg_pipeline_t *p, void *arg)
         hg_store_stats_t s;
         if (!f->source[i]) continue;
         hg_circuit_stats(p->circuit, i, &s);
+        f->snaps[i] = hg_circuit_snap(p->circuit, i);
         total += s.rows;
     }
     atomic_store(&f->total, total);
     p->fills = true;
+    p->awaits = false;
 }
 
 bool hg_filling(const hg_pipeline_t *p)
@@ -69,33 +78,54 @@ static int next_part(hg_pipeline_t *p, hg_part_t **ret, hg_err_t *err)
     struct hg_filling *f = p->filling;
     *ret = NULL;
     for (; f->relation < p->prog->plan.n_relations; f->relation++) {
-        if (!f->source[f->relation]) continue;
-        if (!f->snap) f->snap = hg_circuit_snap(p->circuit, f->relation);
-        int rc = hg_snap_scan(f->snap, &f->cursor, NULL, 0, ret, err);
+        if (!f->snaps[f->relation]) continue;
+        int rc = hg_snap_scan(f->snaps[f->relation], &f->cursor, NULL, 0, ret, err);
         if (rc < 0 || *ret) return rc;
-        hg_snap_drop(f->snap);
-        f->snap = NULL;
+        hg_snap_drop(f->snaps[f->relation]);
+        f->snaps[f->relation] = NULL;
         f->cursor = 0;
     }
     return 0;
 }
 
+/* The step of this part, if it was done before a crash. */
+static const hg_rfill_t *done_before(const hg_pipeline_t *p)
+{
+    const hg_jreplay_t *r = p->durable->replay;
+    return r && p->filling->step < r->n_fills ? &r->fills[p->filling->step] : NULL;
+}
+
+static uint64_t fill_number(const hg_pipeline_t *p)
+{
+    const hg_jreplay_t *r = p->durable->replay;
+    return HG_MAX(atomic_load(&p->steps), r ? r->last : 0) + 1;
+}
+
 int hg_fill_step(hg_pipeline_t *p, hg_err_t *err)
 {
     struct hg_filling *f = p->filling;
-    hg_step_t step = { .number = atomic_load(&p->steps) + 1, .now_us = hg_now_us(), .mode = HG_MODE_INCREMENTAL };
+    const hg_rfill_t *before = done_before(p);
     hg_step_output_t out = { .deltas = p->deltas };
     hg_part_t *part;
     int rc = next_part(p, &part, err);
     if (rc < 0) return rc;
-    uint32_t n = part ? part->n : 0;
+    uint32_t n = part ? part->n : 0, relation = part ? f->relation : 0;
     bool last = !part;
+    hg_step_t step = { .mode = HG_MODE_INCREMENTAL };
+    step.number = before ? before->number : fill_number(p);
+    step.now_us = before ? before->now_us : hg_now_us();
+    if (before && before->rows != n) {
+        hg_part_drop(part);
+        return hg_err_set(err, HG_EREPLAY,
+                          "views of the changed program cannot be computed again as they were: step %" PRIu64
+                          " had %" PRIu64 " rows, and has %u now",
+                          step.number, before->rows, n);
+    }
     int64_t t0 = hg_mono_us();
     if (part) rc = hg_circuit_fill(p->circuit, &step, f->relation, part, f->compute, f->want, &out, err);
     atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
-    /* In the journal it is a step that took nothing: should the pipeline die now, the next start counts on behind it.
-     */
-    if (rc == 0 && p->durable->journal) hg_journal_step(p->durable->journal, &step, NULL, 0, 0, NULL);
+    if (rc == 0 && !before && p->durable->journal) hg_journal_fill(p->durable->journal, &step, relation, n);
+    f->step++;
     if (rc == 0) rc = hg_circuit_stepped(p, step.number, NULL, 0, 0, err);
     atomic_fetch_add(&f->rows, n);
     if (rc == 0 && last) {
@@ -186,6 +216,8 @@ static void bootstrap(hg_pipeline_t *p, bool silent)
     f->compute = d->compute;
     f->source = d->source;
     f->want = HG_NEWN(bool, n + 1);
+    f->snaps = HG_NEWN(hg_snap_t *, n + 1);
+    f->n = n;
     for (uint32_t i = 0; i < n && !silent; i++) f->want[i] = p->want[i] && d->compute[i] && !d->unchanged[i];
     p->filling = f;
     set_life(p, ST_BOOTSTRAPPING);
@@ -197,7 +229,8 @@ static void bootstrap(hg_pipeline_t *p, bool silent)
 void hg_filling_free(struct hg_filling *f)
 {
     if (!f) return;
-    hg_snap_drop(f->snap);
+    for (uint32_t i = 0; i < f->n; i++) hg_snap_drop(f->snaps[i]);
+    hg_free(f->snaps);
     hg_free(f->want);
     hg_free(f);
 }

@@ -300,6 +300,7 @@ static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_
     hg_chunk_t *chunks[STEP_CHUNKS];
     *wait_us = 0;
     *ret_rc = 0;
+    if (p->awaits) return false;
     *ret_rc = hg_snapshots_feed(p, err);
     if (*ret_rc < 0) return false;
     int txn = hg_txn_turn(p, wait_us, err);

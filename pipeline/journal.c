@@ -315,20 +315,25 @@ static int put_chunk(hg_journal_t *j, const hg_chunk_t *c)
     return hg_jstep_write_entry(&j->frame, &e);
 }
 
+static uint32_t relation_no(hg_journal_t *j, uint32_t relation)
+{
+    if (!j->relation_no[relation]) {
+        j->relation_no[relation] = ++j->named;
+        name_it(j, j->named, NULL, relation);
+    }
+    return j->relation_no[relation];
+}
+
 static int put_insert(hg_journal_t *j, uint32_t relation, const hg_change_t *change)
 {
     hg_buf_t b;
     hg_err_t err = HG_ERR_INIT;
     uint32_t n;
-    if (!j->relation_no[relation]) {
-        j->relation_no[relation] = ++j->named;
-        name_it(j, j->named, NULL, relation);
-    }
     const hg_type_t **types = hg_relation_types(j->p, relation, &n);
     hg_buf_init(&b, HG_BUF_NOMAX);
     int rc = hg_block_write(&b, change->rows, types, NULL, change->rows->n_rows, NULL, &err);
     hg_jentry_t e = { .kind = HG_JE_INSERT,
-                      .endpoint = j->relation_no[relation],
+                      .endpoint = relation_no(j, relation),
                       .records = change->rows->n_rows,
                       .data = hg_buf_str(&b) };
     if (rc == 0) rc = hg_jstep_write_entry(&j->frame, &e);
@@ -350,6 +355,15 @@ void hg_journal_step(hg_journal_t *j, const hg_step_t *s, hg_chunk_t *const *chu
     HG_ASSERT(rc == 0); /* memory for a copy of what is in memory already */
     append(j, HG_JF_STEP, hg_buf_str(&j->frame), s->number);
     if (j->frame.cap > FULL_BYTES) hg_buf_release(&j->frame);
+}
+
+void hg_journal_fill(hg_journal_t *j, const hg_step_t *s, uint32_t relation, uint32_t rows)
+{
+    hg_jstep_t head = { .number = s->number, .now_us = s->now_us, .n = 1 };
+    hg_jentry_t e = { .kind = HG_JE_FILL, .endpoint = relation_no(j, relation), .records = rows };
+    hg_buf_clear(&j->frame);
+    HG_ASSERT(hg_jstep_write_head(&j->frame, &head) == 0 && hg_jstep_write_entry(&j->frame, &e) == 0);
+    append(j, HG_JF_STEP, hg_buf_str(&j->frame), s->number);
 }
 
 void hg_journal_reread(hg_journal_t *j, uint64_t step, uint32_t entry)

@@ -31,12 +31,13 @@ typedef enum {
     HG_JE_CUT,     /* a range that its connector can read again */
     HG_JE_PAYLOAD, /* a chunk of a push endpoint, with its bytes */
     HG_JE_INSERT,  /* rows of an INSERT */
+    HG_JE_FILL,    /* a part of a stored relation, while the views of a changed program are computed (begin.c) */
     HG_JE_N
 } hg_jentry_kind_t;
 
 typedef struct hg_jentry {
     hg_jentry_kind_t kind;
-    uint32_t endpoint; /* INSERT: the relation */
+    uint32_t endpoint; /* INSERT, FILL: the relation */
     uint64_t lane_key, begin, end, records, hash;
     bool has_start; /* CUT: the first chunk of an instance: data is the position before it (JSON) */
     hg_str_t data;  /* PAYLOAD: hg_chunk_t.raw; INSERT: a block (data/block.h) */
@@ -76,6 +77,8 @@ void hg_journal_free(hg_journal_t *j); /* after hg_journal_closed */
  * called before anyone can see that the step is done. */
 void hg_journal_step(hg_journal_t *j, const hg_step_t *s, hg_chunk_t *const *chunks, uint32_t n, uint32_t relation,
                      const hg_change_t *change);
+/* Circuit thread, instead: a step that has sent so many stored rows of the relation through the views. */
+void hg_journal_fill(hg_journal_t *j, const hg_step_t *s, uint32_t relation, uint32_t rows);
 /* Control loop, before an input is opened: HG_JF_REREAD. */
 void hg_journal_reread(hg_journal_t *j, uint64_t step, uint32_t entry);
 /* Circuit thread: a mark behind the steps so far, with any fault tolerance; a commit counts as the step it is. */

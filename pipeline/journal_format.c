@@ -56,13 +56,23 @@ int hg_jstep_write_head(hg_buf_t *b, const hg_jstep_t *s)
     return rc < 0 ? HG_ENOMEM : 0;
 }
 
+static bool has_hash(const hg_jentry_t *e)
+{
+    return e->kind == HG_JE_CUT || e->kind == HG_JE_PAYLOAD;
+}
+
+static bool has_data(const hg_jentry_t *e)
+{
+    return e->has_start || e->kind == HG_JE_PAYLOAD || e->kind == HG_JE_INSERT;
+}
+
 int hg_jstep_write_entry(hg_buf_t *b, const hg_jentry_t *e)
 {
     int rc = hg_buf_addc(b, (char)((int)e->kind | (e->has_start ? START : 0)));
     rc |= put_num(b, e->endpoint) | put_num(b, e->records);
     if (e->kind == HG_JE_CUT) rc |= put_fix(b, e->lane_key) | put_num(b, e->begin) | put_num(b, e->end - e->begin);
-    if (e->kind != HG_JE_INSERT) rc |= put_fix(b, e->hash);
-    if (e->kind != HG_JE_CUT || e->has_start) rc |= put_num(b, e->data.n) | hg_buf_addstr(b, e->data);
+    if (has_hash(e)) rc |= put_fix(b, e->hash);
+    if (has_data(e)) rc |= put_num(b, e->data.n) | hg_buf_addstr(b, e->data);
     return rc < 0 ? HG_ENOMEM : 0;
 }
 
@@ -92,8 +102,8 @@ int hg_jstep_read_entry(hg_str_t *in, hg_jentry_t *ret, hg_err_t *err)
              len <= UINT64_MAX - ret->begin;
         if (ok) ret->end = ret->begin + len;
     }
-    if (ok && ret->kind != HG_JE_INSERT) ok = get_fix(in, &ret->hash);
-    if (ok && (ret->kind != HG_JE_CUT || ret->has_start)) {
+    if (ok && has_hash(ret)) ok = get_fix(in, &ret->hash);
+    if (ok && has_data(ret)) {
         ok = get_num(in, &len) && len <= in->n;
         if (ok) {
             ret->data = (hg_str_t){ in->p, (size_t)len };

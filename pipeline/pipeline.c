@@ -477,6 +477,7 @@ static int make(const hg_pipeline_opts_t *opts, uint64_t below, uint64_t *ret_da
         of_checkpoint = rc < 0;
     }
     if (rc == 0 && p->durable) rc = hg_durable_restore_endpoints(p, err);
+    p->awaits = p->durable && p->durable->diff.any;
     if (rc == 0) rc = hg_circuit_thread_start(p, err);
     if (rc < 0) goto undo;
     if (p->durable) hg_durable_start(p);

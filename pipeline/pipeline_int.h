@@ -137,6 +137,7 @@ struct hg_pipeline {
     /* circuit thread */
     bool broken; /* a step failed: there are no more */
     bool fills;  /* begin.c: views are being filled */
+    bool awaits; /* begin.c: they will be: no step before that */
     hg_circuit_t *circuit;
     pthread_t thread;
     bool thread_started;

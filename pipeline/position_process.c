@@ -2,7 +2,8 @@
  *
  * The folder belongs to whoever holds DIR's lock: this process, while it runs, so that no pipeline starts in between.
  * The question has the program and the configuration that the next start will have. A change is one record of the log
- * of events, behind the newest checkpoint and the steps in the journal: it is there or not, and the next start reads it.
+ * of events, behind the newest checkpoint and the steps in the journal: it is there or not, and the next start reads
+ * it.
  */
 #include "base/hg.h"
 #include "base/deployment.h"

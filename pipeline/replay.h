@@ -26,6 +26,13 @@ typedef struct hg_rentry {
     bool reread; /* CUT: behind a hole */
 } hg_rentry_t;
 
+/* A step that computed views of a changed program. */
+typedef struct hg_rfill {
+    uint64_t number;
+    int64_t now_us;
+    uint64_t rows;
+} hg_rfill_t;
+
 typedef struct hg_rstep {
     uint64_t number;
     int64_t now_us;
@@ -73,9 +80,11 @@ typedef struct hg_jreplay {
     uint32_t n_steps, cap_steps;
     hg_rentry_t *entries;
     uint32_t n_entries, cap_entries;
-    uint64_t last; /* number of the newest step, of whatever program */
-    bool foreign;  /* something was pushed or inserted while another program ran (at_least_once) */
-    bool hole;     /* at_least_once; found while reading, or where the circuit came to it */
+    uint64_t last;     /* number of the newest step, of whatever program */
+    hg_rfill_t *fills; /* of this program, behind all others */
+    uint32_t n_fills, cap_fills;
+    bool foreign; /* something was pushed or inserted while another program ran (at_least_once) */
+    bool hole;    /* at_least_once; found while reading, or where the circuit came to it */
     uint64_t hole_step;
     uint32_t hole_entry;
     atomic_bool given_up; /* control loop: the circuit is to make the hole where it is, for this reason: */

@@ -59,7 +59,8 @@ static int read_begin(reader_t *x, const hg_json_t *v, hg_err_t *err)
         x->r->has_hash_key = true;
         x->r->hash_key = key;
     }
-    x->n_numbers = 0; /* numbers begin anew with each opening */
+    x->n_numbers = 0;                        /* numbers begin anew with each opening */
+    if (!x->same_program) x->r->n_fills = 0; /* outputs have had rows of another one since */
     return 0;
 }
 
@@ -87,7 +88,14 @@ static int check_step(const reader_t *x, const hg_jstep_t *s, hg_err_t *err)
     if (!x->begun) return hg_err_set(err, HG_EDAMAGED, "a step before the beginning of a log");
     if (s->number <= r->last || (exactly && x->all_steps && s->number != r->last + 1))
         return hg_err_set(err, HG_EDAMAGED, "step %" PRIu64 " where %" PRIu64 " is due", s->number, r->last + 1);
-    if (s->n == 0 || !exactly) return 0;
+    return 0;
+}
+
+static int check_entry(const reader_t *x, const hg_jentry_t *e, hg_err_t *err)
+{
+    if (e->endpoint == 0 || e->endpoint > x->n_numbers)
+        return hg_err_set(err, HG_EDAMAGED, "an entry of an endpoint that has not been named");
+    if (e->kind == HG_JE_FILL || x->r->p->cfg.ft != HG_FT_EXACTLY_ONCE) return 0;
     if (!x->same_level)
         return hg_err_set(err, HG_EREPLAY,
                           "what came after the last checkpoint was journalled with another fault_tolerance: start once "
@@ -127,9 +135,13 @@ static int read_step(reader_t *x, hg_str_t payload, uint64_t offset, hg_err_t *e
     for (uint64_t i = 0; i < s.n; i++) {
         hg_jentry_t e;
         rc = hg_jstep_read_entry(&in, &e, err);
-        if (rc == 0 && (e.endpoint == 0 || e.endpoint > x->n_numbers))
-            rc = hg_err_set(err, HG_EDAMAGED, "an entry of an endpoint that has not been named");
+        if (rc == 0) rc = check_entry(x, &e, err);
         if (rc < 0) return rc;
+        if (e.kind == HG_JE_FILL) {
+            hg_rfill_t fill = { s.number, s.now_us, e.records };
+            if (x->same_program) HG_APUSH(r->arena, r->fills, r->n_fills, fill);
+            continue;
+        }
         hg_rentry_t entry = { .kind = e.kind,
                               .name = x->numbers[e.endpoint - 1],
                               .log = r->n_logs - 1,

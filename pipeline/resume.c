@@ -142,8 +142,8 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, uint64_t below, hg_err_t 
     return m ? take_head(p, m, err) : 0;
 }
 
-/* Only the program that did the steps of the journal can do them again. Those that took nothing, as while views were
- * computed, only count. */
+/* Only the program that did the steps of the journal can do them again. Those that took nothing only count; those that
+ * computed its views are done once more by begin.c. */
 static int changed_behind_journal(hg_pipeline_t *p, hg_jreplay_t *r, hg_err_t *err)
 {
     if (hg_jreplay_wanted(r))
@@ -152,7 +152,7 @@ static int changed_behind_journal(hg_pipeline_t *p, hg_jreplay_t *r, hg_err_t *e
             "the program has changed, and the journal holds steps of the old one after checkpoint %" PRIu64
             ": start once with the old program and stop it without force, or clear the state (/clear)",
             p->durable->number);
-    atomic_store(&p->steps, r->last);
+    if (!r->n_fills) atomic_store(&p->steps, r->last);
     r->n_steps = 0;
     r->hole = false; /* a checkpoint comes before anything is read */
     return 0;

@@ -19,6 +19,7 @@ static const hg_jentry_t g_entries[] = {
       .data = { "{\"offset\":5}", 12 } },
     { .kind = HG_JE_PAYLOAD, .endpoint = 2, .records = 1, .hash = 9, .data = { "{\"a\":1}\nF", 9 } },
     { .kind = HG_JE_INSERT, .endpoint = 3, .records = UINT64_MAX, .data = { "\0\1\2", 3 } },
+    { .kind = HG_JE_FILL, .endpoint = 4, .records = 65536 },
 };
 
 static void write_all(hg_buf_t *b)
