@@ -172,6 +172,10 @@ static void put_input(endpoint_t *ep, bool errors, hg_jw_t *w)
     hg_jw_kbool(w, "paused", atomic_load(&ep->paused));
     hg_jw_kbool(w, "barrier", s.barrier);
     hg_jw_knull(w, "completed_frontier");
+    if (s.mark[0]) { /* ours; Feldera has none */
+        hg_jw_key(w, "mark");
+        hg_jw_raw(w, hg_strz(s.mark));
+    }
     hg_jw_end_obj(w);
 }
 

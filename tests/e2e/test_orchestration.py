@@ -112,6 +112,8 @@ def test_price_gapless(daemon, web, broker, gone):
     assert blocker["connector"] == "price.hist" and blocker["label"] == "price.backfill" and blocker["failed"] is False
     assert 0 < blocker["progress"]["fraction"] < 1 and blocker["progress"]["total"] == len(hist)
     assert "It will start from its mark" in w["text"] and w["mark"], w
+    assert daemon.input(p, "price.live")["mark"] == w["mark"] == {f"{topic.name}[0]": 3, f"{topic.name}[1]": 0}
+    assert "mark" not in daemon.input(p, "price.hist")
     n = node(daemon, p, "price.live")
     assert n["reason"] == "waiting" and n["handoff"] == "done" and n["start_after"] == ["price.backfill"], n
     assert node(daemon, p, "price.hist")["labels"] == ["price.backfill"]

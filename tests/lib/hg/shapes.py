@@ -152,7 +152,8 @@ INPUT = {
     "metrics": {**{k: "count" for k in "total_bytes total_records buffered_records buffered_bytes num_transport_errors num_parse_errors".split()},
                 "end_of_input": "bool", "processing_latency_p99_micros?": "count"},
     "completed_frontier?": opt({"metadata": ANY, "ingested_at": "time", "processed_at": "time", "completed_at": "time"}),
-    "parse_errors?": opt([CONNECTOR_ERROR]), "transport_errors?": opt([CONNECTOR_ERROR])}
+    "parse_errors?": opt([CONNECTOR_ERROR]), "transport_errors?": opt([CONNECTOR_ERROR]),
+    "mark?": ("map", "count")}
 OUTPUT = {
     "endpoint_name": "str", "config": {"stream": "str"}, "paused": "bool", "fatal_error": opt("str"), "health?": _HEALTH,
     "metrics": {k: "count" for k in """transmitted_records transmitted_bytes queued_records queued_batches buffered_records buffered_batches
