@@ -491,6 +491,27 @@ static const char *plain_word(hg_kw_t k, bool *fresh, bool *counts)
     }
 }
 
+/* Is an operand due here, so that a word with brackets behind it is a call and no operator? */
+static bool operand_due(const hg_rw_t *r)
+{
+    if (r->i > r->b->from && kind(r, r->i - 1) == HG_TOK_OP) return !prev_op(r, ")") && !prev_op(r, "]");
+    switch ((int)prev_kw(r)) {
+    case HG_KW_SELECT:
+    case HG_KW_DISTINCT:
+    case HG_KW_WHERE:
+    case HG_KW_HAVING:
+    case HG_KW_ON:
+    case HG_KW_AND:
+    case HG_KW_OR:
+    case HG_KW_WHEN:
+    case HG_KW_THEN:
+    case HG_KW_ELSE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 int hg_rw_keyword(hg_rw_t *r)
 {
     hg_kw_t k = kw(r, r->i);
@@ -564,6 +585,10 @@ int hg_rw_keyword(hg_rw_t *r)
         if (!next_op(r, "(")) break;
         r->p->note[r->i].mark = HG_MARK_SAFE;
         hg_rw_put(r, r->i, "CAST");
+        return 0;
+    case HG_KW_RLIKE:
+        if (!next_op(r, "(") || !operand_due(r)) break;
+        hg_rw_name(r, r->i);
         return 0;
     case HG_KW_ARRAY:
         return array_word(r);

@@ -64,6 +64,8 @@ static const struct {
       "'x', a NOT LIKE b, a ILIKE b, a NOT ILIKE b, a RLIKE b, a NOT RLIKE b",
       "{SELECT (in a 1 2) (in NOT a 1) (between a 1 2) (and (between NOT 'symmetric' a 1 2) b) (op 'like' a b (str "
       "'x')) (op 'not like' a b) (op 'ilike' a b) (op 'not ilike' a b) (op 'rlike' a b) (op 'not rlike' a b)}" },
+    { "\nSELECT rlike(a, b), a RLIKE (b), (a) RLIKE (b), a NOT RLIKE (b) AND RLIKE(a, b)",
+      "{SELECT (call 'rlike' a b) (op 'rlike' a b) (op 'rlike' a b) (and (op 'not rlike' a b) (call 'rlike' a b))}" },
     { "\nSELECT CASE WHEN a THEN b END, CASE a WHEN 1 THEN 2 WHEN 3 THEN 4 ELSE 5 END, EXISTS (SELECT 1), a IN (SELECT "
       "b FROM c), (SELECT MAX(x) FROM y), a NOT IN (SELECT 1), a > ANY (SELECT 1)",
       "{SELECT (case a b) (case OPERAND ELSE a 1 2 3 4 5) (query 'exists' {SELECT 1}) (query 'in' a {SELECT b FROM "
