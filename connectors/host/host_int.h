@@ -166,9 +166,11 @@ struct hg_job {
     hg_errlist_t told;  /* once it is released: the same as texts, until the circuit has consumed it */
 };
 
+/* chunk.c */
 hg_job_t *hg_job_new(hg_input_t *in, hg_lane_t *lane);
-void hg_job_free(hg_job_t *j); /* not charged any more by then */
-void hg_job_drop(hg_job_t *j); /* a cut job that nobody will take: counters, budget, memory */
+void hg_job_parse(void *job, unsigned worker); /* pool: parses it, and releases what is at the head of its lane */
+void hg_job_free(hg_job_t *j);                 /* not charged any more by then */
+void hg_job_drop(hg_job_t *j);                 /* a cut job that nobody will take: counters, budget, memory */
 
 struct hg_lane {
     hg_input_t *in;          /* [k] */
