@@ -9,6 +9,7 @@
  */
 #include "base/hg.h"
 #include "connectors/host/host_int.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 hg_lane_t *hg_lane_make(hg_input_t *in, hg_loop_t *loop, hg_push_body_t *body, uint64_t origin)
