@@ -129,6 +129,7 @@ int hg_fill_step(hg_pipeline_t *p, hg_err_t *err)
     if (rc == 0) rc = hg_circuit_stepped(p, step.number, NULL, 0, 0, err);
     atomic_fetch_add(&f->rows, n);
     if (rc == 0 && last) {
+        atomic_store(&p->steps, fill_number(p) - 1); /* steps without rows that came behind them before a crash */
         p->fills = false;
         hg_loop_post(p->control, filled, p);
     }

@@ -400,8 +400,8 @@ static int redo_mark(hg_jreplay_t *r, const hg_jmark_t *m, hg_err_t *err)
     case HG_JMARK_LEAVE:
         hg_txn_redo_leave(r->p);
         return 0;
-    case HG_JMARK_COMMIT:
-        return hg_txn_redo_commit(r->p, m->id, m->step, err);
+    case HG_JMARK_COMMIT: /* behind a hole, of one that began with a chunk in it: that is read again */
+        return r->hole && !hg_txn_active(r->p) ? 0 : hg_txn_redo_commit(r->p, m->id, m->step, err);
     case HG_JMARK_N:
         break;
     }
@@ -438,7 +438,7 @@ static bool make_hole(hg_jreplay_t *r)
     const hg_rstep_t *s = r->step < r->n_steps ? &r->steps[r->step] : NULL;
     const hg_rentry_t *e = s && r->entry < s->n ? &r->entries[s->first + r->entry] : NULL;
     bool cut = e && e->kind == HG_JE_CUT && r->fed;
-    if (!s) return true; /* all was replayed by then */
+    if (!s || s->is_mark) return true; /* all was replayed by then; or the hole comes with the next step */
     if (cut && atomic_load(&r->names[e->name].at) < r->names[e->name].done) return false;
     if (cut) r->fed = false;
     hg_jreplay_hole(r, r->step, r->entry);

@@ -506,6 +506,37 @@ def test_exactly_once_into_kafka(d, src, broker, point):
     assert sent() == sorted([*range(10), *range(n + 5)])
 
 
+@pytest.mark.parametrize("kind", ["file", "kafka"])
+def test_killed_in_the_middle_of_a_first_content(d, src, tmp_path, broker, kind):
+    """exactly_once: an output that begins with the whole view is killed on the way, again and again; its sink has the view once."""
+    topic, out, n = Topic(broker), tmp_path / "out.json", 300000
+    src.add(n - src.n)
+    sink = (file_out("o", out, send_snapshot=True) if kind == "file" else
+            kafka_out("o", broker, topic.name, "json", {"update_format": "insert_delete"}, send_snapshot=True))
+
+    def sent():
+        return ids(out) if kind == "file" else [json.loads(m)["insert"]["id"] for m in topic.read() if m]
+    base = table("t", COLS, src_in(src), materialized=True)
+    first(d, base + view("v", "SELECT id FROM t", materialized=True), "v", n, ONCE)
+    patch(d, base + view("v", "SELECT id FROM t", sink, materialized=True))
+    src.add(10)
+    for _ in range(3):
+        start(d, "allow")
+        d.wait_status("p", "Bootstrapping")  # it is sent before anything is read
+        until("some of it is sent", lambda: d.stats("p")["outputs"][0]["metrics"]["transmitted_records"])
+        kill(d)
+    start(d, "allow")
+    d.wait_status("p", "Running")
+    until("what came since then follows", lambda: len(sent()) >= n + 10)
+    assert sorted(sent()) == list(range(n + 10))
+    kill(d)
+    start(d, "allow")
+    d.wait_status("p", "Running")
+    src.add(1)
+    until("it goes on", lambda: len(sent()) >= n + 11)
+    assert sorted(sent()) == list(range(n + 11))
+
+
 def test_journal_of_the_old_program(d, src):
     base = table("t", COLS, src_in(src), materialized=True) + view("v", "SELECT id FROM t", materialized=True)
     first(d, base, "v", 100, ONCE)
