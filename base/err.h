@@ -40,6 +40,7 @@
     X(HG_EUNKNOWNLABEL, -42, "ConfigError.UnknownLabel", 400)                                                          \
     X(HG_ENOMARK, -43, "ConfigError.HandoffNotSupported", 400)                                                         \
     X(HG_EINEXACT, -44, "ConfigError.HandoffNotExact", 400)                                                            \
+    X(HG_EREFERENCE, -45, "ConfigError.PipelineConfigParseError", 400)                                                 \
     X(HG_EUNKNOWNINPUT, -50, "UnknownInputEndpoint", 404)                                                              \
     X(HG_EUNKNOWNOUTPUT, -51, "UnknownOutputEndpoint", 404)                                                            \
     X(HG_EUNKNOWNTABLE, -52, "ConfigError.UnknownInputStream", 404)                                                    \

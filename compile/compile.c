@@ -116,6 +116,8 @@ hg_program_t *hg_compile(hg_str_t text, const hg_compile_opts_t *opts)
     hg_arena_t *a = hg_arena_new();
     hg_prog_t *p = HG_ANEW(a, hg_prog_t);
     hg_cc_t c = { .a = a, .prog = p, .file = opts->file, .strict = opts->strict };
+    c.resolve = opts->resolve;
+    c.resolve_arg = opts->resolve_arg;
     hg_err_t err = HG_ERR_INIT;
     p->pub.arena = a;
     p->pub.text = c.text = hg_arena_str(a, text);

@@ -22,7 +22,8 @@ typedef struct hg_msg {
 typedef struct hg_program {
     hg_arena_t *arena; /* everything below lives in it, the program text included */
     hg_str_t text;
-    bool ok; /* no errors: plan and connectors are complete */
+    bool ok;         /* no errors: plan and connectors are complete */
+    bool unresolved; /* a reference stands for nothing */
     const hg_msg_t *msgs;
     uint32_t n_msgs, n_errors, n_warnings;
     hg_plan_t plan;
@@ -32,10 +33,25 @@ typedef struct hg_program {
     bool unknown_label_warns;
 } hg_program_t;
 
+/* References to what is not in the program, whole strings: ${env:NAME}, ${secret:kubernetes:<name>/<key>}. */
+typedef enum {
+    HG_REF_NONE,
+    HG_REF_ENV,    /* name */
+    HG_REF_SECRET, /* name, key */
+    HG_REF_BAD_ENV,
+    HG_REF_BAD_PROVIDER,
+    HG_REF_BAD_SECRET,
+} hg_ref_kind_t;
+hg_ref_kind_t hg_reference(hg_str_t s, hg_str_t *ret_name, hg_str_t *ret_key); /* any thread; borrows s */
+/* The value, in the arena. A failure's message names the reference and what is missing, never a value. */
+typedef int (*hg_resolve_fn)(void *arg, hg_str_t reference, hg_arena_t *a, hg_str_t *ret, hg_err_t *err);
+
 typedef struct hg_compile_opts {
     const char *file;                /* for people: "price.sql"; NULL in the API */
     bool strict;                     /* warnings of connector options become errors */
     const char *udf_rust, *udf_toml; /* non-blank: refused */
+    hg_resolve_fn resolve;           /* NULL: references are checked and stay as they are */
+    void *resolve_arg;
 } hg_compile_opts_t;
 
 /* Never fails: errors are messages. Free with hg_program_free. */

@@ -86,6 +86,8 @@ typedef struct hg_cc {
     uint32_t n_stmts;
     const char *file;
     bool adhoc, strict;
+    hg_resolve_fn resolve; /* NULL: references stay */
+    void *resolve_arg;
     hg_msg_t *msgs;
     uint32_t n_msgs, n_errors;
     /* settings */

@@ -17,9 +17,12 @@ typedef struct hg_conn_ctx {
     const hg_json_t *node; /* the connector */
     hg_str_t shown;        /* its name, or "<unnamed>" */
     bool is_input, ok;
-    hg_pos_t *after_label_pos; /* one per start_after label */
-    bool simple;               /* the literal is one '…' without escapes other than '' */
-    hg_conn_cursor_t base;     /* where the connector begins: places are counted from here */
+    hg_pos_t *after_label_pos;  /* one per start_after label */
+    bool simple;                /* the literal is one '…' without escapes other than '' */
+    hg_conn_cursor_t base;      /* where the connector begins: places are counted from here */
+    const hg_json_t **standins; /* values that references stand for; referrers[i]: what the program says instead */
+    hg_str_t *referrers;
+    uint32_t n_standins;
 } hg_conn_ctx_t;
 
 /* conn_pos.c */
@@ -31,6 +34,11 @@ void hg_conn_error(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const c
 /* An error in strict mode. */
 void hg_conn_warn(hg_conn_ctx_t *x, const hg_json_t *node, bool at_key, const char *fmt, ...) HG_PRINTF(4, 5);
 void hg_conn_diag(void *arg, bool warning, const hg_json_t *node, bool at_key, const char *msg); /* a hg_diag_t's fn */
+
+/* conn_refs.c: the configuration to use: v itself, or a copy with values where references stood. Errors are recorded.
+ */
+const hg_json_t *hg_conn_references(hg_conn_ctx_t *x, const hg_json_t *v);
+const hg_str_t *hg_conn_referrer(const hg_conn_ctx_t *x, const hg_json_t *node); /* NULL: it is what the program says */
 
 /* Fill the spec's types and configs; errors are recorded. */
 void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s);

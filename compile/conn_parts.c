@@ -83,63 +83,6 @@ static bool unwrap(hg_conn_ctx_t *x, const hg_json_t *v, const char *what, wrapp
     return true;
 }
 
-/* --- secret references: whole strings, resolved when the pipeline starts
- * ---------------------------------------------------- */
-static bool dashed_word(hg_str_t s, size_t max)
-{
-    if (s.n < 1 || s.n > max || s.p[0] == '-' || s.p[s.n - 1] == '-') return false;
-    for (size_t i = 0; i < s.n; i++) {
-        bool alnum = (s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9');
-        if (!alnum && (s.p[i] != '-' || s.p[i - 1] == '-')) return false;
-    }
-    return true;
-}
-
-static bool env_name(hg_str_t s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char ch = s.p[i];
-        bool letter = (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || ch == '_';
-        if (!letter && (i == 0 || ch < '0' || ch > '9')) return false;
-    }
-    return s.n > 0;
-}
-
-static void check_reference(hg_conn_ctx_t *x, const hg_json_t *v)
-{
-    hg_str_t s = v->str;
-    if (s.n < 2 || s.p[s.n - 1] != '}') return;
-    if (hg_str_starts(s, HG_S("${env:"))) {
-        if (!env_name((hg_str_t){ s.p + 6, s.n - 7 }))
-            hg_conn_error(x, v, false, "environment variable reference '" HG_SF "' is not valid: expected ${env:NAME}",
-                          HG_SA(s));
-        return;
-    }
-    if (!hg_str_starts(s, HG_S("${secret:"))) return;
-    hg_str_t path = { s.p + 9, s.n - 10 };
-    if (!hg_str_starts(path, HG_S("kubernetes:"))) {
-        hg_conn_error(x, v, false,
-                      "secret reference '" HG_SF "' does not specify a valid provider (for example: 'kubernetes:')",
-                      HG_SA(s));
-        return;
-    }
-    path = (hg_str_t){ path.p + 11, path.n - 11 };
-    const char *slash = path.n ? memchr(path.p, '/', path.n) : NULL;
-    hg_str_t name = { path.p, slash ? (size_t)(slash - path.p) : 0 };
-    hg_str_t key = { slash ? slash + 1 : NULL, slash ? path.n - name.n - 1 : 0 };
-    if (!dashed_word(name, 63) || !dashed_word(key, 255))
-        hg_conn_error(x, v, false,
-                      "secret reference '" HG_SF "' is not valid: expected ${secret:kubernetes:<name>/<key>}",
-                      HG_SA(s));
-}
-
-static void check_references(hg_conn_ctx_t *x, const hg_json_t *v)
-{
-    if (!v) return;
-    if (v->kind == HG_J_STRING) check_reference(x, v);
-    for (const hg_json_t *m = v->child; m; m = m->next) check_references(x, m);
-}
-
 /* --- transport
  * -------------------------------------------------------------------------------------------------------------- */
 static const char *nearest_transport(hg_conn_ctx_t *x, hg_str_t name)
@@ -193,7 +136,6 @@ static const void *parse_cfg(hg_conn_ctx_t *x, const hg_opt_t *opts, size_t size
     void *cfg = hg_arena_alloc(x->c->a, size ? size : 1);
     *ok = hg_opts_parse(opts ? opts : none, w->config, where, extra, extra == HG_EXTRA_TAKE ? cfg : NULL, x->c->a, cfg,
                         &d) == 0;
-    check_references(x, w->config);
     return cfg;
 }
 
@@ -215,6 +157,7 @@ void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
         return;
     }
     if (!unwrap(x, v, "transport", &w)) return;
+    w.config = hg_conn_references(x, w.config);
     w.name = usual_name(x, w.name);
     const hg_input_type_t *in = x->is_input ? hg_input_type_find(w.name->str) : NULL;
     const hg_output_type_t *out = x->is_input ? NULL : hg_output_type_find(w.name->str);
@@ -311,6 +254,10 @@ static void try_format(hg_conn_ctx_t *x, const hg_format_type_t *f, const hg_jso
         if (rc == 0) f->encoder_free(e);
     }
     if (rc == 0) return;
+    if (x->n_standins) { /* the message may quote what no one is to read */
+        hg_conn_error(x, at, false, "a value that a reference stands for cannot be used here");
+        return;
+    }
     const hg_json_t *option = err.path[0] ? hg_json_get(at, err.path) : NULL;
     if (!option && err.path[0]) option = hg_json_get(x->node, err.path); /* one of the connector's own: index */
     hg_conn_error(x, option ? option : at, false, "%s", err.msg);
@@ -339,6 +286,7 @@ void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
     }
     wrapper_t w = { 0 };
     if (!unwrap(x, v, "format", &w)) return;
+    w.config = hg_conn_references(x, w.config);
     const hg_format_type_t *f = find_format(x, w.name);
     if (!f) return;
     bool ok = false;

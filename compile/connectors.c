@@ -48,6 +48,9 @@ void hg_conn_diag(void *arg, bool warning, const hg_json_t *node, bool at_key, c
 {
     hg_conn_ctx_t *x = arg;
     if (!node) node = x->node;
+    const hg_str_t *reference = hg_conn_referrer(x, node);
+    if (reference && !at_key)
+        msg = hg_arena_printf(x->c->a, "what '" HG_SF "' stands for cannot be used here", HG_SA(*reference));
     if (warning)
         hg_conn_warn(x, node, at_key, "%s", msg);
     else
@@ -373,6 +376,9 @@ static void relation(hg_cc_t *c, hg_crel_t *r, hg_strmap_t *endpoints, list_t *o
         hg_conn_spec_t s = { 0 };
         x.node = v;
         x.ok = true;
+        x.standins = NULL;
+        x.referrers = NULL;
+        x.n_standins = 0;
         hg_conn_pos_base(&x, v->off);
         x.after_label_pos = NULL;
         if (!connector(&x, nr, &names, &s) || r->rel.local) continue;

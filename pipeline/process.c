@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/process.h"
+#include "pipeline/secrets.h"
 #include "pipeline/server.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -92,20 +93,22 @@ static int read_deployment(process_t *x)
     return x->err.code;
 }
 
-/* The program that the manager has compiled before; if it does not compile here, the first error is the reason. */
+/* The program that the manager has compiled before; if it does not compile here, the first error is the reason: most
+ * likely a reference to what is not there. */
 static int compile(process_t *x, hg_program_t **ret)
 {
     hg_str_t text = hg_json_get(x->deployment, "program")->str;
-    hg_program_t *p = hg_compile(text, &(hg_compile_opts_t){ 0 });
+    hg_program_t *p = hg_compile(text, &(hg_compile_opts_t){ .resolve = hg_secret_resolve });
     if (p->ok) {
         *ret = p;
         return 0;
     }
     for (uint32_t i = 0; i < p->n_msgs && x->err.code == HG_OK; i++)
         if (!p->msgs[i].warning)
-            hg_err_at(&x->err, HG_ECOMPILE, p->msgs[i].pos, "%s: %s", p->msgs[i].error_type, p->msgs[i].message);
+            hg_err_at(&x->err, p->unresolved ? HG_EREFERENCE : HG_ECOMPILE, p->msgs[i].pos, "%s: %s",
+                      p->msgs[i].error_type, p->msgs[i].message);
     hg_program_free(p);
-    return HG_ECOMPILE;
+    return x->err.code;
 }
 
 /* May the next process not meet this error? A program, a configuration or damaged state is the same then. */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "pipeline/process.h"
 #include "pipeline/progress.h"
+#include "pipeline/secrets.h"
 #include "pipeline/server.h"
 #include <errno.h>
 #include <signal.h>
@@ -61,7 +62,8 @@ static hg_program_t *compile(run_t *r)
         hg_buf_release(&text);
         return NULL;
     }
-    hg_program_t *p = hg_compile(hg_buf_str(&text), &(hg_compile_opts_t){ .file = r->o.program });
+    hg_program_t *p =
+        hg_compile(hg_buf_str(&text), &(hg_compile_opts_t){ .file = r->o.program, .resolve = hg_secret_resolve });
     bool color = isatty(2) && !getenv("NO_COLOR");
     hg_program_messages_text(p, r->o.program, color, &msgs);
     fwrite(msgs.p, 1, msgs.len, stderr);
