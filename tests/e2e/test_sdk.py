@@ -7,7 +7,7 @@ import uuid
 import pandas
 import pytest
 from feldera import FelderaClient, Pipeline, PipelineBuilder
-from feldera.enums import CompletionTokenStatus, FaultToleranceModel, PipelineStatus, ProgramStatus, StorageStatus
+from feldera.enums import CompletionTokenStatus, FaultToleranceModel, PipelineStatus, ProgramStatus, StorageStatus, TransactionStatus
 from feldera.rest.errors import FelderaAPIError
 from feldera.runtime_config import RuntimeConfig
 
@@ -320,3 +320,28 @@ def test_checkpoint_and_graceful_stop(build):
     assert p.status() == PipelineStatus.STOPPED and len(p.checkpoints()) == 2
     p.start()
     assert [r["id"] for r in p.query("SELECT id FROM adults ORDER BY id")] == [20, 21]
+
+
+def test_transactions(build, tmp_path):
+    p = build(PEOPLE)
+    p.start()
+    with pytest.raises(RuntimeError):
+        p.commit_transaction()
+    tid = p.start_transaction()
+    with pytest.raises(FelderaAPIError) as e:
+        p.start_transaction()
+    assert (e.value.status_code, e.value.error_code) == (409, "TransactionInProgress")
+    p.input_json("people", [{"id": 20, "name": "ann", "paid": 1}, {"id": 30, "name": "bob", "paid": 2}], wait=False)
+    until("the rows are in the transaction", lambda: p.stats().global_metrics.transaction_records == 2)
+    m = p.stats().global_metrics
+    assert m.transaction_status == TransactionStatus.TransactionInProgress and m.transaction_id == tid
+    assert m.transaction_initiators["initiated_by_api"] == "Started"
+    assert list(p.query("SELECT name FROM adults")) == []
+    with pytest.raises(ValueError):
+        p.commit_transaction(tid + 1)
+    p.commit_transaction(tid, timeout_s=PATIENCE)
+    assert sorted(r["name"] for r in p.query("SELECT name FROM adults")) == ["ANN", "BOB"]
+    assert p.stats().global_metrics.transaction_status == TransactionStatus.NoTransaction
+    p.start_transaction()
+    p.commit_transaction(wait=False)
+    p.wait_for_idle(idle_interval_s=0.2)
