@@ -102,8 +102,8 @@ struct hg_input_type {
     /* Any thread. Is a position that a user gives one that restore would take? Complaints name the member. NULL: only
      * its JSON shape (an object) is checked and restore has the last word. */
     int (*check_position)(const void *cfg, const hg_json_t *position, hg_err_t *err);
-    /* Any thread. With this configuration the same range may not come again as it was: the option that is the reason,
-     * or NULL. NULL itself: HG_CAP_REPLAY holds whatever is configured. */
+    /* Any thread. With this configuration the same range may not come again as it was: the option that is the reason
+     * (as it is given, or because it is not), or NULL. NULL itself: HG_CAP_REPLAY holds whatever is configured. */
     const char *(*no_replay)(const void *cfg);
     const char *position_doc; /* for people: what the members of a position mean; NULL: it has none */
 };

@@ -83,9 +83,10 @@ int hg_durable_check_inputs(const hg_pipeline_t *p, hg_ft_t level, hg_err_t *err
         if (has >= level && option)
             return hg_err_at(err, HG_EINVALTRANSPORT, spec->pos,
                              "pipeline requires exactly_once fault tolerance but endpoint " HG_SF
-                             " with the option '%s' only supplies at_least_once fault tolerance: its order depends on "
-                             "when it was read. Leave the option out, or use {\"model\": \"at_least_once\"}",
-                             HG_SA(spec->endpoint), option);
+                             " only supplies at_least_once fault tolerance as its option '%s' stands: the same records "
+                             "need not come again in the same order. Change it (headgate connectors %s), or use "
+                             "{\"model\": \"at_least_once\"}",
+                             HG_SA(spec->endpoint), option, spec->in_type->name);
         if (has >= level) continue;
         return hg_err_at(err, HG_EINVALTRANSPORT, spec->pos,
                          "pipeline requires %s fault tolerance but endpoint " HG_SF " only supplies %s fault tolerance",

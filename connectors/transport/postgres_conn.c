@@ -297,12 +297,12 @@ static void on_poll(uv_poll_t *h, int status, int events)
         if (!c->closing) lost(c);
         return;
     }
-    if (c->state == ST_IDLE) { /* only a server that goes away talks unasked */
-        if (PQstatus(c->pg) == CONNECTION_BAD) lost(c);
-        return;
-    }
-    process(c);
-    if (!c->closing && c->state != ST_BROKEN && PQstatus(c->pg) == CONNECTION_BAD) lost(c);
+    process(c); /* nothing when it is IDLE: only a server that goes away talks unasked */
+    if (c->closing || c->state == ST_BROKEN) return;
+    if (PQstatus(c->pg) == CONNECTION_BAD)
+        lost(c);
+    else if (status < 0) /* libuv has stopped watching, but there was something to read: the error comes next */
+        watch_ready(c);
 }
 
 static void sent(hg_pgconn_t *c, int ok)

@@ -71,7 +71,8 @@ static const char *find_state(const char *msg)
 /* What libpq itself refuses, without a code: the configuration has to change. */
 static const char *const permanent[] = {
     "certificate verify failed", "does not match host name", "could not read", "could not load",
-    "does not support SSL",      "no password supplied",     "invalid ",       "private key file"
+    "does not support SSL",      "no password supplied",     "invalid ",       "private key file",
+    "root certificate file"
 };
 
 void hg_pg_conn_error(const PGconn *c, hg_err_t *err)

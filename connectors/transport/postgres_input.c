@@ -617,7 +617,7 @@ static void pgin_fini(void *inst)
 
 static const char *pgin_no_replay(const void *cfg)
 {
-    return ((const pgin_cfg_t *)cfg)->key_column ? NULL : "query";
+    return ((const pgin_cfg_t *)cfg)->key_column ? NULL : "key_column";
 }
 
 const hg_input_type_t hg_input_postgres = {

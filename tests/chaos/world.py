@@ -16,7 +16,7 @@ from hg import BUILD, until
 from hg.daemon import Daemon
 from hg.httpd import Httpd
 from hg.kafka import Broker, free_port
-from proxy import Proxy
+from hg.proxy import Proxy
 
 DISK = 48 << 20  # the data directory's file system
 CLOCK = BUILD / "tests" / "chaos_clock.so"
