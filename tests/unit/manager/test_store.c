@@ -319,6 +319,56 @@ static void test_migrations_start_from_an_empty_file(void **state)
     hg_pl_drop(pl);
 }
 
+static void count_pipeline(void *arg, hg_pl_t *pl)
+{
+    assert_string_equal(pl->def.name, "old");
+    assert_string_equal(pl->def.program_code, "CREATE TABLE t(a INT);");
+    assert_int_equal(pl->version, 3);
+    ++*(int *)arg;
+    hg_pl_drop(pl);
+}
+
+/* What every released version has left behind is opened, with its rows. */
+static void test_stores_of_all_versions_are_migrated(void **state)
+{
+    static const char row[] =
+        "INSERT INTO pipeline VALUES('01a1fde3-6ca7-775f-8c3b-d75f59c6389e', 'old', '', '[]', 1, '0.349.0', 3, 3, "
+        "'CREATE TABLE t(a INT);', '', '', '{}', '{}');"
+        "INSERT INTO program_result(pipeline) VALUES('01a1fde3-6ca7-775f-8c3b-d75f59c6389e');"
+        "INSERT INTO pipeline_state(pipeline, refresh_version, program_status, program_since_us, storage_status, "
+        "silent, "
+        "concurrent, res, res_since_us, res_desired, res_desired_since_us, rt_since_us, rt_desired_since_us)"
+        " VALUES('01a1fde3-6ca7-775f-8c3b-d75f59c6389e', 1, 'Success', 1, 'Cleared', 0, 0, 'Stopped', 1, 'Stopped', 1, "
+        "0, "
+        "0);";
+    fix_t *f = *state;
+    hg_err_t err = HG_ERR_INIT;
+    for (int version = 1; version <= hg_schema_version; version++) {
+        sqlite3 *db;
+        char sql[64];
+        meddle(f, "PRAGMA journal_mode = DELETE");
+        assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+        sqlite3_stmt *st;
+        assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA application_id", -1, &st, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+        int id = sqlite3_column_int(st, 0);
+        sqlite3_finalize(st);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        unlink(f->path);
+        assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+        for (int i = 0; i < version; i++)
+            assert_int_equal(sqlite3_exec(db, hg_migrations[i], NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, row, NULL, NULL, NULL), SQLITE_OK);
+        snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d", id, version);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        assert_int_equal(hg_store_open(f->path, &f->st, &err), 0);
+        int n = 0;
+        assert_int_equal(hg_store_load(f->st, count_pipeline, &n, &err), 0);
+        assert_int_equal(n, 1);
+    }
+}
+
 /* --- shapes (the members that Feldera's clients insist on) ----------------------------------------------------------
  */
 
@@ -431,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_newer_store_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign_and_damaged_files_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_migrations_start_from_an_empty_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stores_of_all_versions_are_migrated, setup, teardown),
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_runtime_details),
         cmocka_unit_test(test_refresh_counts_what_matters),
