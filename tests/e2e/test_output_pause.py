@@ -69,7 +69,7 @@ def end(request):
     return again
 
 
-@pytest.mark.parametrize("config", [EXACTLY], ids=["exactly_once"])
+@pytest.mark.parametrize("config", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
 def test_a_paused_output_stays_paused(own, tmp_path, end, config):
     p = Pipeline(own, tmp_path, config)
     want = p.more(100)
@@ -88,9 +88,10 @@ def test_a_paused_output_stays_paused(own, tmp_path, end, config):
     assert written(p.out) == want
 
 
-def test_words_between_two_checkpoints(own, tmp_path):
+@pytest.mark.parametrize("config", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
+def test_words_between_two_checkpoints(own, tmp_path, config):
     """The file is cut back to the checkpoint: what it had behind that is written again, as far as it was wanted."""
-    p = Pipeline(own, tmp_path, EXACTLY)
+    p = Pipeline(own, tmp_path, config)
     want = p.more(10)
     checkpoint(own)
     for _ in range(3):
