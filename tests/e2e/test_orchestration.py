@@ -32,7 +32,10 @@ def total(daemon, pipeline, endpoint):
 
 
 def test_numbers(daemon, gone):
-    """Two generators on one table, one row per second: [0, 10) waits for the user, [10, 20) runs; the API swaps them."""
+    """Two generators on one table, one row per second: [0, 10) waits for the user, [10, 20) runs; fda swaps them."""
+    def fda(*words):
+        return subprocess.run([FDA, "--host", daemon.url, "connector", "numbers", "numbers", *words], capture_output=True, text=True, check=True).stdout
+
     def gen(name, low, **more):
         return datagen(name, {"rate": 1, "limit": 10, "fields": {"n": {"range": [low, low + 10], "strategy": "increment"}}}, **more)
     p = gone("numbers")
@@ -45,8 +48,8 @@ def test_numbers(daemon, gone):
     assert first == [10 + i for i in range(len(first))]
     assert daemon.input(p, "numbers.low")["paused"] is True and total(daemon, p, "numbers.low") == 0
     assert why(daemon, p, "numbers.low")["reason"] == "user"
-    connector_do(daemon, p, "numbers.low", "start")
-    connector_do(daemon, p, "numbers.high", "pause")
+    assert fda("low", "start") == "Table numbers connector low started successfully.\n"
+    assert fda("high", "pause") == "Table numbers connector high paused successfully.\n"
     assert daemon.input(p, "numbers.low")["paused"] is False and daemon.input(p, "numbers.high")["paused"] is True
     until("a row of the low ones", lambda: total(daemon, p, "numbers.low") >= 1)
     frozen = total(daemon, p, "numbers.high")  # a row that was on its way at the pause came in before
