@@ -233,8 +233,10 @@ static const hg_format_type_t *find_format(hg_conn_ctx_t *x, const hg_json_t *na
     return NULL;
 }
 
-/* Let the format see its relation: a raw format for five columns, a debezium output without a key … is refused here. */
-static void try_format(hg_conn_ctx_t *x, const hg_format_type_t *f, const hg_json_t *at, const hg_conn_spec_t *s)
+/* Let the format see its relation: a raw format for five columns, a debezium output without a key … is refused here.
+ * hides: its configuration has values that references stand for. */
+static void try_format(hg_conn_ctx_t *x, const hg_format_type_t *f, const hg_json_t *at, const hg_conn_spec_t *s,
+                       bool hides)
 {
     hg_err_t err = HG_ERR_INIT;
     int rc = 0;
@@ -254,7 +256,7 @@ static void try_format(hg_conn_ctx_t *x, const hg_format_type_t *f, const hg_jso
         if (rc == 0) f->encoder_free(e);
     }
     if (rc == 0) return;
-    if (x->n_standins) { /* the message may quote what no one is to read */
+    if (hides) { /* the message may quote what no one is to read */
         hg_conn_error(x, at, false, "a value that a reference stands for cannot be used here");
         return;
     }
@@ -277,7 +279,7 @@ void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
             x->ok = false;
         }
         s->format = built_in_format(s);
-        if (s->format && x->ok && !x->rel->broken) try_format(x, s->format, x->node, s);
+        if (s->format && x->ok && !x->rel->broken) try_format(x, s->format, x->node, s, false);
         return;
     }
     if (use == FORMAT_FORBIDDEN) {
@@ -286,6 +288,7 @@ void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
     }
     wrapper_t w = { 0 };
     if (!unwrap(x, v, "format", &w)) return;
+    uint32_t before = x->n_standins;
     w.config = hg_conn_references(x, w.config);
     const hg_format_type_t *f = find_format(x, w.name);
     if (!f) return;
@@ -294,5 +297,5 @@ void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
     s->format_cfg = parse_cfg(x, x->is_input ? f->in_opts : f->out_opts, x->is_input ? f->in_cfg : f->out_cfg,
                               HG_EXTRA_WARN, &w, at, &ok);
     s->format = f;
-    if (ok && !x->rel->broken) try_format(x, f, at, s);
+    if (ok && !x->rel->broken) try_format(x, f, at, s, x->n_standins > before);
 }

@@ -1,12 +1,26 @@
 /* The whole compiler. Input that begins with '[' or '{' is taken as the text of a connectors property, with '!' as a
  * program that has Rust code and is compiled strictly, everything else as a program and as an ad-hoc query. Each result
- * is written in every shape; every error must have a place (or be about no place at all: Rust code). */
+ * is written in every shape; every error must have a place (or be about no place at all: Rust code). References stand
+ * for SECRET, but for ${env:NONE}, and nothing that is written shows it. */
 #include "base/hg.h"
 #include "base/mem.h"
 #include "compile/compile.h"
 #include "tests/unit/compile/fake_registry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+#define SECRET "gopher:s3cr3t-v4lue;"
+
+static int resolve(void *arg, hg_str_t reference, hg_arena_t *a, hg_str_t *ret, hg_err_t *err)
+{
+    hg_str_t name, key;
+    (void)arg;
+    hg_ref_kind_t kind = hg_reference(reference, &name, &key);
+    HG_ASSERT(kind == HG_REF_ENV || kind == HG_REF_SECRET);
+    if (hg_str_eqz(name, "NONE")) return hg_err_set(err, HG_EREFERENCE, "there is no NONE");
+    *ret = hg_arena_str(a, HG_S(SECRET));
+    return 0;
+}
 
 static void touch(const hg_program_t *p)
 {
@@ -22,6 +36,8 @@ static void touch(const hg_program_t *p)
     hg_program_info_json(p, &w);
     for (size_t i = 0; i < HG_COUNT(how); i++) HG_ASSERT(hg_program_graph(p, how[i], &b, &err) == 0);
     HG_ASSERT(hg_program_graph(p, "svg", &b, &err) == HG_EINVAL && err.msg[0]);
+    HG_ASSERT(!memmem(b.p, b.len, SECRET, sizeof SECRET - 1) ||
+              memmem(p->text.p, p->text.n, SECRET, sizeof SECRET - 1));
     hg_buf_release(&b);
     for (uint32_t i = 0; i < p->n_msgs; i++)
         HG_ASSERT(p->msgs[i].message[0] &&
@@ -35,7 +51,9 @@ static void touch(const hg_program_t *p)
 
 static void compile(hg_str_t text, bool strict)
 {
-    const hg_compile_opts_t opts = { .strict = strict, .udf_rust = strict ? "fn f() {}" : " ", .udf_toml = "\n" };
+    const hg_compile_opts_t opts = {
+        .strict = strict, .udf_rust = strict ? "fn f() {}" : " ", .udf_toml = "\n", .resolve = resolve
+    };
     const hg_compile_opts_t both = { .strict = strict, .udf_rust = "", .udf_toml = "[dependencies]" };
     hg_program_t *p = hg_compile(text, &opts);
     touch(p);
