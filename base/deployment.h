@@ -35,7 +35,7 @@
  *   GET  /time_series /time_series_stream          a sample per second: the last minute; and what follows
  *   GET  /completion_status?token=…
  *   POST /ingress/{table}?format=…&force=…&…       streamed body
- *   POST /egress/{relation}?format=…               chunked change stream
+ *   POST /egress/{relation}?format=…               chunked change stream; resumable=, after= and stream=
  *   GET  /query?sql=…&format=…                     also as WebSocket upgrade
  *   POST /checkpoint                    {"checkpoint_sequence_number": n, "incarnation_uuid": "…"}
  *   POST /suspend                       202; as /stop?force=false; 400 SuspendError if there can be no checkpoint

@@ -207,6 +207,11 @@ int hg_delta_add(hg_delta_t *d, hg_part_t *p);            /* takes the reference
 int hg_delta_share(const hg_delta_t *d, hg_delta_t *ret); /* for one more consumer: the parts are shared; HG_ENOMEM */
 void hg_delta_release(hg_delta_t *d);
 uint64_t hg_delta_rows(const hg_delta_t *d);
+uint64_t hg_delta_mem(const hg_delta_t *d); /* bytes; a batch that a part selects from counts as a whole */
+/* What is left of d behind its first n records, in the order in which encoders write them: rows with a negative weight,
+ * then the others. copies: a row counts |weight| times, and may be left in part; else once. HG_ENOMEM: *ret is empty.
+ */
+int hg_delta_skip(const hg_delta_t *d, uint64_t n, bool copies, hg_delta_t *ret);
 
 /* Net weight per distinct row, zero rows gone; result parts have weights. NULLs equal, −0 = 0, all NaN equal.
  * The schema's order of columns defines the sort order: rows come out sorted (deletes and inserts mixed). */

@@ -86,6 +86,61 @@ uint64_t hg_delta_rows(const hg_delta_t *d)
     return n;
 }
 
+uint64_t hg_delta_mem(const hg_delta_t *d)
+{
+    uint64_t mem = 0;
+    for (uint32_t i = 0; i < d->n; i++) {
+        mem += hg_batch_mem(d->parts[i]->batch);
+        if (d->parts[i]->sel) mem += sizeof(uint32_t) * d->parts[i]->n;
+        if (d->parts[i]->weights) mem += sizeof(int64_t) * d->parts[i]->n;
+    }
+    return mem;
+}
+
+/* The rows of one sign that are left of a part behind *n records. */
+static int skip_part(const hg_part_t *p, bool negative, uint64_t *n, bool copies, hg_delta_t *ret)
+{
+    uint32_t m = 0;
+    uint32_t *sel = hg_trynew(sizeof *sel * HG_MAX(p->n, 1u));
+    int64_t *weights = hg_trynew(sizeof *weights * HG_MAX(p->n, 1u));
+    if (!sel || !weights) {
+        hg_free(sel);
+        hg_free(weights);
+        return HG_ENOMEM;
+    }
+    for (uint32_t i = 0; i < p->n; i++) {
+        int64_t w = p->weights ? p->weights[i] : 1;
+        if ((w < 0) != negative) continue;
+        uint64_t count = copies ? (uint64_t)(w < 0 ? -w : w) : 1;
+        if (*n >= count) {
+            *n -= count;
+            continue;
+        }
+        if (copies) w += w < 0 ? (int64_t)*n : -(int64_t)*n;
+        *n = 0;
+        sel[m] = p->sel ? p->sel[i] : i;
+        weights[m++] = w;
+    }
+    if (m) return hg_delta_add(ret, hg_part_new(hg_batch_retain(p->batch), sel, m, weights));
+    hg_free(sel);
+    hg_free(weights);
+    return 0;
+}
+
+int hg_delta_skip(const hg_delta_t *d, uint64_t n, bool copies, hg_delta_t *ret)
+{
+    *ret = (hg_delta_t){ 0 };
+    for (int negative = 1; negative >= 0; negative--)
+        for (uint32_t i = 0; i < d->n; i++) {
+            if (negative && !d->parts[i]->weights) continue;
+            if (skip_part(d->parts[i], negative, &n, copies, ret) < 0) {
+                hg_delta_release(ret);
+                return HG_ENOMEM;
+            }
+        }
+    return 0;
+}
+
 /* --- consolidation --- */
 
 typedef struct entry {

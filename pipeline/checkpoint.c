@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/history.h"
 #include "pipeline/journal.h"
 #include "pipeline/move.h"
 #include "pipeline/transaction.h"
@@ -45,7 +46,7 @@ struct ckpt {
     uint64_t transaction; /* id given last */
     int64_t now_us;
     hg_cut_t *cut;
-    hg_buf_t orch;
+    hg_buf_t orch, streams;
     slot_t *ins, *outs;
     uint32_t n_ins, n_outs;
     uint32_t waiting; /* answers that are still to come: control loop */
@@ -73,6 +74,7 @@ static void ckpt_maybe_free(ckpt_t *k)
     hg_free(k->ins);
     hg_free(k->outs);
     hg_buf_release(&k->orch);
+    hg_buf_release(&k->streams);
     hg_buf_release(&k->stores);
     hg_buf_release(&k->manifest);
     hg_free(k);
@@ -149,6 +151,7 @@ static void put_manifest(ckpt_t *k, hg_jw_t *w)
     hg_jw_arr(w);
     for (uint32_t i = 0; i < k->n_outs; i++) put_endpoint(w, &k->outs[i]);
     hg_jw_end_arr(w);
+    put_state(w, "change_streams", &k->streams);
     put_state(w, "stores", &k->stores);
     hg_jw_ku64(w, "bytes", k->stats.bytes_total);
     hg_jw_end_obj(w);
@@ -389,6 +392,9 @@ static void cut_on_circuit(hg_pipeline_t *p, void *arg)
     k->transaction = hg_txn_last_id(p);
     k->now_us = hg_now_us();
     k->cut = hg_circuit_cut(p->circuit);
+    hg_jw_t w;
+    hg_jw_init(&w, &k->streams);
+    hg_history_save(p->history, &w);
     if (k->d->journal) hg_journal_rotate(k->d->journal, k->number);
     pthread_mutex_lock(&p->lock);
     k->ins = HG_NEWN(slot_t, p->n_inputs + 1);
@@ -436,6 +442,7 @@ static void begin(hg_durable_t *d)
     k->waiting = 1;
     hg_uuid_v7(k->uuid);
     hg_buf_init(&k->orch, STATE_MAX);
+    hg_buf_init(&k->streams, STATE_MAX);
     hg_buf_init(&k->stores, STATE_MAX);
     hg_buf_init(&k->manifest, STATE_MAX);
     hg_jw_init(&w, &k->orch);

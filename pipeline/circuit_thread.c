@@ -7,6 +7,7 @@
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pipeline/history.h"
 #include "pipeline/journal.h"
 #include "pipeline/replay.h"
 #include "pipeline/transaction.h"
@@ -71,8 +72,13 @@ void hg_circuit_detach(hg_pipeline_t *p, hg_output_t *out)
         else
             hg_sink_snapshot_drop(&p->sinks[i]);
     p->n_sinks = n;
-    memset(p->want, 0, p->prog->plan.n_relations * sizeof *p->want);
-    for (uint32_t i = 0; i < n; i++) p->want[p->sinks[i].relation] = true;
+    hg_circuit_wants(p);
+}
+
+void hg_circuit_wants(hg_pipeline_t *p)
+{
+    for (uint32_t r = 0; r < p->prog->plan.n_relations; r++) p->want[r] = hg_history_keeps(p->history, r);
+    for (uint32_t i = 0; i < p->n_sinks; i++) p->want[p->sinks[i].relation] = true;
 }
 
 void hg_sink_replace(hg_pipeline_t *p, const hg_output_t *old, hg_output_t *next)
@@ -103,11 +109,14 @@ static int push_all(hg_pipeline_t *p, uint64_t step, hg_err_t *err)
 
 static int feed_outputs(hg_pipeline_t *p, uint64_t step, uint64_t records, hg_err_t *err)
 {
-    int rc = hg_txn_open(p) ? hg_txn_collect(p, records, err) : push_all(p, step, err);
+    bool kept_back = hg_txn_open(p);
+    int rc = kept_back ? hg_txn_collect(p, records, err) : push_all(p, step, err);
     for (uint32_t r = 0; r < p->prog->plan.n_relations; r++) {
+        if (p->deltas[r].n && !kept_back) hg_history_add(p->history, r, step, &p->deltas[r]);
         hg_delta_release(&p->deltas[r]);
         p->deltas[r] = (hg_delta_t){ 0 };
     }
+    if (hg_history_expire(p->history)) hg_circuit_wants(p);
     return rc;
 }
 

@@ -1,14 +1,24 @@
 /* egress.c: POST /egress/{relation}: the change stream of a table or view, one chunk object per line.
  *
  * The stream is an output endpoint (a tap) that exists as long as the request. Lines are written on the request's loop;
- * an empty chunk goes out at once and after 3 s of silence, because clients wait for the first line before they go on.
+ * an empty chunk goes out after 3 s of silence.
+ *
+ * A plain stream is Feldera's: its chunks are counted from 0, and the first line, which clients wait for, comes at
+ * once. A resumable one (headgate's addition) has the numbers of history.h: a line's number says "you have everything
+ * up to here". So the last chunk of a step is held back until the step is known to be over, and its number is that of
+ * the end of the step; lines of a snapshot say snapshot=true, and the number counts with the first line that does not.
+ *
+ *   request ─► parse ─► make_endpoint (control) ─► attach (circuit) ─► begin_stream (request's loop) ─► lines
  */
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pipeline/history.h"
 #include "pipeline/server_int.h"
+#include "pipeline/transaction.h"
 
 #define KEEPALIVE_MS 3000
+#define PROGRESS_MS  500 /* a resumable stream in which nothing changes says how far it is */
 
 typedef struct {
     hg_pipeline_server_t *s;
@@ -18,7 +28,7 @@ typedef struct {
     const hg_format_type_t *type;
     const void *cfg;
     uint32_t relation;
-    bool backpressure, snapshot, json;
+    bool backpressure, snapshot, json, resumable, resumes;
     char name[300];
     hg_str_t subject; /* what a refusal is about */
     hg_err_t err;
@@ -28,7 +38,19 @@ typedef struct {
     uv_timer_t timer;
     bool begun; /* begin_stream has run: nothing of the beginning is under way any more */
     bool timer_open, tap_closed, wants_more, quiet;
+    atomic_bool over; /* tap_closed, for the circuit thread */
     hg_buf_t line;
+
+    /* resumable */
+    char stream[17];
+    uint64_t after;         /* resumes: the number that it goes on from */
+    uint64_t stands;        /* where it began: circuit thread, until begin_stream */
+    uint64_t oldest;        /* with HG_ESEQGONE; the same */
+    uint64_t step, count;   /* of the newest chunk: its step, changes of it so far */
+    hg_buf_t held;          /* that chunk's data member; empty: there is none */
+    uint64_t said, reached; /* number of the last line that counts; of the newest step that is over */
+    bool told;              /* there was a line that counts */
+    unsigned silent_ms;
 } egress_t;
 
 /* The object goes when its beginning is over, the tap has said closed and the timer is closed. Request's loop. */
@@ -37,6 +59,7 @@ static void maybe_free(egress_t *g)
     hg_pipeline_server_t *s = g->s;
     if (!g->begun || !g->tap_closed || g->timer_open) return;
     hg_buf_release(&g->line);
+    hg_buf_release(&g->held);
     hg_free(g);
     hg_server_drop(s);
 }
@@ -48,33 +71,84 @@ static void timer_closed(uv_handle_t *h)
     maybe_free(g);
 }
 
-static bool put_line(egress_t *g, bool snapshot, hg_str_t data)
+/* --- lines --- */
+
+/* member: what follows the fixed members, with its comma, or nothing. */
+static bool put_line(egress_t *g, uint64_t number, bool snapshot, hg_str_t member)
 {
     hg_buf_clear(&g->line);
-    hg_buf_addf(&g->line, "{\"sequence_number\":%" PRIu64 ",\"snapshot\":%s", g->sequence++,
-                snapshot ? "true" : "false");
-    if (data.n && g->json) {
-        hg_buf_adds(&g->line, ",\"json_data\":");
-        hg_buf_addstr(&g->line, data);
-    } else if (data.n) {
-        hg_buf_adds(&g->line, ",\"text_data\":");
-        hg_json_quote(&g->line, data);
-    }
+    hg_buf_addf(&g->line, "{\"sequence_number\":%" PRIu64 ",\"snapshot\":%s", number, snapshot ? "true" : "false");
+    if (g->resumable) hg_buf_addf(&g->line, ",\"stream\":\"%s\"", g->stream);
+    hg_buf_addstr(&g->line, member);
     hg_buf_adds(&g->line, "}\r\n");
     g->quiet = false;
+    g->silent_ms = 0;
     return hg_resp_write(g->req, g->line.p, g->line.len);
+}
+
+static void data_member(const egress_t *g, hg_str_t data, hg_buf_t *b)
+{
+    hg_buf_clear(b);
+    hg_buf_adds(b, g->json ? ",\"json_data\":" : ",\"text_data\":");
+    if (g->json)
+        hg_buf_addstr(b, hg_str_trim(data)); /* an array; lines of text keep their ends */
+    else
+        hg_json_quote(b, data);
+}
+
+static bool counting_line(egress_t *g, uint64_t number, hg_str_t member)
+{
+    g->told = true;
+    g->said = number;
+    return put_line(g, number, false, member);
+}
+
+static bool plain_chunk(egress_t *g, hg_str_t bytes, bool snapshot)
+{
+    g->sequence += hg_tap_dropped(g->out) - g->dropped; /* a gap for what the client was too slow for */
+    g->dropped = hg_tap_dropped(g->out);
+    data_member(g, bytes, &g->held);
+    return put_line(g, g->sequence++, snapshot, hg_buf_str(&g->held));
+}
+
+static bool resumable_chunk(egress_t *g, uint64_t step, hg_str_t bytes, uint64_t records, bool snapshot)
+{
+    bool room = true;
+    if (snapshot) {
+        data_member(g, bytes, &g->held);
+        g->stands = hg_seq_behind(step);
+        room = put_line(g, g->stands, true, hg_buf_str(&g->held));
+        hg_buf_clear(&g->held);
+        return room;
+    }
+    if (g->held.len) room = counting_line(g, hg_seq_inside(g->step, g->count), hg_buf_str(&g->held));
+    if (step != g->step) {
+        g->step = step;
+        g->count = g->resumes && step == g->after >> HG_SEQ_BITS ? g->after & HG_SEQ_COUNT : 0;
+    }
+    g->count += records;
+    data_member(g, bytes, &g->held);
+    return room;
 }
 
 static bool on_chunk(void *arg, uint64_t step, hg_str_t bytes, uint64_t records, bool snapshot)
 {
     egress_t *g = arg;
-    (void)step, (void)records;
     if (!g->req || bytes.n == 0) return true;
-    if (g->json) bytes = hg_str_trim(bytes);            /* an array; lines of text keep their ends */
-    g->sequence += hg_tap_dropped(g->out) - g->dropped; /* a gap for what the client was too slow for */
-    g->dropped = hg_tap_dropped(g->out);
-    g->wants_more = !put_line(g, snapshot, bytes);
+    g->wants_more =
+        !(g->resumable ? resumable_chunk(g, step, bytes, records, snapshot) : plain_chunk(g, bytes, snapshot));
     return !g->wants_more;
+}
+
+static void on_step_done(void *arg, uint64_t step, bool snapshot)
+{
+    egress_t *g = arg;
+    if (!g->req || snapshot) return;
+    uint64_t number = hg_seq_behind(step);
+    if (g->resumes && number < g->after) return;
+    g->reached = number;
+    if (g->held.len || !g->told) counting_line(g, number, hg_buf_str(&g->held));
+    hg_buf_clear(&g->held);
 }
 
 static void on_drain(void *arg)
@@ -86,11 +160,23 @@ static void on_drain(void *arg)
     }
 }
 
-static void on_timer(uv_timer_t *t)
+static void on_keepalive(uv_timer_t *t)
 {
     egress_t *g = t->data;
-    if (g->req && g->quiet) put_line(g, false, (hg_str_t){ 0 });
+    if (g->req && g->quiet) put_line(g, g->sequence++, false, (hg_str_t){ 0 });
     g->quiet = true;
+}
+
+static void on_progress(uv_timer_t *t)
+{
+    egress_t *g = t->data;
+    if (!g->req) return;
+    g->silent_ms += PROGRESS_MS;
+    bool alive = g->silent_ms >= KEEPALIVE_MS;
+    if (!g->told && alive)
+        put_line(g, g->stands, true, (hg_str_t){ 0 });
+    else if (g->told && !g->held.len && (alive || g->reached > g->said))
+        counting_line(g, HG_MAX(g->reached, g->said), (hg_str_t){ 0 });
 }
 
 static void stop_on_control(void *arg);
@@ -101,8 +187,10 @@ static void on_tap_closed(void *arg)
     egress_t *g = arg;
     hg_req_t *r = g->req;
     g->tap_closed = true;
+    atomic_store(&g->over, true);
     hg_loop_post(g->s->opts.control, stop_on_control, g->ep);
     if (!g->begun) return; /* begin_stream answers */
+    if (r && g->told && !g->held.len && g->reached > g->said) counting_line(g, g->reached, (hg_str_t){ 0 });
     g->req = NULL;
     if (r) hg_resp_end(r);
     if (g->timer_open && !uv_is_closing((uv_handle_t *)&g->timer)) uv_close((uv_handle_t *)&g->timer, timer_closed);
@@ -128,23 +216,54 @@ static void peer_left(void *arg)
 
 static void begin_stream(void *arg);
 
+/* --- circuit thread --- */
+
+/* The history first, if it goes on; an empty push tells where it stands, behind a snapshot the end of that does. */
+static int attach_resumable(hg_pipeline_t *p, egress_t *g)
+{
+    hg_delta_t none = { 0 };
+    uint64_t step = atomic_load(&p->steps);
+    if (g->resumes && hg_history_push(p->history, g->relation, g->after, g->json, g->out, &g->oldest, &g->err) < 0)
+        return g->err.code;
+    g->stands = hg_seq_behind(step);
+    g->ep->resumable = true;
+    hg_history_enter(p->history, g->relation);
+    if (!g->snapshot) hg_output_push(g->out, step, &none, atomic_load(&p->processed_records));
+    return 0;
+}
+
 static void attach(hg_pipeline_t *p, void *arg)
 {
     egress_t *g = arg;
-    hg_circuit_attach(p, g->relation, g->out);
-    if (g->snapshot) hg_sink_snapshot_begin(p, g->out, g->backpressure);
-    pthread_mutex_lock(&p->lock);
-    g->ep->attached = true;
-    g->ep->since_step = atomic_load(&p->steps);
-    pthread_mutex_unlock(&p->lock);
+    if (atomic_load(&g->over)) { /* while it waited; the endpoint may be gone */
+        hg_loop_post(g->loop, begin_stream, g);
+        return;
+    }
+    bool ahead = g->resumes && atomic_load(&p->replaying) && g->after > hg_seq_behind(atomic_load(&p->steps));
+    if (ahead || (g->resumable && hg_txn_open(p))) { /* its changes have no place before the commit */
+        hg_circuit_later(p, attach, g);
+        return;
+    }
+    if (!g->resumable || attach_resumable(p, g) == 0) {
+        hg_circuit_attach(p, g->relation, g->out);
+        if (g->snapshot) hg_sink_snapshot_begin(p, g->out, g->backpressure);
+        pthread_mutex_lock(&p->lock);
+        g->ep->attached = true;
+        g->ep->since_step = atomic_load(&p->steps);
+        pthread_mutex_unlock(&p->lock);
+    }
     hg_loop_post(g->loop, begin_stream, g);
 }
+
+/* --- control loop --- */
 
 static void make_endpoint(void *arg)
 {
     egress_t *g = arg;
     hg_pipeline_t *p = g->s->p;
-    hg_tap_ops_t ops = { .chunk = on_chunk, .closed = on_tap_closed, .arg = g };
+    hg_tap_ops_t ops = {
+        .chunk = on_chunk, .step_done = g->resumable ? on_step_done : NULL, .closed = on_tap_closed, .arg = g
+    };
     if (p->life != ST_RUNNING)
         hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
     else if (hg_api_endpoint_room(p, &g->err) == 0)
@@ -167,16 +286,44 @@ static void make_endpoint(void *arg)
 
 /* --- request's loop --- */
 
+static void refuse(egress_t *g)
+{
+    hg_buf_t b;
+    hg_jw_t w;
+    if (g->err.code != HG_ESEQGONE) {
+        hg_refuse(g->req, &g->err, g->name, g->subject);
+        return;
+    }
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_jw_init(&w, &b);
+    hg_jw_obj(&w);
+    if (g->oldest) hg_jw_ku64(&w, "oldest_sequence_number", g->oldest);
+    hg_jw_kstr(&w, "stream", g->stream);
+    hg_jw_end_obj(&w);
+    hg_resp_error(g->req, hg_code_http(g->err.code), hg_code_name(g->err.code), g->err.msg, b.p);
+    hg_buf_release(&b);
+}
+
+static void refused(egress_t *g)
+{
+    if (g->req) refuse(g);
+    g->req = NULL;
+    hg_arena_free(g->arena);
+    if (g->ep && !g->tap_closed) {
+        hg_loop_post(g->s->opts.control, stop_on_control, g->ep);
+        return;
+    }
+    g->tap_closed = true;
+    maybe_free(g);
+}
+
 static void begin_stream(void *arg)
 {
     egress_t *g = arg;
     g->begun = true;
     if (g->tap_closed) hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
     if (g->err.code) {
-        if (g->req) hg_refuse(g->req, &g->err, g->name, g->subject);
-        hg_arena_free(g->arena);
-        g->tap_closed = true;
-        maybe_free(g);
+        refused(g);
         return;
     }
     if (!g->req) { /* the peer left meanwhile */
@@ -185,11 +332,15 @@ static void begin_stream(void *arg)
     }
     hg_resp_begin(g->req, 200, g->json ? "application/json" : "text/plain", NULL);
     hg_resp_on_drain(g->req, on_drain, g);
-    put_line(g, false, (hg_str_t){ 0 });
+    if (!g->resumable)
+        put_line(g, g->sequence++, false, (hg_str_t){ 0 });
+    else if (g->resumes)
+        counting_line(g, g->after, (hg_str_t){ 0 });
+    uint64_t ms = g->resumable ? PROGRESS_MS : KEEPALIVE_MS;
     uv_timer_init(hg_loop_uv(g->loop), &g->timer);
     g->timer.data = g;
     g->timer_open = true;
-    uv_timer_start(&g->timer, on_timer, KEEPALIVE_MS, KEEPALIVE_MS);
+    uv_timer_start(&g->timer, g->resumable ? on_progress : on_keepalive, ms, ms);
     hg_output_start(g->out); /* not before: rows may be encoded already, and need an answer that has begun */
 }
 
@@ -197,6 +348,38 @@ static void begin_stream(void *arg)
 static const char *forced(hg_str_t format)
 {
     return hg_str_eqz(format, "json") ? "{\"array\":true}" : NULL;
+}
+
+/* resumable, after, stream; the others are known. */
+static int parse_resuming(egress_t *g)
+{
+    hg_str_t after = hg_req_param(g->req, "after"), stream = hg_req_param(g->req, "stream");
+    bool explicit = hg_req_param(g->req, "backpressure").p != NULL;
+    g->resumes = after.p != NULL;
+    int rc = hg_req_param_bool(g->req, "resumable", g->resumes, &g->resumable, &g->err);
+    if (rc == 0) rc = hg_req_param_u64(g->req, "after", 0, &g->after, &g->err);
+    if (rc < 0) return rc;
+    if (g->resumes != (stream.p != NULL))
+        return hg_err_set(&g->err, HG_EINVAL,
+                          "'after' and 'stream' belong together: the sequence number of the last line that was "
+                          "received with \"snapshot\":false, and its member \"stream\"");
+    if (!g->resumable)
+        return g->resumes ? hg_err_set(&g->err, HG_EINVAL, "'after' needs a stream with 'resumable=true'") : 0;
+    if (explicit && !g->backpressure)
+        return hg_err_set(&g->err, HG_EINVAL,
+                          "a resumable stream loses nothing: leave 'backpressure=false' or 'resumable=true' out");
+    if (g->resumes && g->snapshot)
+        return hg_err_set(&g->err, HG_EINVAL,
+                          "'after' goes on from a sequence number, 'send_snapshot' begins anew: leave one of them out");
+    g->backpressure = true;
+    hg_history_stream_id(g->s->p, g->relation, g->json, g->stream);
+    if (g->resumes && !hg_str_eqz(stream, g->stream))
+        return hg_err_set(&g->err, HG_ESEQGONE,
+                          "sequence number %" PRIu64 " is of stream '%.*s', and this is '%s': the pipeline was started "
+                          "again without exactly_once, or cleared, or the relation or the format is another one; begin "
+                          "again with send_snapshot=true",
+                          g->after, (int)HG_MIN(stream.n, (size_t)40), stream.p, g->stream);
+    return 0;
 }
 
 static int parse(egress_t *g, hg_str_t relation)
@@ -218,7 +401,7 @@ static int parse(egress_t *g, hg_str_t relation)
         rc = hg_request_format(g->req, g->arena, false, "csv", forced(format), &g->type, &g->cfg, &text, &g->err);
         g->subject = hg_strz(text);
     }
-    return rc;
+    return rc == 0 ? parse_resuming(g) : rc;
 }
 
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation)
@@ -227,6 +410,7 @@ void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation)
     char id[37];
     *g = (egress_t){ .s = hg_server_retain(s), .req = r, .loop = hg_req_loop(r), .arena = hg_arena_new() };
     hg_buf_init(&g->line, HG_BUF_NOMAX);
+    hg_buf_init(&g->held, HG_BUF_NOMAX);
     int rc = parse(g, relation);
     if (rc == 0) relation = s->p->prog->plan.relations[g->relation].schema.name;
     hg_uuid_v7(id);

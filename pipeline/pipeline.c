@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/history.h"
 #include "pipeline/replay.h"
 #include "pipeline/transaction.h"
 
@@ -276,6 +277,7 @@ static void free_tap_on_control(void *arg)
 static void detach_tap(hg_pipeline_t *p, void *arg)
 {
     endpoint_t *ep = arg;
+    if (ep->resumable) hg_history_leave(p->history, ep->relation);
     hg_circuit_detach(p, ep->out);
     hg_loop_post(p->control, free_tap_on_control, ep);
 }
@@ -365,6 +367,7 @@ static void release(hg_pipeline_t *p)
     hg_durable_free(p->durable); /* its threads speak to the host */
     if (p->host) hg_host_free(p->host);
     hg_filling_free(p->filling);
+    hg_history_free(p->history);
     hg_circuit_free(p->circuit);
     hg_orch_free(p->orch);
     hg_program_free(p->prog);
@@ -440,6 +443,7 @@ static int make(const hg_pipeline_opts_t *opts, uint64_t below, uint64_t *ret_da
     hg_pipeline_t *p = pipeline_alloc(opts);
     p->want = HG_NEWN(bool, p->prog->plan.n_relations + 1);
     p->deltas = HG_NEWN(hg_delta_t, p->prog->plan.n_relations + 1);
+    p->history = hg_history_new(p);
 
     unsigned cores = uv_available_parallelism();
     hg_host_opts_t ho = { .io_loops = p->cfg.io_loops,
@@ -472,6 +476,7 @@ static int make(const hg_pipeline_opts_t *opts, uint64_t below, uint64_t *ret_da
     }
     if (rc == 0 && p->durable) rc = hg_durable_restore_endpoints(p, err);
     p->awaits = p->durable && p->durable->diff.any;
+    if (rc == 0 && p->durable) hg_history_resume(p);
     if (rc == 0) rc = hg_circuit_thread_start(p, err);
     if (rc < 0) goto undo;
     if (p->durable) hg_durable_start(p);

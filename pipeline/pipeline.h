@@ -19,6 +19,7 @@ typedef struct hg_runtime_config {
     uint64_t queue_mib; /* dev_tweaks.headgate.queue_mib */
     uint32_t io_loops;  /* dev_tweaks.headgate.io_loops */
     uint64_t query_mem_mib;
+    uint64_t change_stream_mib, change_stream_secs; /* dev_tweaks.headgate: history.h */
     const hg_json_t *restart;          /* dev_tweaks.headgate.restart: the manager's */
     const hg_json_t *liveness;         /* dev_tweaks.headgate.liveness: the manager's */
     bool storage;                      /* state may be kept on disk */

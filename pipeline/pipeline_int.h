@@ -28,7 +28,7 @@ typedef struct endpoint {
     hg_output_t *out;
     hg_arena_t *arena;       /* format configuration of endpoints made by a request */
     const char *format_text; /* push: format and its configuration, as in its name's hash; in arena */
-    bool push, tap, backpressure;
+    bool push, tap, backpressure, resumable;
     uint64_t life;                   /* output: hg_output_life */
     bool fresh;                      /* not as in the checkpoint: it starts as configured */
     const hg_json_t *saved_position; /* input: where it goes on after a restart, or NULL; until the first checkpoint */
@@ -89,6 +89,8 @@ typedef struct sink {
     bool late;           /* it came, or begins afresh, inside the transaction that is open: it gets nothing of that */
     const uint32_t *key; /* columns of the output's index, or none */
     uint32_t n_key;
+    bool tap;           /* snap goes to a change stream */
+    uint64_t snap_step; /* it is as of this step */
 } sink_t;
 
 typedef enum { ST_AWAITING, ST_BOOTSTRAPPING, ST_RUNNING, ST_DRAINING, ST_CLOSING, ST_STOPPED } life_state_t;
@@ -150,7 +152,8 @@ struct hg_pipeline {
     uint32_t n_sinks, cap_sinks;
     bool *want;
     hg_delta_t *deltas;
-    double row_ns; /* measured time of a row in a step, smoothed */
+    struct hg_history *history; /* history.h */
+    double row_ns;              /* measured time of a row in a step, smoothed */
     _Atomic uint64_t steps, processed_records, processed_bytes, inserted_records, stall_since_us, circuit_busy_us;
     _Atomic uint32_t queries; /* ad-hoc queries that may need the circuit; grows under lock, while !no_queries */
     atomic_bool no_queries;   /* stopping; set under lock */
@@ -166,6 +169,7 @@ void hg_circuit_wake(void *p);                                                  
 void hg_circuit_request_step(hg_pipeline_t *p);                                         /* any thread */
 void hg_circuit_attach(hg_pipeline_t *p, uint32_t relation, hg_output_t *out);          /* circuit thread */
 void hg_circuit_detach(hg_pipeline_t *p, hg_output_t *out);                             /* circuit thread */
+void hg_circuit_wants(hg_pipeline_t *p); /* circuit thread, or before it runs: who takes changes may have changed */
 /* Circuit thread: one step with rows of an ad-hoc INSERT (borrowed). */
 int hg_circuit_insert(hg_pipeline_t *p, uint32_t relation, hg_change_t *change, hg_err_t *err);
 /* Circuit thread, replay: a step that the journal has; change: rows of an INSERT, or NULL. */

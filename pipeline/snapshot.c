@@ -48,6 +48,7 @@ void hg_snapshots_begin(hg_pipeline_t *p)
         if (!s->snap_asked) continue;
         s->snap_asked = false;
         s->snap = hg_circuit_snap(p->circuit, s->relation);
+        s->snap_step = atomic_load(&p->steps);
         s->cursor = 0;
     }
 }
@@ -58,6 +59,7 @@ void hg_sink_snapshot_begin(hg_pipeline_t *p, hg_output_t *out, bool backpressur
     HG_ASSERT(s->out == out);
     s->snap_asked = true;
     s->lossy = !backpressure;
+    s->tap = true;
     hg_snapshots_begin(p);
 }
 
@@ -66,16 +68,17 @@ static int push_part(hg_pipeline_t *p, sink_t *s, hg_err_t *err)
 {
     hg_part_t *part = NULL;
     hg_delta_t d = { 0 };
+    uint64_t step = s->tap ? s->snap_step : atomic_load(&p->steps); /* an INSERT may have made one more */
     int rc = hg_snap_scan(s->snap, &s->cursor, NULL, 0, &part, err);
     if (rc < 0) return rc;
     if (!part) {
         hg_sink_snapshot_drop(s);
-        hg_output_end_snapshot(s->out, atomic_load(&p->steps), atomic_load(&p->processed_records));
+        hg_output_end_snapshot(s->out, step, atomic_load(&p->processed_records));
         return 0;
     }
     rc = hg_delta_add(&d, part); /* takes the part over, also when it fails */
     if (rc < 0) return hg_err_set(err, HG_ENOMEM, "out of memory reading a snapshot");
-    hg_output_push_snapshot(s->out, atomic_load(&p->steps), &d, atomic_load(&p->processed_records));
+    hg_output_push_snapshot(s->out, step, &d, atomic_load(&p->processed_records));
     return 0;
 }
 

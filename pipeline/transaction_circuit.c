@@ -13,6 +13,7 @@
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pipeline/history.h"
 #include "pipeline/transaction_int.h"
 
 #define MEM_BYTES ((size_t)16 << 20)
@@ -36,13 +37,19 @@ static hg_txn_acc_t *find_acc(const hg_txn_t *t, const sink_t *s)
 static void make_accs(hg_pipeline_t *p)
 {
     hg_txn_t *t = p->txn;
-    t->accs = HG_NEWN(hg_txn_acc_t, p->n_sinks + 1);
+    t->accs = HG_NEWN(hg_txn_acc_t, p->n_sinks + p->prog->plan.n_relations + 1);
     for (uint32_t i = 0; i < p->n_sinks; i++) {
         const sink_t *s = &p->sinks[i];
         if (find_acc(t, s)) continue;
         hg_txn_acc_t *a = &t->accs[t->n_accs++];
         *a = (hg_txn_acc_t){ .relation = s->relation, .key = s->key, .n_key = s->n_key };
         a->spill = hg_spill_new(t->dir, &p->prog->plan.relations[s->relation].schema, s->key, s->n_key);
+    }
+    for (uint32_t r = 0; r < p->prog->plan.n_relations; r++) { /* change streams may ask for them later */
+        if (!hg_history_keeps(p->history, r) || find_acc(t, &(sink_t){ .relation = r })) continue;
+        hg_txn_acc_t *a = &t->accs[t->n_accs++];
+        *a =
+            (hg_txn_acc_t){ .relation = r, .spill = hg_spill_new(t->dir, &p->prog->plan.relations[r].schema, NULL, 0) };
     }
 }
 
@@ -342,6 +349,18 @@ static int push_to(hg_pipeline_t *p, sink_t *s, uint64_t number, hg_err_t *err)
     return 0;
 }
 
+static void keep_history(hg_pipeline_t *p, uint64_t number)
+{
+    for (uint32_t i = 0; i < p->txn->n_accs; i++) {
+        const hg_txn_acc_t *a = &p->txn->accs[i];
+        if (a->n_key) continue;
+        if (a->group)
+            hg_history_lose(p->history, a->relation, number);
+        else
+            hg_history_add(p->history, a->relation, number, &a->delta);
+    }
+}
+
 /* What the transaction held is let go of. */
 static void let_go(hg_txn_t *t)
 {
@@ -370,6 +389,7 @@ static int finish(hg_pipeline_t *p, hg_err_t *err)
     t->number = 0;
     hg_circuit_count_step(p, number);
     for (uint32_t i = 0; i < p->n_sinks && rc == 0; i++) rc = push_to(p, &p->sinks[i], number, err);
+    keep_history(p, number);
     let_go(t);
     hg_host_transaction_over(p->host);
     hg_log(HG_LOG_INFO, "transaction", p->name, "committed", "id=%" PRIu64 " step=%" PRIu64 " records=%" PRIu64, t->id,

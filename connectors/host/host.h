@@ -275,6 +275,9 @@ void hg_push_end(hg_push_body_t *b, bool aborted); /* → done, also when aborte
  * find its queue full are dropped and counted. The endpoint appears in stats under `endpoint` until it is freed. */
 typedef struct hg_tap_ops {
     bool (*chunk)(void *arg, uint64_t step, hg_str_t bytes, uint64_t records, bool snapshot);
+    /* All chunks of the steps up to this one were given; snapshot: of a part of the snapshot. Where the host works
+     * exactly once those steps are durable. May be NULL. */
+    void (*step_done)(void *arg, uint64_t step, bool snapshot);
     void (*closed)(void *arg); /* on `on`, last call */
     void *arg;
 } hg_tap_ops_t;

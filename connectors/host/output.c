@@ -169,7 +169,6 @@ int hg_tap_new(hg_host_t *h, const char *endpoint, uint32_t id, const hg_schema_
     out->tap = *ops;
     out->backpressure = backpressure;
     out->max_queued_records = 100000;
-    out->ready = true; /* nothing to connect; the first block makes the first call */
     *ret = out;
     return 0;
 }
@@ -295,17 +294,6 @@ static void heed(hg_output_t *out, uint64_t step)
     }
 }
 
-static uint64_t delta_mem(const hg_delta_t *d)
-{
-    uint64_t mem = 0;
-    for (uint32_t i = 0; i < d->n; i++) {
-        mem += hg_batch_mem(d->parts[i]->batch);
-        if (d->parts[i]->sel) mem += sizeof(uint32_t) * d->parts[i]->n;
-        if (d->parts[i]->weights) mem += sizeof(int64_t) * d->parts[i]->n;
-    }
-    return mem;
-}
-
 void hg_output_heed(hg_output_t *out)
 {
     pthread_mutex_lock(&out->mu);
@@ -361,7 +349,7 @@ static void push(hg_output_t *out, uint64_t step, hg_delta_t *delta, hg_group_t 
         it->more = snapshot && rows && out->type;
         it->dropped = out->dropped;
         if (rows) {
-            it->mem = delta_mem(&it->delta) + ITEM_COST;
+            it->mem = hg_delta_mem(&it->delta) + ITEM_COST;
             it->charge = it->mem;
             atomic_fetch_add(&out->host->out_bytes, it->charge);
             if (out->keeps && !snapshot) hg_output_keep(out, it);
@@ -408,11 +396,12 @@ void hg_output_push_snapshot(hg_output_t *out, uint64_t step, hg_delta_t *delta,
 
 void hg_output_end_snapshot(hg_output_t *out, uint64_t step, uint64_t total_processed_input_records)
 {
-    if (!out->type) return; /* each part was whole */
-    pthread_mutex_lock(&out->mu);
-    out->snapshot_seq = out->seq + 1;
-    out->snapshot_open = false;
-    pthread_mutex_unlock(&out->mu);
+    if (out->type) { /* of a tap's snapshot each part was whole */
+        pthread_mutex_lock(&out->mu);
+        out->snapshot_seq = out->seq + 1;
+        out->snapshot_open = false;
+        pthread_mutex_unlock(&out->mu);
+    }
     push(out, step, NULL, NULL, total_processed_input_records, false);
 }
 

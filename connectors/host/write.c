@@ -129,6 +129,7 @@ static void end_step(hg_output_t *out, const hg_outblock_t *b)
                            .steps = b->steps,
                            .encode_errors = b->encode_errors };
         hg_output_advance(out, &to, 1, false);
+        if (!out->type && out->tap.step_done) out->tap.step_done(out->tap.arg, b->step, b->snapshot);
     }
 }
 
@@ -154,7 +155,7 @@ static void cur_done(hg_output_t *out)
 static bool may_finish(hg_output_t *out, const hg_outblock_t *b)
 {
     bool by_end = out->type && (out->host->exactly_once || out->type->restore);
-    bool final = by_end ? b->end && b->wrote : !b->end;
+    bool final = by_end ? b->end && b->wrote : !b->end || out->tap.step_done;
     return !final || hg_output_may_end(out, b->step);
 }
 

@@ -39,6 +39,11 @@ class Egress:
         """[("insert" | "delete", row)]; numbers stay the text they came as."""
         return [(op, row) for c in self.all_chunks() for u in c.get("json_data", ()) for op, row in u.items()]
 
+    def place(self):
+        """What a client keeps to go on from here: parameters for the next connection."""
+        counting = [c for c in self.all_chunks() if not c["snapshot"]]
+        return {"after": counting[-1]["sequence_number"], "stream": counting[-1]["stream"]} if counting else None
+
     def text(self):
         return "".join(c.get("text_data", "") for c in self.all_chunks())
 

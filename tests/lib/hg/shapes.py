@@ -70,7 +70,7 @@ ERROR_CODES = {  # which code comes with which status; a code that is in no row 
     405: "MethodNotAllowed UnsupportedPipelineAction",
     408: "Timeout",
     409: "BootstrapRejected Busy DuplicateName TransactionInProgress",
-    410: "PipelineRestarted Terminating UnknownEndpointInCompletionToken",
+    410: "PipelineRestarted SequenceNumberGone Terminating UnknownEndpointInCompletionToken",
     413: "PayloadTooLarge",
     417: "InvalidRequest",
     429: "ApiConnectionLimit",

@@ -288,6 +288,7 @@ static void tap_make(tap_t *t, bool backpressure)
     assert_int_equal(hg_tap_new(kit->h, "v.api-1", 0, &kit->schema, &lines_format, NULL, NULL, backpressure,
                                 hg_host_io_loop(kit->h, 1), &ops, &t->out, &err),
                      0);
+    hg_output_start(t->out);
 }
 
 static void a_tap_with_backpressure_stops_the_circuit(void **st)

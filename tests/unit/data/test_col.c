@@ -233,6 +233,54 @@ static void consolidate_nets_sorts_and_drops_zeros(void **state)
     hg_delta_release(&d);
 }
 
+/* The rows of a delta as encoders write them: "i*n" for n copies of row i of its batch, deletes first. */
+static void spell(const hg_delta_t *d, bool copies, hg_buf_t *out)
+{
+    hg_buf_init(out, HG_BUF_NOMAX);
+    for (int negative = 1; negative >= 0; negative--)
+        for (uint32_t i = 0; i < d->n; i++)
+            for (uint32_t k = 0; k < d->parts[i]->n; k++) {
+                int64_t w = d->parts[i]->weights ? d->parts[i]->weights[k] : 1;
+                if ((w < 0) != negative) continue;
+                uint32_t row = d->parts[i]->sel ? d->parts[i]->sel[k] : k;
+                for (int64_t n = copies ? llabs((long long)w) : 1; n > 0; n--)
+                    hg_buf_addf(out, "%c%02u%+02d ", 'a' + (int)(d->parts[i]->batch->n_rows % 26), row,
+                                (int)(!copies ? w
+                                      : w < 0 ? -1
+                                              : 1));
+            }
+}
+
+/* However many records are skipped, what is left is the end of the whole. */
+static void skipping_leaves_the_rest(void **state)
+{
+    (void)state;
+    hg_delta_t d = { 0 }, left;
+    int64_t *w1 = hg_xnew(sizeof *w1 * 6), *w2 = hg_xnew(sizeof *w2 * 2);
+    uint32_t *sel = hg_xnew(sizeof *sel * 2);
+    memcpy(w1, (int64_t[]){ 1, -2, 3, -1, -4, 2 }, sizeof *w1 * 6);
+    memcpy(w2, (int64_t[]){ -1, 5 }, sizeof *w2 * 2);
+    memcpy(sel, (uint32_t[]){ 2, 7 }, sizeof *sel * 2);
+    hg_delta_add(&d, hg_part_new(pairs(6, 1), NULL, 6, w1));
+    hg_delta_add(&d, hg_part_new(pairs(4, 2), NULL, 4, NULL));
+    hg_delta_add(&d, hg_part_new(pairs(9, 3), sel, 2, w2));
+    for (int copies = 0; copies <= 1; copies++) {
+        hg_buf_t whole, rest;
+        spell(&d, copies, &whole);
+        size_t one = 6, n = whole.len / one;
+        assert_int_equal(n, copies ? 23 : 12);
+        for (size_t skip = 0; skip <= n + 2; skip++) {
+            assert_int_equal(hg_delta_skip(&d, skip, copies, &left), 0);
+            spell(&left, copies, &rest);
+            assert_string_equal(rest.p, whole.p + HG_MIN(skip, n) * one);
+            hg_buf_release(&rest);
+            hg_delta_release(&left);
+        }
+        hg_buf_release(&whole);
+    }
+    hg_delta_release(&d);
+}
+
 static void hash_is_keyed_and_canonical(void **state)
 {
     (void)state;
@@ -346,6 +394,7 @@ int main(void)
         cmocka_unit_test(builder_survives_lack_of_memory),
         cmocka_unit_test(change_batch_ops_and_presence),
         cmocka_unit_test(consolidate_nets_sorts_and_drops_zeros),
+        cmocka_unit_test(skipping_leaves_the_rest),
         cmocka_unit_test(hash_is_keyed_and_canonical),
         cmocka_unit_test(types_as_json_and_sql),
     };

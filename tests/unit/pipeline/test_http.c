@@ -423,8 +423,9 @@ static void test_busy_loop_loses_nothing(void **state)
     hold_t circuit = HOLD_INIT, control = HOLD_INIT, io[3] = { HOLD_INIT, HOLD_INIT, HOLD_INIT };
     rig_init(&r);
     rig_up(&r, TABLE, true);
-    fill(&r, 3);
     unsigned refs = atomic_load(&r.s->refs);
+    fill(&r, 3);
+    while (atomic_load(&r.s->refs) != refs) nap();
     hg_circuit_post(r.p, stand_in_circuit, &circuit);
     hg_loop_post(r.control, stand, &control);
     int fd = dial(&r, "POST /egress/v?format=csv&backpressure=true&send_snapshot=true HTTP/1.1\r\nHost: x\r\n"
