@@ -522,7 +522,7 @@ static inline char *kit_save_output(hg_output_t *out, uint64_t step)
     return s.state;
 }
 
-/* n rows first, first + 1, … of weight w */
+/* A delta of n rows from `first`, all with weight w. */
 static inline hg_delta_t delta(int64_t first, uint32_t n, int64_t w)
 {
     hg_colb_t b;

@@ -134,7 +134,6 @@ static inline hg_output_t *sink_make(sink_t **h, hg_conn_spec_t spec)
     return out;
 }
 
-/* A delta of n rows from `first`, all with weight w. */
 /* A pipeline that keeps what its outputs owe. */
 static inline hg_host_opts_t durable(void)
 {

@@ -132,6 +132,71 @@ static void a_paused_output_throws_away_and_counts_as_delivered(void **st)
     out_down(out, &s, false);
 }
 
+/* Steps that are done again: what was said in between counts where it was said, and what is queued by then goes out. */
+static void words_of_the_user_count_from_their_steps_on(void **st)
+{
+    (void)st;
+    sink_t s = { .block = true }, *h = &s;
+    kit_up(durable());
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_pause_after(out, 2, true);
+    hg_output_pause_after(out, 4, false);
+    hg_output_pause_after(out, 6, true);
+    hg_output_pause_after(out, 6, false);
+    hg_output_pause_after(out, 7, true);
+    assert_true(hg_output_paused(out)); /* by the newest */
+    hg_output_start(out);
+    for (uint64_t i = 1; i <= 9; i++) step_of(out, i, (int64_t)i, 1);
+    pthread_mutex_lock(&kit->mu);
+    s.block = false;
+    pthread_mutex_unlock(&kit->mu);
+    hg_loop_call(hg_out_loop(out), sink_drained, &s);
+    KIT_WAIT(hg_output_delivered_step(out) == 9);
+    assert_string_equal(s.got.p, "1\n2\n5\n6\n7\n");
+    hg_output_heed(out);
+    assert_true(hg_output_paused(out));
+    assert_int_equal(hg_output_pause(out, false), 9); /* a new word, and the step that it stands behind */
+    step_of(out, 10, 10, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == 10);
+    assert_string_equal(s.got.p, "1\n2\n5\n6\n7\n10\n");
+    out_down(out, &s, false);
+}
+
+static void a_new_word_revokes_what_is_still_to_come(void **st)
+{
+    (void)st;
+    sink_t s = { 0 }, *h = &s;
+    kit_up(durable());
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_pause_after(out, 1, true);
+    hg_output_pause(out, false);
+    assert_false(hg_output_paused(out));
+    hg_output_start(out);
+    for (uint64_t i = 1; i <= 3; i++) step_of(out, i, (int64_t)i, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == 3);
+    assert_string_equal(s.got.p, "1\n2\n3\n");
+    out_down(out, &s, false);
+}
+
+/* An output that is made anew while its words are still to come. */
+static void who_stands_in_is_paused_as_the_other_would_be(void **st)
+{
+    (void)st;
+    sink_t a = { 0 }, b = { 0 }, *ha = &a, *hb = &b;
+    kit_up(durable());
+    hg_output_t *old = sink_make(&ha, kit_spec(NULL)), *next = sink_make(&hb, kit_spec(NULL));
+    hg_output_pause_after(old, 2, true);
+    hg_output_pause_as(next, old);
+    assert_true(hg_output_paused(next));
+    hg_output_start(next);
+    for (uint64_t i = 1; i <= 4; i++) step_of(next, i, (int64_t)i, 1);
+    KIT_WAIT(hg_output_delivered_step(next) == 4);
+    assert_string_equal(b.got.p, "1\n2\n");
+    hg_output_free(old);
+    hg_buf_release(&a.got);
+    out_down(next, &b, false);
+}
+
 static void the_output_buffer_nets_and_flushes_by_size(void **st)
 {
     (void)st;
@@ -353,6 +418,9 @@ int main(void)
         cmocka_unit_test(progress_does_not_pass_an_unconfirmed_step),
         cmocka_unit_test(a_slow_sink_fills_the_queue_and_no_more),
         cmocka_unit_test(a_paused_output_throws_away_and_counts_as_delivered),
+        cmocka_unit_test(words_of_the_user_count_from_their_steps_on),
+        cmocka_unit_test(a_new_word_revokes_what_is_still_to_come),
+        cmocka_unit_test(who_stands_in_is_paused_as_the_other_would_be),
         cmocka_unit_test(the_output_buffer_nets_and_flushes_by_size),
         cmocka_unit_test(the_output_buffer_flushes_by_time_and_reports_what_cancels_out),
         cmocka_unit_test(an_encode_error_costs_this_batch_only),
