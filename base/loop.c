@@ -1,8 +1,15 @@
-/* loop.c: see loop.h. A post is a node on a lock-protected list plus a uv_async_send; the list is taken as a whole. */
+/* loop.c: see loop.h. A post is a node on a lock-protected list plus a uv_async_send; the list is taken as a whole.
+ *
+ * Posts run for a slice of time, then sockets have their turn: thousands of connectors that start at once make a list
+ * of tens of milliseconds, and requests on the same loop would wait for all of it.
+ */
 #include "base/hg.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include <pthread.h>
+
+#define SLICE_US 1000
 
 typedef struct post {
     struct post *next;
@@ -15,6 +22,7 @@ struct hg_loop {
     uv_async_t async;
     pthread_mutex_t lock; /* guards head, tail */
     post_t *head, *tail;
+    post_t *taken; /* loop's thread: what has left the list and not run yet */
     pthread_t thread;
     bool has_thread;
     _Atomic uint64_t self; /* pthread_t of the running thread, 0 = not running */
@@ -22,19 +30,35 @@ struct hg_loop {
     char name[16];
 };
 
-static void run_posts(uv_async_t *async)
+/* Loop's thread: posts made so far, in order, but none begins after `until`. */
+static void run_posts(hg_loop_t *l, int64_t until)
 {
-    hg_loop_t *l = HG_ENTRY(async, hg_loop_t, async);
-    pthread_mutex_lock(&l->lock);
-    post_t *p = l->head;
-    l->head = l->tail = NULL;
-    pthread_mutex_unlock(&l->lock);
-    while (p) {
-        post_t *next = p->next;
+    bool all = false;
+    for (uint32_t n = 1;; n++) {
+        if (!l->taken) {
+            if (all) return;
+            pthread_mutex_lock(&l->lock);
+            l->taken = l->head;
+            l->head = l->tail = NULL;
+            pthread_mutex_unlock(&l->lock);
+            if (!l->taken) return;
+            all = true;
+        }
+        if (n % 8 == 0 && hg_mono_us() > until) {
+            uv_async_send(&l->async);
+            return;
+        }
+        post_t *p = l->taken;
+        l->taken = p->next;
         p->fn(p->arg);
         hg_free(p);
-        p = next;
     }
+}
+
+static void on_async(uv_async_t *async)
+{
+    hg_loop_t *l = HG_ENTRY(async, hg_loop_t, async);
+    run_posts(l, hg_mono_us() + SLICE_US);
     if (l->stopping) uv_stop(&l->uv);
 }
 
@@ -42,7 +66,7 @@ hg_loop_t *hg_loop_new(const char *name)
 {
     hg_loop_t *l = HG_NEW(hg_loop_t);
     HG_ASSERT(uv_loop_init(&l->uv) == 0);
-    HG_ASSERT(uv_async_init(&l->uv, &l->async, run_posts) == 0);
+    HG_ASSERT(uv_async_init(&l->uv, &l->async, on_async) == 0);
     pthread_mutex_init(&l->lock, NULL);
     snprintf(l->name, sizeof l->name, "%s", name);
     return l;
@@ -67,7 +91,7 @@ void hg_loop_run(hg_loop_t *l)
 {
     atomic_store(&l->self, (uint64_t)pthread_self());
     while (!l->stopping) uv_run(&l->uv, UV_RUN_DEFAULT);
-    run_posts(&l->async); /* what was posted while stopping */
+    run_posts(l, INT64_MAX); /* what was posted while stopping */
     atomic_store(&l->self, 0);
 }
 
@@ -92,7 +116,7 @@ void hg_loop_free(hg_loop_t *l)
 {
     if (!l) return;
     if (l->has_thread) pthread_join(l->thread, NULL);
-    run_posts(&l->async);
+    run_posts(l, INT64_MAX);
     uv_walk(&l->uv, close_handle, NULL);
     while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0) {
     }

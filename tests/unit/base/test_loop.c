@@ -1,6 +1,7 @@
 /* test-labels: threads
  * Loops and the pool: posts arrive in order, work comes back to its loop, nothing is lost at the end. */
 #include "tests/lib/test.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 
@@ -134,6 +135,44 @@ static void a_call_waits(void **state)
     hg_loop_free(l);
 }
 
+typedef struct {
+    hg_loop_t *loop;
+    uv_check_t check;
+    unsigned ran, turns, turns_before_last;
+} turns_t;
+
+static void on_turn(uv_check_t *c)
+{
+    ((turns_t *)c->data)->turns++;
+}
+
+static void end(void *arg)
+{
+    hg_loop_stop(((turns_t *)arg)->loop);
+}
+
+static void slow(void *arg)
+{
+    turns_t *t = arg;
+    if (t->ran++ == 0) hg_loop_post(t->loop, end, t); /* comes while a slice has left posts behind */
+    t->turns_before_last = t->turns;
+    for (int64_t until = hg_mono_us() + 1000; hg_mono_us() < until;) continue;
+}
+
+static void many_slow_posts_take_turns_with_the_rest(void **state)
+{
+    (void)state;
+    turns_t t = { .loop = hg_loop_new("test") };
+    uv_check_init(hg_loop_uv(t.loop), &t.check);
+    t.check.data = &t;
+    uv_check_start(&t.check, on_turn);
+    for (int i = 0; i < 64; i++) hg_loop_post(t.loop, slow, &t);
+    hg_loop_start(t.loop);
+    hg_loop_free(t.loop);
+    assert_int_equal(t.ran, 64);
+    assert_true(t.turns_before_last >= 4); /* whatever polls and listens had its turn in between */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +180,7 @@ int main(void)
         cmocka_unit_test(work_comes_back_to_its_loop),
         cmocka_unit_test(urgent_work_comes_first),
         cmocka_unit_test(a_call_waits),
+        cmocka_unit_test(many_slow_posts_take_turns_with_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
