@@ -83,7 +83,7 @@ static void ff_run(const hg_format_type_t *f, const hg_parser_t *p, const hg_sch
     if (w) f->scratch_free(w);
 }
 
-static void ff_same(const ff_result_t *a, const ff_result_t *b)
+HG_UNUSED static void ff_same(const ff_result_t *a, const ff_result_t *b)
 {
     HG_ASSERT(a->events == b->events && a->bytes == b->bytes &&
               hg_str_eq(hg_buf_str(&a->errors), hg_buf_str(&b->errors)));
