@@ -2,6 +2,7 @@
 #include "base/hg.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include <dirent.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -105,14 +106,40 @@ void hg_free(void *p)
     free(p);
 }
 
-uint64_t hg_rss_bytes(void)
+static uint64_t statm_bytes(int which)
 {
     FILE *f = fopen("/proc/self/statm", "re");
     if (!f) return 0;
-    unsigned long long size = 0, resident = 0;
-    int n = fscanf(f, "%llu %llu", &size, &resident);
+    unsigned long long pages[2] = { 0 }; /* size, resident */
+    int n = fscanf(f, "%llu %llu", &pages[0], &pages[1]);
     fclose(f);
-    return n == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    return n == 2 ? (uint64_t)pages[which] * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+uint64_t hg_rss_bytes(void)
+{
+    return statm_bytes(1);
+}
+
+uint64_t hg_virtual_bytes(void)
+{
+    return statm_bytes(0);
+}
+
+uint64_t hg_open_fds(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    if (!d) return 0;
+    uint64_t n = 0;
+    for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
+    closedir(d);
+    return n - 1; /* the folder itself */
+}
+
+uint64_t hg_max_fds(void)
+{
+    struct rlimit l;
+    return getrlimit(RLIMIT_NOFILE, &l) < 0 ? 0 : (uint64_t)l.rlim_cur;
 }
 
 uint64_t hg_cpu_msecs(void)

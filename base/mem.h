@@ -35,6 +35,9 @@ uint64_t hg_mem_allocs(void);
 
 /* Process figures from /proc/self, in bytes and milliseconds. 0 when they cannot be read. */
 uint64_t hg_rss_bytes(void);
+uint64_t hg_virtual_bytes(void);
+uint64_t hg_open_fds(void);
+uint64_t hg_max_fds(void);
 uint64_t hg_cpu_msecs(void);
 
 #endif

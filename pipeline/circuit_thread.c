@@ -253,7 +253,10 @@ bool hg_circuit_outputs_full(hg_pipeline_t *p)
     for (uint32_t i = 0; i < p->n_sinks && !full; i++)
         full = hg_output_full(p->sinks[i].out) || (p->sinks[i].snap && !p->sinks[i].lossy);
     if (full && atomic_load(&p->stall_since_us) == 0) atomic_store(&p->stall_since_us, (uint64_t)hg_mono_us());
-    if (!full) atomic_store(&p->stall_since_us, 0);
+    if (!full) {
+        uint64_t since = atomic_exchange(&p->stall_since_us, 0);
+        if (since) atomic_fetch_add(&p->stalled_us, (uint64_t)hg_mono_us() - since);
+    }
     return full;
 }
 

@@ -2,7 +2,7 @@
  * list. One table says name, kind and where the value comes from; both forms are written from it. */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "pipeline/pipeline_int.h"
+#include "pipeline/durable_int.h"
 
 typedef struct {
     const char *name, *type;
@@ -12,6 +12,7 @@ typedef struct {
 
 typedef struct {
     uint64_t records, bytes, buffered, buffered_bytes, errors_transport, errors_parse, running, barrier, end_of_input;
+    uint64_t latency_n[HG_LATENCY_EDGES + 1], latency_us;
 } in_view_t;
 typedef struct {
     uint64_t records, bytes, buffered, queued_records, queued_batches, errors_transport, errors_encode,
@@ -19,7 +20,8 @@ typedef struct {
 } out_view_t;
 typedef struct {
     hg_pipeline_totals_t t;
-    uint64_t start_secs, complete, rss, cpu_ms;
+    uint64_t late /* no row is refused for coming late */, start_secs, complete, storage, max_rss, memory_pressure, rss,
+        size, cpu_ms, open_fds, max_fds;
 } global_view_t;
 
 #define G(n, ty, f)                                                                                                    \
@@ -33,11 +35,20 @@ static const metric_t g_global[] = {
     G("records_input_buffered_bytes", "gauge", t.buffered_bytes),
     G("records_processed_total", "counter", t.processed_records),
     G("records_processed_bytes_total", "counter", t.processed_bytes),
+    G("records_late_total", "counter", late),
     G("dbsp_steps_total", "counter", t.initiated_steps),
     { "output_stall_seconds", "gauge", offsetof(global_view_t, t.output_stall_msecs), 1e-3 },
+    { "output_stall_seconds_total", "counter", offsetof(global_view_t, t.output_stalled_msecs), 1e-3 },
     G("pipeline_complete", "gauge", complete),
     G("pipeline_start_time_seconds", "gauge", start_secs),
+    G("storage_usage_bytes", "gauge", storage),
+    G("max_rss_bytes", "gauge", max_rss),
+    G("memory_pressure", "gauge", memory_pressure),
+    G("process_start_time_seconds", "gauge", start_secs),
     G("process_resident_memory_bytes", "gauge", rss),
+    G("process_virtual_memory_bytes", "gauge", size),
+    G("process_open_fds", "gauge", open_fds),
+    G("process_max_fds", "gauge", max_fds),
     { "process_cpu_seconds_total", "counter", offsetof(global_view_t, cpu_ms), 1e-3 },
 };
 #define I(n, ty, f)                                                                                                    \
@@ -100,14 +111,33 @@ static void put_label(hg_buf_t *out, const char *key, const char *value, bool fi
     hg_buf_addc(out, '"');
 }
 
+/* name and labels; the brace stays open */
+static void put_labels_text(const hg_pipeline_t *p, const char *name, const char *suffix, const series_t *s,
+                            hg_buf_t *out)
+{
+    hg_buf_addf(out, "%s%s{", name, suffix);
+    put_label(out, "pipeline", p->name, true);
+    put_label(out, "pipeline_name", p->name, false);
+    if (s->endpoint) put_label(out, "endpoint", s->endpoint, false);
+}
+
+/* the object stays open */
+static void put_labels_json(const hg_pipeline_t *p, const series_t *s, hg_jw_t *w)
+{
+    hg_jw_obj(w);
+    hg_jw_key(w, "labels");
+    hg_jw_obj(w);
+    hg_jw_kstr(w, "pipeline", p->name);
+    hg_jw_kstr(w, "pipeline_name", p->name);
+    if (s->endpoint) hg_jw_kstr(w, "endpoint", s->endpoint);
+    hg_jw_end_obj(w);
+}
+
 static void put_text(const hg_pipeline_t *p, const metric_t *m, const series_t *s, uint32_t n, hg_buf_t *out)
 {
     hg_buf_addf(out, "# TYPE %s %s\n", m->name, m->type);
     for (uint32_t i = 0; i < n; i++) {
-        hg_buf_addf(out, "%s{", m->name);
-        put_label(out, "pipeline", p->name, true);
-        put_label(out, "pipeline_name", p->name, false);
-        if (s[i].endpoint) put_label(out, "endpoint", s[i].endpoint, false);
+        put_labels_text(p, m->name, "", &s[i], out);
         hg_buf_addf(out, "} %.17g\n", value_of(m, &s[i]));
     }
 }
@@ -120,19 +150,72 @@ static void put_json(const hg_pipeline_t *p, const metric_t *m, const series_t *
     hg_jw_key(w, "values");
     hg_jw_arr(w);
     for (uint32_t i = 0; i < n; i++) {
-        hg_jw_obj(w);
-        hg_jw_key(w, "labels");
-        hg_jw_obj(w);
-        hg_jw_kstr(w, "pipeline", p->name);
-        hg_jw_kstr(w, "pipeline_name", p->name);
-        if (s[i].endpoint) hg_jw_kstr(w, "endpoint", s[i].endpoint);
-        hg_jw_end_obj(w);
+        put_labels_json(p, &s[i], w);
         hg_jw_key(w, "value");
         hg_jw_f64(w, value_of(m, &s[i]));
         hg_jw_end_obj(w);
     }
     hg_jw_end_arr(w);
     hg_jw_end_obj(w);
+}
+
+/* The histogram of each input, as cumulative buckets. */
+static void put_latency(const hg_pipeline_t *p, const series_t *s, uint32_t n, bool json, hg_buf_t *out, hg_jw_t *w)
+{
+    static const metric_t of_bucket = { "input_connector_processing_latency_seconds", "histogram", 0, 0 };
+    if (json) {
+        hg_jw_obj(w);
+        hg_jw_kstr(w, "key", of_bucket.name);
+        hg_jw_kstr(w, "type", of_bucket.type);
+        hg_jw_key(w, "values");
+        hg_jw_arr(w);
+    } else {
+        hg_buf_addf(out, "# TYPE %s %s\n", of_bucket.name, of_bucket.type);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const in_view_t *v = &s[i].v.in;
+        uint64_t below = 0;
+        if (json) {
+            put_labels_json(p, &s[i], w);
+            hg_jw_key(w, "value");
+            hg_jw_obj(w);
+            hg_jw_key(w, "buckets");
+            hg_jw_arr(w);
+        }
+        for (uint32_t b = 0; b <= HG_LATENCY_EDGES; b++) {
+            below += v->latency_n[b];
+            double edge = b < HG_LATENCY_EDGES ? (double)hg_latency_edges[b] / 1e6 : 0;
+            if (json && b < HG_LATENCY_EDGES) {
+                hg_jw_arr(w);
+                hg_jw_f64(w, edge);
+                hg_jw_u64(w, below);
+                hg_jw_end_arr(w);
+            } else if (!json) {
+                put_labels_text(p, of_bucket.name, "_bucket", &s[i], out);
+                if (b < HG_LATENCY_EDGES)
+                    hg_buf_addf(out, ",le=\"%.10g\"} %" PRIu64 "\n", edge, below);
+                else
+                    hg_buf_addf(out, ",le=\"+Inf\"} %" PRIu64 "\n", below);
+            }
+        }
+        if (json) {
+            hg_jw_end_arr(w);
+            hg_jw_key(w, "sum");
+            hg_jw_f64(w, (double)v->latency_us / 1e6);
+            hg_jw_ku64(w, "count", below);
+            hg_jw_end_obj(w);
+            hg_jw_end_obj(w);
+        } else {
+            put_labels_text(p, of_bucket.name, "_sum", &s[i], out);
+            hg_buf_addf(out, "} %.17g\n", (double)v->latency_us / 1e6);
+            put_labels_text(p, of_bucket.name, "_count", &s[i], out);
+            hg_buf_addf(out, "} %" PRIu64 "\n", below);
+        }
+    }
+    if (json) {
+        hg_jw_end_arr(w);
+        hg_jw_end_obj(w);
+    }
 }
 
 static uint32_t view_inputs(hg_pipeline_t *p, series_t *s)
@@ -143,9 +226,11 @@ static uint32_t view_inputs(hg_pipeline_t *p, series_t *s)
         hg_input_stats_t st;
         if (!ep->in) continue;
         hg_input_get_stats(ep->in, &st);
-        s[n++] = (series_t){ ep->name, .v.in = { st.total_records, st.total_bytes, st.buffered_records,
-                                                 st.buffered_bytes, st.num_transport_errors, st.num_parse_errors,
-                                                 !atomic_load(&ep->paused), st.barrier, st.end_of_input } };
+        s[n++] =
+            (series_t){ ep->name, .v.in = { st.total_records, st.total_bytes, st.buffered_records, st.buffered_bytes,
+                                            st.num_transport_errors, st.num_parse_errors, !atomic_load(&ep->paused),
+                                            st.barrier, st.end_of_input, .latency_us = st.latency_us } };
+        memcpy(s[n - 1].v.in.latency_n, st.latency_n, sizeof st.latency_n);
     }
     return n;
 }
@@ -185,6 +270,13 @@ void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out)
     global.v.global.start_secs = (uint64_t)(p->start_us / 1000000);
     global.v.global.rss = hg_rss_bytes();
     global.v.global.cpu_ms = hg_cpu_msecs();
+    global.v.global.size = hg_virtual_bytes();
+    global.v.global.open_fds = hg_open_fds();
+    global.v.global.max_fds = hg_max_fds();
+    global.v.global.max_rss = p->cfg.max_rss_mb * 1000000;
+    pthread_mutex_lock(&p->lock);
+    if (p->durable) global.v.global.storage = p->durable->usage.bytes;
+    pthread_mutex_unlock(&p->lock);
 
     hg_jw_init(&w, out);
     if (json) hg_jw_arr(&w);
@@ -193,6 +285,7 @@ void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out)
     series_t *s = HG_NEWN(series_t, HG_MAX(p->n_inputs, p->n_outputs) + 1);
     uint32_t n = view_inputs(p, s);
     put_table(p, g_in, HG_COUNT(g_in), s, n, json, out, &w);
+    put_latency(p, s, n, json, out, &w);
     n = view_outputs(p, s);
     put_table(p, g_out, HG_COUNT(g_out), s, n, json, out, &w);
     pthread_mutex_unlock(&p->lock);

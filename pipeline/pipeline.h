@@ -16,15 +16,16 @@ typedef struct hg_pipeline hg_pipeline_t;
 typedef struct hg_runtime_config {
     uint32_t workers;
     uint64_t min_batch_size_records, max_buffering_delay_usecs;
-    uint64_t queue_mib; /* dev_tweaks.headgate.queue_mib */
-    uint32_t io_loops;  /* dev_tweaks.headgate.io_loops */
+    uint64_t max_rss_mb; /* 0 = no limit; told in the metrics, not enforced */
+    uint64_t queue_mib;  /* dev_tweaks.headgate.queue_mib */
+    uint32_t io_loops;   /* dev_tweaks.headgate.io_loops */
     uint64_t query_mem_mib;
     uint64_t change_stream_mib, change_stream_secs; /* dev_tweaks.headgate: history.h */
-    const hg_json_t *restart;          /* dev_tweaks.headgate.restart: the manager's */
-    const hg_json_t *liveness;         /* dev_tweaks.headgate.liveness: the manager's */
-    bool storage;                      /* state may be kept on disk */
-    hg_ft_t ft;                        /* fault_tolerance.model */
-    uint64_t checkpoint_interval_secs; /* 0 = only when asked */
+    const hg_json_t *restart;                       /* dev_tweaks.headgate.restart: the manager's */
+    const hg_json_t *liveness;                      /* dev_tweaks.headgate.liveness: the manager's */
+    bool storage;                                   /* state may be kept on disk */
+    hg_ft_t ft;                                     /* fault_tolerance.model */
+    uint64_t checkpoint_interval_secs;              /* 0 = only when asked */
     bool checkpoint_during_suspend;
 } hg_runtime_config_t;
 
@@ -105,7 +106,8 @@ const char *hg_pipeline_incarnation(const hg_pipeline_t *p);
 typedef struct hg_pipeline_totals {
     uint64_t input_records, input_bytes, buffered_records, buffered_bytes, processed_records, processed_bytes,
         completed_records;
-    uint64_t initiated_steps, completed_steps, errors, output_stall_msecs, output_records;
+    uint64_t initiated_steps, completed_steps, errors, output_stall_msecs /* now */, output_stalled_msecs /* ever */,
+        output_records;
     bool complete;
 } hg_pipeline_totals_t;
 void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret);

@@ -154,7 +154,8 @@ struct hg_pipeline {
     hg_delta_t *deltas;
     struct hg_history *history; /* history.h */
     double row_ns;              /* measured time of a row in a step, smoothed */
-    _Atomic uint64_t steps, processed_records, processed_bytes, inserted_records, stall_since_us, circuit_busy_us;
+    _Atomic uint64_t steps, processed_records, processed_bytes, inserted_records, stall_since_us,
+        stalled_us /* before */, circuit_busy_us;
     _Atomic uint32_t queries; /* ad-hoc queries that may need the circuit; grows under lock, while !no_queries */
     atomic_bool no_queries;   /* stopping; set under lock */
     hg_list_t query_list;     /* under lock */

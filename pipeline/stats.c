@@ -45,6 +45,7 @@ void hg_pipeline_totals(hg_pipeline_t *p, hg_pipeline_totals_t *ret)
     if (t.input_records < t.processed_records) t.input_records = t.processed_records;
     uint64_t since = atomic_load(&p->stall_since_us);
     t.output_stall_msecs = since ? ((uint64_t)hg_mono_us() - since) / 1000 : 0;
+    t.output_stalled_msecs = atomic_load(&p->stalled_us) / 1000 + t.output_stall_msecs;
     t.complete = all_ended && t.completed_records == t.input_records && t.buffered_records == 0;
     *ret = t;
 }

@@ -289,11 +289,17 @@ void hg_tap_more(hg_output_t *out); /* loop `on` */
 uint64_t hg_tap_dropped(const hg_output_t *out);
 
 /* --- counters: any thread, a consistent copy per endpoint --- */
+/* Upper edges of the buckets of latencies, in microseconds; what is above the last one is in one more. */
+#define HG_LATENCY_EDGES 12
+extern const uint64_t hg_latency_edges[HG_LATENCY_EDGES];
+
 typedef struct hg_input_stats {
     uint64_t total_bytes, total_records, buffered_records, buffered_bytes, num_transport_errors, num_parse_errors;
     uint64_t processed_records, processed_bytes; /* taken and stepped */
     bool end_of_input, failed, barrier;
-    uint64_t p99_micros;  /* 0 = no sample */
+    uint64_t p99_micros; /* 0 = no sample */
+    uint64_t latency_n[HG_LATENCY_EDGES + 1],
+        latency_us;       /* from read to stepped, per chunk: counts per bucket, their sum */
     uint64_t done, total; /* progress in the transport's unit; total 0 = unknown */
     char fatal[512];      /* "" = none */
     char health[384];     /* description; "" = nothing reported */

@@ -126,6 +126,8 @@ typedef struct hg_latency {
     uint32_t n[160];
     uint32_t total;
     uint32_t used; /* buckets from here on are empty */
+    /* what never fades: all samples by hg_latency_edges, and their sum */
+    uint64_t ever[HG_LATENCY_EDGES + 1], ever_us;
 } hg_latency_t;
 void hg_latency_add(hg_latency_t *l, uint64_t us);
 uint64_t hg_latency_p99(const hg_latency_t *l);

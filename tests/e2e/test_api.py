@@ -652,7 +652,17 @@ def test_metrics(daemon, pipeline):
     assert "# TYPE records_processed_total counter" in text
     line = next(x for x in text.splitlines() if x.startswith("input_connector_records_total{"))
     assert 'endpoint="t.a"' in line and line.endswith(" 1000")
-    json.loads(daemon.get(f"/v0/pipelines/{p}/metrics?format=json").text)
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+    assert {f"records_{x}" for x in ("input_total", "input_bytes_total", "input_buffered", "processed_bytes_total", "late_total")} | {
+        "output_stall_seconds", "output_stall_seconds_total", "dbsp_steps_total", "storage_usage_bytes", "max_rss_bytes", "memory_pressure",
+        "process_start_time_seconds", "process_virtual_memory_bytes", "process_open_fds", "process_max_fds"} <= set(kinds)
+    latency = "input_connector_processing_latency_seconds"
+    assert kinds[latency] == "histogram"
+    buckets = [(float(le), int(n)) for le, n in re.findall(latency + r'_bucket\{.*,endpoint="t.a",le="([^"]+)"\} (\d+)', text)]
+    assert buckets == sorted(buckets) and [n for _, n in buckets] == sorted(n for _, n in buckets) and buckets[-1][0] == float("inf")
+    assert f'{latency}_count{{pipeline="{p}",pipeline_name="{p}",endpoint="t.a"}} {buckets[-1][1]}' in text and buckets[-1][1] > 0
+    as_json = {m["key"]: m for m in daemon.get(f"/v0/pipelines/{p}/metrics?format=json").json()}
+    assert set(as_json) == set(kinds) and as_json[latency]["values"][0]["value"]["count"] == buckets[-1][1]
     assert daemon.get(f"/v0/pipelines/{p}/metrics?format=xml").status_code == 400
     assert "records_processed_total" in daemon.get("/v0/metrics").text
 
