@@ -50,6 +50,7 @@ typedef struct {
     hg_buf_t held;          /* that chunk's data member; empty: there is none */
     uint64_t said, reached; /* number of the last line that counts; of the newest step that is over */
     bool told;              /* there was a line that counts */
+    bool full;              /* the connection wants no more since the last line */
     unsigned silent_ms;
 } egress_t;
 
@@ -96,11 +97,11 @@ static void data_member(const egress_t *g, hg_str_t data, hg_buf_t *b)
         hg_json_quote(b, data);
 }
 
-static bool counting_line(egress_t *g, uint64_t number, hg_str_t member)
+static void counting_line(egress_t *g, uint64_t number, hg_str_t member)
 {
     g->told = true;
     g->said = number;
-    return put_line(g, number, false, member);
+    g->full = !put_line(g, number, false, member);
 }
 
 static bool plain_chunk(egress_t *g, hg_str_t bytes, bool snapshot)
@@ -113,22 +114,21 @@ static bool plain_chunk(egress_t *g, hg_str_t bytes, bool snapshot)
 
 static bool resumable_chunk(egress_t *g, uint64_t step, hg_str_t bytes, uint64_t records, bool snapshot)
 {
-    bool room = true;
     if (snapshot) {
         data_member(g, bytes, &g->held);
         g->stands = hg_seq_behind(step);
-        room = put_line(g, g->stands, true, hg_buf_str(&g->held));
+        bool room = put_line(g, g->stands, true, hg_buf_str(&g->held));
         hg_buf_clear(&g->held);
         return room;
     }
-    if (g->held.len) room = counting_line(g, hg_seq_inside(g->step, g->count), hg_buf_str(&g->held));
+    if (g->held.len) counting_line(g, hg_seq_inside(g->step, g->count), hg_buf_str(&g->held));
     if (step != g->step) {
         g->step = step;
         g->count = g->resumes && step == g->after >> HG_SEQ_BITS ? g->after & HG_SEQ_COUNT : 0;
     }
     g->count += records;
     data_member(g, bytes, &g->held);
-    return room;
+    return !g->full; /* the line may have been one at the end of a step */
 }
 
 static bool on_chunk(void *arg, uint64_t step, hg_str_t bytes, uint64_t records, bool snapshot)
@@ -154,6 +154,7 @@ static void on_step_done(void *arg, uint64_t step, bool snapshot)
 static void on_drain(void *arg)
 {
     egress_t *g = arg;
+    g->full = false;
     if (g->wants_more && g->out) {
         g->wants_more = false;
         hg_tap_more(g->out);

@@ -368,6 +368,31 @@ static void *watch_series(void *arg)
     return NULL;
 }
 
+/* One that goes on by number and does not read: the circuit waits for it, although each step is one chunk. */
+static void test_stuck_resumable(void **state)
+{
+    (void)state;
+    rig_t r;
+    hg_buf_t b, body;
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    int fd = dial(&r, "POST /egress/v?format=csv&resumable=true HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    assert_true(hear(fd, &b, "\"snapshot\":false"));
+    hg_buf_init(&body, HG_BUF_NOMAX);
+    put_rows(&body, 1000000, 5000);
+    uint64_t n = 0;
+    for (; n < 500 && !atomic_load(&r.p->stall_since_us); n++) {
+        assert_int_equal(http(&r, "POST", "ingress/t?format=json", body.p, NULL), 200);
+        while (!atomic_load(&r.p->stall_since_us) && totals(&r).processed_records < (n + 1) * 5000) nap();
+    }
+    assert_true(n < 500);
+    rig_down(&r, true);
+    close(fd);
+    hg_buf_release(&b);
+    hg_buf_release(&body);
+}
+
 static void test_series_streams(void **state)
 {
     (void)state;
@@ -504,6 +529,104 @@ static void test_subscriber_gets_all(void **state)
     close(fd);
     hg_buf_release(&b);
     hg_buf_release(&body);
+    rig_down(&r, true);
+}
+
+/* A client that keeps what it has read and where it was: each row must come to it once. */
+#define KEEPER_ROWS 4000
+typedef struct keeper {
+    client_t c;
+    bool seen[KEEPER_ROWS];
+    uint32_t n;
+    char after[24], stream[20]; /* "" = not yet */
+    unsigned twice, refused;
+} keeper_t;
+
+/* A whole line. */
+static void keep_line(keeper_t *k, const char *line, size_t n)
+{
+    const char *end = line + n, *at = line;
+    while ((at = memmem(at, (size_t)(end - at), "\"id\":", 5)) != NULL) {
+        at += 5;
+        uint32_t id = (uint32_t)strtoul(at, NULL, 10);
+        if (id >= KEEPER_ROWS || k->seen[id]) {
+            k->twice++;
+            continue;
+        }
+        k->seen[id] = true;
+        k->n++;
+    }
+    if (!memmem(line, n, "\"snapshot\":false", 16)) return;
+    snprintf(k->after, sizeof k->after, "%" PRIu64,
+             (uint64_t)strtoull(line + sizeof "{\"sequence_number\":" - 1, NULL, 10));
+    const char *stream = memmem(line, n, "\"stream\":\"", 10);
+    snprintf(k->stream, sizeof k->stream, "%.16s", stream ? stream + 10 : "");
+}
+
+/* Reads whole lines until a random number of bytes has come, all rows are there, or the stream ends. */
+static void keep_reading(keeper_t *k, int fd)
+{
+    char t[4096];
+    hg_buf_t b;
+    uint32_t left = 200 + dice(&k->c.seed, 30000);
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    bool whole = !*k->after; /* a snapshot that is left half read is none */
+    while ((left || (whole && !*k->after)) && k->n < KEEPER_ROWS) {
+        ssize_t got = recv(fd, t, sizeof t, 0);
+        if (got <= 0) break;
+        left -= HG_MIN(left, (uint32_t)got);
+        hg_buf_add(&b, t, (size_t)got);
+        for (char *nl; (nl = memchr(b.p, '\n', b.len)) != NULL; hg_buf_eat(&b, (size_t)(nl + 1 - b.p))) {
+            k->refused += strncmp(b.p, "HTTP/1.1 ", 9) == 0 && strncmp(b.p + 9, "200", 3) != 0;
+            if (*b.p == '{') keep_line(k, b.p, (size_t)(nl - b.p));
+        }
+    }
+    hg_buf_release(&b);
+}
+
+static void *keep_up(void *arg)
+{
+    keeper_t *k = arg;
+    while (k->n < KEEPER_ROWS && !k->twice && !k->refused) {
+        char from[64];
+        snprintf(from, sizeof from, *k->after ? "after=%s&stream=%s" : "send_snapshot=true&resumable=true", k->after,
+                 k->stream);
+        if (!*k->after) memset(k->seen, 0, sizeof k->seen), k->n = 0; /* half a snapshot is none */
+        int fd = dial(k->c.r, "POST /egress/v?format=json&%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", from);
+        if (fd < 0) break;
+        keep_reading(k, fd);
+        close(fd);
+    }
+    return NULL;
+}
+
+/* Clients that are cut again and again while rows come, and go on by number: no row is lost to them, none comes twice.
+ */
+static void test_streams_are_gone_on_with(void **state)
+{
+    (void)state;
+    rig_t r;
+    hg_buf_t b;
+    keeper_t *k = HG_NEWN(keeper_t, 5);
+    rig_init(&r);
+    rig_up(&r, TABLE, true);
+    for (unsigned i = 0; i < 5; i++) {
+        k[i].c = (client_t){ .r = &r, .seed = i * 7919 + 1 };
+        assert_int_equal(pthread_create(&k[i].c.thread, NULL, keep_up, &k[i]), 0);
+    }
+    for (uint32_t i = 0; i < KEEPER_ROWS; i += 200) {
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        put_rows(&b, i, 200);
+        assert_int_equal(http(&r, "POST", "ingress/t?format=json", b.p, NULL), 200);
+        hg_buf_release(&b);
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        pthread_join(k[i].c.thread, NULL);
+        assert_int_equal(k[i].twice, 0);
+        assert_int_equal(k[i].refused, 0);
+        assert_int_equal(k[i].n, KEEPER_ROWS);
+    }
+    hg_free(k);
     rig_down(&r, true);
 }
 
@@ -664,6 +787,8 @@ int main(void)
         cmocka_unit_test(test_subscriber_gets_all),
         cmocka_unit_test(test_busy_loop_loses_nothing),
         cmocka_unit_test(test_snapshot_has_no_gap),
+        cmocka_unit_test(test_streams_are_gone_on_with),
+        cmocka_unit_test(test_stuck_resumable),
         cmocka_unit_test(test_series_streams),
         cmocka_unit_test(test_stuck_subscriber),
         cmocka_unit_test(test_queries_while_stepping),
