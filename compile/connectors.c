@@ -63,6 +63,7 @@ typedef struct conn_cfg {
     const hg_json_t *name, *transport, *format, *labels, *label, *start_after, *handoff, *preprocessor, *postprocessor;
     const char *index;
     bool paused, send_snapshot, soft_delete, enable_output_buffer, bytes_set;
+    int journal;
     uint64_t max_batch_size, max_worker_batch_size, max_queued_records, max_queued_bytes;
     uint64_t max_output_buffer_time_millis, max_output_buffer_size_records;
 } conn_cfg_t;
@@ -85,6 +86,12 @@ static const hg_opt_t conn_opts[] = {
     { .key = "soft_delete", .type = HG_OPT_BOOL, .at = AT(soft_delete), .doc = "Keep deleted records, marked." },
     { .key = "preprocessor", .type = HG_OPT_JSON, .at = AT(preprocessor), .doc = "Rust plug-in before the parser." },
     { .key = "postprocessor", .type = HG_OPT_JSON, .at = AT(postprocessor), .doc = "Rust plug-in behind the encoder." },
+    { .key = "journal",
+      .type = HG_OPT_ENUM,
+      .at = AT(journal),
+      .names = "ranges|payload",
+      .def = "ranges",
+      .doc = "With fault tolerance: what the journal keeps of what was read: where it was, or all of it." },
     { .key = "max_batch_size",
       .type = HG_OPT_U64,
       .at = AT(max_batch_size),
@@ -129,7 +136,8 @@ static const hg_opt_t conn_opts[] = {
     { .key = NULL },
 };
 
-static const char *const input_only[] = { "labels", "label", "start_after", "max_batch_size", "max_queued_bytes" };
+static const char *const input_only[] = { "labels",           "label",  "start_after", "max_batch_size",
+                                          "max_queued_bytes", "journal" };
 static const char *const output_only[] = { "index", "send_snapshot", "enable_output_buffer",
                                            "max_output_buffer_time_millis", "max_output_buffer_size_records" };
 
@@ -267,6 +275,21 @@ static void soft_delete(hg_conn_ctx_t *x, const conn_cfg_t *cfg)
     }
 }
 
+enum { JOURNAL_PAYLOAD = 1 };
+
+/* Rows that the transport makes itself have no payload; who keeps no position reads again what is in the journal. */
+static void journal(hg_conn_ctx_t *x, const conn_cfg_t *cfg, hg_conn_spec_t *s)
+{
+    const hg_json_t *m = hg_json_get(x->node, "journal");
+    if (cfg->journal != JOURNAL_PAYLOAD || !s->in_type) return;
+    if ((s->in_type->caps & HG_CAP_BATCHES) || !s->in_type->save || !s->in_type->restore)
+        hg_conn_error(x, m, false,
+                      "'journal': 'payload' is not offered for '%s': it has no bytes that the journal could keep",
+                      s->in_type->name);
+    else
+        s->journal_payload = true;
+}
+
 static void output_members(hg_conn_ctx_t *x, const conn_cfg_t *cfg, hg_conn_spec_t *s)
 {
     if (cfg->index) {
@@ -331,6 +354,7 @@ static bool connector(hg_conn_ctx_t *x, uint32_t nr, hg_strmap_t *names, hg_conn
     if (x->is_input) {
         labels(x, &cfg, s);
         start_after(x, cfg.start_after, s);
+        journal(x, &cfg, s);
     }
     hg_conn_handoff(x, cfg.handoff, s);
     return true;

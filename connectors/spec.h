@@ -31,6 +31,7 @@ typedef struct hg_conn_spec {
     hg_handoff_t handoff;
     bool finite;
     bool send_snapshot;
+    bool journal_payload; /* inputs: the journal gets what was read, not where it was */
 
     uint64_t max_batch_size;     /* 0 = unset */
     uint64_t max_queued_records; /* 1,000,000 */

@@ -298,12 +298,14 @@ static uint32_t endpoint_no(hg_journal_t *j, uint32_t conn)
     return j->endpoint_no[conn];
 }
 
-static int put_chunk(hg_journal_t *j, const hg_chunk_t *c)
+/* last: of its connector in this step. */
+static int put_chunk(hg_journal_t *j, const hg_chunk_t *c, bool last)
 {
     hg_jentry_t e = { .endpoint = endpoint_no(j, c->conn), .records = c->records, .hash = c->raw_hash };
     if (c->raw.n) {
-        e.kind = HG_JE_PAYLOAD;
+        e.kind = c->after.n ? HG_JE_RAW : HG_JE_PAYLOAD;
         e.data = c->raw;
+        if (last) e.after = c->after;
     } else {
         e.kind = HG_JE_CUT;
         e.lane_key = c->lane_key;
@@ -342,6 +344,13 @@ static int put_insert(hg_journal_t *j, uint32_t relation, const hg_change_t *cha
     return rc;
 }
 
+static bool is_last(hg_chunk_t *const *chunks, uint32_t i, uint32_t n)
+{
+    for (uint32_t k = i + 1; chunks[i]->after.n && k < n; k++)
+        if (chunks[k]->conn == chunks[i]->conn && chunks[k]->n_ranges) return false;
+    return true;
+}
+
 void hg_journal_step(hg_journal_t *j, const hg_step_t *s, hg_chunk_t *const *chunks, uint32_t n, uint32_t relation,
                      const hg_change_t *change)
 {
@@ -350,7 +359,7 @@ void hg_journal_step(hg_journal_t *j, const hg_step_t *s, hg_chunk_t *const *chu
     hg_buf_clear(&j->frame);
     int rc = hg_jstep_write_head(&j->frame, &head);
     for (uint32_t i = 0; i < n && rc == 0; i++)
-        if (chunks[i]->n_ranges) rc = put_chunk(j, chunks[i]);
+        if (chunks[i]->n_ranges) rc = put_chunk(j, chunks[i], is_last(chunks, i, n));
     if (change && rc == 0) rc = put_insert(j, relation, change);
     HG_ASSERT(rc == 0); /* memory for a copy of what is in memory already */
     append(j, HG_JF_STEP, hg_buf_str(&j->frame), s->number);

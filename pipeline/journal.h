@@ -32,6 +32,7 @@ typedef enum {
     HG_JE_PAYLOAD, /* a chunk of a push endpoint, with its bytes */
     HG_JE_INSERT,  /* rows of an INSERT */
     HG_JE_FILL,    /* a part of a stored relation, while the views of a changed program are computed (begin.c) */
+    HG_JE_RAW,     /* a chunk of a connector whose payload is kept, with its bytes */
     HG_JE_N
 } hg_jentry_kind_t;
 
@@ -40,7 +41,8 @@ typedef struct hg_jentry {
     uint32_t endpoint; /* INSERT, FILL: the relation */
     uint64_t lane_key, begin, end, records, hash;
     bool has_start; /* CUT: the first chunk of an instance: data is the position before it (JSON) */
-    hg_str_t data;  /* PAYLOAD: hg_chunk_t.raw; INSERT: a block (data/block.h) */
+    hg_str_t data;  /* PAYLOAD, RAW: hg_chunk_t.raw; INSERT: a block (data/block.h) */
+    hg_str_t after; /* RAW, the connector's last one of a step: its position behind it (JSON) */
 } hg_jentry_t;
 
 typedef struct hg_jstep {

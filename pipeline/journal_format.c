@@ -50,6 +50,15 @@ static bool get_fix(hg_str_t *in, uint64_t *ret)
     return true;
 }
 
+static bool get_bytes(hg_str_t *in, hg_str_t *ret)
+{
+    uint64_t len;
+    if (!get_num(in, &len) || len > in->n) return false;
+    *ret = (hg_str_t){ in->p, (size_t)len };
+    in->p += len, in->n -= len;
+    return true;
+}
+
 int hg_jstep_write_head(hg_buf_t *b, const hg_jstep_t *s)
 {
     int rc = put_num(b, s->number) | put_num(b, (uint64_t)s->now_us) | put_num(b, s->n);
@@ -58,12 +67,12 @@ int hg_jstep_write_head(hg_buf_t *b, const hg_jstep_t *s)
 
 static bool has_hash(const hg_jentry_t *e)
 {
-    return e->kind == HG_JE_CUT || e->kind == HG_JE_PAYLOAD;
+    return e->kind == HG_JE_CUT || e->kind == HG_JE_PAYLOAD || e->kind == HG_JE_RAW;
 }
 
 static bool has_data(const hg_jentry_t *e)
 {
-    return e->has_start || e->kind == HG_JE_PAYLOAD || e->kind == HG_JE_INSERT;
+    return e->has_start || e->kind == HG_JE_PAYLOAD || e->kind == HG_JE_INSERT || e->kind == HG_JE_RAW;
 }
 
 int hg_jstep_write_entry(hg_buf_t *b, const hg_jentry_t *e)
@@ -73,6 +82,7 @@ int hg_jstep_write_entry(hg_buf_t *b, const hg_jentry_t *e)
     if (e->kind == HG_JE_CUT) rc |= put_fix(b, e->lane_key) | put_num(b, e->begin) | put_num(b, e->end - e->begin);
     if (has_hash(e)) rc |= put_fix(b, e->hash);
     if (has_data(e)) rc |= put_num(b, e->data.n) | hg_buf_addstr(b, e->data);
+    if (e->kind == HG_JE_RAW) rc |= put_num(b, e->after.n) | hg_buf_addstr(b, e->after);
     return rc < 0 ? HG_ENOMEM : 0;
 }
 
@@ -103,13 +113,8 @@ int hg_jstep_read_entry(hg_str_t *in, hg_jentry_t *ret, hg_err_t *err)
         if (ok) ret->end = ret->begin + len;
     }
     if (ok && has_hash(ret)) ok = get_fix(in, &ret->hash);
-    if (ok && has_data(ret)) {
-        ok = get_num(in, &len) && len <= in->n;
-        if (ok) {
-            ret->data = (hg_str_t){ in->p, (size_t)len };
-            in->p += len, in->n -= len;
-        }
-    }
+    if (ok && has_data(ret)) ok = get_bytes(in, &ret->data);
+    if (ok && ret->kind == HG_JE_RAW) ok = get_bytes(in, &ret->after);
     if (!ok) return hg_err_set(err, HG_EDAMAGED, "an entry that is cut off or too large");
     ret->endpoint = (uint32_t)endpoint;
     return 0;

@@ -79,8 +79,12 @@ static void collect_cut(hg_jreplay_t *r, const hg_rstep_t *s, const hg_rentry_t 
         if (!n->lost_step) n->lost_step = s->number;
         return;
     }
-    if (n->n_segs == 0) n->first_step = s->number;
+    if (!n->first_step) n->first_step = s->number;
     n->last_step = s->number;
+    if (e->kind == HG_JE_RAW) {
+        n->n_raw++;
+        return;
+    }
     if (n->n_segs == 0 || e->start.n) {
         hg_rsegment_t seg = { n->n_cuts, 0, e->start };
         HG_APUSH(r->arena, n->segs, n->n_segs, seg);
@@ -98,8 +102,8 @@ static void collect_cuts(hg_jreplay_t *r)
         for (uint32_t k = 0; k < s->n; k++) {
             const hg_rentry_t *e = &r->entries[s->first + k];
             const endpoint_t *ep = r->names[e->name].ep;
-            if (e->kind != HG_JE_CUT) continue;
-            if (!e->reread && !can_replay(ep)) {
+            if (e->kind != HG_JE_CUT && e->kind != HG_JE_RAW) continue;
+            if (e->kind == HG_JE_CUT && !e->reread && !can_replay(ep)) {
                 say_hole(r, ep->name, "it cannot give an earlier range again");
                 hg_jreplay_hole(r, i, k);
             }
@@ -140,12 +144,18 @@ static void no_word(const hg_jreplay_t *r, hg_rname_t *n)
 static void settle_word(hg_jreplay_t *r, hg_rname_t *n)
 {
     endpoint_t *ep = n->ep;
-    bool before = n->n_segs && n->first_step <= ep->word_step;
+    bool before = n->first_step && n->first_step <= ep->word_step;
     bool lost = n->lost_step && n->lost_step <= ep->word_step;
-    n->to_word = !lost && n->n_segs && n->last_step <= ep->word_step;
-    if (n->to_word && ep->saved_position) n->position = text_of(r, ep->saved_position);
+    n->to_word = !lost && n->first_step && n->last_step <= ep->word_step;
+    if (n->to_word) n->position = ep->saved_position ? text_of(r, ep->saved_position) : (hg_str_t){ 0 };
     if (before || lost) ep->saved_position = ep->base_position;
     if (lost) no_word(r, n);
+}
+
+/* Is an instance of it to be made anew when all is replayed? */
+static bool has_instance(const hg_rname_t *n)
+{
+    return n->n_segs || n->n_raw;
 }
 
 int hg_jreplay_resolve(hg_jreplay_t *r, hg_err_t *err)
@@ -161,7 +171,7 @@ int hg_jreplay_resolve(hg_jreplay_t *r, hg_err_t *err)
     r->of_input = HG_NEWN(uint32_t, r->n_of_input + 1);
     for (uint32_t i = 0; i < r->n_names; i++) {
         hg_rname_t *n = &r->names[i];
-        if (n->n_segs) r->of_input[n->ep->id] = i + 1;
+        if (has_instance(n)) r->of_input[n->ep->id] = i + 1;
         if (n->ep && n->ep->by_user) settle_word(r, n);
     }
     return 0;
@@ -273,14 +283,14 @@ static void ask_next(hg_jreplay_t *r, uint32_t name)
 /* Where its next instance begins. */
 static void reached(hg_jreplay_t *r, hg_rname_t *n, hg_str_t position)
 {
-    if (n->to_word && n->taken < n->n_cuts) no_word(r, n);
+    if (n->to_word && n->taken < n->n_cuts + n->n_raw) no_word(r, n);
     if (n->to_word) return; /* it is there already */
     if (position.n) {
         n->position = hg_arena_str(r->arena, position);
         return;
     }
     const char *began = n->ep->next_position; /* it could not be opened, so nothing of this instance was taken */
-    n->position = n->segs[n->wanted - 1].start;
+    n->position = n->n_segs ? n->segs[n->wanted - 1].start : (hg_str_t){ 0 };
     if (!n->position.n && began) n->position = hg_arena_str(r->arena, hg_strz(began));
 }
 
@@ -315,7 +325,14 @@ static void finish(void *arg)
     r->finishing = true;
     r->closing = 1;
     for (uint32_t i = 0; i < r->n_names; i++) {
-        if (!r->names[i].n_segs) continue;
+        if (!has_instance(&r->names[i])) continue;
+        if (r->names[i].n_raw) {
+            r->closing++;
+            reached(r, &r->names[i], r->names[i].kept);
+            r->names[i].ep->closing = true;
+            hg_input_close(r->names[i].ep->in);
+            continue;
+        }
         switch_t *x = HG_NEW(switch_t);
         *x = (switch_t){ r, i };
         r->closing++;
@@ -385,9 +402,10 @@ static int fetch(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err)
     }
     if (!hg_host_take_exact(r->p->host, n->ep->id, e->lane_key, e->begin, e->end, &c)) return 0;
     r->fed = false;
-    n->taken += e->kind == HG_JE_CUT;
+    n->taken += e->kind != HG_JE_PAYLOAD;
+    if (e->after_len) n->after = e;
     r->chunks[r->n_chunks++] = c;
-    rc = e->kind == HG_JE_PAYLOAD ? check_payload(r, e, c, err) : 0;
+    rc = e->kind != HG_JE_CUT ? check_payload(r, e, c, err) : 0;
     return rc < 0 ? rc : 1;
 }
 
@@ -446,11 +464,26 @@ static bool make_hole(hg_jreplay_t *r)
     return true;
 }
 
+/* How far those are that were not opened. The control loop is told when this is done. */
+static int read_positions(hg_jreplay_t *r, hg_err_t *err)
+{
+    for (uint32_t i = 0; i < r->n_names; i++) {
+        hg_rname_t *n = &r->names[i];
+        if (!n->after) continue;
+        char *text = hg_jreplay_after(r, n->after, err);
+        if (!text) return err->code;
+        n->kept = hg_arena_str(r->arena, (hg_str_t){ text, n->after->after_len });
+        hg_free(text);
+    }
+    return 0;
+}
+
 int hg_jreplay_turn(hg_jreplay_t *r, hg_err_t *err)
 {
     if (r->over) return 0;
     if (atomic_load(&r->given_up) && !r->hole && !make_hole(r)) return 0;
     if (r->step == r->n_steps) {
+        if (read_positions(r, err) < 0) return err->code;
         r->over = true;
         if (r->last > atomic_load(&r->p->steps)) atomic_store(&r->p->steps, r->last); /* at_least_once has gaps */
         hg_loop_post(r->p->control, finish, r);

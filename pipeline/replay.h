@@ -7,8 +7,9 @@
  * HTTP pushes wait, the pipeline's status is Replaying.
  *
  * With at_least_once a source that cannot give the same again fails nothing: there is a hole in the replay. From it on
- * no cut is replayed (what was pushed is), and the connectors go on behind what was. A hole is noted in the journal
- * (HG_JF_REREAD) before anything is read again, so that the next replay has the same one. */
+ * no cut is replayed (what was pushed is, and of that step what is kept), and the connectors go on behind what was. A
+ * hole is noted in the journal (HG_JF_REREAD) before anything is read again, so that the next replay has the same one.
+ */
 #ifndef HG_PIPELINE_REPLAY_H
 #define HG_PIPELINE_REPLAY_H
 
@@ -21,9 +22,10 @@ typedef struct hg_rentry {
     uint32_t name, log; /* indexes */
     uint64_t lane_key, begin, end, records, hash;
     hg_str_t start; /* CUT: the position that the instance began at; empty: it had begun before */
-    uint64_t off;   /* PAYLOAD, INSERT: its data in the log */
+    uint64_t off;   /* PAYLOAD, RAW, INSERT: its data in the log */
     uint32_t len;
-    bool reread; /* CUT: behind a hole */
+    uint32_t after_len; /* RAW: of the position behind the data; 0: none */
+    bool reread;        /* CUT, RAW: behind a hole */
 } hg_rentry_t;
 
 /* A step that computed views of a changed program. */
@@ -54,11 +56,14 @@ typedef struct hg_rname {
     hg_str_t position;              /* control loop: reached; JSON, in the arena */
     uint32_t wanted;                /* control loop: the one being opened, + 1 */
     uint32_t done;                  /* circuit thread: segments begun */
-    uint32_t taken;                 /* circuit thread, then control loop: cuts */
+    uint32_t taken;                 /* circuit thread, then control loop: cuts and kept chunks */
     uint64_t first_step, last_step; /* of its cuts */
     uint64_t lost_step;             /* of its first cut behind a hole; 0: none */
     bool to_word;                   /* behind the replay it goes on where a user said: at `position` */
     bool used;                      /* something of it is replayed */
+    uint32_t n_raw;                 /* chunks whose payload is kept: no instance of it is opened */
+    hg_str_t kept;                  /* when all is replayed: its position behind them */
+    const hg_rentry_t *after;       /* circuit thread: the last one with a position that was taken; or NULL */
 } hg_rname_t;
 
 typedef struct hg_rsegment {
@@ -112,8 +117,9 @@ void hg_jreplay_free(hg_jreplay_t *r);
 uint32_t hg_jreplay_wanted(const hg_jreplay_t *r);
 /* The cuts from this entry of this step on are read again instead. Control loop, or the circuit thread in a replay. */
 void hg_jreplay_hole(hg_jreplay_t *r, uint32_t step, uint32_t entry);
-/* Any thread but a loop's. The bytes of an entry; hg_free. */
+/* Any thread but a loop's. The bytes of an entry, or its position; hg_free. */
 char *hg_jreplay_data(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err);
+char *hg_jreplay_after(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err);
 
 /* replay.c. Control loop, before the circuit thread runs, after endpoints were made, before they are restored: finds
  * the endpoints that the journal names, and says of an input whose position was set by hand since then where it is to

@@ -108,17 +108,17 @@ static int check_entry(const reader_t *x, const hg_jentry_t *e, hg_err_t *err)
 }
 
 /* Only at_least_once gets here with another program. */
-static bool is_reread(reader_t *x, const hg_jentry_t *e, uint64_t step, uint32_t entry)
+static bool is_reread(reader_t *x, const hg_jentry_t *e, uint64_t step)
 {
     hg_jreplay_t *r = x->r;
-    if (e->kind != HG_JE_CUT) {
+    if (e->kind != HG_JE_CUT && e->kind != HG_JE_RAW) {
         if (!x->same_program) r->foreign = true;
         return false;
     }
-    if (!x->same_program && !r->hole) {
+    if (!x->same_program && !r->hole) { /* with all of this step */
         r->hole = true;
-        r->hole_step = step;
-        r->hole_entry = entry;
+        r->hole_step = step - 1;
+        r->hole_entry = UINT32_MAX;
     }
     return r->hole;
 }
@@ -151,7 +151,8 @@ static int read_step(reader_t *x, hg_str_t payload, uint64_t offset, hg_err_t *e
                               .records = e.records,
                               .hash = e.hash,
                               .len = (uint32_t)e.data.n,
-                              .reread = is_reread(x, &e, s.number, step.n) };
+                              .after_len = (uint32_t)e.after.n,
+                              .reread = is_reread(x, &e, s.number) };
         if (e.kind == HG_JE_CUT)
             entry.start = (hg_str_t){ hg_arena_strndup(r->arena, e.data.p, e.data.n), e.data.n };
         else
@@ -169,8 +170,11 @@ static void reread_from(hg_jreplay_t *r, uint64_t number, uint32_t entry)
 {
     for (uint32_t i = r->n_steps; i > 0 && r->steps[i - 1].number >= number; i--) {
         const hg_rstep_t *s = &r->steps[i - 1];
-        for (uint32_t k = s->number == number ? entry : 0; k < s->n; k++)
-            if (r->entries[s->first + k].kind == HG_JE_CUT) r->entries[s->first + k].reread = true;
+        bool here = s->number == number; /* what is kept of this step has one position, behind all of it */
+        for (uint32_t k = here ? entry : 0; k < s->n; k++) {
+            hg_rentry_t *e = &r->entries[s->first + k];
+            if (e->kind == HG_JE_CUT || (e->kind == HG_JE_RAW && !here)) e->reread = true;
+        }
     }
 }
 
@@ -293,33 +297,45 @@ void hg_jreplay_free(hg_jreplay_t *r)
     hg_free(r);
 }
 
-char *hg_jreplay_data(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err)
+static char *read_at(hg_jreplay_t *r, uint32_t log, uint64_t off, uint32_t len, hg_err_t *err)
 {
-    const char *path = r->logs[e->log];
-    if (r->fd < 0 || r->fd_log != e->log) {
+    const char *path = r->logs[log];
+    if (r->fd < 0 || r->fd_log != log) {
         if (r->fd >= 0) close(r->fd);
         r->fd = open(path, O_RDONLY | O_CLOEXEC);
-        r->fd_log = e->log;
+        r->fd_log = log;
     }
     if (r->fd < 0) {
         hg_err_errno(err, errno, "cannot read %s", path);
         return NULL;
     }
-    char *p = hg_trynew((size_t)e->len + 1);
+    char *p = hg_trynew((size_t)len + 1);
     if (!p) {
-        hg_err_set(err, HG_ENOMEM, "no memory for %u bytes of %s", e->len, path);
+        hg_err_set(err, HG_ENOMEM, "no memory for %u bytes of %s", len, path);
         return NULL;
     }
-    for (size_t got = 0; got < e->len;) {
-        ssize_t n = pread(r->fd, p + got, e->len - got, (off_t)(e->off + got));
+    for (size_t got = 0; got < len;) {
+        ssize_t n = pread(r->fd, p + got, len - got, (off_t)(off + got));
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
-            hg_err_errno(err, n < 0 ? errno : EIO, "cannot read %s at byte %" PRIu64, path, e->off + got);
+            hg_err_errno(err, n < 0 ? errno : EIO, "cannot read %s at byte %" PRIu64, path, off + got);
             hg_free(p);
             return NULL;
         }
         got += (size_t)n;
     }
-    p[e->len] = 0;
+    p[len] = 0;
     return p;
+}
+
+char *hg_jreplay_data(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err)
+{
+    return read_at(r, e->log, e->off, e->len, err);
+}
+
+char *hg_jreplay_after(hg_jreplay_t *r, const hg_rentry_t *e, hg_err_t *err)
+{
+    uint64_t at = e->off + e->len + 1; /* behind the number that is its length */
+    for (uint32_t n = e->after_len; n >= 0x80; n >>= 7) at++;
+    return read_at(r, e->log, at, e->after_len, err);
 }

@@ -77,16 +77,19 @@ int hg_durable_check_inputs(const hg_pipeline_t *p, hg_ft_t level, hg_err_t *err
     for (uint32_t i = 0; i < p->prog->n_inputs; i++) {
         const hg_conn_spec_t *spec = &p->prog->conns[i];
         hg_ft_t has = hg_input_ft(spec->in_type);
-        const char *option = level == HG_FT_EXACTLY_ONCE && spec->in_type->no_replay
+        if (has == HG_FT_AT_LEAST_ONCE && spec->journal_payload) has = HG_FT_EXACTLY_ONCE;
+        const char *option = level == HG_FT_EXACTLY_ONCE && spec->in_type->no_replay && !spec->journal_payload
                                  ? spec->in_type->no_replay(spec->transport_cfg)
                                  : NULL;
         if (has >= level && option)
             return hg_err_at(err, HG_EINVALTRANSPORT, spec->pos,
                              "pipeline requires exactly_once fault tolerance but endpoint " HG_SF
                              " only supplies at_least_once fault tolerance as its option '%s' stands: the same records "
-                             "need not come again in the same order. Change it (headgate connectors %s), or use "
+                             "need not come again in the same order. Change it (headgate connectors %s)%s, or use "
                              "{\"model\": \"at_least_once\"}",
-                             HG_SA(spec->endpoint), option, spec->in_type->name);
+                             HG_SA(spec->endpoint), option, spec->in_type->name,
+                             spec->in_type->caps & HG_CAP_BATCHES ? ""
+                                                                  : ", add \"journal\": \"payload\" to the connector");
         if (has >= level) continue;
         return hg_err_at(err, HG_EINVALTRANSPORT, spec->pos,
                          "pipeline requires %s fault tolerance but endpoint " HG_SF " only supplies %s fault tolerance",

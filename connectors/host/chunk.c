@@ -35,6 +35,7 @@ void hg_job_free(hg_job_t *j)
     hg_errlist_release(&j->told);
     hg_free(j->msgs);
     hg_free((void *)(uintptr_t)j->pub.start.p);
+    hg_free((void *)(uintptr_t)j->pub.after.p);
     hg_free(j->fail);
     hg_free(j);
     hg_input_drop(in);
@@ -96,6 +97,35 @@ static void set_fail(hg_job_t *j, int rc, const char *msg)
     j->fail = hg_xstrdup(msg);
 }
 
+static void put_u32(char *p, uint64_t v)
+{
+    for (int i = 0; i < 4; i++) p[i] = (char)(v >> (8 * i) & 0xff);
+}
+
+/* hg_chunk_t.raw: behind the bytes a mark; before it, of messages, where they are (hg_push_replay reads it). */
+static int keep_raw(hg_job_t *j)
+{
+    hg_host_t *h = j->pub.in->host;
+    size_t table = j->msgs ? 8 * (size_t)j->n_msgs + 4 : 0, need = j->len + table + 1;
+    if (j->cap < need) {
+        char *p = hg_host_buf_get(h, need);
+        if (!p) return HG_ENOMEM;
+        memcpy(p, j->buf, j->len);
+        hg_host_buf_put(h, j->buf, j->cap);
+        j->buf = p;
+        j->cap = need;
+    }
+    char *at = j->buf + j->len;
+    for (uint32_t i = 0; i < j->n_msgs; i++, at += 8) {
+        put_u32(at, j->msgs[i].off);
+        put_u32(at + 4, j->msgs[i].len);
+    }
+    if (j->msgs) put_u32(at, j->n_msgs);
+    j->buf[need - 1] = j->msgs ? HG_PAYLOAD_MSGS : j->first ? HG_PAYLOAD_FIRST : HG_PAYLOAD_LATER;
+    j->pub.raw = (hg_str_t){ j->buf, need };
+    return 0;
+}
+
 static void parse_raw(hg_job_t *j, unsigned worker)
 {
     hg_input_t *in = j->pub.in;
@@ -124,9 +154,8 @@ static void parse_raw(hg_job_t *j, unsigned worker)
     if (j->events)
         atomic_store_explicit(&in->avg_record, (uint32_t)HG_MIN(j->len / j->events + 1, (size_t)UINT32_MAX),
                               memory_order_relaxed);
-    if (h->keep_payload && !in->type) {
-        j->buf[j->len] = j->first ? HG_PAYLOAD_FIRST : HG_PAYLOAD_LATER;
-        j->pub.raw = (hg_str_t){ j->buf, j->len + 1 };
+    if (h->keep_payload && (in->keep_raw || !in->type)) {
+        if (keep_raw(j) < 0) set_fail(j, HG_ENOMEM, "no memory for what the journal keeps of a chunk");
     } else {
         hg_host_buf_put(h, j->buf, j->cap);
         j->buf = NULL;
@@ -227,6 +256,7 @@ static void release(hg_job_t *done)
 {
     hg_input_t *in = hg_input_retain(done->pub.in);
     hg_lane_t *l = done->lane;
+    hg_list_t *fifo = in->keep_raw ? &in->fifo : &l->fifo;
     hg_push_body_t *body = l->body;
     hg_list_t dropped;
     hg_err_t err = HG_ERR_INIT;
@@ -234,11 +264,14 @@ static void release(hg_job_t *done)
     hg_list_init(&dropped);
     pthread_mutex_lock(&in->mu);
     done->parsed = true;
-    while (!hg_list_empty(&l->fifo)) {
-        hg_job_t *j = HG_ENTRY(l->fifo.next, hg_job_t, link);
+    while (!hg_list_empty(fifo)) {
+        hg_job_t *j = HG_ENTRY(fifo->next, hg_job_t, link);
+        hg_lane_t *of = j->lane;
         if (!j->parsed) break;
         hg_list_del(&j->link);
-        if (release_one(in, j)) {
+        bool taken = release_one(in, j);
+        if (of != l && of->closed && of->inflight == 0) hg_free(of);
+        if (taken) {
             ready = true;
             continue;
         }
@@ -251,7 +284,7 @@ static void release(hg_job_t *done)
         }
         hg_list_add_tail(&dropped, &j->link);
     }
-    bool gone = l->closed && l->inflight == 0;
+    bool gone = l->closed && l->inflight == 0; /* with one fifo for all lanes some of it may still be there */
     if (gone) hg_free(l);
     hg_queue_release(in);
     pthread_mutex_unlock(&in->mu);

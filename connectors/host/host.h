@@ -32,7 +32,8 @@ typedef struct hg_host_opts {
     bool journal;      /* every step goes to a journal: nothing of step n leaves that could not be taken back, before
                           hg_host_durable(n); chunks tell what a replay needs (raw_hash, start) */
     bool keep_owed;    /* outputs keep each delta until the sink has it: hg_output_owed() */
-    bool keep_payload; /* push endpoints: chunks keep their raw bytes for the journal (hg_chunk_t.raw) */
+    bool keep_payload; /* push endpoints, and connectors with "journal": "payload": chunks keep their raw bytes for the
+                          journal (hg_chunk_t.raw) */
 } hg_host_opts_t;
 
 /* Callbacks, all on the control loop; conn is the tag given at creation. */
@@ -117,7 +118,7 @@ typedef struct hg_replay_cut {
 } hg_replay_cut_t;
 int hg_input_replay(hg_input_t *in, const hg_replay_cut_t *cuts, uint32_t n, hg_err_t *err);
 void hg_input_replay_end(hg_input_t *in); /* control loop: from here as usual */
-/* Push endpoints: hg_chunk_t.raw of one chunk again, as one chunk (the same records and parse errors; errors are
+/* Who keeps payload: hg_chunk_t.raw of one chunk again, as one chunk (the same records and parse errors; errors are
  * numbered from its beginning). Any thread but a loop's. */
 int hg_push_replay(hg_input_t *in, hg_str_t raw, hg_err_t *err);
 /* Circuit thread: the chunk of this connector with this lane and range, if it is ready (from a push endpoint: the next
@@ -190,8 +191,8 @@ struct hg_chunk {
     bool barrier, txn_begin, txn_end, eoi;
     uint64_t raw_hash; /* XXH3 of its raw bytes; of a change batch: of its cells; only with `journal` */
     uint64_t lane_key; /* of the lane it came on (hg_lane_open_key) */
-    hg_str_t raw;   /* keep_payload, push endpoints: for hg_push_replay: the bytes it was parsed from and a mark, until
-                       hg_chunk_done */
+    hg_str_t raw;   /* keep_payload: for hg_push_replay: the bytes it was parsed from and a mark, until hg_chunk_done */
+    hg_str_t after; /* raw, of a connector: the position behind this chunk and all taken before it (JSON) */
     hg_str_t start; /* `journal`, first chunk of a connector's instance: the position before it (JSON), else empty */
     int64_t ingested_us;
 };

@@ -20,10 +20,12 @@
 #define HG_TAKE_BYTES    ((size_t)2 << 20) /* of a step: the outputs' queues pass their mark by no more */
 #define HG_PAYLOAD_FIRST 'F'               /* behind the kept payload of a chunk: it begins its body */
 #define HG_PAYLOAD_LATER 'L'
-#define HG_MAX_RECORD    ((uint64_t)128 << 20)
-#define HG_SPARE_CHUNKS  4
-#define HG_CHUNK_ERRORS  1000 /* refused records kept per chunk: the first so many, and the last so many */
-#define HG_BODY_ERRORS   1000 /* refused records reported to the sender of a body */
+#define HG_PAYLOAD_MSGS  'M' /* before it the messages: (offset, length) each and their number, 4 bytes little endian  \
+                              */
+#define HG_MAX_RECORD   ((uint64_t)128 << 20)
+#define HG_SPARE_CHUNKS 4
+#define HG_CHUNK_ERRORS 1000 /* refused records kept per chunk: the first so many, and the last so many */
+#define HG_BODY_ERRORS  1000 /* refused records reported to the sender of a body */
 
 typedef struct hg_job hg_job_t;
 typedef struct hg_waiter hg_waiter_t;
@@ -174,6 +176,16 @@ void hg_job_parse(void *job, unsigned worker); /* pool: parses it, and releases 
 void hg_job_free(hg_job_t *j);                 /* not charged any more by then */
 void hg_job_drop(hg_job_t *j);                 /* a cut job that nobody will take: counters, budget, memory */
 
+/* Per lane what was cut, or taken. */
+typedef struct hg_ranges {
+    hg_range_t *v;
+    uint64_t *key;
+    uint32_t n, cap;
+} hg_ranges_t;
+/* input_position.c. A range more of its lane: they come in order. */
+void hg_ranges_grow(hg_ranges_t *s, const hg_job_t *j, const hg_range_t *r);
+void hg_ranges_release(hg_ranges_t *s);
+
 struct hg_lane {
     hg_input_t *in;          /* [k] */
     hg_loop_t *loop;         /* [k] */
@@ -198,7 +210,8 @@ struct hg_lane {
 hg_lane_t *hg_lane_make(hg_input_t *in, hg_loop_t *loop, hg_push_body_t *body, uint64_t origin);
 int hg_lane_append(hg_lane_t *l, const char *p, size_t n); /* reserve + copy + fill, in pieces */
 /* One chunk of its own, whole: a lane that is opened and closed for it. Any thread. */
-int hg_lane_single(hg_input_t *in, const char *p, size_t n, bool first, hg_err_t *err);
+int hg_lane_single(hg_input_t *in, const char *p, size_t n, const hg_msgref_t *msgs, uint32_t n_msgs, bool first,
+                   hg_err_t *err);
 void hg_lane_abandon(hg_lane_t *l); /* [L] close without a last chunk, whatever state it is in */
 bool hg_lane_idle(hg_lane_t *l);    /* nothing of it is being parsed */
 hg_waiter_t *hg_lane_waiter(hg_lane_t *l);
@@ -234,6 +247,7 @@ struct hg_input {
     hg_parser_t *parser;
     uint64_t max_batch, max_queued_records, max_queued_bytes;
     uint32_t max_inflight;
+    bool keep_raw; /* chunks keep their raw bytes for the journal, and are released in the order of the cuts */
     atomic_uint refs;
     _Atomic uint32_t row_hint;   /* rows of the last chunk: the next builder starts with that room */
     _Atomic uint32_t avg_record; /* bytes per record seen, 0 = unknown */
@@ -251,11 +265,13 @@ struct hg_input {
     char *restore;       /* position to restore after open, or NULL */
     hg_list_t lanes;
     hg_waiter_t waiter;
+    hg_ranges_t cut; /* keep_raw */
 
     pthread_mutex_t mu;
     /* [m] */
     uint64_t total_bytes, total_records, buffered_records, buffered_bytes, processed_records, processed_bytes;
     uint64_t n_transport_errors, n_parse_errors, events;
+    hg_list_t fifo;                /* keep_raw: instead of the lanes' */
     uint32_t inflight, n_buffered; /* chunks being parsed; chunks released and not done */
     uint64_t inflight_bytes;
     hg_list_t waiters;
@@ -267,10 +283,8 @@ struct hg_input {
     hg_errlist_t transport_errors, parse_errors;
     hg_errlist_t consumed_errors; /* parse errors of the chunks that are done: what a checkpoint has */
     uint64_t consumed_events;     /* events of those chunks; not of bodies, which number their own */
-    hg_range_t *consumed;         /* per lane what the circuit has taken and stepped */
-    uint64_t *consumed_key;
-    uint32_t n_consumed, cap_consumed;
-    void **scratch; /* one slot per pool thread, touched by that thread only */
+    hg_ranges_t consumed;         /* what the circuit has taken and stepped */
+    void **scratch;               /* one slot per pool thread, touched by that thread only */
 
     /* [h] */
     hg_list_t ready;      /* jobs to take */

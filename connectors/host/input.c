@@ -42,8 +42,8 @@ void hg_input_drop(hg_input_t *in)
     hg_errlist_release(&in->parse_errors);
     hg_errlist_release(&in->consumed_errors);
     pthread_mutex_destroy(&in->mu);
-    hg_free(in->consumed);
-    hg_free(in->consumed_key);
+    hg_ranges_release(&in->consumed);
+    hg_ranges_release(&in->cut);
     hg_replay_release(in);
     hg_free(in->restore);
     if (in->inst && in->type && in->type->fini) in->type->fini(in->inst);
@@ -99,6 +99,7 @@ int hg_input_make(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_ta
     pthread_mutex_init(&in->mu, NULL);
     hg_list_init(&in->waiter.link);
     hg_list_init(&in->lanes);
+    hg_list_init(&in->fifo);
     hg_list_init(&in->waiters);
     hg_list_init(&in->ready);
     hg_list_init(&in->ready_link);
@@ -123,6 +124,7 @@ int hg_input_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t conn, const 
     in->type = spec->in_type;
     in->cfg = spec->transport_cfg;
     in->max_batch = spec->max_batch_size;
+    in->keep_raw = h->keep_payload && spec->journal_payload;
     if (spec->max_queued_records) in->max_queued_records = spec->max_queued_records;
     in->max_queued_bytes = spec->max_queued_bytes ? spec->max_queued_bytes : 1000 * in->max_queued_records;
     in->inst = hg_xzero(in->type->inst_size);

@@ -11,35 +11,40 @@
 
 /* --- what the circuit has done --- */
 
-/* [m] A lane that was opened when its predecessor of the same key was closed goes on where that one ended: so there are
- * no more ranges than keys, however often lanes come and go. */
-static void forget_earlier(hg_input_t *in, uint64_t key, uint64_t lane)
+/* A lane that was opened when its predecessor of the same key was closed goes on where that one ended: so there are no
+ * more ranges than keys, however often lanes come and go. */
+static void forget_earlier(hg_ranges_t *s, uint64_t key, uint64_t lane)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < in->n_consumed; i++) {
-        if (in->consumed_key[i] == key && in->consumed[i].lane < lane) continue;
-        in->consumed[n] = in->consumed[i];
-        in->consumed_key[n++] = in->consumed_key[i];
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (s->key[i] == key && s->v[i].lane < lane) continue;
+        s->v[n] = s->v[i];
+        s->key[n++] = s->key[i];
     }
-    in->n_consumed = n;
+    s->n = n;
 }
 
-/* [m] Grows the lane's consumed range; chunks of one lane come in order. */
-static void consume(hg_input_t *in, const hg_job_t *j, const hg_range_t *r)
+void hg_ranges_grow(hg_ranges_t *s, const hg_job_t *j, const hg_range_t *r)
 {
-    for (uint32_t i = 0; i < in->n_consumed; i++) {
-        if (in->consumed[i].lane != r->lane) continue;
-        in->consumed[i].end = r->end;
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (s->v[i].lane != r->lane) continue;
+        s->v[i].end = r->end;
         return;
     }
-    if (in->n_consumed == in->cap_consumed) {
-        in->cap_consumed = in->cap_consumed ? in->cap_consumed * 2 : 4;
-        in->consumed = hg_xgrow(in->consumed, sizeof(hg_range_t) * in->cap_consumed);
-        in->consumed_key = hg_xgrow(in->consumed_key, sizeof(uint64_t) * in->cap_consumed);
+    if (s->n == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 4;
+        s->v = hg_xgrow(s->v, sizeof(hg_range_t) * s->cap);
+        s->key = hg_xgrow(s->key, sizeof(uint64_t) * s->cap);
     }
-    if (j->supersedes) forget_earlier(in, j->pub.lane_key, r->lane);
-    in->consumed_key[in->n_consumed] = j->pub.lane_key;
-    in->consumed[in->n_consumed++] = *r;
+    if (j->supersedes) forget_earlier(s, j->pub.lane_key, r->lane);
+    s->key[s->n] = j->pub.lane_key;
+    s->v[s->n++] = *r;
+}
+
+void hg_ranges_release(hg_ranges_t *s)
+{
+    hg_free(s->v);
+    hg_free(s->key);
 }
 
 uint64_t hg_lane_taken(const hg_lane_t *l)
@@ -47,8 +52,8 @@ uint64_t hg_lane_taken(const hg_lane_t *l)
     hg_input_t *in = l->in;
     uint64_t taken = 0;
     pthread_mutex_lock(&in->mu);
-    for (uint32_t i = 0; i < in->n_consumed; i++)
-        if (in->consumed[i].lane == l->id) taken = in->consumed[i].end;
+    for (uint32_t i = 0; i < in->consumed.n; i++)
+        if (in->consumed.v[i].lane == l->id) taken = in->consumed.v[i].end;
     pthread_mutex_unlock(&in->mu);
     return taken;
 }
@@ -68,7 +73,7 @@ void hg_chunk_done(hg_chunk_t *c)
     hg_errlist_append(&in->consumed_errors, &j->told);
     if (in->type) in->consumed_events += j->events;
     if (c->records) hg_latency_add(&in->latency, took > 0 ? (uint64_t)took : 0);
-    for (uint32_t i = 0; in->type && i < c->n_ranges; i++) consume(in, j, &c->ranges[i]);
+    for (uint32_t i = 0; in->type && i < c->n_ranges; i++) hg_ranges_grow(&in->consumed, j, &c->ranges[i]);
     if (--in->n_buffered == 0) hg_input_notify(in);
     hg_queue_release(in);
     pthread_mutex_unlock(&in->mu);
@@ -137,9 +142,9 @@ void hg_input_save(hg_input_t *in, void (*done)(void *arg, hg_str_t position), v
     s->arg = arg;
     hg_buf_init(&s->text, 1 << 20);
     pthread_mutex_lock(&in->mu);
-    s->n = in->n_consumed;
+    s->n = in->consumed.n;
     s->ranges = HG_NEWN(hg_range_t, s->n + 1);
-    if (s->n) memcpy(s->ranges, in->consumed, sizeof(hg_range_t) * s->n);
+    if (s->n) memcpy(s->ranges, in->consumed.v, sizeof(hg_range_t) * s->n);
     pthread_mutex_unlock(&in->mu);
     if (in->type)
         hg_loop_post(in->loop, save_on_loop, s);

@@ -128,28 +128,43 @@ static int make_room(hg_lane_t *l, size_t need)
     return 0;
 }
 
-/* The journal begins with the position before the first chunk. */
-static void tell_start(hg_input_t *in, hg_job_t *j)
+static hg_str_t position_text(hg_input_t *in, const hg_ranges_t *consumed)
 {
     hg_buf_t text;
     hg_jw_t w;
-    in->told_start = true;
     hg_buf_init(&text, 1 << 20);
     hg_jw_init(&w, &text);
-    in->type->save(in, NULL, 0, &w);
+    in->type->save(in, consumed ? consumed->v : NULL, consumed ? consumed->n : 0, &w);
     if (w.rc < 0) hg_buf_clear(&text);
-    j->pub.start.n = text.len;
-    j->pub.start.p = hg_buf_take(&text, NULL);
+    size_t n = text.len;
+    return (hg_str_t){ hg_buf_take(&text, NULL), n };
+}
+
+/* What the journal has to know of a connector's place: where its first chunk begins, or where each one ends. Without
+ * that it would read again what is in the journal. */
+static void tell_place(hg_input_t *in, hg_job_t *j)
+{
+    hg_err_t err = HG_ERR_INIT;
+    if (!in->keep_raw && !in->told_start) {
+        in->told_start = true;
+        j->pub.start = position_text(in, NULL);
+    }
+    if (!in->keep_raw) return;
+    for (uint32_t i = 0; i < j->pub.n_ranges; i++) hg_ranges_grow(&in->cut, j, &j->pub.ranges[i]);
+    j->pub.after = position_text(in, &in->cut);
+    if (j->pub.after.n) return;
+    hg_err_set(&err, HG_ENOMEM, "its position is too large for the journal, or there is no memory for it");
+    hg_input_fail(in, "journal", &err);
 }
 
 static void submit(hg_lane_t *l, hg_job_t *j)
 {
     hg_input_t *in = l->in;
     j->cut_bytes = j->len;
-    if (in->host->journal && in->type && !in->told_start && in->type->save) tell_start(in, j);
+    if (in->host->journal && in->type && in->opened && in->type->save) tell_place(in, j);
     atomic_store(&in->starving, false);
     pthread_mutex_lock(&in->mu);
-    hg_list_add_tail(&l->fifo, &j->link);
+    hg_list_add_tail(in->keep_raw ? &in->fifo : &l->fifo, &j->link);
     l->inflight++;
     in->inflight++;
     in->inflight_bytes += j->cut_bytes;
@@ -429,7 +444,8 @@ int hg_lane_close(hg_lane_t *l, bool aborted)
     return rc < 0 ? rc : full;
 }
 
-int hg_lane_single(hg_input_t *in, const char *p, size_t n, bool first, hg_err_t *err)
+int hg_lane_single(hg_input_t *in, const char *p, size_t n, const hg_msgref_t *msgs, uint32_t n_msgs, bool first,
+                   hg_err_t *err)
 {
     hg_lane_t *l = hg_lane_make(in, in->loop, NULL, 0);
     hg_job_t *j = hg_job_new(in, l);
@@ -445,6 +461,11 @@ int hg_lane_single(hg_input_t *in, const char *p, size_t n, bool first, hg_err_t
     if (n) memcpy(j->buf, p, n);
     j->len = n;
     j->first = first;
+    if (n_msgs) {
+        j->msgs = hg_xnew(n_msgs * sizeof *msgs);
+        memcpy(j->msgs, msgs, n_msgs * sizeof *msgs);
+        j->n_msgs = j->cap_msgs = n_msgs;
+    }
     j->pub.ingested_us = hg_now_us();
     j->pub.ranges[0] = (hg_range_t){ l->id, 0, n };
     j->pub.n_ranges = 1;

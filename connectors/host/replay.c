@@ -138,13 +138,43 @@ void hg_input_replay_end(hg_input_t *in)
     hg_loop_post(in->loop, end_on_loop, hg_input_retain(in));
 }
 
+static int no_payload(const hg_input_t *in, hg_err_t *err)
+{
+    return hg_err_set(err, HG_EREPLAY, "'%s': what the journal has is not a payload", in->name);
+}
+
+static uint32_t get_u32(const char *p)
+{
+    uint32_t v = 0;
+    for (int i = 0; i < 4; i++) v |= (uint32_t)(unsigned char)p[i] << (8 * i);
+    return v;
+}
+
+static int replay_messages(hg_input_t *in, hg_str_t raw, hg_err_t *err)
+{
+    if (raw.n < 4) return no_payload(in, err);
+    uint32_t n = get_u32(raw.p + raw.n - 4);
+    if (n > (raw.n - 4) / 8) return no_payload(in, err);
+    size_t len = raw.n - 4 - 8 * (size_t)n;
+    const char *at = raw.p + len;
+    hg_msgref_t *msgs = HG_NEWN(hg_msgref_t, n + 1);
+    bool sound = true;
+    for (uint32_t i = 0; i < n; i++, at += 8) {
+        msgs[i] = (hg_msgref_t){ get_u32(at), get_u32(at + 4) };
+        sound &= msgs[i].off <= len && msgs[i].len <= len - msgs[i].off;
+    }
+    int rc = sound ? hg_lane_single(in, raw.p, len, msgs, n, true, err) : no_payload(in, err);
+    hg_free(msgs);
+    return rc;
+}
+
 int hg_push_replay(hg_input_t *in, hg_str_t raw, hg_err_t *err)
 {
     char mark = raw.n ? raw.p[raw.n - 1] : 0;
-    if (in->type) return hg_err_set(err, HG_EBUG, "'%s' is no push endpoint", in->name);
-    if (mark != HG_PAYLOAD_FIRST && mark != HG_PAYLOAD_LATER)
-        return hg_err_set(err, HG_EREPLAY, "'%s': what the journal has is not a payload", in->name);
-    return hg_lane_single(in, raw.p, raw.n - 1, mark == HG_PAYLOAD_FIRST, err);
+    if (in->type && !in->keep_raw) return hg_err_set(err, HG_EBUG, "the journal keeps no payload of '%s'", in->name);
+    if (mark == HG_PAYLOAD_MSGS) return replay_messages(in, (hg_str_t){ raw.p, raw.n - 1 }, err);
+    if (mark != HG_PAYLOAD_FIRST && mark != HG_PAYLOAD_LATER) return no_payload(in, err);
+    return hg_lane_single(in, raw.p, raw.n - 1, NULL, 0, mark == HG_PAYLOAD_FIRST, err);
 }
 
 /* --- the circuit's side --- */
@@ -160,7 +190,7 @@ static void feed_on_loop(void *arg)
 static bool is_wanted(const hg_input_t *in, const hg_chunk_t *c, uint64_t lane_key, uint64_t begin, uint64_t end)
 {
     if (c->eoi) return false;
-    if (!in->type) return true;
+    if (!in->type || in->keep_raw) return true; /* one after the other */
     return c->n_ranges == 1 && c->lane_key == lane_key && c->ranges[0].begin == begin && c->ranges[0].end == end;
 }
 
@@ -211,7 +241,7 @@ bool hg_host_take_exact(hg_host_t *h, uint32_t conn, uint64_t lane_key, uint64_t
     if (j) {
         atomic_store(&in->starving, false);
         *ret = &j->pub;
-    } else if (in->type && is_idle(in) && !atomic_exchange(&in->starving, true)) {
+    } else if (in->type && !in->keep_raw && is_idle(in) && !atomic_exchange(&in->starving, true)) {
         hg_loop_post(in->loop, feed_on_loop, hg_input_retain(in));
     }
     hg_input_drop(in);

@@ -445,6 +445,12 @@ static void connect_url(hg_input_t *in)
     u->at_end = u->stalled = false;
     if (!u->client) u->client = hg_client_new(hg_in_loop(in));
     if (!u->lane) u->lane = hg_lane_open(in, u->off);
+    if (o.range_from &&
+        o.range_from == u->total) { /* a restart found it complete: what the URL has now is another one */
+        u->at_end = true;
+        finish(in);
+        return;
+    }
     if (hg_transfer_start(u->client, &o, &ops, &u->t, &err) < 0) {
         u->t = NULL;
         fatal(in, "http", &err);

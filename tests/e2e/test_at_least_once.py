@@ -9,7 +9,7 @@ import pytest
 
 from hg import until
 from hg.kafka import Topic
-from hg.sql import file_in, file_out, kafka_in, kafka_out, table, view
+from hg.sql import datagen, file_in, file_out, kafka_in, kafka_out, table, url_in, view
 from test_durable import checkpoint, kill
 
 LEAST = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}, "dev_tweaks": {"headgate": {"restart": "never"}}}
@@ -149,3 +149,75 @@ def test_what_cannot_be_replayed_by_its_options(own, tmp_path, broker, option):
     want = {i: [i // 2] for i in range(100)}
     until("the topic has them all", there)
     assert [("cannot give an earlier range again" in line) for line in holes(own)] == ([True] if option else [])
+
+
+PAYLOAD = {"journal": "payload"}
+BOTH = pytest.mark.parametrize("config", [LEAST, {**LEAST, "fault_tolerance": {**LEAST["fault_tolerance"], "model": "exactly_once"}}],
+                               ids=["at_least_once", "exactly_once"])
+
+
+def ids(path):
+    return sorted(json.loads(line)["insert"]["id"] for line in open(path)) if os.path.exists(path) else []
+
+
+@BOTH
+def test_a_url_whose_content_changes(own, tmp_path, web, config):
+    """What was read of it is in the journal, so it need not be asked for again; the whole of it was read, so it is over."""
+    out, src = tmp_path / "out.json", tmp_path / "in.json"
+    src.touch()
+    web.add("/x", "".join(f'{{"id":{i}}}\n' for i in range(20000)).encode())
+    own.run("p", table("t", "id BIGINT", url_in("u", web.url + "/x", **PAYLOAD), file_in("f", src, follow=True, **PAYLOAD), materialized=True) +
+            view("v", "SELECT id FROM t", file_out("o", out)), runtime_config=config)
+    until("all of it", lambda: len(ids(out)) == 20000)
+    for n in range(3):
+        kill(own)
+        web.add("/x", "".join(f'{{"id":{7 * i}}}\n' for i in range(30000 + n)).encode())
+        append(src, {"id": 20000 + n})
+        own.start_pipeline("p")
+        until("what came since follows", lambda: len(ids(out)) >= 20001 + n)
+        until("it has ended", lambda: own.input("p", "t.u")["metrics"]["end_of_input"])
+        assert own.query("p", "SELECT count(*) AS n, count(DISTINCT id) AS m FROM t") == [{"n": 20001 + n, "m": 20001 + n}]
+    assert ids(out) == list(range(20003))
+    assert not holes(own)
+
+
+@BOTH
+@pytest.mark.parametrize("merged", [False, True])
+def test_records_that_are_deleted_from_the_topic(own, tmp_path, broker, config, merged):
+    """As compaction or retention does it: what was read is in the journal, with the boundaries of the messages."""
+    live, out = Topic(broker, partitions=3), tmp_path / "out.json"
+    options = {"start_from": "earliest", **({"synchronize_partitions": True} if merged else {})}
+    own.run("p", table("t", "id BIGINT", kafka_in("k", broker, live.name, options=options, **PAYLOAD), materialized=True) +
+            view("v", "SELECT id FROM t", file_out("o", out)), runtime_config=config)
+
+    def put_some(partition, first):
+        live.produce([json.dumps({"id": i}) for i in range(first, first + 100)], partition=partition)
+    for round in range(3):
+        for partition in range(3):
+            put_some(partition, 1000 * round + 300 * partition)
+        sure = 300 * round + 100 if merged else 300 * (round + 1)  # merged by time, the last ones of the others wait
+        until("they are written", lambda: len(ids(out)) >= sure)
+        kill(own)
+        live.delete_before(0, 100 * (round + 1))
+        own.start_pipeline("p")
+        until("nothing of it is missing", lambda: own.query("p", "SELECT count(*) AS n FROM t")[0]["n"] >= sure)
+    for partition in range(3):  # merged, those of the others are for the first one's to pass
+        put_some(partition, 5000 + 300 * partition)
+    want = sorted([1000 * r + 300 * p + i for r in range(3) for p in range(3) for i in range(100)] + list(range(5000, 5100)))
+
+    def before(rows):
+        return sorted(i for i in rows if i < 5300)
+    until("all is written", lambda: len(before(ids(out))) >= len(want))
+    assert before(ids(out)) == want
+    assert before(r["id"] for r in own.query("p", "SELECT id FROM t")) == want
+    assert own.input("p", "t.k")["fatal_error"] is None and not holes(own)
+
+
+@pytest.mark.parametrize("connector, words", [
+    (datagen("g", {"limit": 1}, journal="payload"), "is not offered for 'datagen'"),
+    (file_in("f", "/x", journal="everything"), "journal"),
+])
+def test_what_has_no_payload_is_refused(own, connector, words):
+    own.ok("PUT", "/v0/pipelines/p", json={"name": "p", "program_code": table("t", "id BIGINT", connector)})
+    p = until("it does not compile", lambda: (p := own.get("/v0/pipelines/p").json())["program_status"] == "SqlError" and p)
+    assert words in json.dumps(p["program_error"])

@@ -20,6 +20,13 @@ static const hg_jentry_t g_entries[] = {
     { .kind = HG_JE_PAYLOAD, .endpoint = 2, .records = 1, .hash = 9, .data = { "{\"a\":1}\nF", 9 } },
     { .kind = HG_JE_INSERT, .endpoint = 3, .records = UINT64_MAX, .data = { "\0\1\2", 3 } },
     { .kind = HG_JE_FILL, .endpoint = 4, .records = 65536 },
+    { .kind = HG_JE_RAW, .endpoint = 5, .records = 2, .hash = 3, .data = { "1\n2\nL", 5 } },
+    { .kind = HG_JE_RAW,
+      .endpoint = 5,
+      .records = 1,
+      .hash = 4,
+      .data = { "3\nL", 3 },
+      .after = { "{\"offset\":6}", 12 } },
 };
 
 static void write_all(hg_buf_t *b)
@@ -47,6 +54,7 @@ static void what_is_written_is_read(void **st)
         assert_true(e.kind == want->kind && e.endpoint == want->endpoint && e.records == want->records);
         assert_true(e.lane_key == want->lane_key && e.begin == want->begin && e.end == want->end);
         assert_true(e.hash == want->hash && e.has_start == want->has_start && hg_str_eq(e.data, want->data));
+        assert_true(hg_str_eq(e.after, want->after));
     }
     assert_int_equal(in.n, 0);
     hg_buf_release(&b);
