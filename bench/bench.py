@@ -310,6 +310,38 @@ def kafka():
         broker.close()
 
 
+def postgres():
+    """A table of a PostgreSQL server → columns → dropped, and → another table with a primary key, against psql's \\copy"""
+    from hg.postgres import Server
+    pg = Server()
+    columns = "id bigint PRIMARY KEY, name text, price float8, ts timestamp, tags text[]"
+    fill = f"SELECT g, 'name ' || g, g * 0.25, timestamp '2024-01-01' + g * interval '1 s', ARRAY['a', 'tag' || g % 100] FROM generate_series(1, {ROWS}) g"
+    psql = f"{pg.bin}/psql -XqAt -v ON_ERROR_STOP=1 {pg.uri()}"
+    source = {"name": "in", "transport": {"name": "postgres_input", "config": {"uri": pg.uri(), "query": "SELECT * FROM src"}}}
+    sinks = {"read": {"name": "out", "transport": {"name": "null_output"}},
+             "write": {"name": "out", "index": "i", "transport": {"name": "postgres_output", "config": {"uri": pg.uri(), "table": "dst"}}}}
+    copies = {"read": f"{psql} -c '\\copy src TO /dev/null WITH (FORMAT binary)'",
+              "write": f"{psql} -c '\\copy src TO STDOUT WITH (FORMAT binary)' | {psql} -c '\\copy dst FROM STDIN WITH (FORMAT binary)'"}
+    try:
+        pg.sql(f"CREATE TABLE src ({columns}); INSERT INTO src {fill}; ANALYZE src; CREATE TABLE dst ({columns})")
+        for what, sink in sinks.items():
+            program = os.path.join(RAM, f"postgres_{what}.sql")
+            with open(program, "w") as f:
+                f.write(f"CREATE TABLE t ({COLUMNS}) WITH ('connectors' = '{json.dumps([source])}');\n"
+                        f"CREATE VIEW v WITH ('connectors' = '{json.dumps([sink])}') AS SELECT * FROM t;\nCREATE INDEX i ON v(id);")
+            ours, theirs = [], []
+            for _ in range(ROUNDS):
+                for argv, to in (([HEADGATE, "run", program, "--until-complete"], ours), (["sh", "-c", copies[what]], theirs)):
+                    pg.sql("TRUNCATE dst; CHECKPOINT")
+                    to.append(cost(argv))
+                    assert what == "read" or pg.one("SELECT count(*) FROM dst") == str(ROWS)
+            a, b = best(ours), best(theirs)
+            say(f"PostgreSQL, {what}", f"{ROWS / a.wall / 1e6:.2f} M rows/s, {a}", f"\\copy {ROWS / b.wall / 1e6:.2f} M rows/s, {b}",
+                f"wall ratio {b.wall / a.wall:.2f}")
+    finally:
+        pg.close()
+
+
 def upsert():
     """random upserts into a keyed table, the circuit alone"""
     for line in subprocess.run([tool("upsert"), UPSERTS], capture_output=True, text=True, check=True).stdout.splitlines():
@@ -479,7 +511,7 @@ def kafka_many():
     bench.run(a_daemon, pipeline_pid, rss_mib, cpu_s, quantile, say)
 
 
-ALL = [start, formats, view, ingress, kafka, upsert, state, journal, idle, pause, handover, kafka_many]
+ALL = [start, formats, view, ingress, kafka, postgres, upsert, state, journal, idle, pause, handover, kafka_many]
 
 
 def main(names):

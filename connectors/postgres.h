@@ -16,8 +16,8 @@
 
 extern const hg_format_type_t hg_format_postgres;
 
-/* Any thread. The server's type whose binary form the encoder writes for a column: "int8", "numeric", "json" (nested
- * types and VARIANT). NULL: the type cannot be written. */
+/* Any thread. The server's type whose binary form the encoder writes for a column: "int8", "numeric", "text[]", "json"
+ * (nested types and VARIANT). NULL: the type cannot be written. */
 const char *hg_pg_type(const hg_type_t *t);
 
 #define HG_PG_OP_AT 6 /* where the operation stands in a row that goes out */

@@ -28,58 +28,80 @@ typedef struct {
     hg_buf_t tmp; /* a nested value as JSON */
 } pg_encoder_t;
 
-const char *hg_pg_type(const hg_type_t *t)
+typedef struct {
+    const char *name, *array;
+    uint32_t oid; /* the server's pg_type.dat; an array's elements name it */
+} pgtype_t;
+
+static const pgtype_t g_bool = { "bool", "bool[]", 16 }, g_int2 = { "int2", "int2[]", 21 },
+                      g_int4 = { "int4", "int4[]", 23 }, g_int8 = { "int8", "int8[]", 20 },
+                      g_numeric = { "numeric", "numeric[]", 1700 }, g_float4 = { "float4", "float4[]", 700 },
+                      g_float8 = { "float8", "float8[]", 701 }, g_text = { "text", "text[]", 25 },
+                      g_bytea = { "bytea", "bytea[]", 17 }, g_date = { "date", "date[]", 1082 },
+                      g_time = { "time", "time[]", 1083 }, g_ts = { "timestamp", "timestamp[]", 1114 },
+                      g_tz = { "timestamptz", "timestamptz[]", 1184 }, g_interval = { "interval", "interval[]", 1186 },
+                      g_uuid = { "uuid", "uuid[]", 2950 };
+
+/* NULL: no scalar. */
+static const pgtype_t *scalar(hg_kind_t k)
 {
-    switch (t->kind) {
+    switch (k) {
     case HG_T_BOOLEAN:
-        return "bool";
+        return &g_bool;
     case HG_T_TINYINT:
     case HG_T_SMALLINT:
     case HG_T_UTINYINT:
-        return "int2";
+        return &g_int2;
     case HG_T_USMALLINT:
     case HG_T_INTEGER:
-        return "int4";
+        return &g_int4;
     case HG_T_UINTEGER:
     case HG_T_BIGINT:
-        return "int8";
+        return &g_int8;
     case HG_T_UBIGINT:
     case HG_T_DECIMAL:
-        return "numeric";
+        return &g_numeric;
     case HG_T_REAL:
-        return "float4";
+        return &g_float4;
     case HG_T_DOUBLE:
-        return "float8";
+        return &g_float8;
     case HG_T_CHAR:
     case HG_T_VARCHAR:
-        return "text";
+        return &g_text;
     case HG_T_BINARY:
     case HG_T_VARBINARY:
-        return "bytea";
+        return &g_bytea;
     case HG_T_DATE:
-        return "date";
+        return &g_date;
     case HG_T_TIME:
-        return "time";
+        return &g_time;
     case HG_T_TIMESTAMP:
-        return "timestamp";
+        return &g_ts;
     case HG_T_TIMESTAMP_TZ:
-        return "timestamptz";
+        return &g_tz;
     case HG_T_INTERVAL:
     case HG_T_INTERVAL_YM:
-        return "interval";
+        return &g_interval;
     case HG_T_UUID:
-        return "uuid";
+        return &g_uuid;
     case HG_T_ARRAY:
     case HG_T_MAP:
     case HG_T_ROW:
     case HG_T_VARIANT:
-        return "json";
     case HG_T_NULL:
     case HG_T_GEOMETRY:
     case HG_T_N:
         break;
     }
     return NULL;
+}
+
+const char *hg_pg_type(const hg_type_t *t)
+{
+    if (scalar(t->kind)) return scalar(t->kind)->name;
+    if (t->kind == HG_T_ARRAY && scalar(t->elem->kind)) return scalar(t->elem->kind)->array;
+    return t->kind == HG_T_ARRAY || t->kind == HG_T_MAP || t->kind == HG_T_ROW || t->kind == HG_T_VARIANT ? "json"
+                                                                                                          : NULL;
 }
 
 void hg_pg_encoder_free(hg_encoder_t *base)
@@ -228,6 +250,27 @@ static int put_real(hg_buf_t *b, const hg_col_t *c, uint32_t i)
     return put_64(b, (int64_t)d);
 }
 
+static int put_cell(pg_encoder_t *e, hg_buf_t *b, const hg_col_t *c, uint32_t i);
+
+/* Of scalars: in the server's form. Others go as JSON. */
+static int put_array(pg_encoder_t *e, hg_buf_t *b, const hg_col_t *c, uint32_t i)
+{
+    const pgtype_t *t = scalar(c->type->elem->kind);
+    int32_t from = c->offs[i], to = c->offs[i + 1];
+    size_t at = b->len;
+    if (!t) return put_json(e, b, c, i);
+    int rc = put_u32(b, 0);
+    if (rc == 0) rc = put_u32(b, to > from);
+    if (rc == 0) rc = put_u32(b, c->child[0]->nulls > 0);
+    if (rc == 0) rc = put_u32(b, t->oid);
+    if (rc == 0 && to > from) rc = put_u32(b, (uint32_t)(to - from));
+    if (rc == 0 && to > from) rc = put_u32(b, 1);
+    for (int32_t k = from; k < to && rc == 0; k++) rc = put_cell(e, b, c->child[0], (uint32_t)k);
+    uint32_t len = htobe32((uint32_t)(b->len - at - 4));
+    if (rc == 0) memcpy(b->p + at, &len, 4);
+    return rc;
+}
+
 static int put_cell(pg_encoder_t *e, hg_buf_t *b, const hg_col_t *c, uint32_t i)
 {
     if (hg_col_null(c, i)) return put_u32(b, UINT32_MAX);
@@ -273,6 +316,8 @@ static int put_cell(pg_encoder_t *e, hg_buf_t *b, const hg_col_t *c, uint32_t i)
         return put_interval(b, 0, HG_COL(c, int32_t)[i]);
     case HG_T_UUID:
         return put_bytes(b, (const char *)c->data + (size_t)16 * i, 16);
+    case HG_T_ARRAY:
+        return put_array(e, b, c, i);
     default:
         return put_json(e, b, c, i);
     }

@@ -55,8 +55,13 @@ typedef struct {
 /* Its value, from the temporary table s. */
 static void value(hg_buf_t *out, const target_t *t, hg_str_t table)
 {
-    if (strcmp(t->ours, "json") != 0 || hg_str_eqz(t->type, "json") || hg_str_eqz(t->type, "jsonb") ||
-        hg_str_eqz(t->type, "text") || hg_str_eqz(t->type, "character varying")) {
+    bool to_json = hg_str_eqz(t->type, "json") || hg_str_eqz(t->type, "jsonb");
+    if (to_json && strchr(t->ours, '[')) {
+        (void)hg_buf_addf(out, "to_json(s.c%u)::" HG_SF, t->nr, HG_SA(t->type));
+        return;
+    }
+    if (strcmp(t->ours, "json") != 0 || to_json || hg_str_eqz(t->type, "text") ||
+        hg_str_eqz(t->type, "character varying")) {
         (void)hg_buf_addf(out, "s.c%u::" HG_SF, t->nr, HG_SA(t->type));
         return;
     }
