@@ -75,7 +75,8 @@ typedef struct {
     uint64_t commit_step;
     bool commit_any; /* the commit has a whole step */
 
-    hg_buf_t prepare, del, upd, ins, create, read, write; /* SQL */
+    hg_buf_t prepare, del, upd, ins, ins_new, create, read, write; /* SQL; ins_new: no row is there yet */
+    uint32_t careful;                                              /* chunks to be written by `ins`: rows were there */
     bool cdc;
 } pgout_t;
 

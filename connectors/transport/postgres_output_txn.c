@@ -11,6 +11,9 @@
  * A statement that the server refuses because of the data costs only the bad rows: back to the savepoint, the slice is
  * cut in halves, and so on down to one row, which is reported and left out.
  *
+ * An insert is tried as if its rows were new, which they are unless steps are done again; that costs the server half of
+ * what ON CONFLICT costs. If one is there after all, this chunk and some after it go the careful way.
+ *
  * A step so large that it should not be kept whole (the content of a view at its start) is committed in pieces, except
  * where exactly once wants it at once. */
 #include "base/hg.h"
@@ -21,6 +24,9 @@
 #define FULL_BYTES  ((size_t)4 << 20)  /* waiting: the host is told to stop */
 #define LARGE_BYTES ((size_t)16 << 20) /* in a transaction: commit when that is allowed */
 #define GROUP_US    20000              /* steps share a commit for so long */
+
+#define CAREFUL_CHUNKS   64
+#define UNIQUE_VIOLATION "23505"
 
 static const char copy_header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"; /* signature, flags, extension: 19 bytes */
 static const char copy_end[] = "\377\377";
@@ -166,7 +172,7 @@ static void send_apply(pgout_t *p)
     } else {
         if (del) (void)hg_buf_addstr(&sql, hg_buf_str(&p->del));
         if (upd) (void)hg_buf_addstr(&sql, hg_buf_str(&p->upd));
-        if (ins) (void)hg_buf_addstr(&sql, hg_buf_str(&p->ins));
+        if (ins) (void)hg_buf_addstr(&sql, hg_buf_str(p->careful ? &p->ins : &p->ins_new));
     }
     p->tx = TX_APPLY;
     hg_pg_query(p->conn, sql.p);
@@ -225,6 +231,7 @@ void hg_pgout_next(hg_output_t *out)
         chunk_t *next = after(p, p->at);
         if (!is_ready(p, next)) return;
         p->at = next;
+        if (p->careful) p->careful--;
         if (next->n) p->slices[p->n_slices++] = (slice_t){ 0, next->n };
         if (!next->n && !p->in_tx) { /* only the end of a step */
             hg_pgout_committed(out, next->step);
@@ -320,8 +327,12 @@ static void slice_failed(hg_output_t *out)
 {
     pgout_t *p = hg_out_inst(out);
     slice_t s = p->slice;
+    bool there = !p->cdc && !p->careful && strcmp(p->err_state, UNIQUE_VIOLATION) == 0;
     uint32_t mid = s.from + (s.to - s.from) / 2;
-    if (s.to - s.from <= 1) {
+    if (there) {
+        p->careful = CAREFUL_CHUNKS;
+        p->slices[p->n_slices++] = s;
+    } else if (s.to - s.from <= 1) {
         refuse_row(out);
         p->waiting -= HG_MIN(p->at->ends[s.from] - row_begin(p->at, s.from), p->waiting);
     } else { /* at most one slice more per halving: 32 of them for 2^32 rows */

@@ -324,6 +324,18 @@ def test_refused_rows_cost_no_neighbour(daemon, gone, pg):
     assert "violates check constraint" in text and "smallint out of range" in text, text
 
 
+@pytest.mark.parametrize("nothing", [False, True])
+def test_rows_that_are_there_already(daemon, gone, pg, nothing):
+    name, dst = gone(f"there{nothing}"), fresh(pg, f"there{nothing}")
+    pg.sql(f"INSERT INTO {dst} VALUES (5, -1), (5000, -1)")
+    daemon.run(name, table("t", "id BIGINT NOT NULL PRIMARY KEY, x BIGINT", materialized=True) +
+               view("v", "SELECT * FROM t", sink("o", pg, dst, "i", on_conflict_do_nothing=nothing)) + "CREATE INDEX i ON v(id);")
+    assert daemon.ingress(name, "t", "\n".join(json.dumps({"id": i, "x": i}) for i in range(1000))).status_code == 200
+    until("all are there", lambda: pg.one(f"SELECT count(*) FROM {dst}") == "1001")
+    assert pg.sql(f"SELECT x FROM {dst} WHERE id IN (5, 5000) ORDER BY id") == [["-1" if nothing else "5"], ["-1"]]
+    assert daemon.stats(name)["outputs"][0]["metrics"]["num_transport_errors"] == 0
+
+
 def test_output_outlives_its_server(daemon, gone, pg, proxy):
     name, dst = gone("restarts"), fresh(pg, "outlives")
     daemon.run(name, table("t", "id BIGINT NOT NULL PRIMARY KEY, x BIGINT", materialized=True) +
