@@ -139,6 +139,9 @@ struct hg_output_type {
     uint64_t (*position)(hg_output_t *out);
     int (*restore)(hg_output_t *out, uint64_t position, hg_err_t *err);
     unsigned caps; /* HG_OUT_… */
+
+    /* Any thread; may be NULL. Bytes of a message at most; a record that is larger by itself is an encode error. */
+    size_t (*max_message)(const void *cfg, bool exactly_once);
 };
 typedef struct hg_output_type hg_output_type_t;
 

@@ -14,7 +14,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define ITEM_COST 512 /* bytes that an item costs beside its rows */
+#define MAX_MESSAGE ((size_t)1000000 - 64)
+#define ITEM_COST   512 /* bytes that an item costs beside its rows */
 
 hg_output_t *hg_output_retain(hg_output_t *out)
 {
@@ -131,13 +132,15 @@ int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t id, const h
                             .key = spec->index_key,
                             .n_key = spec->n_index_key,
                             .want_messages = spec->out_type->messages,
-                            .max_message = 1000000 - 64 };
+                            .max_message = MAX_MESSAGE };
     if (spec->out_type->abi != HG_CONNECTOR_ABI)
         return hg_err_set(err, HG_EUNSUPPORTED, "connector '%s' was built for another version of the contract",
                           spec->out_type->name);
     if (!spec->format && !spec->out_type->no_format)
         return hg_err_set(err, HG_EINVAL, "connector '%s' needs a format", spec->out_type->name);
     snprintf(name, sizeof name, HG_SF, HG_SA(spec->endpoint));
+    if (spec->out_type->max_message)
+        env.max_message = spec->out_type->max_message(spec->transport_cfg, h->exactly_once);
     int rc = output_make(h, name, id, schema, spec->format, spec->format_cfg, &env, &out, err);
     if (rc < 0) return rc;
     out->type = spec->out_type;

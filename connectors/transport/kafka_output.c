@@ -476,6 +476,7 @@ const hg_output_type_t hg_output_kafka = {
     .cfg_size = sizeof(kout_cfg_t),
     .inst_size = sizeof(kout_t),
     .messages = true,
+    .max_message = hg_kout_max_message,
     .caps = HG_OUT_EXACT | HG_OUT_STORES_STEP,
     .check = hg_kout_check,
     .open = kafka_open,

@@ -63,6 +63,17 @@ hg_kvlist_t hg_kout_options(const kout_cfg_t *c, bool exactly_once, hg_arena_t *
     return all;
 }
 
+size_t hg_kout_max_message(const void *cfg, bool exactly_once)
+{
+    hg_arena_t *a = hg_arena_new();
+    hg_kvlist_t options = hg_kout_options(cfg, exactly_once, a);
+    size_t max = 1000000; /* librdkafka's default */
+    for (uint32_t i = 0; i < options.n; i++)
+        if (strcmp(options.v[i].key, "message.max.bytes") == 0) max = strtoull(options.v[i].value, NULL, 10);
+    hg_arena_free(a);
+    return max - HG_MIN(max / 2, 64u); /* key, headers and what the client adds */
+}
+
 static void check_fault_tolerance(const kout_cfg_t *c, hg_diag_t *d)
 {
     static const char *const members[] = { "producer_options", "consumer_options" };

@@ -76,6 +76,7 @@ typedef struct {
 /* kafka_output_config.c: any thread */
 extern const hg_opt_t hg_kout_opts[];
 void hg_kout_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d);
+size_t hg_kout_max_message(const void *cfg, bool exactly_once);
 /* librdkafka's options as they apply; in a. */
 hg_kvlist_t hg_kout_options(const kout_cfg_t *c, bool exactly_once, hg_arena_t *a);
 

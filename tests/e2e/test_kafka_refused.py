@@ -66,12 +66,25 @@ def test_too_large(own, tmp_path, broker, config):
 
 
 def test_too_large_for_the_client(own, tmp_path, broker):
-    """librdkafka refuses it before the broker can."""
+    """message.max.bytes: buffers are made to fit; a record that does not by itself is an encode error, which names both sizes."""
     src, topic = tmp_path / "in.json", Topic(broker)
     run(own, src, broker, topic.name, FT, options={"message.max.bytes": "2000"})
-    add(src, [0], size=4000)
-    why = wait_failed(own)
-    assert "message.max.bytes where the connector sets it" in why, why
+    add(src, range(100))
+    until("the small ones are there", lambda: set(ids(topic)) == set(range(100)))
+    add(src, [100], size=4000)  # in a step of its own: an encode error costs what is behind it in its step
+    until("it is told", lambda: output(own)["metrics"]["num_encode_errors"] == 1)
+    add(src, [101])
+    until("all that fit are there", lambda: set(ids(topic)) == set(range(100)) | {101})
+    assert output(own)["metrics"]["num_encode_errors"] == 1 and output(own)["fatal_error"] is None
+    e = own.ok("GET", f"{OUT}/stats").json()["encode_errors"][0]["message"]
+    assert "exceeds maximum buffer size" in e and "at most 1936" in e, e
+
+
+def test_large_messages_where_everybody_takes_them(own, tmp_path, broker):
+    src, topic = tmp_path / "in.json", Topic(broker, config=["max.message.bytes=3000000"])
+    run(own, src, broker, topic.name, ONCE, options={"message.max.bytes": "3000000"})
+    add(src, [0], size=2000000)
+    until("it is there", lambda: ids(topic) == [0])
 
 
 def test_a_compacted_topic_needs_keys(own, tmp_path, broker):
