@@ -185,6 +185,7 @@ def one_percent(sink, held_back, samplers, limits):
     assert taken - sink.total < BUDGET + (32 << 20), f"the source was not held back: {taken} bytes taken in, {sink.total} read"
     sink.rest(ROWS)
     peaks = [x.stop() for x in samplers]
+    print(f"{sink.rate / 1e6:.0f} MB/s freely, then 1 % of it; peaks {[p >> 20 for p in peaks]} MiB of {[x >> 20 for x in limits]}")  # pytest -s
     assert sink.rows == ROWS
     for peak, limit in zip(peaks, limits):
         assert peak < limit, f"{[p >> 20 for p in peaks]} MiB of {[x >> 20 for x in limits]}"
