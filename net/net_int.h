@@ -27,7 +27,7 @@
 #include "net/http.h"
 #include <http_parser.h>
 
-#define HG_NET_READ_BUF  ((size_t)64 * 1024)
+#define HG_NET_READ_BUF  ((size_t)128 * 1024)
 #define HG_NET_HIGH      ((size_t)256 * 1024) /* stop producing above */
 #define HG_NET_LOW       ((size_t)64 * 1024)  /* go on below */
 #define HG_NET_OUT_MAX   ((size_t)1 << 30)    /* a handler that ignores the mark meets this */
