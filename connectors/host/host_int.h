@@ -20,8 +20,9 @@
 #define HG_TAKE_BYTES    ((size_t)2 << 20) /* of a step: the outputs' queues pass their mark by no more */
 #define HG_PAYLOAD_FIRST 'F'               /* behind the kept payload of a chunk: it begins its body */
 #define HG_PAYLOAD_LATER 'L'
-#define HG_PAYLOAD_MSGS  'M' /* before it the messages: (offset, length) each and their number, 4 bytes little endian  \
-                              */
+#define HG_PAYLOAD_MSGS                                                                                                \
+    'M' /* before it the messages: (offset, length) each and their number, 4 bytes little endian                       \
+         */
 #define HG_MAX_RECORD   ((uint64_t)128 << 20)
 #define HG_SPARE_CHUNKS 4
 #define HG_CHUNK_ERRORS 1000 /* refused records kept per chunk: the first so many, and the last so many */
