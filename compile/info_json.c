@@ -16,6 +16,21 @@ static bool is_option(const hg_opt_t *opts, hg_str_t key)
     return false;
 }
 
+/* What clients insist on, where the user gave its parts; without the password. */
+static void missing_uri(hg_jw_t *w, const hg_opt_t *opts, const hg_json_t *cfg)
+{
+    const hg_json_t *port = hg_json_get(cfg, "port");
+    const char *user = hg_json_str(hg_json_get(cfg, "user"), ""), *host = hg_json_str(hg_json_get(cfg, "host"), "");
+    hg_buf_t b;
+    if (!is_option(opts, HG_S("uri")) || !is_option(opts, HG_S("host")) || hg_json_get(cfg, "uri")) return;
+    hg_buf_init(&b, 4096);
+    (void)hg_buf_addf(&b, "postgresql://%s%s%s", user, *user ? "@" : "", host);
+    if (port) (void)hg_buf_addf(&b, ":" HG_SF, HG_SA(port->str));
+    (void)hg_buf_addf(&b, "/%s", hg_json_str(hg_json_get(cfg, "database"), ""));
+    hg_jw_kstr(w, "uri", b.p);
+    hg_buf_release(&b);
+}
+
 static void config(hg_jw_t *w, const hg_conn_spec_t *s, const hg_json_t *cfg, const char *own_name)
 {
     const hg_opt_t *opts = s->is_input ? s->in_type->opts : s->out_type->opts;
@@ -29,6 +44,7 @@ static void config(hg_jw_t *w, const hg_conn_spec_t *s, const hg_json_t *cfg, co
         hg_jw_end_obj(w);
         return;
     }
+    missing_uri(w, opts, cfg);
     for (const hg_json_t *m = cfg ? cfg->child : NULL; m; m = m->next) {
         if (hg_json_get(cfg, m->key.p) != m) continue; /* written twice: the last one counts */
         hg_jw_key(w, m->key.p);

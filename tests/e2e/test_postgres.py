@@ -411,11 +411,14 @@ def test_exactly_once_into_a_log(own, pg, proxy, tmp_path):
 
 def test_connectors_as_they_are_published(daemon, gone, pg):
     name = gone("published")
-    daemon.create(name, table("t", "id BIGINT NOT NULL PRIMARY KEY", source("pg", pg, "SELECT 1 AS id", key_column="id")) +
+    parts = source("pg", pg, "SELECT 1 AS id", key_column="id", host="127.0.0.1", user="guarded", password=PASSWORD, database="postgres")
+    del parts["transport"]["config"]["uri"]
+    parts["transport"]["config"]["port"] = pg.port
+    daemon.create(name, table("t", "id BIGINT NOT NULL PRIMARY KEY", parts) +
                   view("v", "SELECT * FROM t", sink("o", pg, "wide", "i")) + "CREATE INDEX i ON v(id);")
     info = daemon.get(f"/v0/pipelines/{name}").json()["program_info"]
     transport = info["input_connectors"]["t.pg"]["transport"]
-    assert transport["name"] == "postgres_input" and {"uri", "query"} <= set(transport["config"]), info
+    assert transport["name"] == "postgres_input" and transport["config"]["uri"] == f"postgresql://guarded@127.0.0.1:{pg.port}/postgres", info
     assert {"uri", "table"} <= set(info["output_connectors"]["v.o"]["transport"]["config"]), info
     r = subprocess.run([HEADGATE, "connectors", "postgres_output"], capture_output=True, text=True)
     assert r.returncode == 0 and "`max_buffer_size_bytes`" in r.stdout
