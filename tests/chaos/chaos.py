@@ -219,7 +219,7 @@ class Round:
                 return "never"
             return ("equal", allowed) if not wrong else None
         try:
-            result = until("the output is what the model says", equal, 60, 0.05)
+            result = until("the output is what the model says", equal, interval=0.05)
         except AssertionError:
             result = "never"
         if result == "never":

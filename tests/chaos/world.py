@@ -12,7 +12,7 @@ import time
 
 import requests
 
-from hg import BUILD, until
+from hg import BUILD, PATIENCE, until
 from hg.daemon import Daemon
 from hg.httpd import Httpd
 from hg.kafka import Broker, free_port
@@ -115,7 +115,7 @@ class World:
         r = self.ask("GET", f"/v0/pipelines/{name}?selector=status")
         return r.json() if r is not None and r.status_code == 200 else None
 
-    def ensure_running(self, name, timeout=40):
+    def ensure_running(self, name, timeout=PATIENCE):
         """As an operator would: what is stopped is started, whoever or whatever stopped it. What it needs to come up may be away: a
         replay reads its sources again, and goes on when they are back."""
         away = not (self.kafka_proxy.passes() and self.web_proxy.passes())

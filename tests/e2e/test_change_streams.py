@@ -53,8 +53,8 @@ class Client:
                 self.place = {"after": c["sequence_number"], "stream": c["stream"]}
         return self.rows
 
-    def wait(self, rows, timeout=30):
-        until("the client has what the view has", lambda: self.take() == {str(i): s for i, s in rows.items()}, timeout)
+    def wait(self, rows):
+        until("the client has what the view has", lambda: self.take() == {str(i): s for i, s in rows.items()})
 
     def cut(self):
         """As a client that dies: what it has not taken is lost to it."""

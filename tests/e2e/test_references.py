@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from hg import HEADGATE, until
+from hg import HEADGATE, PATIENCE, until
 from hg.daemon import Daemon
 
 
@@ -33,7 +33,7 @@ def rows(folder):
 
 def foreground(tmp_path, text, env):
     (tmp_path / "p.sql").write_text(text)
-    return subprocess.run([HEADGATE, "run", tmp_path / "p.sql", "--until-complete"], env={**os.environ, **env}, capture_output=True, text=True, timeout=60)
+    return subprocess.run([HEADGATE, "run", tmp_path / "p.sql", "--until-complete"], env={**os.environ, **env}, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_run(tmp_path, env):
@@ -88,7 +88,7 @@ def test_value_that_does_not_fit_is_not_shown(tmp_path, env):
 
 def test_check_needs_no_surroundings(tmp_path):
     (tmp_path / "p.sql").write_text(program())
-    assert subprocess.run([HEADGATE, "check", tmp_path / "p.sql"], capture_output=True, timeout=60).returncode == 0
+    assert subprocess.run([HEADGATE, "check", tmp_path / "p.sql"], capture_output=True, timeout=PATIENCE).returncode == 0
 
 
 def test_daemon(tmp_path, env):

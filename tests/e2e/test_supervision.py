@@ -402,7 +402,7 @@ def test_impatient_clients_do_not_hide_a_hanging_process(own):
     os.kill(old, signal.SIGSTOP)
 
     def asked():
-        own.post("/v0/pipelines/p/pause", timeout=60)
+        own.post("/v0/pipelines/p/pause", timeout=PATIENCE)
         return own.pid_of("p") not in (None, old)
     until("there is a new process", asked)
     own.ok("POST", "/v0/pipelines/p/resume")
