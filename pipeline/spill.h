@@ -36,4 +36,12 @@ uint32_t hg_spill_runs(const hg_spill_t *s);
  * is set, or neither (all changes cancelled out). watch may be NULL. HG_ECANCELED. */
 int hg_spill_finish(hg_spill_t *s, hg_spill_watch_t *watch, hg_delta_t *ret, hg_group_t **ret_group, hg_err_t *err);
 
+/* Pieces that have been netted already, in a file, to be read in the same order. */
+typedef struct hg_spill_copy hg_spill_copy_t;
+int hg_spill_copy_new(const char *dir, const hg_schema_t *schema, hg_spill_copy_t **ret, hg_err_t *err);
+void hg_spill_copy_free(hg_spill_copy_t *c); /* NULL is fine */
+int hg_spill_copy_add(hg_spill_copy_t *c, const hg_delta_t *piece, hg_err_t *err);
+/* Nothing more is added. lost as in hg_spill_watch_t. */
+hg_group_t *hg_spill_copy_group(hg_spill_copy_t *c, void (*lost)(void *arg, const hg_err_t *err), void *arg);
+
 #endif

@@ -29,4 +29,8 @@ void hg_spill_add_run(hg_spill_t *s, hg_spillfile_t *f, uint64_t rows); /* takes
 /* All runs become one group (NULL: nothing is left of them). The runs stay until it has worked. */
 int hg_spill_merge(hg_spill_t *s, hg_spill_watch_t *watch, hg_group_t **ret, hg_err_t *err);
 
+/* spill_group.c: takes the files (the second may be NULL); read one behind the other. */
+hg_group_t *hg_spill_group(hg_spillfile_t *const files[2], const hg_type_t *const *types, uint32_t n_cols,
+                           uint64_t rows, void (*lost)(void *arg, const hg_err_t *err), void *lost_arg);
+
 #endif

@@ -232,69 +232,7 @@ static int merge_some(hg_spill_t *s, hg_spill_watch_t *watch, uint32_t n, hg_err
     return rc;
 }
 
-/* --- the group --- */
-
-typedef struct {
-    hg_group_t base;
-    hg_spillfile_t *files[2]; /* one behind the other; the second may be NULL */
-    const hg_type_t **types;
-    uint32_t n_cols;
-    void (*on_lost)(void *arg, const hg_err_t *err);
-    void *lost_arg;
-} group_t;
-
-static int group_next(hg_group_t *base, uint64_t *cursor, hg_delta_t *ret, hg_err_t *err)
-{
-    const group_t *g = (const group_t *)base;
-    uint64_t first = hg_spillfile_size(g->files[0]);
-    bool second = *cursor >= first && g->files[1];
-    uint64_t at = second ? *cursor - first : *cursor;
-    hg_part_t *p;
-    int rc = hg_spillfile_read(g->files[second], &at, g->types, g->n_cols, &p, err);
-    if (rc < 0) return rc;
-    *ret = (hg_delta_t){ 0 };
-    *cursor = second ? first + at : at;
-    if (!p) return 0;
-    return hg_delta_add(ret, p) < 0 ? hg_err_set(err, HG_ENOMEM, "no memory to send a transaction") : 0;
-}
-
-static void group_lost(hg_group_t *base, const hg_err_t *err)
-{
-    const group_t *g = (const group_t *)base;
-    if (g->on_lost) g->on_lost(g->lost_arg, err);
-}
-
-static void group_free(hg_group_t *base)
-{
-    group_t *g = (group_t *)base;
-    for (size_t i = 0; i < HG_COUNT(g->files); i++) hg_spillfile_free(g->files[i]);
-    hg_free(g->types);
-    hg_free(g);
-}
-
-static hg_group_t *group_new(const hg_spill_t *s, const hg_spill_watch_t *watch, sink_t *first, sink_t *second)
-{
-    group_t *g = HG_NEW(group_t);
-    atomic_init(&g->base.refs, 1);
-    g->base.rows = first->rows + (second ? second->rows : 0);
-    g->base.next = group_next;
-    g->base.lost = group_lost;
-    g->base.free = group_free;
-    g->types = HG_NEWN(const hg_type_t *, s->n_cols + 1);
-    memcpy(g->types, s->schema_types, s->n_cols * sizeof *g->types);
-    g->n_cols = s->n_cols;
-    g->files[0] = first->file;
-    first->file = NULL;
-    if (second) {
-        g->files[1] = second->file;
-        second->file = NULL;
-    }
-    if (watch) {
-        g->on_lost = watch->lost;
-        g->lost_arg = watch->arg;
-    }
-    return &g->base;
-}
+/* --- the last round --- */
 
 /* All rows of one key, deletes first. Kept until the key changes: a key has few rows, or its output refuses it. */
 typedef struct {
@@ -380,7 +318,12 @@ static int merge_last(hg_spill_t *s, hg_spill_watch_t *watch, hg_group_t **ret, 
     if (rc == 0) rc = sink_open(&x[0], s->dir, s->schema_types, from, s->n_cols, err);
     if (rc == 0 && split) rc = sink_open(&x[1], s->dir, s->schema_types, from, s->n_cols, err);
     if (rc == 0) rc = split ? last_by_sign(m, &x[0], &x[1], err) : last_by_key(m, &x[0], err);
-    if (rc == 0 && x[0].rows + x[1].rows) *ret = group_new(s, watch, &x[0], split ? &x[1] : NULL);
+    if (rc == 0 && x[0].rows + x[1].rows) {
+        hg_spillfile_t *files[2] = { x[0].file, x[1].file };
+        *ret = hg_spill_group(files, s->schema_types, s->n_cols, x[0].rows + x[1].rows, watch ? watch->lost : NULL,
+                              watch ? watch->arg : NULL);
+        x[0].file = x[1].file = NULL;
+    }
     merge_close(m);
     for (uint32_t i = 0; i < s->n_runs && rc == 0; i++) hg_spillfile_free(s->runs[i].file);
     if (rc == 0) s->n_runs = 0;

@@ -1,4 +1,5 @@
 """Transactions: what many steps change shows at once, to outputs, readers and counters, and outlives kill -9 where steps are journalled."""
+import glob
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from hg import BUILD, until
 from hg.daemon import Daemon
 from hg.kafka import Topic
 from hg.sql import datagen, file_in, file_out, kafka_out, table, view
-from test_durable import kill
+from test_durable import checkpoint, kill
 from test_limits import sanitized
 
 EXACTLY = {"fault_tolerance": {"model": "exactly_once", "checkpoint_interval_secs": None}}
@@ -202,6 +203,27 @@ def test_larger_than_memory(own, tmp_path, ft):
     peak = max(peak, metrics(d)["rss_bytes"])
     assert sanitized() or peak < (96 << 20), f"{peak >> 20} MiB"
     assert first_column(out) == list(range(n)), "in the order of the rows"
+
+
+def test_a_large_one_is_owed(own, tmp_path):
+    """A sink that is away: the checkpoint stores the commit in pieces, and the next start sends it as the one batch that it is, deletes first."""
+    d, out, n = own, tmp_path / "out.json", 600_000
+    os.symlink("/dev/full", out)
+    d.create("p", wide(n) + view("v", "SELECT id, s FROM t", file_out("o", out, fmt="csv")), LEAST)
+    d.start_pipeline("p", initial="paused")
+    start(d)
+    d.ok("POST", "/v0/pipelines/p/resume")
+    stepped(d, n)
+    commit(d)
+    checkpoint(d)
+    kill(d)
+    files = glob.glob(f"{d.data_dir}/**/owed-*.hgo", recursive=True)
+    assert len(files) == 1 and os.path.getsize(files[0]) > 10 << 20
+    out.unlink()
+    d.start_pipeline("p")
+    d.wait_complete("p")
+    assert first_column(out) == list(range(n))
+    assert sanitized() or metrics(d)["rss_bytes"] < 96 << 20
 
 
 def test_where_its_changes_cannot_be_kept(tmp_path):
