@@ -129,6 +129,7 @@ static void drain_tick(uv_timer_t *t)
 {
     hg_pipeline_t *p = t->data;
     cut_slow_taps(p);
+    hg_host_drop_held(p->host);
     if (queues_empty(p)) {
         atomic_store(&p->closing, true);
         if (queues_empty(p)) {
@@ -138,6 +139,28 @@ static void drain_tick(uv_timer_t *t)
         atomic_store(&p->closing, false);
     }
     if (hg_host_ready(p->host)) hg_circuit_request_step(p); /* min_batch_size_records must not hold it up */
+}
+
+static void hold_and_drain(hg_pipeline_t *p)
+{
+    hg_orch_feed(p->orch, (hg_orch_ev_t){ HG_ORCH_PAUSE, 0, 0, hg_now_us() });
+    hg_pipeline_obey(p);
+    uv_timer_start(&p->timer, drain_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
+}
+
+/* Inputs go on until each has ended the transaction that it has begun: half of one can be neither kept nor shown. */
+static void parts_tick(uv_timer_t *t)
+{
+    hg_pipeline_t *p = t->data;
+    uint32_t stuck;
+    cut_slow_taps(p);
+    if (hg_txn_parts_over(p) || (!p->durable && hg_txn_stuck(p, &stuck))) {
+        hold_and_drain(p);
+    } else if (hg_txn_stuck(p, &stuck)) {
+        hg_err_t err = HG_ERR_INIT;
+        hg_err_set(&err, HG_ETXNOPEN, "%s is in the middle of a transaction and does not run", p->inputs[stuck]->name);
+        suspended(p, &err);
+    }
 }
 
 /* A second, harder stop overtakes a first one that waits for an output. */
@@ -155,10 +178,11 @@ void hg_pipeline_stop(hg_pipeline_t *p, bool drain)
     } else if (!drain || atomic_load(&p->replaying)) { /* a replay begins anew: the journal stays as it is */
         close_all(p, false);
     } else {
-        hg_orch_feed(p->orch, (hg_orch_ev_t){ HG_ORCH_PAUSE, 0, 0, hg_now_us() });
-        hg_pipeline_obey(p);
         p->life = ST_DRAINING;
-        uv_timer_start(&p->timer, drain_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
+        if (hg_txn_last(p))
+            uv_timer_start(&p->timer, parts_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
+        else
+            hold_and_drain(p);
     }
 }
 

@@ -176,6 +176,44 @@ int hg_txn_commit(hg_pipeline_t *p, void (*said)(void *arg), void *arg, hg_err_t
     return 0;
 }
 
+static void fence(hg_pipeline_t *p, void *arg)
+{
+    (void)arg;
+    atomic_store(&p->txn->fenced, true); /* what was taken before is stepped: its parts are known */
+}
+
+bool hg_txn_last(hg_pipeline_t *p)
+{
+    atomic_store(&p->txn->last, true);
+    if (!hg_host_last_transactions(p->host)) return false;
+    hg_circuit_post(p, fence, NULL);
+    return true;
+}
+
+bool hg_txn_parts_over(hg_pipeline_t *p)
+{
+    hg_txn_t *t = p->txn;
+    bool over = atomic_load(&t->fenced);
+    pthread_mutex_lock(&t->mu);
+    for (uint32_t i = 0; i < t->n_parts; i++) over = over && t->parts[i].part == HG_PART_COMMITTED;
+    pthread_mutex_unlock(&t->mu);
+    return over;
+}
+
+bool hg_txn_stuck(hg_pipeline_t *p, uint32_t *ret_conn)
+{
+    hg_txn_t *t = p->txn;
+    bool stuck = false;
+    if (!atomic_load(&t->fenced)) return false;
+    pthread_mutex_lock(&t->mu);
+    for (uint32_t i = 0; i < t->n_parts && !stuck; i++) {
+        *ret_conn = t->parts[i].conn;
+        stuck = t->parts[i].part == HG_PART_STARTED && !hg_orch_reading(p->orch, *ret_conn);
+    }
+    pthread_mutex_unlock(&t->mu);
+    return stuck;
+}
+
 /* --- any thread --- */
 
 bool hg_txn_active(const hg_pipeline_t *p)

@@ -35,6 +35,11 @@ int hg_txn_start(hg_pipeline_t *p, uint64_t *ret_id, hg_err_t *err);
 /* What inputs have buffered now belongs to it; said(arg) follows on the control loop when that is settled. HG_ENOTXN:
  * none is open; HG_ETXNOPEN: its commit is under way already. */
 int hg_txn_commit(hg_pipeline_t *p, void (*said)(void *arg), void *arg, hg_err_t *err);
+/* The pipeline stops gracefully: connectors begin no more transactions, and end those that they have begun. False:
+ * nothing has to be waited for; else until hg_txn_parts_over. */
+bool hg_txn_last(hg_pipeline_t *p);
+bool hg_txn_parts_over(hg_pipeline_t *p);
+bool hg_txn_stuck(hg_pipeline_t *p, uint32_t *ret_conn); /* one of them does not run, so it will not end it */
 /* The pipeline closes: what the circuit holds for it goes back. */
 void hg_txn_close(hg_pipeline_t *p);
 

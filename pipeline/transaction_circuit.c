@@ -391,7 +391,7 @@ static int finish(hg_pipeline_t *p, hg_err_t *err)
     for (uint32_t i = 0; i < p->n_sinks && rc == 0; i++) rc = push_to(p, &p->sinks[i], number, err);
     keep_history(p, number);
     let_go(t);
-    hg_host_transaction_over(p->host);
+    if (!atomic_load(&t->last)) hg_host_transaction_over(p->host);
     hg_log(HG_LOG_INFO, "transaction", p->name, "committed", "id=%" PRIu64 " step=%" PRIu64 " records=%" PRIu64, t->id,
            number, t->records);
     uint64_t next = hg_txn_set_done(t, number);

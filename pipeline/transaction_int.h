@@ -27,6 +27,7 @@ struct hg_txn {
     const char *dir; /* for files */
     hg_pool_t *pool; /* one worker; NULL until there is work */
     atomic_bool cancel;
+    atomic_bool last, fenced; /* no connector begins another one; the circuit has seen that */
     _Atomic uint64_t floor, before_records, before_bytes;
 
     pthread_mutex_t mu; /* innermost */

@@ -123,6 +123,13 @@ void hg_input_ready_push(hg_input_t *in, hg_job_t *j)
     pthread_mutex_unlock(&h->mu);
 }
 
+/* [h] It has committed its part of a transaction, or would begin one behind the last. */
+static bool gives_no_more(const hg_host_t *h, const hg_input_t *in)
+{
+    const hg_job_t *j = HG_ENTRY(in->ready.next, hg_job_t, link);
+    return in->txn_over == h->txn_no || (h->txn_last && j->pub.txn_begin);
+}
+
 uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_t room)
 {
     hg_list_t satisfied; /* inputs that reached their max_batch_size in this take */
@@ -139,7 +146,7 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
             in->taken_rows = 0;
         }
         bool enough = in->taken_rows > 0 && in->max_batch > 0 && in->taken_rows + j->pub.records > in->max_batch;
-        if (enough || in->txn_over == h->txn_no) {
+        if (enough || gives_no_more(h, in)) {
             hg_list_add_tail(&satisfied, &in->ready_link);
             continue;
         }
@@ -149,6 +156,7 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
         bytes += j->charge;
         ret[n++] = &j->pub;
         if (j->pub.txn_end) in->txn_over = h->txn_no;
+        h->txn_begun |= j->pub.txn_begin;
         if (hg_list_empty(&in->ready))
             atomic_fetch_sub(&h->n_ready, 1);
         else
@@ -164,6 +172,33 @@ void hg_host_transaction_over(hg_host_t *h)
     pthread_mutex_lock(&h->mu);
     h->txn_no++;
     pthread_mutex_unlock(&h->mu);
+}
+
+bool hg_host_last_transactions(hg_host_t *h)
+{
+    pthread_mutex_lock(&h->mu);
+    h->txn_last = true;
+    bool begun = h->txn_begun;
+    pthread_mutex_unlock(&h->mu);
+    return begun;
+}
+
+void hg_host_drop_held(hg_host_t *h)
+{
+    for (hg_input_t *in = NULL;; hg_input_drop(in)) {
+        in = NULL;
+        pthread_mutex_lock(&h->mu);
+        HG_LIST_EACH(it, &h->ready)
+        {
+            hg_input_t *held = HG_ENTRY(it, hg_input_t, ready_link);
+            if (in || !gives_no_more(h, held)) continue;
+            in = hg_input_retain(held);
+            in->txn_over = h->txn_no; /* also for what is still being parsed */
+        }
+        pthread_mutex_unlock(&h->mu);
+        if (!in) return;
+        hg_input_drop_ready(in);
+    }
 }
 
 bool hg_host_ready(const hg_host_t *h)

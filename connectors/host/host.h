@@ -206,6 +206,11 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
 void hg_chunk_done(hg_chunk_t *c);
 /* Circuit thread: an input whose chunk with txn_end was taken gives no more until this. */
 void hg_host_transaction_over(hg_host_t *h);
+/* Any thread. From here on no input begins a transaction: it gives nothing more where it would. True: some have begun
+ * one before, and may have to end it. Then, when all have: what those that give nothing more have ready is dropped, as
+ * if it had not been read. */
+bool hg_host_last_transactions(hg_host_t *h);
+void hg_host_drop_held(hg_host_t *h);
 /* Any thread. Is there something to take? */
 bool hg_host_ready(const hg_host_t *h);
 uint64_t hg_host_buffered_records(const hg_host_t *h);

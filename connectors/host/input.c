@@ -278,8 +278,7 @@ void hg_in_closed(hg_input_t *in)
     hg_input_settle(in);
 }
 
-/* Chunks that were released and not taken. */
-static void drop_ready(hg_input_t *in)
+void hg_input_drop_ready(hg_input_t *in)
 {
     hg_host_t *h = in->host;
     hg_list_t jobs;
@@ -330,7 +329,7 @@ void hg_input_settle(hg_input_t *in)
     pthread_mutex_unlock(&in->mu);
     if (eoi) hg_host_wake(in->host);
     if (!closed) return;
-    drop_ready(in);
+    hg_input_drop_ready(in);
     post_event(in, EV_CLOSED, NULL, NULL);
 }
 

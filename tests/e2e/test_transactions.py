@@ -463,3 +463,19 @@ def test_a_connectors_transaction_over_a_kill(own, tmp_path, ft):
     got, all = shown(out), [4000 * i for i in range(1, 11)]
     assert set(got) == set(all), "nobody ever sees a part of a transaction"
     assert ft is LEAST or got == all
+
+
+def test_a_graceful_stop_ends_a_connectors_transaction(own, tmp_path):
+    """Half of one can be neither kept nor shown: the connector ends what it has begun, begins no other, and goes on behind it."""
+    d, out = own, tmp_path / "out.json"
+    d.run("p", counting(60000, 4000, rate=10000, worker_chunk_size=100) +
+          view("v", "SELECT n FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True))
+    for round in range(2):
+        until("one is open", lambda: (metrics(d)["transaction_records"] or 0) > 100)
+        d.stop_pipeline("p", force=False)
+        got = shown(out)
+        assert got == [4000 * i for i in range(1, len(got) + 1)]
+        d.start_pipeline("p")
+        assert [r["n"] for r in d.query("p", "SELECT n FROM v")] == got[-1:]
+    until("it goes on", lambda: len(shown(out)) > len(got) + 1)
+    assert shown(out) == [4000 * i for i in range(1, len(shown(out)) + 1)]

@@ -6,7 +6,8 @@ static const char PROGRAM[] =
     "CREATE TABLE a (id BIGINT NOT NULL, s VARCHAR) WITH ('materialized' = 'true', 'connectors' = '["
     "{\"name\":\"g\",\"labels\":[\"l\"],\"transport\":{\"name\":\"datagen\",\"config\":{\"plan\":[{\"limit\":20000,"
     "\"fields\":{\"id\":{\"strategy\":\"increment\"}}}]}}},"
-    "{\"name\":\"h\",\"start_after\":[\"l\"],\"transport\":{\"name\":\"datagen\",\"config\":{\"plan\":[{}]}}},"
+    "{\"name\":\"h\",\"start_after\":[\"l\"],\"transport\":{\"name\":\"datagen\",\"config\":{\"transaction_size\":5000,"
+    "\"plan\":[{}]}}},"
     "{\"name\":\"gone\",\"transport\":{\"name\":\"file_input\",\"config\":{\"path\":\"/nonexistent/in\"}},"
     "\"format\":{\"name\":\"csv\"}}]');"
     "CREATE MATERIALIZED VIEW v WITH ('connectors' = '["
@@ -45,6 +46,8 @@ static void *hammer(void *arg)
                                          "input_endpoints/a.gone/start",
                                          "output_endpoints/v.n/pause",
                                          "output_endpoints/v.n/start",
+                                         "start_transaction",
+                                         "commit_transaction",
                                          "ingress/a?format=csv&force=true",
                                          "egress/v?format=csv&backpressure=true" };
     static const char *const positions[] = {
