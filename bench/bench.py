@@ -356,7 +356,8 @@ def upsert():
     for line in subprocess.run([tool("upsert"), UPSERTS], capture_output=True, text=True, check=True).stdout.splitlines():
         v = fields(line[line.index("rows"):])
         say(f"{line.split()[0]} of {int(v['rows']):,} rows", f"{v['mrec_per_cpu_s']} M rows per CPU-second", f"{v['store_bytes_per_row']} bytes a row in the "
-            f"store, {v['rss_mib']} MiB resident", f"CPU of a step of 10,000 rows (median/p99/longest) {v['step_ms']} ms, of merging after it {v['merge_ms']} ms")
+            f"store, {v['rss_mib']} MiB resident", f"CPU of a step of 10,000 rows (median/p99/longest) {v['step_ms']} ms, of merging after it {v['merge_ms']} ms",
+            f"longest pause {v['pause_ms']} ms")
 
 
 def state():
