@@ -218,7 +218,7 @@ static int read_interval(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_co
         return hg_colb_i32(b, months);
     }
     if (months) return refuse(s, HG_ERANGE, "an interval with months is no %s", type_text(c->type, name));
-    if (__builtin_add_overflow((int64_t)days * HG_PG_DAY_US, us, &all))
+    if (__builtin_mul_overflow((int64_t)days, HG_PG_DAY_US, &all) || __builtin_add_overflow(all, us, &all))
         return refuse(s, HG_ERANGE, "an interval too long for %s", type_text(c->type, name));
     return hg_colb_i64(b, all);
 }
