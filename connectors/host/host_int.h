@@ -302,7 +302,7 @@ hg_input_t *hg_input_retain(hg_input_t *in);
 void hg_input_drop(hg_input_t *in);
 void hg_input_fail(hg_input_t *in, const char *tag, const hg_err_t *err); /* any thread, no lock */
 void hg_input_notify(hg_input_t *in);                                     /* [m] buffered or end_of_input changed */
-void hg_input_drop_ready(hg_input_t *in); /* any thread, no lock: chunks that were released and not taken */
+void hg_input_drop_ready(hg_input_t *in);    /* any thread, no lock: chunks that were released and not taken */
 void hg_input_settle(hg_input_t *in);        /* any thread, no lock: after a job left or the instance closed */
 void hg_input_evaluate_post(hg_input_t *in); /* any thread: run / hold edges are decided anew on the loop */
 void hg_input_ready_push(hg_input_t *in, hg_job_t *j); /* [m] takes host->mu */
