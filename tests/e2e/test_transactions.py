@@ -156,7 +156,7 @@ def test_insert_pause_and_orchestration(daemon, gone, tmp_path):
 def test_streams_that_come_in_the_middle(piped):
     """One that is opened inside gets nothing of it; with a snapshot it begins with the state behind the commit. Neither misses anything later."""
     d, _ = piped
-    push(d, *rows(1))
+    d.wait_token("p", push(d, *rows(1)))
     start(d)
     push(d, *rows(2))
     stepped(d, 1)
