@@ -123,7 +123,7 @@ static int read_decimal(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_col
 static int read_u64(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_colb_t *b)
 {
     char name[64];
-    hg_u128 u;
+    hg_u128 u = 0;
     bool neg;
     int rc = numeric(s, v, c, 0, &u, &neg);
     if (rc < 0) return rc;
