@@ -124,7 +124,7 @@ static int read_u64(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_colb_t 
 {
     char name[64];
     hg_u128 u = 0;
-    bool neg;
+    bool neg = false;
     int rc = numeric(s, v, c, 0, &u, &neg);
     if (rc < 0) return rc;
     if (u > UINT64_MAX || (neg && u))
