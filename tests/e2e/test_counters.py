@@ -103,7 +103,7 @@ def settled(d, n, **kw):
 def counters_of_metrics(d):
     text = d.ok("GET", "/v0/pipelines/p/metrics").text
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
-    return {k: float(v) for k, v in re.findall(r"^(\S+\{[^}]*\}) (\S+)$", text, re.M) if kinds[k.split("{")[0]] == "counter"}
+    return {k: float(v) for k, v in re.findall(r"^(\S+\{[^}]*\}) (\S+)$", text, re.M) if kinds.get(k.split("{")[0]) == "counter"}
 
 
 BAD = ['{"id": "x"}', '{"id": []}', '{"id": 1, "s": 5}']
