@@ -9,8 +9,9 @@
 static const hg_type_t *const *types(void)
 {
     static const hg_type_t *t[2];
-    if (t[0]) return t;
-    hg_arena_t *a = hg_arena_new();
+    static hg_arena_t *a; /* of the process */
+    if (a) return t;
+    a = hg_arena_new();
     t[0] = hg_type_make(a, HG_T_BIGINT, false, -1, 0);
     t[1] = hg_type_make(a, HG_T_VARCHAR, true, -1, 0);
     return t;
