@@ -139,6 +139,7 @@ void hg_owed_push(hg_owed_t *list)
         uint64_t processed = atomic_load(&s->ep->p->processed_records);
         if (s->copy) {
             hg_group_t *g = hg_spill_copy_group(s->copy, lost, s->ep->p);
+            hg_spill_copy_free(s->copy); /* its file is the group's now */
             hg_output_push_group(s->ep->out, s->step, g, processed);
             hg_group_drop(g);
         } else {
