@@ -1,5 +1,4 @@
-"""exactly_once: every step is in the journal. After kill -9 the same steps are done again, and what outputs wrote is there once.
-test-labels: threads"""
+"""exactly_once: every step is in the journal. After kill -9 the same steps are done again, and what outputs wrote is there once."""
 import glob
 import json
 import os
