@@ -445,3 +445,14 @@ bool hg_runtime_config_standby(const char *json)
     hg_arena_free(a);
     return yes;
 }
+
+int hg_config_number(const char *path, const hg_json_t *v, uint64_t min, uint64_t max, uint64_t *ret, hg_err_t *err)
+{
+    uint64_t n = 0;
+    if (v->kind != HG_J_NUMBER || hg_json_u64(v, &n) < 0 || n < min || n > max)
+        return hg_err_set(err, HG_EINVAL,
+                          "%s." HG_SF ": expected a whole number from %" PRIu64 " to %" PRIu64 ", found %.40s", path,
+                          HG_SA(v->key), min, max, v->kind == HG_J_NUMBER ? v->str.p : hg_json_kind_name(v->kind));
+    *ret = n;
+    return 0;
+}

@@ -23,6 +23,9 @@ int hg_program_config(const hg_json_t *v, char **ret_json, hg_err_t *err);
 unsigned hg_runtime_config_restricted(const char *before, const char *after, hg_jw_t *w);
 bool hg_runtime_config_standby(const char *json); /* may a pipeline start in Standby? */
 
+/* A whole number from min to max, member of the object at path. HG_EINVAL: the message names it and what it is. */
+int hg_config_number(const char *path, const hg_json_t *v, uint64_t min, uint64_t max, uint64_t *ret, hg_err_t *err);
+
 /* HG_DO_IT or a refusal. */
 hg_verdict_t hg_check_name(hg_str_t name);
 hg_verdict_t hg_check_key_name(hg_str_t name);

@@ -1,6 +1,7 @@
 /* liveness.c: when a silent process counts as hung. See liveness_int.h. */
 #include "base/hg.h"
 
+#include "manager/config_int.h"
 #include "manager/liveness_int.h"
 
 #define PATH        "dev_tweaks.headgate.liveness"
@@ -8,25 +9,14 @@
 #define DEF_MISSES  12
 #define SILENT      3u /* probes: a single one may meet a machine that is busy */
 
-static int parse_number(const hg_json_t *v, uint64_t min, uint64_t max, uint64_t *ret, hg_err_t *err)
-{
-    uint64_t n = 0;
-    if (v->kind != HG_J_NUMBER || hg_json_u64(v, &n) < 0 || n < min || n > max)
-        return hg_err_set(err, HG_EINVAL,
-                          PATH "." HG_SF ": expected a whole number from %" PRIu64 " to %" PRIu64 ", found %.40s",
-                          HG_SA(v->key), min, max, v->kind == HG_J_NUMBER ? v->str.p : hg_json_kind_name(v->kind));
-    *ret = n;
-    return 0;
-}
-
 static int parse_member(const hg_json_t *m, hg_liveness_policy_t *p, hg_err_t *err)
 {
     uint64_t n = 0;
-    if (hg_str_eqz(m->key, "timeout_ms")) return parse_number(m, 100, 3600000, &p->timeout_ms, err);
+    if (hg_str_eqz(m->key, "timeout_ms")) return hg_config_number(PATH, m, 100, 3600000, &p->timeout_ms, err);
     if (!hg_str_eqz(m->key, "misses"))
         return hg_err_set(err, HG_EINVAL, PATH ": unknown member '%.40s', expected timeout_ms or misses", m->key.p);
     p->limited = m->kind != HG_J_NULL;
-    int rc = p->limited ? parse_number(m, 1, 1000000, &n, err) : 0;
+    int rc = p->limited ? hg_config_number(PATH, m, 1, 1000000, &n, err) : 0;
     p->misses = (uint32_t)n;
     return rc;
 }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "manager/config_int.h"
 #include "manager/restart_int.h"
 
 #define PATH         "dev_tweaks.headgate.restart"
@@ -28,17 +29,6 @@ static int parse_when(const hg_json_t *v, const char *path, hg_restart_when_t *r
                       v->str.p);
 }
 
-static int parse_number(const hg_json_t *v, uint64_t min, uint64_t max, uint64_t *ret, hg_err_t *err)
-{
-    uint64_t n = 0;
-    if (v->kind != HG_J_NUMBER || hg_json_u64(v, &n) < 0 || n < min || n > max)
-        return hg_err_set(err, HG_EINVAL,
-                          PATH "." HG_SF ": expected a whole number from %" PRIu64 " to %" PRIu64 ", found %.40s",
-                          HG_SA(v->key), min, max, v->kind == HG_J_NUMBER ? v->str.p : hg_json_kind_name(v->kind));
-    *ret = n;
-    return 0;
-}
-
 static int parse_member(const hg_json_t *m, hg_restart_policy_t *p, hg_err_t *err)
 {
     uint64_t n = 0;
@@ -46,14 +36,14 @@ static int parse_member(const hg_json_t *m, hg_restart_policy_t *p, hg_err_t *er
     if (hg_str_eqz(m->key, "policy")) return parse_when(m, PATH ".policy", &p->when, err);
     if (hg_str_eqz(m->key, "max_attempts")) {
         p->limited = m->kind != HG_J_NULL;
-        rc = p->limited ? parse_number(m, 1, 1000000, &n, err) : 0;
+        rc = p->limited ? hg_config_number(PATH, m, 1, 1000000, &n, err) : 0;
         p->max_attempts = (uint32_t)n;
         return rc;
     }
-    if (hg_str_eqz(m->key, "delay_ms")) return parse_number(m, 1, 86400000, &p->delay_ms, err);
-    if (hg_str_eqz(m->key, "max_delay_ms")) return parse_number(m, 1, 86400000, &p->max_delay_ms, err);
+    if (hg_str_eqz(m->key, "delay_ms")) return hg_config_number(PATH, m, 1, 86400000, &p->delay_ms, err);
+    if (hg_str_eqz(m->key, "max_delay_ms")) return hg_config_number(PATH, m, 1, 86400000, &p->max_delay_ms, err);
     if (hg_str_eqz(m->key, "window_secs")) {
-        rc = parse_number(m, 1, 86400, &n, err);
+        rc = hg_config_number(PATH, m, 1, 86400, &n, err);
         if (rc == 0) p->window_ms = n * 1000;
         return rc;
     }
