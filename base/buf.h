@@ -63,10 +63,17 @@ int hg_str_cmp(hg_str_t a, hg_str_t b); /* bytes, then length */
 /* Whole slice as a number, no sign for u64, optional - for i64, nothing around it. 0 or HG_ERANGE / HG_EPARSE. */
 int hg_str_u64(hg_str_t s, uint64_t *ret);
 int hg_str_i64(hg_str_t s, int64_t *ret);
+/* A length of time, "500ms", "30s", "1m 30s", "2 hours", without regard to case. 0 or HG_ERANGE / HG_EPARSE. */
+int hg_duration_us(hg_str_t text, uint64_t *ret_us);
 
 /* Decode %XX (and + as blank if plus). Appends to out. HG_EPARSE on a bad escape, out as before. */
 int hg_pct_decode(hg_buf_t *out, hg_str_t s, bool plus);
 int hg_pct_encode(hg_buf_t *out, hg_str_t s); /* everything but unreserved characters */
+
+/* base64, standard alphabet, padded. put: into room for as many characters as HG_BASE64_LEN says; returns their end. */
+#define HG_BASE64_LEN(n) (((n) + 2) / 3 * 4)
+char *hg_base64_put(char *to, hg_str_t bytes);
+int hg_base64(hg_buf_t *out, hg_str_t bytes); /* appends */
 
 /* The candidate nearest to name (Damerau-Levenshtein distance <= 1 + n/4), or NULL. names ends with NULL. */
 const char *hg_nearest(hg_str_t name, const char *const *names);

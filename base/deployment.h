@@ -5,7 +5,7 @@
  *     {"name": "price", "deployment_id": "<uuid>", "initial": "running"|"paused"|"standby",
  *      "program": "<SQL text>", "runtime_config": {…}, "socket": "<absolute path, <= 100 bytes>",
  *      "bootstrap_policy": "await_approval"|"allow"|"reject", "silent_bootstrap": bool,
- *      "concurrent_bootstrap": bool, "manager_pid": n}
+ *      "concurrent_bootstrap": bool, "manager_pid": n, "access": null | limits (base/access.h)}
  *   lock             flock()ed exclusively by the pipeline process for its whole life; holds its pid as text
  *   log              appended by the pipeline: its log lines (text)
  *   exit.json        written last by a pipeline that ends by itself:
@@ -43,6 +43,7 @@
  *   GET  /checkpoint_status             {"success": n|null, "failure": null|{…}}; ?incarnation_uuid=
  *   POST /start_transaction /commit_transaction
  *   POST /start_compaction                         merge what can be merged now
+ *   POST /rebalance                                nothing to do
  *   GET  /orchestration
  *   GET  /dataflow_graph /lir …                    as they come
  */

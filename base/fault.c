@@ -19,8 +19,12 @@ typedef struct {
 } point_t;
 
 static point_t g_kill = { .in = 1 }, g_hang = { .in = 1 };
+static _Atomic uint64_t g_disorder; /* 0 = off; the state of a splitmix64 */
+static char g_point[64];
+static void (*_Atomic g_point_fn)(void *what); /* NULL: none is armed */
 static pthread_once_t g_once = PTHREAD_ONCE_INIT;
-static const char *const g_names[HG_FAULT_N] = { "alloc", "read", "write", "fsync", "rename", "open", "connect" };
+static const char *const g_names[HG_FAULT_N] = { "alloc",  "read", "write",   "fsync",
+                                                 "rename", "open", "connect", "thread" };
 
 static void parse_point(point_t *p, const char *s, size_t n)
 {
@@ -38,6 +42,10 @@ static void parse_one(const char *s, size_t n)
     size_t kn = (size_t)(colon - s);
     if (kn == 4 && (memcmp(s, "kill", 4) == 0 || memcmp(s, "hang", 4) == 0)) {
         parse_point(*s == 'k' ? &g_kill : &g_hang, colon + 1, n - kn - 1);
+        return;
+    }
+    if (kn == 8 && memcmp(s, "disorder", 8) == 0) {
+        atomic_store(&g_disorder, strtoull(colon + 1, NULL, 10) | 1);
         return;
     }
     for (int k = 0; k < HG_FAULT_N; k++) {
@@ -96,6 +104,16 @@ bool hg_fault_fired(void)
     return atomic_load(&g_fired);
 }
 
+uint64_t hg_fault_disorder(uint64_t n)
+{
+    pthread_once(&g_once, read_env);
+    if (HG_LIKELY(!atomic_load_explicit(&g_disorder, memory_order_relaxed))) return 0;
+    uint64_t z = atomic_fetch_add(&g_disorder, 0x9e3779b97f4a7c16u); /* an even step: it stays odd, so never 0 */
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (z ^ z >> 31) % n;
+}
+
 void hg_kill_point(const char *name)
 {
     if (due(&g_kill, name)) kill(getpid(), SIGKILL);
@@ -111,4 +129,16 @@ void hg_kill_arm(const char *name)
 {
     pthread_once(&g_once, read_env);
     snprintf(g_kill.name, sizeof g_kill.name, "%s", name);
+}
+
+void hg_point(const char *name, void *what)
+{
+    void (*fn)(void *) = atomic_load_explicit(&g_point_fn, memory_order_acquire);
+    if (HG_UNLIKELY(fn != NULL) && strcmp(g_point, name) == 0) fn(what);
+}
+
+void hg_point_arm(const char *name, void (*fn)(void *what))
+{
+    snprintf(g_point, sizeof g_point, "%s", name);
+    atomic_store_explicit(&g_point_fn, fn, memory_order_release);
 }

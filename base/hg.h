@@ -25,7 +25,8 @@
 #include <string.h>
 #include <time.h>
 
-#define HG_VERSION "0.1.0"
+#define HG_VERSION      "0.1.0"
+#define HG_VERSION_DATE "2026-11-21" /* of manual pages */
 
 /* Version of the Feldera surface that headgate speaks; reported by GET /v0/config. */
 #define HG_FELDERA_VERSION "0.349.0"
@@ -37,8 +38,9 @@
 #define HG_UNLIKELY(x)       __builtin_expect(!!(x), 0)
 #define HG_BIT(n)            (1u << (n))
 #define HG_COUNT(a)          (sizeof(a) / sizeof((a)[0]))
-#define HG_MIN(a, b)         ((a) < (b) ? (a) : (b))
-#define HG_MAX(a, b)         ((a) > (b) ? (a) : (b))
+/* Arguments are evaluated twice: nothing that another thread may change in between. */
+#define HG_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define HG_MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* The object that holds `field`, given a pointer to the field. */
 #define HG_ENTRY(node, type, field) ((type *)(void *)((char *)(node)-offsetof(type, field)))

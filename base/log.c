@@ -1,6 +1,7 @@
 /* log.c: see log.h. One write(2) per line; a small table remembers the last events for folding. */
 #include "base/hg.h"
 #include "base/buf.h"
+#include "base/hide.h"
 #include "base/json.h"
 #include "base/log.h"
 #include <pthread.h>
@@ -52,23 +53,13 @@ static bool fold(uint64_t h, int64_t now, unsigned *ret_folded)
     return print;
 }
 
-void hg_log(hg_log_level_t level, const char *sub, const char *object, const char *event, const char *fmt, ...)
+static void line(hg_log_level_t level, int64_t now, const char *sub, const char *object, const char *event,
+                 hg_str_t fields, unsigned folded)
 {
-    if (!hg_log_on(level) || (g_opts.mute && strcmp(event, g_opts.mute) == 0)) return;
-    if (!object) object = "-";
-    int64_t now = hg_now_us();
-    unsigned folded = 0;
-    if (!fold(mix(mix(mix(0xcbf29ce484222325u, sub), object), event), now, &folded)) return;
-
-    char time[32], fields[2048];
-    va_list ap;
-    hg_time_rfc3339(time, now);
-    va_start(ap, fmt);
-    vsnprintf(fields, sizeof fields, fmt, ap);
-    va_end(ap);
-
+    char time[32];
     hg_buf_t b;
-    hg_buf_init(&b, 16384);
+    hg_time_rfc3339(time, now);
+    hg_buf_init(&b, HG_BUF_NOMAX);
     if (g_opts.json) {
         hg_jw_t w;
         hg_jw_init(&w, &b);
@@ -78,13 +69,16 @@ void hg_log(hg_log_level_t level, const char *sub, const char *object, const cha
         hg_jw_kstr(&w, "subsystem", sub);
         hg_jw_kstr(&w, "object", object);
         hg_jw_kstr(&w, "event", event);
-        if (fields[0]) hg_jw_kstr(&w, "fields", fields);
+        if (fields.n) {
+            hg_jw_key(&w, "fields");
+            hg_jw_str(&w, fields);
+        }
         if (folded) hg_jw_ku64(&w, "repeated", folded);
         hg_jw_end_obj(&w);
         hg_buf_addc(&b, '\n');
     } else {
-        hg_buf_addf(&b, "%s %s %s %s %s%s%s", time, g_level_names[level], sub, object, event, fields[0] ? " " : "",
-                    fields);
+        hg_buf_addf(&b, "%s %s %s %s %s%s", time, g_level_names[level], sub, object, event, fields.n ? " " : "");
+        hg_buf_addstr(&b, fields);
         if (folded) hg_buf_addf(&b, " repeated=%u", folded);
         for (size_t i = 0; i < b.len; i++)
             if ((unsigned char)b.p[i] < 0x20) b.p[i] = ' ';
@@ -92,6 +86,48 @@ void hg_log(hg_log_level_t level, const char *sub, const char *object, const cha
     }
     (void)!write(g_opts.fd, b.p, b.len);
     hg_buf_release(&b);
+}
+
+/* cut: the end of fields may be missing. */
+static void told(hg_log_level_t level, int64_t now, const char *sub, const char *object, const char *event,
+                 hg_str_t fields, bool cut, unsigned folded)
+{
+    hg_buf_t b;
+    if (!hg_hide_any()) {
+        line(level, now, sub, object, event, fields, folded);
+        return;
+    }
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    (void)hg_hide_copy(fields, cut, &b);
+    line(level, now, sub, object, event, hg_buf_str(&b), folded);
+    hg_buf_release(&b);
+}
+
+static bool wanted(hg_log_level_t level, const char *event)
+{
+    return hg_log_on(level) && !(g_opts.mute && strcmp(event, g_opts.mute) == 0);
+}
+
+void hg_log(hg_log_level_t level, const char *sub, const char *object, const char *event, const char *fmt, ...)
+{
+    if (!wanted(level, event)) return;
+    if (!object) object = "-";
+    int64_t now = hg_now_us();
+    unsigned folded = 0;
+    if (!fold(mix(mix(mix(0xcbf29ce484222325u, sub), object), event), now, &folded)) return;
+
+    char fields[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(fields, sizeof fields, fmt, ap);
+    va_end(ap);
+    size_t n = strlen(fields);
+    told(level, now, sub, object, event, (hg_str_t){ fields, n }, n + 1 == sizeof fields, folded);
+}
+
+void hg_log_each(hg_log_level_t level, const char *sub, const char *object, const char *event, hg_str_t fields)
+{
+    if (wanted(level, event)) told(level, hg_now_us(), sub, object ? object : "-", event, fields, false, 0);
 }
 
 int64_t hg_now_us(void)

@@ -3,7 +3,8 @@
  *   2026-11-21T09:14:02.123456Z warn kafka price.live broker_down retry_ms=500 broker="b:9092"
  *
  * time level subsystem object event key=value…; JSON with hg_log_init(.json = true). Any thread. Lines are written
- * whole with one write(2). Repeats of one (subsystem, object, event) within a second are folded into a count.
+ * whole with one write(2). What references stand for is not in fields (hide.h). Repeats of one (subsystem, object,
+ * event) within a second are folded into a count.
  */
 #ifndef HG_BASE_LOG_H
 #define HG_BASE_LOG_H
@@ -25,6 +26,9 @@ bool hg_log_on(hg_log_level_t level);
 /* object may be NULL ("-"). fmt gives the fields: "retry_ms=%u broker=\"%s\"" or "". */
 void hg_log(hg_log_level_t level, const char *sub, const char *object, const char *event, const char *fmt, ...)
     HG_PRINTF(5, 6);
+
+/* The same for what others have to say: fields as they are, of any length, and no line is folded into another. */
+void hg_log_each(hg_log_level_t level, const char *sub, const char *object, const char *event, hg_str_t fields);
 
 /* RFC 3339 UTC with 6 digits and Z into out (>= 28 bytes); us = microseconds since 1970. */
 void hg_time_rfc3339(char *out, int64_t us);

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include <dirent.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -104,6 +105,16 @@ void *hg_tryalign(size_t n)
 void hg_free(void *p)
 {
     free(p);
+}
+
+void hg_mem_arenas(unsigned n)
+{
+    (void)mallopt(M_ARENA_MAX, (int)n);
+}
+
+void hg_mem_trim(void)
+{
+    (void)malloc_trim(0);
 }
 
 static uint64_t statm_bytes(int which)

@@ -33,6 +33,11 @@ uint64_t hg_mem_allocs(void);
 #define HG_NEW(type)     ((type *)hg_xzero(sizeof(type)))
 #define HG_NEWN(type, n) ((type *)hg_xzero(sizeof(type) * (size_t)(n)))
 
+/* For processes that must be small when they rest. At most n arenas, before threads are started: each keeps memory of
+ * its own. Trim: what the allocator holds and nobody uses goes back to the system; some 100 µs, any thread. */
+void hg_mem_arenas(unsigned n);
+void hg_mem_trim(void);
+
 /* Process figures from /proc/self, in bytes and milliseconds. 0 when they cannot be read. */
 uint64_t hg_rss_bytes(void);
 uint64_t hg_virtual_bytes(void);

@@ -60,25 +60,14 @@ static int enum_index(const char *names, hg_str_t word)
     }
 }
 
-/* "500ms", "30s", "5m", "2h", or plain milliseconds. */
+/* Plain milliseconds, or with units; what is less than a millisecond is cut off. */
 static int duration(hg_str_t s, uint64_t *ret)
 {
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "", 1 } };
-    size_t digits = 0;
-    while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9') digits++;
-    uint64_t v;
-    int rc = hg_str_u64((hg_str_t){ s.p, digits }, &v);
-    if (rc < 0) return rc;
-    for (size_t i = 0; i < HG_COUNT(units); i++) {
-        if (!hg_str_eqz((hg_str_t){ s.p + digits, s.n - digits }, units[i].unit)) continue;
-        if (v > UINT64_MAX / units[i].ms) return HG_ERANGE;
-        *ret = v * units[i].ms;
-        return 0;
-    }
-    return HG_EPARSE;
+    int rc = hg_str_u64(s, ret);
+    if (rc != HG_EPARSE) return rc;
+    rc = hg_duration_us(s, ret);
+    if (rc == 0) *ret /= 1000;
+    return rc;
 }
 
 static bool mistyped(hg_diag_t *d, const hg_opt_t *o, const hg_json_t *v, const char *want)
@@ -262,6 +251,25 @@ static void unknown(const hg_opt_t *table, const hg_json_t *m, hg_extra_t mode, 
         hg_diag(d, warn, m, true, "unknown field \"%s\"", m->key.p);
 }
 
+/* A value that would have changed something: not null, the default, or an empty list. */
+static bool is_wanted(const hg_opt_t *o, const hg_json_t *v)
+{
+    switch (v->kind) {
+    case HG_J_NULL:
+        return false;
+    case HG_J_ARRAY:
+    case HG_J_OBJECT:
+        return v->child != NULL;
+    case HG_J_TRUE:
+    case HG_J_FALSE:
+        return !o->def || strcmp(o->def, v->kind == HG_J_TRUE ? "true" : "false") != 0;
+    case HG_J_NUMBER:
+    case HG_J_STRING:
+        break;
+    }
+    return !o->def || !hg_str_eqz(v->str, o->def);
+}
+
 int hg_opts_parse(const hg_opt_t *table, const hg_json_t *obj, const hg_json_t *where, hg_extra_t extra_mode,
                   hg_kvlist_t *extra, hg_arena_t *a, void *cfg, hg_diag_t *d)
 {
@@ -284,6 +292,8 @@ int hg_opts_parse(const hg_opt_t *table, const hg_json_t *obj, const hg_json_t *
             continue;
         }
         if (o->flags & HG_OPT_DEPRECATED) hg_diag(d, true, m, true, "option '%s' is deprecated: %s", o->key, o->doc);
+        if ((o->flags & HG_OPT_IGNORED) && is_wanted(o, m))
+            hg_diag(d, true, m, true, "option '%s' is without effect: %s", o->key, o->doc);
         if (m->kind == HG_J_NULL && o->type != HG_OPT_JSON) continue; /* null = unset, as in Feldera */
         if (parse_value(o, m, a, cfg, d) && o->set_at) *((bool *)((char *)cfg + o->set_at)) = true;
     }

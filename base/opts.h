@@ -26,7 +26,9 @@ enum {
     HG_OPT_SECRET = 1 << 1,     /* never printed: stats, logs, errors show "***" */
     HG_OPT_DEPRECATED = 1 << 2, /* accepted with a warning; .doc says what to use */
     HG_OPT_ONE_OR_MANY = 1 << 3,
-    HG_OPT_IGNORED = 1 << 4, /* known to Feldera, without effect here; .doc says why */
+    HG_OPT_PROGRAM_ONLY = 1 << 5, /* an HTTP request that brings its own options may not give it */
+    HG_OPT_IGNORED = 1 << 4,  /* known to Feldera, without effect here: a warning where it is given; .doc says why */
+    HG_OPT_METADATA = 1 << 6, /* asks for a member of CONNECTOR_METADATA() */
 };
 
 typedef struct hg_strlist {

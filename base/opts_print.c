@@ -4,8 +4,10 @@
 
 bool hg_secret_name(hg_str_t key)
 {
-    static const char *const parts[] = { "password",    "passwd",     "secret",     "token",    "private_key",
-                                         "ssl.key.pem", "access_key", "credential", "sasl.jaas" };
+    static const char *const parts[] = { "password",    "passwd",      "secret",        "token",
+                                         "private_key", "ssl.key.pem", "access_key",    "credential",
+                                         "sasl.jaas",   "passphrase",  "authorization", "cookie",
+                                         "api_key",     "apikey",      "api-key",       "oauthbearer.config" };
     char low[128];
     size_t n = HG_MIN(key.n, sizeof low - 1);
     for (size_t i = 0; i < n; i++) low[i] = (char)(key.p[i] >= 'A' && key.p[i] <= 'Z' ? key.p[i] + 32 : key.p[i]);

@@ -3,11 +3,17 @@
  * Every worker sleeps on a condition of its own, the one that fell asleep last is woken first. Not one condition for
  * all: in glibc before 2.41 a signal may get lost when several threads wait on the same condition (bug 25847), and a
  * lost signal here is a job that nobody starts until the next one comes.
+ *
+ * Nobody may rely on the order: it is for fairness. HG_FAULT=disorder shows who does.
  */
 #include "base/hg.h"
+#include "base/fault.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include <pthread.h>
+#include <unistd.h>
+
+#define DISORDER 8 /* HG_FAULT=disorder: one of so many jobs is the next */
 
 typedef struct job {
     struct job *next;
@@ -61,11 +67,22 @@ static void sleep_until_woken(hg_pool_t *p, worker_t *w)
 static job_t *take(hg_pool_t *p)
 {
     queue_t *q = p->urgent.head ? &p->urgent : &p->rest;
-    job_t *j = q->head;
+    job_t **at = &q->head, *before = NULL;
+    for (uint64_t skip = hg_fault_disorder(DISORDER); skip && *at && (*at)->next; skip--) {
+        before = *at;
+        at = &before->next;
+    }
+    job_t *j = *at;
     if (!j) return NULL;
-    q->head = j->next;
-    if (!q->head) q->tail = NULL;
+    *at = j->next;
+    if (q->tail == j) q->tail = before;
     return j;
+}
+
+/* A thread that is held up: what was submitted later overtakes. */
+static void dawdle(void)
+{
+    if (hg_fault_disorder(4) == 1) usleep((useconds_t)hg_fault_disorder(3000));
 }
 
 static void *worker_main(void *arg)
@@ -84,6 +101,7 @@ static void *worker_main(void *arg)
             continue;
         }
         pthread_mutex_unlock(&p->lock);
+        dawdle();
         j->work(j->arg, w->index);
         if (j->done) hg_loop_post(j->loop, j->done, j->arg);
         hg_free(j);

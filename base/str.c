@@ -114,6 +114,35 @@ int hg_pct_encode(hg_buf_t *out, hg_str_t s)
     return rc;
 }
 
+char *hg_base64_put(char *to, hg_str_t bytes)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *p = (const uint8_t *)bytes.p;
+    size_t n = bytes.n;
+    for (; n >= 3; n -= 3, p += 3) {
+        uint32_t v = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+        for (int shift = 18; shift >= 0; shift -= 6) *to++ = digit[v >> shift & 63];
+    }
+    if (n) {
+        uint32_t v = (uint32_t)p[0] << 16 | (n == 2 ? (uint32_t)p[1] << 8 : 0);
+        *to++ = digit[v >> 18];
+        *to++ = digit[v >> 12 & 63];
+        *to++ = n == 2 ? digit[v >> 6 & 63] : '=';
+        *to++ = '=';
+    }
+    return to;
+}
+
+int hg_base64(hg_buf_t *out, hg_str_t bytes)
+{
+    int rc = hg_buf_reserve(out, HG_BASE64_LEN(bytes.n) + 1);
+    if (rc < 0) return rc;
+    char *end = hg_base64_put(out->p + out->len, bytes);
+    *end = 0;
+    out->len = (size_t)(end - out->p);
+    return 0;
+}
+
 #define NEAR_MAX 64
 
 /* Distance with adjacent transpositions (optimal string alignment), without case; names longer than NEAR_MAX never
@@ -157,6 +186,11 @@ bool hg_utf8_valid(const char *p, size_t n)
     if (n == 0) return true; /* p may be NULL */
     const unsigned char *s = (const unsigned char *)p, *end = s + n;
     while (s < end) {
+        for (uint64_t eight; end - s >= 8; s += 8) { /* nearly all text is ASCII */
+            memcpy(&eight, s, 8);
+            if (eight & UINT64_C(0x8080808080808080)) break;
+        }
+        if (s == end) break;
         if (*s < 0x80) {
             s++;
             continue;

@@ -3,6 +3,7 @@ time: on a machine with neighbours only the CPU time is steady."""
 import contextlib
 import datetime
 import glob
+import hashlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import time
 
 import requests
 
-from hg import BUILD, HEADGATE, shapes, until
+from hg import BUILD, CACHE, HEADGATE, shapes, until
 from hg.daemon import Daemon
 
 ROWS = int(os.environ.get("HG_BENCH_ROWS", "1000000"))
@@ -201,6 +202,54 @@ def formats():
     say("CSV against DuckDB (the same)", f"{ROWS / csv_cpu / 1e6:.2f} M/CPU-s", f"DuckDB {ROWS / dc / 1e6:.2f}: ratio {dc / csv_cpu:.2f}")
 
 
+AVRO = {"type": "record", "name": "t", "fields": [
+    {"name": "id", "type": "long"}, {"name": "name", "type": ["null", "string"]}, {"name": "price", "type": ["null", "double"]},
+    {"name": "ts", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}]},
+    {"name": "tags", "type": ["null", {"type": "array", "items": "string"}]}]}
+FASTAVRO = """
+import io, json, struct, sys, time, fastavro
+data = open(sys.argv[1], "rb").read()
+at, records = 0, []
+while at < len(data):
+    n, = struct.unpack_from("<I", data, at)
+    records.append(data[at + 4:at + 4 + n])
+    at += 4 + n
+schema = fastavro.parse_schema(json.loads(records.pop(0)))
+best = 1e9
+for _ in range(2):
+    t = time.process_time()
+    for r in records:
+        fastavro.schemaless_reader(io.BytesIO(r), schema)
+    best = min(best, time.process_time() - t)
+print("cpu_s", best)
+"""
+
+
+def avro():
+    """Avro records in memory → typed columns → dropped, one thread, against NDJSON of the same rows and fastavro"""
+    import fastavro
+    import io
+    path, parsed = os.path.join(RAM, "t.avro"), fastavro.parse_schema(AVRO)
+    with open(path, "wb") as f:
+        text = json.dumps(AVRO).encode()
+        f.write(len(text).to_bytes(4, "little") + text)
+        for line in open(data("json")):
+            row, out = json.loads(line), io.BytesIO()
+            row["ts"] = datetime.datetime.fromisoformat(row["ts"] + "+00:00")
+            fastavro.schemaless_writer(out, parsed, row)
+            f.write(out.tell().to_bytes(4, "little") + out.getvalue())
+    ours, lines, other = [], [], []
+    for _ in range(ROUNDS):
+        for kind, file, to in (("avro", path, ours), ("json", data("json"), lines)):
+            out = subprocess.run([tool("format"), kind, file, "5"], capture_output=True, text=True, check=True).stdout
+            to.append((re.search(r"checksum (\d+)", out).group(1), float(fields(out)["cpu_s"])))
+        other.append(float(fields(subprocess.run([sys.executable, "-c", FASTAVRO, path], capture_output=True, text=True, check=True).stdout)["cpu_s"]))
+    assert len({s for s, _ in ours + lines}) == 1, "the parsers do not agree"
+    cpu, ndjson, theirs = min(c for _, c in ours), min(c for _, c in lines), min(other)
+    say("Avro → columns, M records per CPU-second", f"{ROWS / cpu / 1e6:.2f}", f"NDJSON {ROWS / ndjson / 1e6:.2f}: ratio {ndjson / cpu:.2f}",
+        f"fastavro, to Python objects {ROWS / theirs / 1e6:.2f}: ratio {theirs / cpu:.1f}")
+
+
 def file_program(path, out, table="t", fmt="json", more=""):
     cfg = '"config": {"update_format": "raw", "lines": "single"}' if fmt == "json" else '"config": {}'
     return f"""CREATE TABLE {table} ({COLUMNS}) WITH ('connectors' = '[{{"name": "in",
@@ -349,6 +398,72 @@ def postgres():
                 f"wall ratio {b.wall / a.wall:.2f}")
     finally:
         pg.close()
+
+
+def s3():
+    """16 objects of an S3 server (a small one in Python) → columns → dropped, and → blobs → dropped, against curl to /dev/null"""
+    from hg import s3
+    path, pieces = data("json"), 16
+    size = os.path.getsize(path) / 1e6
+    # a process of its own: what it holds must not count as the memory of its brothers
+    serve = f"""import threading; from hg import s3; s = s3.Server(); lines = open({path!r}, "rb").readlines()
+for i in range({pieces}): s.add(f"p/{{i:02d}}", b"".join(lines[i * len(lines) // {pieces}:(i + 1) * len(lines) // {pieces}]))
+del lines; print(s.url, flush=True); threading.Event().wait()"""
+    server = subprocess.Popen([sys.executable, "-c", serve], stdout=subprocess.PIPE, text=True)
+    url = server.stdout.readline().strip()
+    config = {"region": s3.REGION, "bucket_name": "bucket", "prefix": "p/", "endpoint_url": url, "aws_access_key_id": s3.KEY_ID,
+              "aws_secret_access_key": s3.SECRET}
+    curl = ["curl", "-sSf", "--no-progress-meter", "-Z", "--parallel-max", "8", "--aws-sigv4", f"aws:amz:{s3.REGION}:s3", "-u", f"{s3.KEY_ID}:{s3.SECRET}",
+            "-H", f"x-amz-content-sha256: {hashlib.sha256(b'').hexdigest()}"]
+    for i in range(pieces):
+        curl += ["-o", "/dev/null", f"{url}/bucket/p/{i:02d}"]
+    try:
+        for what, columns, fmt in (("columns", COLUMNS, {"name": "json", "config": {"update_format": "raw", "lines": "single"}}), ("blobs", "b VARBINARY", {"name": "raw", "config": {"mode": "blob"}})):
+            source = {"name": "in", "transport": {"name": "s3_input", "config": config}, "format": fmt}
+            program = os.path.join(RAM, f"s3_{what}.sql")
+            with open(program, "w") as f:
+                f.write(f"CREATE TABLE t ({columns}) WITH ('connectors' = '{json.dumps([source])}');\n")
+            ours, theirs = [], []
+            for _ in range(ROUNDS):
+                ours.append(cost([HEADGATE, "run", program, "--until-complete"]))
+                theirs.append(cost(curl))
+            a, b = best(ours), best(theirs)
+            say(f"S3 → {what}", f"{size / a.wall:.0f} MB/s, {a}", f"curl {size / b.wall:.0f} MB/s, {b}", f"wall ratio {b.wall / a.wall:.2f}")
+    finally:
+        server.kill()
+        server.wait()
+
+
+MAKE_PARQUET = """
+import json, sys, pyarrow as pa, pyarrow.parquet as pq
+rows = [json.loads(line) for line in open(sys.argv[1])]
+ts = pa.array([r["ts"] for r in rows]).cast(pa.timestamp("us"))
+pq.write_table(pa.table({"id": [r["id"] for r in rows], "name": [r["name"] for r in rows], "price": [float(r["price"]) for r in rows], "ts": ts,
+                         "tags": [r["tags"] for r in rows]}), sys.argv[2], row_group_size=100_000)
+"""
+READ_PARQUET = """
+import sys, pyarrow as pa, pyarrow.parquet as pq
+f = pq.ParquetFile(sys.argv[1])
+print(sum(b.num_rows for b in f.iter_batches(batch_size=8192, use_threads=True)))
+"""
+
+
+def parquet():
+    """Parquet file → columns → dropped, two threads, against pyarrow reading the same batches"""
+    python, path, program = str(CACHE / "venv" / "bin" / "python"), os.path.join(RAM, "in.parquet"), os.path.join(RAM, "parquet.sql")
+    subprocess.run([python, "-c", MAKE_PARQUET, data("json"), path], check=True)
+    source = {"name": "in", "transport": {"name": "file_input", "config": {"path": path}}, "format": {"name": "parquet"}}
+    with open(program, "w") as f:
+        f.write(f"CREATE TABLE t ({COLUMNS}) WITH ('connectors' = '{json.dumps([source])}');\n")
+    ours, theirs, empty = [], [], []
+    for _ in range(ROUNDS):
+        ours.append(cost([HEADGATE, "run", program, "--until-complete"]))
+        theirs.append(cost([python, "-c", READ_PARQUET, path]))
+        empty.append(cost([python, "-c", "import pyarrow.parquet"]))
+    a, b, start = best(ours), best(theirs), best(empty)
+    read = Cost(b.wall - start.wall, b.cpu - start.cpu, b.rss)
+    say("Parquet → columns", f"{ROWS / a.wall / 1e6:.2f} M/s, {a}", f"pyarrow without its start {ROWS / read.wall / 1e6:.2f} M/s, {read}",
+        f"wall ratio {read.wall / a.wall:.2f}, CPU ratio {read.cpu / a.cpu:.2f}")
 
 
 def upsert():
@@ -521,7 +636,13 @@ def kafka_many():
     bench.run(a_daemon, pipeline_pid, rss_mib, cpu_s, quantile, say)
 
 
-ALL = [start, formats, view, ingress, kafka, postgres, upsert, state, journal, idle, pause, handover, kafka_many]
+def iggy():
+    """the connectors runtime: source → topic, topic → transform → ingest endpoint; beside Apache Iggy's where its binary is given"""
+    import iggy as bench
+    bench.run(say)
+
+
+ALL = [start, formats, avro, view, ingress, kafka, postgres, s3, parquet, upsert, state, journal, idle, pause, handover, kafka_many, iggy]
 
 
 def main(names):

@@ -7,7 +7,7 @@ export HG_BUILD=${HG_BUILD:-$here/../build/release} HG_CACHE=${HG_CACHE:-$here/.
 venv=$HG_CACHE/bench-venv
 if [ ! -e "$venv/.stamp" ]; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install -q --disable-pip-version-check duckdb==2.0.0 requests
+    "$venv/bin/pip" install -q --disable-pip-version-check duckdb==2.0.0 fastavro==1.13.1 requests
     touch "$venv/.stamp"
 fi
 if [ "${1:-}" != --list ]; then

@@ -175,8 +175,8 @@ static bool insert_query(hg_cc_t *c, const hg_ast_stmt_t *st, hg_query_t *q)
  * the text begins with none of them. */
 static const char *foreign_statement(hg_str_t text)
 {
-    static const char *const words[] = { "EXPLAIN", "PREPARE",  "EXECUTE",  "DEALLOCATE", "DELETE", "UPDATE",
-                                         "SHOW",    "DESCRIBE", "TRUNCATE", "MERGE",      "COPY" };
+    static const char *const words[] = { "DEALLOCATE", "DELETE",   "UPDATE", "SHOW",
+                                         "DESCRIBE",   "TRUNCATE", "MERGE",  "COPY" };
     text = hg_str_trim(text);
     size_t n = 0;
     while (n < text.n && ((text.p[n] | 0x20) >= 'a' && (text.p[n] | 0x20) <= 'z')) n++;
@@ -196,28 +196,32 @@ static void parse_error(hg_cc_t *c, int rc, hg_err_t *perr)
 static bool statement(hg_cc_t *c, uint32_t i, hg_query_t *q)
 {
     const hg_ast_stmt_t *st = &c->stmts[i];
-    if (st->kind == HG_ST_SELECT && i + 1 < c->n_stmts) {
+    if ((st->explain || st->kind == HG_ST_SELECT) && i + 1 < c->n_stmts) {
         hg_cc_error(c, st->pos, "SQL error",
                     "only the final statement in a multi-statement ad-hoc query may return a result set; statement "
-                    "%u is a SELECT",
-                    i + 1);
+                    "%u is %s",
+                    i + 1, st->explain ? "an EXPLAIN" : "a SELECT");
         return false;
     }
-    if (st->kind == HG_ST_SELECT) return select_query(c, st, q);
-    if (st->kind == HG_ST_INSERT) return insert_query(c, st, q);
-    hg_cc_error(c, st->pos, "SQL error", "only SELECT and INSERT are allowed in an ad-hoc query");
-    return false;
+    if (st->kind != HG_ST_SELECT && st->kind != HG_ST_INSERT) {
+        hg_cc_error(c, st->pos, "SQL error", "only SELECT and INSERT are allowed in an ad-hoc query");
+        return false;
+    }
+    bool ok = st->kind == HG_ST_SELECT ? select_query(c, st, q) : insert_query(c, st, q);
+    return ok && (!st->explain || hg_explain(c, q));
 }
 
 int hg_compile_query(const hg_program_t *p, hg_arena_t *a, hg_str_t sql, hg_query_t **ret, hg_err_t *err)
 {
-    const hg_cc_t fresh = { .a = a, .prog = (hg_prog_t *)(uintptr_t)p, .adhoc = true, .text = hg_arena_str(a, sql) };
+    int rc = hg_adhoc_prepared(a, sql, &sql, err);
+    if (rc < 0) return rc;
+    const hg_cc_t fresh = { .a = a, .prog = (hg_prog_t *)(uintptr_t)p, .adhoc = true, .text = sql };
     hg_cc_t c = fresh;
     const hg_ast_stmt_t *stmts = NULL;
     uint32_t n = 0;
     hg_query_t *first = NULL, **tail = &first;
     hg_err_t perr = HG_ERR_INIT;
-    int rc = hg_sql_parse(a, c.text, &stmts, &n, &perr);
+    rc = hg_sql_parse(a, c.text, &stmts, &n, &perr);
     const char *foreign = rc < 0 ? foreign_statement(sql) : NULL;
     if (foreign)
         hg_cc_error(&c, (hg_pos_t){ 0 }, "SQL error", "%s is not offered in ad-hoc queries; only SELECT and INSERT are",

@@ -67,8 +67,8 @@ const hg_expr_t *hg_bind_agg(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 
 static hg_str_t column_name(const hg_scope_t *s, uint32_t slot)
 {
-    for (uint32_t i = 0; i < s->n_cols; i++)
-        if (s->cols[i].slot == slot) return s->cols[i].name;
+    for (uint32_t i = 0; i < s->n_cols && s->n_levels; i++)
+        if (s->levels[s->n_levels - 1].slot[i] == slot) return s->cols[i].name;
     return HG_S("?");
 }
 

@@ -125,7 +125,10 @@ static const hg_expr_t *user_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t
                                      .type = f->params[i],
                                      .expr = hg_coerce(c, x[i], f->params[i]) };
     }
-    const hg_expr_t *body = hg_bind_expr(c, &inner, f->st->expr);
+    const hg_expr_t *body = f->st->expr
+                                ? hg_bind_expr(c, &inner, f->st->expr)
+                                : hg_x_call(c, e->pos, HG_S("parse_json"), HG_S("parse_json"), /* jsonstring_as_ */
+                                            (const hg_expr_t *[]){ inner.cols[0].expr }, 1);
     return body ? hg_coerce(c, body, f->result) : NULL;
 }
 
@@ -154,37 +157,16 @@ static bool is_later_function(hg_str_t name)
     static const char *const list[] = {
         "acosh",
         "any",
-        "array_append",
-        "array_compact",
-        "array_concat",
-        "array_contains",
-        "array_distinct",
-        "array_except",
         "array_exists",
-        "array_insert",
-        "array_intersect",
-        "array_join",
-        "array_max",
-        "array_min",
-        "array_position",
-        "array_prepend",
-        "array_remove",
-        "array_repeat",
-        "array_reverse",
-        "array_to_string",
-        "array_union",
-        "arrays_overlap",
         "asinh",
         "atanh",
         "bin2utf8",
         "blackbox",
-        "convert_timezone",
         "cot",
         "coth",
         "csc",
         "csch",
         "date_from_unix_date",
-        "element",
         "format_date",
         "format_time",
         "format_timestamp",
@@ -193,22 +175,14 @@ static bool is_later_function(hg_str_t name)
         "hop_end",
         "hop_start",
         "initcap_spaces",
-        "map",
-        "map_contains_key",
-        "map_keys",
-        "map_values",
         "md5",
         "parse_date",
-        "parse_json",
         "parse_time",
         "parse_timestamp",
         "regexp_replace",
-        "row",
         "sec",
         "sech",
-        "sequence",
         "session",
-        "sort_array",
         "split",
         "st_distance",
         "st_point",
@@ -217,17 +191,14 @@ static bool is_later_function(hg_str_t name)
         "timestamp_seconds",
         "to_hex",
         "to_int",
-        "to_json",
         "transform",
         "tumble",
         "tumble_end",
         "tumble_start",
-        "typeof",
         "unix_date",
         "unix_micros",
         "unix_millis",
         "unix_seconds",
-        "variantnull",
         "xxhash",
     };
     return listed(name, list, HG_COUNT(list));
@@ -262,8 +233,10 @@ const hg_expr_t *hg_bind_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
         return NULL;
     }
     if (hg_str_eqz(name, "connector_metadata")) {
-        hg_cc_nyi(c, e->pos, "CONNECTOR_METADATA()");
-        return NULL;
+        if (!c->metadata || e->n_args)
+            hg_cc_sem(c, e->pos, "CONNECTOR_METADATA() takes no arguments and stands only in the DEFAULT of a column");
+        c->metadata_read = true;
+        return e->n_args ? NULL : c->metadata;
     }
     uint32_t id = hg_strmap_get(&c->prog->func_names, name);
     if (id != HG_STRMAP_NONE) return user_call(c, s, e, &c->prog->funcs[id]);
@@ -272,9 +245,9 @@ const hg_expr_t *hg_bind_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 
     const hg_sym_t *type = hg_cc_find(c, name);
     if (type && type->kind == HG_SYM_TYPE) {
-        hg_cc_nyi(c, e->pos, "The constructor of the type '" HG_SF "'", HG_SA(name));
-        return NULL;
+        return type->type ? hg_bind_constructor(c, s, e, type->type) : NULL; /* its declaration has said why */
     }
+    if (hg_str_eqz(name, "map")) return hg_bind_map_of(c, s, e);
     if (is_later_function(name)) {
         hg_cc_nyi(c, e->pos, "The function %s", hg_upper(c, name));
         return NULL;

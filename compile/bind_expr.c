@@ -210,57 +210,94 @@ const hg_expr_t *hg_x_call(hg_cc_t *c, hg_pos_t pos, hg_str_t name, hg_str_t sho
 
 /* --- names ------------------------------------------------------------------------------------------------------- */
 
-/* The column's place in the input; a scan that reads only what is asked for takes it in now. */
-static const hg_expr_t *use_column(hg_cc_t *c, hg_scope_t *s, uint32_t i, hg_pos_t pos)
+/* The column's place in the output of a level of FROM, which passes it on from now. */
+static uint32_t slot_at(hg_scope_t *s, uint32_t level, uint32_t col)
+{
+    hg_slevel_t *l = &s->levels[level];
+    if (l->slot[col] != HG_SLOT_NONE) return l->slot[col];
+    uint32_t below = level ? slot_at(s, level - 1, col) : col;
+    l->slot[col] = l->n_own + l->n;
+    l->types[l->slot[col]] = s->cols[col].type;
+    l->from[l->n++] = below;
+    return l->slot[col];
+}
+
+const hg_expr_t *hg_bind_scope_col(hg_cc_t *c, hg_scope_t *s, uint32_t i, hg_pos_t pos)
 {
     hg_scol_t *col = &s->cols[i];
     if (col->expr) return share(c, col->expr, pos);
-    if (col->slot == HG_SLOT_NONE) {
-        col->slot = s->n_scan++;
-        s->scan_cols[col->slot] = i;
-        s->scan_types[col->slot] = col->type;
-    }
-    return hg_x_col(c, col->slot, col->type, pos);
+    return hg_x_col(c, s->n_levels ? slot_at(s, s->n_levels - 1, i) : col->slot, col->type, pos);
 }
 
-static const char *nearest_column(hg_cc_t *c, const hg_scope_t *s, hg_str_t name)
+uint32_t hg_scope_source(const hg_scope_t *s, hg_str_t name)
+{
+    uint32_t i = 0;
+    while (i < s->n_sources && !(s->sources[i].n && hg_str_eq(s->sources[i], name))) i++;
+    return i < s->n_sources ? i : UINT32_MAX;
+}
+
+/* source UINT32_MAX: of any. */
+static bool is_column(const hg_scope_t *s, uint32_t i, uint32_t source, hg_str_t name)
+{
+    return (source == UINT32_MAX || s->cols[i].source == source) && hg_str_eq(s->cols[i].name, name);
+}
+
+static const char *nearest_column(hg_cc_t *c, const hg_scope_t *s, uint32_t source, hg_str_t name)
 {
     hg_str_t *names = HG_ANEWN(c->a, hg_str_t, s->n_cols + 1);
-    for (uint32_t i = 0; i < s->n_cols; i++) names[i] = s->cols[i].name;
-    return hg_nearest_of(c, name, names, s->n_cols);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n_cols; i++)
+        if (source == UINT32_MAX || s->cols[i].source == source) names[n++] = s->cols[i].name;
+    return hg_nearest_of(c, name, names, n);
 }
 
-/* Does `a.b` or `t.a.b` name a field of a column? */
-static bool is_field(const hg_scope_t *s, const hg_ast_expr_t *e)
+/* `a.b.c` where a is a column with parts, and `t.a.b`: the number of names that name the column, else 0. */
+static uint32_t column_names(const hg_scope_t *s, const hg_ast_expr_t *e)
 {
-    uint32_t at = e->n_names > 2 && hg_str_eq(e->names[0].name, s->source) ? 1 : 0;
-    if (e->n_names < at + 2) return false;
-    for (uint32_t i = 0; i < s->n_cols; i++)
-        if (hg_str_eq(s->cols[i].name, e->names[at].name)) return s->cols[i].type->kind == HG_T_ROW;
-    return false;
+    uint32_t source = hg_scope_source(s, e->names[0].name);
+    for (uint32_t at = source != UINT32_MAX ? 1 : 0; at + 1 < e->n_names; at--) {
+        for (uint32_t i = 0; i < s->n_cols; i++) {
+            hg_kind_t k = s->cols[i].type->kind;
+            if (is_column(s, i, at ? source : UINT32_MAX, e->names[at].name) &&
+                (at || k == HG_T_ROW || k == HG_T_VARIANT))
+                return at + 1;
+        }
+        if (at == 0) break;
+    }
+    return 0;
+}
+
+static const hg_expr_t *column(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e);
+
+static const hg_expr_t *part_of_column(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e, uint32_t n)
+{
+    hg_ast_expr_t own = *e;
+    own.n_names = n;
+    const hg_expr_t *x = column(c, s, &own);
+    for (uint32_t i = n; x && i < e->n_names; i++) x = hg_bind_part(c, e->pos, x, &e->names[i]);
+    return x;
 }
 
 static const hg_expr_t *column(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 {
     hg_str_t name = e->names[e->n_names - 1].name;
-    bool other = e->n_names > 1 && !hg_str_eq(e->names[0].name, s->source);
-    if (is_field(s, e) && (other || e->n_names > 2)) {
-        hg_cc_nyi(c, e->pos, "A field of a ROW column ('" HG_SF "')", HG_SA(hg_expr_text(c, e)));
-        return NULL;
-    }
+    uint32_t source = e->n_names > 1 ? hg_scope_source(s, e->names[0].name) : UINT32_MAX;
+    bool other = e->n_names > 1 && source == UINT32_MAX;
+    uint32_t own = e->n_names > 1 && (other || e->n_names > 2) ? column_names(s, e) : 0;
+    if (own) return part_of_column(c, s, e, own);
     if (e->n_names > 2) {
         hg_cc_nyi(c, e->pos, "A name of %u parts", e->n_names);
         return NULL;
     }
     if (other) {
         hg_cc_sem(c, e->names[0].pos, "Table '" HG_SF "' not found", HG_SA(e->names[0].name));
-        const char *source = hg_nearest_of(c, e->names[0].name, &s->source, s->source.n ? 1 : 0);
-        if (source) hg_cc_note(c, "did you mean '%s'?", source);
+        const char *near = hg_nearest_of(c, e->names[0].name, s->sources, s->n_sources);
+        if (near) hg_cc_note(c, "did you mean '%s'?", near);
         return NULL;
     }
     uint32_t found = UINT32_MAX, hits = 0;
     for (uint32_t i = 0; i < s->n_cols; i++)
-        if (hg_str_eq(s->cols[i].name, name)) {
+        if (is_column(s, i, source, name)) {
             found = i;
             hits++;
         }
@@ -268,15 +305,15 @@ static const hg_expr_t *column(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e
         hg_cc_sem(c, e->pos, "Column '" HG_SF "' is ambiguous", HG_SA(name));
         return NULL;
     }
-    if (hits == 1) return use_column(c, s, found, e->pos);
+    if (hits == 1) return hg_bind_scope_col(c, s, found, e->pos);
     if (e->n_names == 1)
         for (uint32_t i = 0; i < s->n_aliases; i++)
             if (hg_str_eq(s->aliases[i].name, name)) return share(c, s->aliases[i].expr, e->pos);
     if (e->n_names == 2)
-        hg_cc_sem(c, e->pos, "Column '" HG_SF "' not found in table '" HG_SF "'", HG_SA(name), HG_SA(s->source));
+        hg_cc_sem(c, e->pos, "Column '" HG_SF "' not found in table '" HG_SF "'", HG_SA(name), HG_SA(e->names[0].name));
     else
         hg_cc_sem(c, e->pos, "Column '" HG_SF "' not found in any table", HG_SA(name));
-    const char *near = nearest_column(c, s, name);
+    const char *near = nearest_column(c, s, source, name);
     if (near)
         hg_cc_note(c, "did you mean '%s'?", near);
     else if (e->n_names == 1 && e->names[0].quoted)
@@ -510,12 +547,6 @@ const hg_expr_t *hg_x_coalesce(hg_cc_t *c, hg_pos_t pos, const hg_expr_t **x, ui
     return hg_x_fold(c, r);
 }
 
-/* Types that have casts in Feldera and none here. */
-static bool casts_later(const hg_type_t *t)
-{
-    return hg_type_contains(t, HG_T_VARIANT) || hg_type_contains(t, HG_T_MAP) || hg_type_contains(t, HG_T_ROW);
-}
-
 static const hg_expr_t *cast(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
 {
     const hg_expr_t *x = hg_bind_expr(c, s, e->args[0]);
@@ -525,10 +556,6 @@ static const hg_expr_t *cast(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
     if (hg_expr_is_null(x)) return hg_x_null(c, t, e->pos);
     if (hg_type_same(x->type, t)) return x;
     if (!hg_cast_explicit(x->type, t)) {
-        if (casts_later(x->type) || casts_later(t)) {
-            hg_cc_nyi(c, e->pos, "A cast from %s to %s", hg_type_str(c, x->type), hg_type_str(c, t));
-            return NULL;
-        }
         hg_cc_sem(c, e->pos, "Cast function cannot convert value of type %s to type %s", hg_type_str(c, x->type),
                   hg_type_str(c, t));
         return NULL;
@@ -537,42 +564,6 @@ static const hg_expr_t *cast(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
     r->args[0] = x;
     r->safe = e->safe;
     return hg_x_fold(c, r);
-}
-
-static const hg_expr_t *array(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
-{
-    const hg_expr_t **x = hg_bind_args(c, s, e);
-    if (!x) return NULL;
-    const hg_type_t *t = hg_type_make(c->a, HG_T_NULL, true, -1, 0);
-    if (e->n_args) {
-        if (!hg_adopt_literals(c, x, e->n_args)) return NULL;
-        t = hg_common_type(c, x, e->n_args);
-        if (!t) {
-            hg_cc_sem(c, e->pos, "Parameters must be of the same type");
-            return NULL;
-        }
-        if (!hg_coerce_all(c, x, e->n_args, t)) return NULL;
-    }
-    hg_expr_t *r =
-        hg_x_new(c, HG_X_ARRAY, hg_type_array(c->a, hg_type_with_null(c->a, t, true), false), e->pos, e->n_args);
-    memcpy(r->args, x, e->n_args * sizeof *x);
-    return hg_x_fold(c, r);
-}
-
-static const hg_expr_t *subscript(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
-{
-    const hg_expr_t **x = hg_bind_args(c, s, e);
-    if (!x) return NULL;
-    if (x[0]->type->kind == HG_T_MAP || x[0]->type->kind == HG_T_VARIANT || x[0]->type->kind == HG_T_ROW) {
-        hg_cc_nyi(c, e->pos, "Indexing a value of type %s", hg_kind_name(x[0]->type->kind));
-        return NULL;
-    }
-    if (x[0]->type->kind != HG_T_ARRAY) {
-        hg_str_t a = hg_expr_text(c, e->args[0]), b = hg_expr_text(c, e->args[1]);
-        hg_cc_sem(c, e->pos, "Cannot apply indexing to arguments of type " HG_SF "[" HG_SF "]", HG_SA(a), HG_SA(b));
-        return NULL;
-    }
-    return hg_x_call(c, e->pos, HG_S("[]"), HG_S("[]"), x, 2);
 }
 
 static const hg_expr_t *dispatch(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e)
@@ -617,9 +608,9 @@ static const hg_expr_t *dispatch(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t 
     case HG_E_DIFF:
         return hg_bind_unit_call(c, s, e);
     case HG_E_ARRAY:
-        return array(c, s, e);
     case HG_E_SUBSCRIPT:
-        return subscript(c, s, e);
+    case HG_E_FIELD:
+        return hg_bind_nested(c, s, e);
     case HG_E_SUBQUERY:
         if (hg_str_ieq(e->text, HG_S("exists")))
             hg_cc_nyi(c, e->pos, "EXISTS");

@@ -24,149 +24,6 @@ typedef struct sel {
     hg_sort_key_t *order;
 } sel_t;
 
-/* --- FROM --- */
-static void scope_of_query(hg_cc_t *c, hg_scope_t *s, const hg_bq_t *b)
-{
-    s->n_cols = b->n;
-    s->cols = HG_ANEWN(c->a, hg_scol_t, b->n + 1);
-    for (uint32_t i = 0; i < b->n; i++)
-        s->cols[i] = (hg_scol_t){ .name = b->cols[i].name, .type = b->cols[i].type, .slot = i };
-}
-
-static hg_node_t *scan(hg_cc_t *c, hg_scope_t *s, const hg_crel_t *r, hg_pos_t pos)
-{
-    const hg_schema_t *sch = &r->rel.schema;
-    hg_node_t *n = hg_node_new(c, HG_N_SCAN, pos, NULL);
-    n->relation = r->index;
-    const hg_type_t **types = HG_ANEWN(c->a, const hg_type_t *, sch->n_cols + 1);
-    s->n_cols = sch->n_cols;
-    s->cols = HG_ANEWN(c->a, hg_scol_t, sch->n_cols + 1);
-    for (uint32_t i = 0; i < sch->n_cols; i++) {
-        types[i] = sch->cols[i].type;
-        s->cols[i] =
-            (hg_scol_t){ .name = sch->cols[i].name, .type = sch->cols[i].type, .slot = c->adhoc ? HG_SLOT_NONE : i };
-    }
-    n->types = types;
-    n->n_cols = sch->n_cols;
-    if (c->adhoc) {
-        s->scan = n;
-        s->scan_types = types;
-        s->scan_cols = HG_ANEWN(c->a, uint32_t, sch->n_cols + 1);
-    }
-    HG_APUSH(c->a, c->scans, c->n_scans, n);
-    return n;
-}
-
-/* The program declares it, but not before the view that reads it. */
-static bool note_declared_later(hg_cc_t *c, hg_str_t name)
-{
-    for (uint32_t i = 0; i < c->n_stmts && !c->adhoc; i++) {
-        const hg_ast_stmt_t *st = &c->stmts[i];
-        if ((st->kind != HG_ST_TABLE && st->kind != HG_ST_VIEW) || !hg_str_eq(st->name.name, name)) continue;
-        hg_cc_note(c, "it is declared at %s; a view reads what is declared before it (DECLARE RECURSIVE VIEW apart)",
-                   hg_cc_place(c, st->name.pos));
-        return true;
-    }
-    return false;
-}
-
-static bool from_relation(hg_cc_t *c, const hg_ast_from_t *f, hg_scope_t *s, const hg_node_t **ret)
-{
-    hg_crel_t *r = hg_cc_find_rel(c, f->table.name);
-    if (!r || (c->adhoc && r->rel.local)) {
-        if (c->adhoc)
-            hg_cc_error(c, f->table.pos, "SQL error", "table '" HG_SF "' not found", HG_SA(f->table.name));
-        else
-            hg_cc_sem(c, f->table.pos, "Object '" HG_SF "' not found", HG_SA(f->table.name));
-        if (!note_declared_later(c, f->table.name)) {
-            const char *near = hg_nearest_rel(c, f->table.name);
-            if (near) hg_cc_note(c, "did you mean '%s'?", near);
-        }
-        return false;
-    }
-    if (r->broken) return false; /* its own errors have been told */
-    if (c->adhoc && !r->rel.queryable) {
-        hg_cc_error(c, f->table.pos, "Execution error",
-                    "Tried to SELECT from a non-materialized source. Make sure `" HG_SF
-                    "` is configured as materialized: use `with ('materialized' = 'true')` for tables, or `create "
-                    "materialized view` for views",
-                    HG_SA(f->table.name));
-        return false;
-    }
-    if (!c->adhoc) r->read = true;
-    *ret = scan(c, s, r, f->pos);
-    s->source = f->alias.name.n ? f->alias.name : f->table.name;
-    return true;
-}
-
-static bool from_item(hg_cc_t *c, const hg_env_t *env, const hg_ast_from_t *f, hg_scope_t *s, const hg_node_t **ret,
-                      uint64_t *weight)
-{
-    const hg_bq_t *b = NULL;
-    switch (f->kind) {
-    case HG_F_TABLE:
-        for (; env; env = env->up)
-            if (hg_str_eq(env->cte->name.name, f->table.name)) break;
-        if (!env) {
-            *weight += 1;
-            return from_relation(c, f, s, ret);
-        }
-        b = env->q;
-        s->source = f->alias.name.n ? f->alias.name : f->table.name;
-        break;
-    case HG_F_SUBQUERY:
-        b = hg_bind_query(c, env, f->query);
-        s->source = f->alias.name;
-        break;
-    case HG_F_JOIN:
-        hg_cc_nyi(c, f->pos, "%s JOIN", hg_upper(c, f->join));
-        return false;
-    case HG_F_FUNCTION:
-        hg_cc_nyi(c, f->pos, "The table function %s", hg_upper(c, f->table.name));
-        return false;
-    }
-    if (!b) return false;
-    scope_of_query(c, s, b);
-    *ret = b->node;
-    *weight += b->weight;
-    return true;
-}
-
-bool hg_bind_from(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q, hg_scope_t *s, const hg_node_t **ret,
-                  uint64_t *weight)
-{
-    if (q->n_from == 0) {
-        if (!c->adhoc) {
-            hg_cc_nyi(c, q->pos, "SELECT without FROM in a view");
-            return false;
-        }
-        s->no_from = true;
-        *ret = hg_node_one_row(c, q->pos);
-        return true;
-    }
-    if (q->n_from > 1) {
-        const hg_ast_from_t *f = q->from[1];
-        if (f->kind == HG_F_FUNCTION)
-            hg_cc_nyi(c, f->pos, "The table function %s", hg_upper(c, f->table.name));
-        else
-            hg_cc_nyi(c, f->pos, "A join of several tables in FROM");
-        return false;
-    }
-    const hg_ast_from_t *f = q->from[0];
-    if (!from_item(c, env, f, s, ret, weight)) return false;
-    if (f->n_cols) {
-        if (f->n_cols != s->n_cols) {
-            hg_cc_sem(c, f->pos,
-                      "List of column aliases must have same degree as table; table has %u columns, whereas alias list "
-                      "has %u columns",
-                      s->n_cols, f->n_cols);
-            return false;
-        }
-        for (uint32_t i = 0; i < f->n_cols; i++) s->cols[i].name = f->cols[i].name;
-    }
-    return true;
-}
-
 /* --- select list --- */
 static bool has_upper(hg_str_t s)
 {
@@ -187,7 +44,8 @@ static void add_item(sel_t *s, const hg_expr_t *x, const hg_ast_expr_t *ast, hg_
 
 static bool star(sel_t *s, const hg_ast_expr_t *e)
 {
-    if (e->n_names && !hg_str_eq(e->names[0].name, s->scope.source)) {
+    uint32_t source = e->n_names ? hg_scope_source(&s->scope, e->names[0].name) : UINT32_MAX;
+    if (e->n_names && source == UINT32_MAX) {
         hg_cc_sem(s->c, e->pos, "Table '" HG_SF "' not found", HG_SA(e->names[0].name));
         return false;
     }
@@ -196,11 +54,9 @@ static bool star(sel_t *s, const hg_ast_expr_t *e)
         return false;
     }
     for (uint32_t i = 0; i < s->scope.n_cols; i++) {
-        hg_name_t name = { .name = s->scope.cols[i].name, .pos = e->pos };
-        hg_ast_expr_t col = { .kind = HG_E_COLUMN, .pos = e->pos, .names = &name, .n_names = 1 };
-        const hg_expr_t *x = hg_bind_expr(s->c, &s->scope, &col);
-        if (!x) return false;
-        add_item(s, x, NULL, name.name, e->pos);
+        if (source != UINT32_MAX && s->scope.cols[i].source != source) continue;
+        if (!hg_cc_spend(s->c, e->pos, 1)) return false;
+        add_item(s, hg_bind_scope_col(s->c, &s->scope, i, e->pos), NULL, s->scope.cols[i].name, e->pos);
     }
     return true;
 }
@@ -354,20 +210,11 @@ static bool is_identity(const sel_t *s)
     return true;
 }
 
-/* The scan of an ad-hoc query has now been asked for all it will be. Nodes above it that pass its columns on share its
- * types array. */
-static void close_scan(sel_t *s, hg_node_t *filter)
+/* FROM has now been asked for all it will be. Nodes above it that pass its columns on share its types array. */
+static void close_from(sel_t *s, hg_node_t *filter)
 {
-    hg_node_t *n = s->scope.scan;
-    if (!n) return;
-    if (s->scope.n_scan == 0) { /* COUNT(*): rows without columns are no batch; the first column will do */
-        s->scope.scan_cols[0] = 0;
-        s->scope.scan_types[0] = s->scope.cols[0].type;
-        s->scope.n_scan = 1;
-    }
-    n->scan_cols = s->scope.scan_cols;
-    n->n_cols = s->scope.n_scan;
-    if (filter) filter->n_cols = n->n_cols;
+    uint32_t n = hg_bind_from_end(&s->scope);
+    if (filter && n) filter->n_cols = n;
 }
 
 hg_bq_t *hg_bind_select(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q)
@@ -389,12 +236,13 @@ hg_bq_t *hg_bind_select(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q
     if (!select_list(&s) || !ok) return NULL;
     if (!c->adhoc) {
         if (!view_tail(&s)) return NULL;
+        close_from(&s, filter);
     } else {
         bool grouped = q->has_group || q->having || s.aggs.n > 0;
         if (!order_by(&s)) return NULL;
         grouped = grouped || s.aggs.n > 0;
         if (grouped && !group(&s)) return NULL;
-        close_scan(&s, filter);
+        close_from(&s, filter);
         if (grouped && !aggregate(&s)) return NULL;
     }
     if (!is_identity(&s)) add_node(&s, hg_node_map(c, q->pos, s.node, s.items, s.n_items));

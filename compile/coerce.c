@@ -23,7 +23,8 @@ bool hg_assignable(const hg_expr_t *x, const hg_type_t *t)
     if (hg_kind_is_string(from->kind) && hg_kind_is_string(t->kind)) return true;
     if (hg_kind_is_bytes(from->kind) && hg_kind_is_bytes(t->kind)) return true;
     if (from->kind == HG_T_DATE && t->kind == HG_T_TIMESTAMP) return true;
-    return t->kind == HG_T_VARIANT || (from->kind == HG_T_ARRAY && t->kind == HG_T_ARRAY);
+    return t->kind == HG_T_VARIANT ||
+           (from->kind == t->kind && (t->kind == HG_T_ARRAY || t->kind == HG_T_MAP || t->kind == HG_T_ROW));
 }
 
 const hg_type_t *hg_common_type(hg_cc_t *c, const hg_expr_t **x, uint32_t n)

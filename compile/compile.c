@@ -19,6 +19,10 @@ static bool blank(const char *s)
 
 static void statement(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
+    if (st->explain) {
+        hg_cc_error(c, st->pos, "Not supported", "EXPLAIN is for ad-hoc queries, not for programs");
+        return;
+    }
     switch (st->kind) {
     case HG_ST_TABLE:
         hg_cc_table(c, st);
@@ -61,6 +65,8 @@ static void number_relations(hg_cc_t *c)
         hg_crel_t *r = p->rels[i];
         if (r->dropped) continue;
         to[i] = r->index = n;
+        for (uint32_t k = 0; r->lines && k < r->rel.wait->n_lines; k++)
+            r->lines[k].relation = to[r->lines[k].relation]; /* of relations before it, or itself */
         plan[n] = r->rel;
         p->rels[n++] = r;
     }
@@ -99,6 +105,7 @@ static void passes(hg_cc_t *c)
     }
     hg_cc_foreign_keys(c);
     hg_cc_lateness_check(c);
+    hg_cc_final_check(c);
     hg_cc_connectors(c);
     if (c->n_errors == 0) hg_cc_usage(c); /* after an error columns only look unused */
     number_relations(c);

@@ -62,6 +62,8 @@ void hg_program_free(hg_program_t *p);
 void hg_program_info_json(const hg_program_t *p, hg_jw_t *w);
 /* {"inputs": […], "outputs": […]} */
 void hg_program_schema_json(const hg_program_t *p, hg_jw_t *w);
+/* {"calcite_plan": {view: {"rels": […]}}, "mir": {id: node}} as rest-api §6.13; only if ok. Allocates in p's arena. */
+void hg_program_dataflow_json(const hg_program_t *p, hg_jw_t *w);
 /* {"exit_code": 0|1, "messages": […]} as sql §4.1, snippets included. */
 void hg_program_messages_json(const hg_program_t *p, hg_jw_t *w);
 /* For people, as ux.md shows: file:line:col: error: …, excerpt, carets, notes. color: ANSI. */

@@ -48,6 +48,11 @@ typedef struct hg_crel {
     bool dropped;
     bool read; /* some view reads it */
     bool key_lateness;
+    bool metadata; /* table: some DEFAULT calls CONNECTOR_METADATA() */
+    bool final;    /* view: emit_final; of which column, and the place of the property */
+    uint32_t final_col;
+    hg_pos_t final_pos;
+    hg_line_of_t *lines; /* rel.wait's, while relations may still be renumbered */
 } hg_crel_t;
 
 typedef enum { HG_SYM_REL, HG_SYM_TYPE, HG_SYM_INDEX, HG_SYM_DECLARED } hg_symkind_t;
@@ -97,6 +102,8 @@ typedef struct hg_cc {
     /* scans made so far: relations are renumbered after DROP, and a query lists what it reads */
     hg_node_t **scans;
     uint32_t n_scans;
+    const hg_expr_t *metadata; /* what CONNECTOR_METADATA() is in the DEFAULT being bound; NULL: not in one */
+    bool metadata_read;
     uint32_t depth; /* of expressions and queries being bound */
     uint64_t spent; /* expression nodes, written out; see HG_CC_MAX_EXPRS */
     bool overspent;
@@ -125,6 +132,7 @@ const char *hg_upper(hg_cc_t *c, hg_str_t word); /* a key word or function as me
 void hg_cc_messages_finish(hg_cc_t *c);
 /* "At line 2, column 8: " / "From line … to line …: "; the room must be 96 bytes. Empty for an unknown position. */
 void hg_pos_prefix(hg_pos_t pos, char *out, size_t cap);
+void hg_pos_json(hg_jw_t *w, hg_pos_t p); /* {"start_line_number", …} */
 
 /* --- types.c --------------------------------------------------------------------------------------------------- */
 /* nullable: what holds where neither NULL nor NOT NULL is written. */
@@ -141,8 +149,19 @@ typedef struct hg_scol {
     hg_str_t name;
     const hg_type_t *type;
     const hg_expr_t *expr; /* stands for this expression (function parameter, earlier alias) */
-    uint32_t slot;         /* column of the input; HG_SLOT_NONE: of a scan that does not read it so far */
+    uint32_t slot;         /* column of the input, where the scope has no levels */
+    uint32_t source;       /* into the scope's */
 } hg_scol_t;
+
+/* A step of FROM: what is read, and each UNNEST above it. A node passes on only what is asked for above it: behind its
+ * own columns, those of the scope's columns below it that some expression named. */
+typedef struct hg_slevel {
+    hg_node_t *node;         /* NULL: its columns are fixed */
+    const hg_type_t **types; /* node's */
+    uint32_t *from;          /* per column passed on: which of the node below; of a scan: of the relation */
+    uint32_t *slot;          /* per column of the scope: of the node's output; HG_SLOT_NONE: not passed on so far */
+    uint32_t n_own, n;       /* columns of its own; passed on */
+} hg_slevel_t;
 
 typedef struct hg_aggs {
     hg_agg_call_t *v;
@@ -151,16 +170,14 @@ typedef struct hg_aggs {
 } hg_aggs_t;
 
 typedef struct hg_scope {
-    hg_str_t source; /* alias or table name; n == 0: none */
+    hg_str_t *sources; /* aliases or table names in FROM; n == 0: it has none */
+    uint32_t n_sources;
     hg_scol_t *cols;
     uint32_t n_cols;
     hg_scol_t *aliases; /* select items to the left */
     uint32_t n_aliases;
-    /* of a scan that reads only what is asked for: output columns so far */
-    hg_node_t *scan;
-    const hg_type_t **scan_types;
-    uint32_t *scan_cols;
-    uint32_t n_scan;
+    hg_slevel_t *levels; /* of FROM; the last one is what expressions are over */
+    uint32_t n_levels;
     hg_aggs_t *aggs;    /* where aggregates may stand; NULL: they may not */
     bool in_agg;        /* inside an aggregate's argument */
     const char *clause; /* "WHERE clause", for messages */
@@ -169,6 +186,10 @@ typedef struct hg_scope {
 } hg_scope_t;
 
 const hg_expr_t *hg_bind_expr(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e);
+/* Column i of the scope; the nodes of FROM pass it on from now. */
+const hg_expr_t *hg_bind_scope_col(hg_cc_t *c, hg_scope_t *s, uint32_t i, hg_pos_t pos);
+/* The one that is named; UINT32_MAX: there is none. */
+uint32_t hg_scope_source(const hg_scope_t *s, hg_str_t name);
 /* A condition: BOOLEAN. what: "WHERE", "HAVING", "FILTER". */
 const hg_expr_t *hg_bind_cond(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e, const char *what);
 /* x as a value of type t (nullability stays x's). No check whether that is allowed. */
@@ -201,10 +222,16 @@ bool hg_cc_spend(hg_cc_t *c, hg_pos_t pos, uint64_t n); /* false: too large, rec
 const hg_expr_t *hg_bind_call(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e);
 const hg_expr_t *hg_bind_unit_call(hg_cc_t *c, hg_scope_t *s,
                                    const hg_ast_expr_t *e); /* EXTRACT, FLOOR TO, (a - b) unit */
+/* bind_nested.c: ARRAY[…], x[i] and (x).f; MAP[…]; the constructor of a type; x.name */
+const hg_expr_t *hg_bind_nested(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e);
+const hg_expr_t *hg_bind_map_of(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e);
+const hg_expr_t *hg_bind_constructor(hg_cc_t *c, hg_scope_t *s, const hg_ast_expr_t *e, const hg_type_t *t);
+const hg_expr_t *hg_bind_part(hg_cc_t *c, hg_pos_t pos, const hg_expr_t *x, const hg_name_t *name);
 const hg_expr_t *hg_bind_literal(hg_cc_t *c, const hg_ast_expr_t *e, bool negative);
 const char *hg_families(hg_cc_t *c, const hg_expr_t **args, uint32_t n); /* "<NUMERIC>, <CHARACTER>" */
 
-/* --- bind_query.c, bind_agg.c ------------------------------------------------------------------------------------ */
+/* --- bind_query.c, bind_select.c, bind_from.c, bind_agg.c
+ * ------------------------------------------------------------------------------------ */
 typedef struct hg_bcol {
     hg_str_t name;
     bool case_sensitive;
@@ -236,6 +263,9 @@ hg_bq_t *hg_bind_select(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q
 hg_bq_t *hg_bind_values(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q);
 bool hg_bind_from(hg_cc_t *c, const hg_env_t *env, const hg_ast_query_t *q, hg_scope_t *s, const hg_node_t **ret,
                   uint64_t *weight);
+/* All expressions over FROM are bound: its nodes get the columns that were asked for. Returns how many the last one
+ * has. */
+uint32_t hg_bind_from_end(hg_scope_t *s);
 /* One row, no columns of meaning: what SELECT without FROM reads. */
 const hg_node_t *hg_node_one_row(hg_cc_t *c, hg_pos_t pos);
 /* LIMIT and OFFSET: constants. */
@@ -275,10 +305,14 @@ bool hg_cc_plain_create(hg_cc_t *c, const hg_ast_stmt_t *st);
 /* A name for a table, view or type; false: reserved (recorded). */
 bool hg_cc_name_ok(hg_cc_t *c, const hg_name_t *name, const char *what);
 /* LATENESS and WATERMARK: column - e must make sense. */
-bool hg_cc_late(hg_cc_t *c, hg_str_t column, const hg_type_t *t, const hg_ast_expr_t *e, const char *what);
+const hg_expr_t *hg_cc_late(hg_cc_t *c, hg_str_t column, const hg_type_t *t, const hg_ast_expr_t *e, const char *what);
+/* Column i of the relation has this LATENESS. false: recorded. */
+bool hg_cc_set_late(hg_cc_t *c, hg_crel_t *r, uint32_t i, uint32_t n_cols, const hg_type_t *t, hg_str_t column,
+                    const hg_ast_expr_t *e);
 /* Is it a function that a user can call, in any letter case? */
 bool hg_is_builtin(hg_cc_t *c, hg_str_t name);
 void hg_cc_lateness_check(hg_cc_t *c);
+void hg_cc_final_check(hg_cc_t *c); /* final.c: which waterline emit_final of each view waits for */
 /* An expression without columns, evaluated; NULL: recorded. what: "DEFAULT", "LATENESS". */
 const hg_expr_t *hg_cc_constant(hg_cc_t *c, const hg_ast_expr_t *e, const char *what, const char *error_type);
 const char *hg_nearest_rel(hg_cc_t *c, hg_str_t name);
@@ -289,10 +323,17 @@ const char *hg_nearest_of(hg_cc_t *c, hg_str_t name, const hg_str_t *names, uint
 void hg_cc_connectors(hg_cc_t *c); /* all relations; fills conns, orch */
 void hg_cc_labels(hg_cc_t *c, hg_conn_spec_t *inputs, uint32_t n, const hg_pos_t *const *after_pos);
 
+/* --- explain.c: q becomes one whose rows are the plan of q. false: recorded --- */
+bool hg_explain(hg_cc_t *c, hg_query_t *q);
+
 /* --- sqltext.c --------------------------------------------------------------------------------------------------- */
 /* Canonical SQL of an expression: INTERVAL '90' MINUTE. */
 hg_str_t hg_expr_text(hg_cc_t *c, const hg_ast_expr_t *e);
 /* The identifier as SQL spells it: with quotes when case-sensitive. */
 hg_str_t hg_ident_text(hg_arena_t *a, hg_str_t name, bool case_sensitive);
+
+/* --- adhoc_prepare.c: *ret = sql with each EXECUTE replaced by what was PREPAREd for it; in the arena. HG_EADHOC with
+ * position. */
+int hg_adhoc_prepared(hg_arena_t *a, hg_str_t sql, hg_str_t *ret, hg_err_t *err);
 
 #endif

@@ -43,6 +43,8 @@ const hg_str_t *hg_conn_referrer(const hg_conn_ctx_t *x, const hg_json_t *node);
 /* Fill the spec's types and configs; errors are recorded. */
 void hg_conn_transport(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s);
 void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s);
+/* conn_transforms.c; after transport and format */
+void hg_conn_transforms(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s);
 void hg_conn_handoff(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s);
 
 /* Is the name one of Feldera's that may be published as it is (rest-api §2.6)? is_input: it is an input transport. */

@@ -44,6 +44,14 @@ void hg_conn_handoff(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
             s->in_type->name, marking_transports(x->c));
         return;
     }
+    const char *why = s->in_type->no_mark && s->transport_cfg ? s->in_type->no_mark(s->transport_cfg) : NULL;
+    if (why) {
+        hg_conn_error(x, v, true,
+                      "transport '%s' cannot mark its position with this configuration, so it cannot take over without "
+                      "a gap; the reason is its option '%s'",
+                      s->in_type->name, why);
+        return;
+    }
     if (s->handoff == HG_HANDOFF_GAPLESS && x->rel->rel.schema.n_key == 0 && !x->rel->broken)
         hg_conn_error(
             x, v, false,

@@ -214,13 +214,9 @@ static const hg_format_type_t *find_format(hg_conn_ctx_t *x, const hg_json_t *na
     for (uint32_t i = 0; i < n; i++)
         if (x->is_input ? all[i]->in_opts : all[i]->out_opts) list[k++] = all[i]->name;
     const char *near = f ? NULL : hg_nearest(name->str, list);
-    const char *way = x->is_input ? "input" : "output", *known[] = { "avro", "parquet" };
+    const char *way = x->is_input ? "input" : "output";
     hg_pos_t pos = hg_conn_pos(x, name, false);
-    if (in_list(name->str, known, HG_COUNT(known)) && !f)
-        hg_cc_error(x->c, pos, "Unknown format",
-                    "%s: the format '" HG_SF "' is not available in this version of headgate", hg_conn_subject(x),
-                    HG_SA(name->str));
-    else if (f)
+    if (f)
         hg_cc_error(x->c, pos, "Unknown format", "%s: '" HG_SF "' is not an %s format", hg_conn_subject(x),
                     HG_SA(name->str), way);
     else if (near)
@@ -241,7 +237,9 @@ static void try_format(hg_conn_ctx_t *x, const hg_format_type_t *f, const hg_jso
     hg_err_t err = HG_ERR_INIT;
     int rc = 0;
     if (x->is_input) {
-        hg_parse_env_t env = { .schema = &x->rel->rel.schema, .defaults = x->rel->rel.defaults };
+        hg_parse_env_t env = { .schema = &x->rel->rel.schema,
+                               .defaults = x->rel->rel.defaults,
+                               .deleted = s->soft_delete ? x->rel->rel.deleted : NULL };
         hg_parser_t *p = NULL;
         rc = f->parser_new(s->format_cfg, &env, &p, &err);
         if (rc == 0) f->parser_free(p);
@@ -249,8 +247,12 @@ static void try_format(hg_conn_ctx_t *x, const hg_format_type_t *f, const hg_jso
         hg_encode_env_t env = { .schema = &x->rel->rel.schema,
                                 .key = s->index_key,
                                 .n_key = s->n_index_key,
-                                .want_messages = s->out_type->messages,
-                                .max_message = 1 << 20 };
+                                .want_messages = s->out_type->messages || s->out_type->no_format,
+                                .max_message = 1 << 20,
+                                .index = s->index_name,
+                                .topic = s->out_type->topic && s->transport_cfg ? s->out_type->topic(s->transport_cfg)
+                                                                                : NULL };
+        if (s->out_type->key_separator) env.key_separator = s->out_type->key_separator(s->transport_cfg);
         hg_encoder_t *e = NULL;
         rc = f->encoder_new(s->format_cfg, &env, &e, &err);
         if (rc == 0) f->encoder_free(e);
@@ -292,10 +294,14 @@ void hg_conn_format(hg_conn_ctx_t *x, const hg_json_t *v, hg_conn_spec_t *s)
     w.config = hg_conn_references(x, w.config);
     const hg_format_type_t *f = find_format(x, w.name);
     if (!f) return;
+    if (s->out_type && s->out_type->key_separator && strcmp(f->name, "json") != 0) {
+        hg_conn_error(x, v, false, "'%s' format not yet supported with transport %s; use 'json'", f->name, transport);
+        return;
+    }
     bool ok = false;
     const hg_json_t *at = w.config ? w.config : v;
-    s->format_cfg = parse_cfg(x, x->is_input ? f->in_opts : f->out_opts, x->is_input ? f->in_cfg : f->out_cfg,
-                              HG_EXTRA_WARN, &w, at, &ok);
+    s->format_cfg = parse_cfg(x, x->is_input ? f->in_opts : f->out_opts, x->is_input ? f->in_cfg : f->out_cfg, f->extra,
+                              &w, at, &ok);
     s->format = f;
     if (ok && !x->rel->broken) try_format(x, f, at, s, x->n_standins > before);
 }

@@ -60,7 +60,8 @@ void hg_conn_diag(void *arg, bool warning, const hg_json_t *node, bool at_key, c
 /* --- members of a connector
  * ------------------------------------------------------------------------------------------- */
 typedef struct conn_cfg {
-    const hg_json_t *name, *transport, *format, *labels, *label, *start_after, *handoff, *preprocessor, *postprocessor;
+    const hg_json_t *name, *transport, *format, *labels, *label, *start_after, *handoff, *preprocessor, *postprocessor,
+        *transforms;
     const char *index;
     bool paused, send_snapshot, soft_delete, enable_output_buffer, bytes_set;
     int journal;
@@ -86,6 +87,10 @@ static const hg_opt_t conn_opts[] = {
     { .key = "soft_delete", .type = HG_OPT_BOOL, .at = AT(soft_delete), .doc = "Keep deleted records, marked." },
     { .key = "preprocessor", .type = HG_OPT_JSON, .at = AT(preprocessor), .doc = "Rust plug-in before the parser." },
     { .key = "postprocessor", .type = HG_OPT_JSON, .at = AT(postprocessor), .doc = "Rust plug-in behind the encoder." },
+    { .key = "transforms",
+      .type = HG_OPT_JSON,
+      .at = AT(transforms),
+      .doc = "Changes to each JSON record, in this order (docs/transforms.md)." },
     { .key = "journal",
       .type = HG_OPT_ENUM,
       .at = AT(journal),
@@ -261,7 +266,7 @@ static void plug_ins(hg_conn_ctx_t *x, const conn_cfg_t *cfg)
     if ((p && p->kind != HG_J_NULL) || (q && q->kind != HG_J_NULL)) x->ok = false;
 }
 
-static void soft_delete(hg_conn_ctx_t *x, const conn_cfg_t *cfg)
+static void soft_delete(hg_conn_ctx_t *x, const conn_cfg_t *cfg, hg_conn_spec_t *s)
 {
     if (!cfg->soft_delete) return;
     const hg_json_t *m = hg_json_get(x->node, "soft_delete");
@@ -270,12 +275,23 @@ static void soft_delete(hg_conn_ctx_t *x, const conn_cfg_t *cfg)
     } else if (x->rel->rel.schema.n_key) {
         hg_conn_error(x, m, true, "'soft_delete' is not allowed on a table with a PRIMARY KEY");
     } else {
-        hg_cc_nyi(x->c, hg_conn_pos(x, m, true), "The connector property 'soft_delete'");
-        x->ok = false;
+        s->soft_delete = true;
     }
 }
 
 enum { JOURNAL_PAYLOAD = 1 };
+
+/* The journal keeps the bytes of messages, not what the table's DEFAULTs read beside them. */
+static void metadata(hg_conn_ctx_t *x, const conn_cfg_t *c, const hg_conn_spec_t *s)
+{
+    const hg_json_t *transport = hg_json_get(x->node, "transport"), *cfg = hg_json_get(transport, "config");
+    if (!s->in_type || !x->rel->metadata || c->journal != JOURNAL_PAYLOAD) return;
+    for (const hg_opt_t *o = s->in_type->opts; o && o->key; o++) {
+        const hg_json_t *m = o->flags & HG_OPT_METADATA ? hg_json_get(cfg, o->key) : NULL;
+        if (!m || m->kind != HG_J_TRUE) continue;
+        hg_conn_error(x, m, true, "'%s' is not offered together with 'journal': 'payload'", o->key);
+    }
+}
 
 /* Rows that the transport makes itself have no payload; who keeps no position reads again what is in the journal. */
 static void journal(hg_conn_ctx_t *x, const conn_cfg_t *cfg, hg_conn_spec_t *s)
@@ -303,6 +319,7 @@ static void output_members(hg_conn_ctx_t *x, const conn_cfg_t *cfg, hg_conn_spec
         } else {
             s->index_key = r->indexes[i].cols;
             s->n_index_key = r->indexes[i].n;
+            s->index_name = cfg->index;
         }
     }
     if (cfg->send_snapshot && !x->rel->rel.materialized)
@@ -347,10 +364,12 @@ static bool connector(hg_conn_ctx_t *x, uint32_t nr, hg_strmap_t *names, hg_conn
     if (!cfg.bytes_set)
         s->max_queued_bytes = cfg.max_queued_records > UINT64_MAX / 1000 ? UINT64_MAX : cfg.max_queued_records * 1000;
     plug_ins(x, &cfg);
-    soft_delete(x, &cfg);
+    soft_delete(x, &cfg, s);
     if (!x->is_input) output_members(x, &cfg, s); /* the index is what the format is tried with */
     hg_conn_transport(x, cfg.transport, s);
+    metadata(x, &cfg, s);
     if (s->in_type || s->out_type) hg_conn_format(x, cfg.format, s);
+    hg_conn_transforms(x, cfg.transforms, s);
     if (x->is_input) {
         labels(x, &cfg, s);
         start_after(x, cfg.start_after, s);

@@ -246,6 +246,22 @@ static void create_type(hg_cc_t *c, const hg_ast_stmt_t *st)
     hg_cc_declare(c, (hg_sym_t){ .kind = HG_SYM_TYPE, .name = st->name.name, .pos = st->name.pos, .type = t });
 }
 
+/* jsonstring_as_T(x VARCHAR) RETURNS T has no body: the text is read as JSON, and that as the type. */
+static bool jsonstring(hg_cc_t *c, const hg_ast_stmt_t *st, const hg_type_t *const *params, const hg_type_t *result)
+{
+    hg_str_t name = st->name.name, type = { name.p + 14, name.n - 14 };
+    const hg_sym_t *sym = hg_cc_find(c, type);
+    const char *why = !sym || sym->kind != HG_SYM_TYPE                     ? "there is no such type"
+                      : st->n_cols != 1 || params[0]->kind != HG_T_VARCHAR ? "it takes one argument, a VARCHAR"
+                      : st->type->user.name.n == 0 || !hg_str_eq(st->type->user.name, type) ? "its result is that type"
+                      : !result->nullable ? "what is no JSON is NULL, so its result may not be NOT NULL"
+                                          : NULL;
+    if (why)
+        hg_cc_error(c, st->name.pos, "Compilation error", "Function '" HG_SF "' reads JSON as '" HG_SF "': %s",
+                    HG_SA(name), HG_SA(type), why);
+    return why == NULL;
+}
+
 static void create_function(hg_cc_t *c, const hg_ast_stmt_t *st)
 {
     hg_str_t name = st->name.name;
@@ -255,11 +271,8 @@ static void create_function(hg_cc_t *c, const hg_ast_stmt_t *st)
                     HG_SA(name));
         return;
     }
-    if (!st->expr && hg_str_starts(name, HG_S("jsonstring_as_"))) {
-        hg_cc_nyi(c, st->name.pos, "The generated function '" HG_SF "'", HG_SA(name));
-        return;
-    }
-    if (!st->expr) {
+    bool generated = !st->expr && hg_str_starts(name, HG_S("jsonstring_as_"));
+    if (!st->expr && !generated) {
         hg_cc_error(c, st->name.pos, "Not supported",
                     "Function '" HG_SF "' has no SQL body: Rust user-defined functions are not available in headgate",
                     HG_SA(name));
@@ -276,8 +289,8 @@ static void create_function(hg_cc_t *c, const hg_ast_stmt_t *st)
         ok = ok && params[i];
     }
     f.params = params;
-    if (!ok) return;
-    const hg_expr_t *body = hg_bind_expr(c, &s, st->expr);
+    if (!ok || (generated && !jsonstring(c, st, params, f.result))) return;
+    const hg_expr_t *body = generated ? hg_x_null(c, f.result, st->pos) : hg_bind_expr(c, &s, st->expr);
     if (!body) return;
     if (!hg_assignable(body, f.result)) {
         hg_cc_sem(c, st->expr->pos,
@@ -411,8 +424,8 @@ void hg_cc_lateness_check(hg_cc_t *c)
             hg_note_nearest_column(c, &r->rel.schema, st->column.name);
             continue;
         }
-        r->rel.lateness = true;
-        hg_cc_late(c, st->column.name, r->rel.schema.cols[at].type, st->expr, "LATENESS");
+        hg_cc_set_late(c, r, (uint32_t)at, r->rel.schema.n_cols, r->rel.schema.cols[at].type, st->column.name,
+                       st->expr);
     }
     hg_strmap_release(&seen);
 }

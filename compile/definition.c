@@ -63,6 +63,7 @@ static void add_expr(def_t *d, const hg_expr_t *e)
     if (e->kind == HG_X_COL) add_u64(d, e->col);
     if (e->lit) add_const(d, e->lit);
     if (e->fn) add_str(d, hg_strz(hg_func_name(e->fn)));
+    if (e->fn && hg_func_unit(e->fn)) add_str(d, hg_strz(hg_func_unit(e->fn)));
     add_u64(d, e->n_args);
     for (uint32_t i = 0; i < e->n_args; i++) add_expr(d, e->args[i]);
 }
@@ -85,6 +86,10 @@ static void add_node(def_t *d, const hg_node_t *n)
     }
     for (uint32_t i = 0; i < n->n_keys; i++)
         add_u64(d, (uint64_t)n->keys[i].col | (uint64_t)n->keys[i].desc << 32 | (uint64_t)n->keys[i].nulls_last << 33);
+    if (n->kind == HG_N_UNNEST) {
+        add_u64(d, n->ordinality);
+        for (uint32_t i = 0; i < n->n_carry; i++) add_u64(d, n->carry[i]);
+    }
     if (n->kind == HG_N_SORT) add_u64(d, n->limit), add_u64(d, n->offset);
     for (uint32_t i = 0; n->values && i < n->n_cols; i++) add_const(d, n->values->cols[i]);
     add_u64(d, n->n_in);
@@ -102,6 +107,17 @@ static void add_relation(def_t *d, const hg_relation_t *r)
         add_str(d, s->cols[i].name);
         add_type(d, s->cols[i].type);
         if (r->defaults && r->defaults[i]) add_const(d, r->defaults[i]);
+        if (r->deleted && r->deleted[i]) add_const(d, r->deleted[i]);
+    }
+    for (uint32_t i = 0; r->from_metadata && i < s->n_cols; i++) add_expr(d, r->from_metadata[i]);
+    for (uint32_t i = 0; r->late && i < s->n_cols; i++) add_expr(d, r->late[i]);
+    if (r->wait) {
+        add_u64(d, r->wait->col);
+        add_expr(d, r->wait->watermark);
+        for (uint32_t i = 0; i < r->wait->n_lines; i++) {
+            add_u64(d, r->wait->lines[i].col);
+            add_expr(d, r->wait->lines[i].expr);
+        }
     }
     add_u64(d, s->n_key);
     for (uint32_t i = 0; i < s->n_key; i++) add_u64(d, s->key[i]);

@@ -114,8 +114,9 @@ static void connector(hg_jw_t *w, const hg_conn_spec_t *s)
             hg_jw_ku64(w, "max_output_buffer_time_millis", s->max_output_buffer_time_millis);
         hg_jw_ku64(w, "max_output_buffer_size_records", s->max_output_buffer_size_records);
         if (s->send_snapshot) hg_jw_kbool(w, "send_snapshot", true);
-    } else if (s->max_batch_size) {
-        hg_jw_ku64(w, "max_batch_size", s->max_batch_size);
+    } else {
+        if (s->max_batch_size) hg_jw_ku64(w, "max_batch_size", s->max_batch_size);
+        if (s->soft_delete) hg_jw_kbool(w, "soft_delete", true);
     }
     hg_jw_ku64(w, "max_queued_records", s->max_queued_records);
     if (s->is_input && hg_json_get(s->json, "max_queued_bytes")) hg_jw_ku64(w, "max_queued_bytes", s->max_queued_bytes);

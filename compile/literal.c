@@ -3,6 +3,7 @@
 #include "base/hg.h"
 #include "data/text.h"
 #include "compile/compile_int.h"
+#include "data/zone.h"
 
 static void drop_col(void *col)
 {
@@ -106,6 +107,21 @@ static const hg_expr_t *illegal(hg_cc_t *c, const hg_ast_expr_t *e, const char *
     return NULL;
 }
 
+/* A zone by name: where clocks were put back the earlier moment, where they were put forward what it would have been
+ * without, as Java has it. */
+static const hg_expr_t *zone_by_name(hg_cc_t *c, const hg_ast_expr_t *e, hg_colb_t *b, int64_t local, hg_str_t name)
+{
+    int64_t moments[2];
+    const hg_zone_t *z = hg_zone_named(name);
+    if (!z) {
+        hg_cc_sem(c, e->pos, "There is no time zone '" HG_SF "' in %s", HG_SA(name), hg_zone_dir());
+        hg_cc_note(c, "names are those of the tz database (Debian: package tzdata), with their capitals: Europe/Paris");
+        return NULL;
+    }
+    hg_zone_moments(z, local, moments);
+    return seal(c, e->pos, b, hg_colb_i64(b, moments[0]));
+}
+
 /* 'date time zone': the blank before an offset is taken out, so that the offset is read as everywhere. */
 static const hg_expr_t *zoned(hg_cc_t *c, const hg_ast_expr_t *e, hg_colb_t *b)
 {
@@ -126,12 +142,8 @@ static const hg_expr_t *zoned(hg_cc_t *c, const hg_ast_expr_t *e, hg_colb_t *b)
     if (hg_time_is_sql(HG_T_TIMESTAMP_TZ, s) && hg_ts_parse(s, false, &v, &zone) == 0 && zone)
         return seal(c, e->pos, b, hg_colb_i64(b, v));
     s.n -= name.n + (name.n > 0);
-    if (name.n && !offset && hg_ts_parse(s, false, &v, &zone) == 0 && !zone) {
-        hg_cc_nyi(c, e->pos, "A time zone by name ('" HG_SF "')", HG_SA(name));
-        hg_cc_note(c, "an offset such as +02:00 does what a name would");
-        return NULL;
-    }
-    return illegal(c, e, "TIMESTAMP WITH TIME ZONE", "yyyy-MM-dd HH:mm:ss[.f] {+|-}HH:mm");
+    if (name.n && !offset && hg_ts_parse(s, false, &v, &zone) == 0 && !zone) return zone_by_name(c, e, b, v, name);
+    return illegal(c, e, "TIMESTAMP WITH TIME ZONE", "yyyy-MM-dd HH:mm:ss[.f] {zone|{+|-}HH:mm}");
 }
 
 /* DATE '…' and its like. */

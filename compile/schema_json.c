@@ -35,9 +35,8 @@ static void field(hg_jw_t *w, const hg_crel_t *r, uint32_t i)
     hg_jw_end_obj(w);
 }
 
-static void position(hg_jw_t *w, const char *key, hg_pos_t p)
+void hg_pos_json(hg_jw_t *w, hg_pos_t p)
 {
-    hg_jw_key(w, key);
     hg_jw_obj(w);
     hg_jw_ku64(w, "start_line_number", p.line);
     hg_jw_ku64(w, "start_column", p.col);
@@ -56,8 +55,10 @@ static void properties(hg_jw_t *w, const hg_crel_t *r)
         hg_jw_obj(w);
         hg_jw_key(w, "value");
         hg_jw_str(w, r->props[i].value->text);
-        position(w, "key_position", r->props[i].key->pos);
-        position(w, "value_position", r->props[i].value->pos);
+        hg_jw_key(w, "key_position");
+        hg_pos_json(w, r->props[i].key->pos);
+        hg_jw_key(w, "value_position");
+        hg_pos_json(w, r->props[i].value->pos);
         hg_jw_end_obj(w);
     }
     hg_jw_end_obj(w);

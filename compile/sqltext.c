@@ -247,6 +247,12 @@ static void text(hg_buf_t *b, const hg_ast_expr_t *e, bool nested)
         text(b, e->args[1], false);
         hg_buf_addc(b, ']');
         break;
+    case HG_E_FIELD:
+        hg_buf_addc(b, '(');
+        text(b, e->args[0], false);
+        hg_buf_adds(b, ").");
+        hg_buf_addstr(b, e->names[0].name);
+        break;
     case HG_E_SUBQUERY:
         hg_buf_adds(b, "(SELECT …)");
         break;

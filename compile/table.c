@@ -37,8 +37,8 @@ static bool table_property(hg_cc_t *c, hg_crel_t *r, const hg_cprop_t *p)
     return false;
 }
 
-/* emit_final names a column or gives its number; both are checked, then refused: holding rows back is not there yet. */
-static bool emit_final(hg_cc_t *c, const hg_crel_t *r, const hg_cprop_t *p)
+/* emit_final names a column or gives its number. Whether it has a waterline is looked at once all LATENESS is known. */
+static bool emit_final(hg_cc_t *c, hg_crel_t *r, const hg_cprop_t *p)
 {
     const hg_schema_t *s = &r->rel.schema;
     uint64_t n = 0;
@@ -51,17 +51,24 @@ static bool emit_final(hg_cc_t *c, const hg_crel_t *r, const hg_cprop_t *p)
             return false;
         }
     } else {
-        uint32_t i = 0;
-        while (i < s->n_cols && !hg_str_ieq(s->cols[i].name, v)) i++;
-        if (i == s->n_cols) {
+        while (n < s->n_cols && !hg_str_ieq(s->cols[n].name, v)) n++;
+        if (n == s->n_cols) {
             hg_cc_error(c, p->value->pos, "Illegal column name", "View '" HG_SF "' has no column '" HG_SF "'",
                         HG_SA(s->name), HG_SA(v));
             hg_note_nearest_column(c, s, v);
             return false;
         }
     }
-    hg_cc_nyi(c, p->key->pos, "The view property 'emit_final'");
-    return false;
+    if (r->rel.local) {
+        hg_cc_error(c, p->key->pos, "Not supported",
+                    "View '" HG_SF "' is LOCAL and has no output, so 'emit_final' cannot hold rows back",
+                    HG_SA(s->name));
+        return false;
+    }
+    r->final = true;
+    r->final_col = (uint32_t)n;
+    r->final_pos = p->value->pos;
+    return true;
 }
 
 static bool view_property(hg_cc_t *c, hg_crel_t *r, const hg_cprop_t *p)
@@ -118,16 +125,16 @@ static bool column_type(hg_cc_t *c, const hg_ast_column_t *col, const hg_type_t 
                     hg_type_str(c, *ret));
         return false;
     }
-    if (hg_type_contains(*ret, HG_T_GEOMETRY)) {
-        hg_cc_nyi(c, col->type->pos, "A column of type GEOMETRY");
-        return false;
-    }
     return true;
 }
 
-static bool default_value(hg_cc_t *c, const hg_ast_column_t *col, const hg_type_t *t, hg_col_t **ret)
+/* The value where CONNECTOR_METADATA() is this. */
+static bool value_of(hg_cc_t *c, const hg_ast_column_t *col, const hg_type_t *t, const hg_expr_t *metadata,
+                     hg_col_t **ret)
 {
+    c->metadata = metadata;
     const hg_expr_t *x = hg_cc_constant(c, col->dflt, "DEFAULT", "Illegal value");
+    c->metadata = NULL;
     if (!x) return false;
     if (!hg_assignable(x, t)) {
         hg_cc_error(c, col->dflt->pos, "Illegal value",
@@ -155,21 +162,91 @@ static bool default_value(hg_cc_t *c, const hg_ast_column_t *col, const hg_type_
     return true;
 }
 
-/* LATENESS and WATERMARK: column - e must make sense. */
-bool hg_cc_late(hg_cc_t *c, hg_str_t column, const hg_type_t *t, const hg_ast_expr_t *e, const char *what)
+/* {"is_delete":true}: what comes with the deletes of a connector with soft_delete. Others give nothing: NULL. */
+static const hg_expr_t *is_delete(hg_cc_t *c, hg_pos_t pos)
+{
+    static const char text[] = "{\"is_delete\":true}";
+    hg_colb_t b;
+    hg_colb_init(&b, hg_type_make(c->a, HG_T_VARIANT, true, -1, 0));
+    HG_ASSERT(hg_colb_var(&b, text, sizeof text - 1) == 0);
+    hg_col_t *col = hg_colb_seal(&b);
+    hg_colb_release(&b);
+    return hg_x_const(c, pos, col->type, col);
+}
+
+/* The DEFAULT over a batch of the metadata alone. */
+static bool from_metadata(hg_cc_t *c, hg_crel_t *r, const hg_ast_column_t *col, uint32_t i, const hg_type_t *t)
+{
+    hg_scope_t none = { .clause = "DEFAULT", .no_from = true, .deterministic = true };
+    c->metadata = hg_x_col(c, 0, hg_type_make(c->a, HG_T_VARIANT, true, -1, 0), col->dflt->pos);
+    const hg_expr_t *x = hg_bind_expr(c, &none, col->dflt);
+    c->metadata = NULL;
+    if (!x) return false;
+    if (x->type->nullable && !t->nullable) {
+        hg_cc_error(c, col->dflt->pos, "Illegal value",
+                    "The default value of the NOT NULL column '" HG_SF
+                    "' may be NULL, where a record has no such metadata; please use COALESCE",
+                    HG_SA(col->name.name));
+        return false;
+    }
+    if (!r->rel.from_metadata) r->rel.from_metadata = HG_ANEWN(c->a, const hg_expr_t *, r->st->n_cols + 1);
+    r->rel.from_metadata[i] = hg_coerce(c, x, t);
+    return true;
+}
+
+static bool default_value(hg_cc_t *c, hg_crel_t *r, const hg_ast_column_t *col, uint32_t i, const hg_type_t *t,
+                          hg_col_t **ret, hg_col_t **ret_deleted)
+{
+    hg_pos_t pos = col->dflt->pos;
+    c->metadata_read = false;
+    if (!value_of(c, col, t, hg_x_null(c, hg_type_make(c->a, HG_T_VARIANT, true, -1, 0), pos), ret)) return false;
+    *ret_deleted = *ret;
+    if (!c->metadata_read) return true;
+    r->metadata = true;
+    return value_of(c, col, t, is_delete(c, pos), ret_deleted) && from_metadata(c, r, col, i, t);
+}
+
+/* LATENESS and WATERMARK: column - e must make sense; it is the result, over a batch of the column alone. */
+const hg_expr_t *hg_cc_late(hg_cc_t *c, hg_str_t column, const hg_type_t *t, const hg_ast_expr_t *e, const char *what)
 {
     const hg_expr_t *x = hg_cc_constant(c, e, what, "Illegal expression");
-    if (!x) return false;
+    if (!x) return NULL;
     const hg_type_t *types[2] = { t, x->type };
     hg_col_t *lits[2] = { NULL, x->lit };
     hg_func_match_t m = { 0 };
     hg_err_t err = HG_ERR_INIT;
-    if (hg_func_resolve(c->a, HG_S("-"), types, lits, 2, &m, &err) < 0 || hg_type_is_interval(m.result)) {
+    if (hg_func_resolve(c->a, HG_S("-"), types, lits, 2, &m, &err) < 0 || hg_type_is_interval(m.result) ||
+        !hg_cast_explicit(m.result, t)) {
         hg_cc_error(c, e->pos, "Compilation error", "Cannot subtract %s value %s from column '" HG_SF "' of type %s",
                     what, hg_type_str(c, x->type), HG_SA(column), hg_type_str(c, t));
-        return false;
+        return NULL;
     }
-    hg_cc_warn(c, e->pos, "Not yet implemented", "%s is checked, but late rows are not dropped yet", what);
+    hg_expr_t *less = hg_x_new(c, HG_X_CALL, m.result, e->pos, 2);
+    less->fn = m.fn;
+    less->args[0] = hg_coerce(c, hg_x_col(c, 0, t, e->pos), m.arg_types[0]);
+    less->args[1] = hg_coerce(c, x, m.arg_types[1]);
+    return hg_coerce(c, less, t);
+}
+
+bool hg_cc_set_late(hg_cc_t *c, hg_crel_t *r, uint32_t i, uint32_t n_cols, const hg_type_t *t, hg_str_t column,
+                    const hg_ast_expr_t *e)
+{
+    r->rel.lateness = true;
+    const hg_expr_t *less = hg_cc_late(c, column, t, e, "LATENESS");
+    if (!less) return false;
+    if (!r->rel.late) r->rel.late = HG_ANEWN(c->a, const hg_expr_t *, n_cols + 1);
+    r->rel.late[i] = less;
+    return true;
+}
+
+static bool set_watermark(hg_cc_t *c, hg_crel_t *r, uint32_t i, const hg_type_t *t, const hg_ast_column_t *col)
+{
+    const hg_expr_t *less = hg_cc_late(c, col->name.name, t, col->watermark, "WATERMARK");
+    if (!less) return false;
+    hg_wait_t *w = HG_ANEW(c->a, hg_wait_t);
+    *w = (hg_wait_t){ .col = i, .watermark = less };
+    r->rel.wait = w;
+    r->rel.lateness = true;
     return true;
 }
 
@@ -178,6 +255,7 @@ static bool columns(hg_cc_t *c, hg_crel_t *r)
     const hg_ast_stmt_t *st = r->st;
     hg_field_t *f = HG_ANEWN(c->a, hg_field_t, st->n_cols + 1);
     hg_col_t **defaults = HG_ANEWN(c->a, hg_col_t *, st->n_cols + 1);
+    hg_col_t **deleted = HG_ANEWN(c->a, hg_col_t *, st->n_cols + 1);
     hg_strmap_t seen;
     bool ok = true, any_default = false, watermark = false;
     hg_strmap_init(&seen);
@@ -201,18 +279,17 @@ static bool columns(hg_cc_t *c, hg_crel_t *r)
         if (col->dflt) {
             r->cols[i].dflt = hg_expr_text(c, col->dflt);
             any_default = true;
-            ok = default_value(c, col, t, &defaults[i]) && ok;
+            ok = default_value(c, r, col, i, t, &defaults[i], &deleted[i]) && ok;
         }
         if (col->lateness) {
             r->cols[i].lateness = hg_expr_text(c, col->lateness);
-            r->rel.lateness = true;
-            ok = hg_cc_late(c, col->name.name, t, col->lateness, "LATENESS") && ok;
+            ok = hg_cc_set_late(c, r, i, st->n_cols, t, col->name.name, col->lateness) && ok;
         }
         if (col->watermark) {
             if (watermark)
                 hg_cc_error(c, col->watermark->pos, "Not supported", "A table can have at most one WATERMARK");
             r->cols[i].watermark = hg_expr_text(c, col->watermark);
-            ok = !watermark && hg_cc_late(c, col->name.name, t, col->watermark, "WATERMARK") && ok;
+            ok = !watermark && set_watermark(c, r, i, t, col) && ok;
             watermark = true;
         }
         if (col->interned && !hg_kind_is_string(t->kind))
@@ -224,6 +301,7 @@ static bool columns(hg_cc_t *c, hg_crel_t *r)
     r->rel.schema.cols = f;
     r->rel.schema.n_cols = st->n_cols;
     r->rel.defaults = any_default ? defaults : NULL;
+    r->rel.deleted = r->metadata ? deleted : NULL;
     return ok;
 }
 

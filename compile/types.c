@@ -107,6 +107,10 @@ const hg_type_t *hg_bind_type(hg_cc_t *c, const hg_ast_type_t *t, bool nullable)
         hg_cc_error(c, t->pos, "Illegal type", "Do not use the FLOAT type, please use REAL or DOUBLE");
         return NULL;
     }
+    if (t->kind == HG_T_GEOMETRY) {
+        hg_cc_nyi(c, t->pos, "The type GEOMETRY");
+        return NULL;
+    }
     if (t->kind == HG_T_N) return user_type(c, t, nullable);
 
     hg_type_t *r = HG_ANEW(c->a, hg_type_t);

@@ -23,6 +23,11 @@ static void need_node(hg_cc_t *c, const hg_node_t *n, const bool *need)
         if (n->kind == HG_N_MAP) {
             for (uint32_t i = 0; i < n->n_exprs; i++)
                 if (need[i]) need_expr(n->exprs[i], below);
+        } else if (n->kind ==
+                   HG_N_UNNEST) { /* how many rows there are depends on the list, even if no element is wanted */
+            need_expr(n->exprs[0], below);
+            for (uint32_t i = 0; i < n->n_carry; i++)
+                below[n->carry[i]] = below[n->carry[i]] || need[n->n_cols - n->n_carry + i];
         } else {
             memcpy(below, need, n->in[k]->n_cols * sizeof *below);
             if (n->kind == HG_N_FILTER) need_expr(n->pred, below);

@@ -2,8 +2,8 @@
 #include "base/hg.h"
 #include "compile/compile_int.h"
 
-/* Rows dropped for lateness will arrive here; until then it is an empty source like any other. A union of no inputs
- * never emits. */
+/* Rows dropped for lateness arrive here: the circuit writes to it (engine/circuit.c). Its own query, a union of no
+ * inputs, never emits. */
 void hg_cc_error_view(hg_cc_t *c)
 {
     static const char *const names[] = { "table_or_view_name", "message", "metadata" };
@@ -51,7 +51,7 @@ static bool view_columns(hg_cc_t *c, hg_crel_t *r, const hg_bq_t *b)
             ok = false;
         }
         bool interval = hg_type_is_interval(f[i].type) && !st->local;
-        if (f[i].type->kind == HG_T_NULL || interval || hg_type_contains(f[i].type, HG_T_GEOMETRY)) {
+        if (f[i].type->kind == HG_T_NULL || interval) {
             hg_cc_error(c, b->cols[i].pos, "Unsupported column type",
                         "Column '" HG_SF "' has type %s, which is not allowed in a view; please use a CAST",
                         HG_SA(f[i].name), hg_type_str(c, f[i].type));

@@ -45,6 +45,8 @@
 typedef struct hg_input hg_input_t; /* host's side of an instance: opaque, connectors/host/host_int.h */
 typedef struct hg_output hg_output_t;
 typedef struct hg_lane hg_lane_t;
+struct hg_file_index; /* connectors/format.h */
+struct hg_file_reader;
 
 enum {                           /* input capabilities */
        HG_CAP_FINITE = 1 << 0,   /* can end by itself (may depend on options: see is_finite) */
@@ -105,6 +107,9 @@ struct hg_input_type {
     /* Any thread. With this configuration the same range may not come again as it was: the option that is the reason
      * (as it is given, or because it is not), or NULL. NULL itself: HG_CAP_REPLAY holds whatever is configured. */
     const char *(*no_replay)(const void *cfg);
+    /* Any thread, of a HG_CAP_MARK type. With this configuration it cannot mark: the option that is the reason, or
+     * NULL. NULL itself: it always can. */
+    const char *(*no_mark)(const void *cfg);
     const char *position_doc; /* for people: what the members of a position mean; NULL: it has none */
 };
 typedef struct hg_input_type hg_input_type_t;
@@ -142,6 +147,10 @@ struct hg_output_type {
 
     /* Any thread; may be NULL. Bytes of a message at most; a record that is larger by itself is an encode error. */
     size_t (*max_message)(const void *cfg, bool exactly_once);
+    /* Any thread; may be NULL. Where its messages go, for formats that name schemas after it. */
+    const char *(*topic)(const void *cfg);
+    /* Any thread; not NULL: it stores values by key. As in hg_encode_env_t; the format must be json. */
+    const char *(*key_separator)(const void *cfg);
 };
 typedef struct hg_output_type hg_output_type_t;
 
@@ -154,6 +163,7 @@ enum {                        /* output capabilities */
 /* --- services of the host to an input (loop thread unless said) --- */
 const void *hg_in_cfg(const hg_input_t *in); /* struct filled from opts */
 void *hg_in_inst(hg_input_t *in);
+bool hg_in_wants_metadata(const hg_input_t *in); /* some DEFAULT of the table reads it */
 hg_loop_t *hg_in_loop(const hg_input_t *in);
 const char *hg_in_name(const hg_input_t *in);          /* "price.hist" */
 const hg_schema_t *hg_in_schema(const hg_input_t *in); /* of the table, for BATCHES transports */
@@ -170,7 +180,16 @@ hg_lane_t *hg_lane_open(hg_input_t *in, uint64_t origin);
  * datagen: worker; a followed file: its generation). hg_lane_open has key 0. Two open lanes of one input have different
  * keys unless the input cannot replay. */
 hg_lane_t *hg_lane_open_key(hg_input_t *in, uint64_t key, uint64_t origin);
+/* Files that can be read anywhere: with some formats (Parquet) a lane has an index, which is made beforehand.
+ * hg_in_index blocks: in hg_in_work(). *ret NULL: none; an error: the file cannot be read. hg_lane_index takes it,
+ * before any byte.
+ */
+bool hg_in_wants_index(const hg_input_t *in);
+int hg_in_index(const hg_input_t *in, const struct hg_file_reader *file, struct hg_file_index **ret, hg_err_t *err);
+void hg_lane_index(hg_lane_t *l, struct hg_file_index *x);
 uint64_t hg_lane_id(const hg_lane_t *l);
+/* How its stream is called, before its first message: errors of records then name them "price[3]@41877". Copied. */
+void hg_lane_call(hg_lane_t *l, const char *name);
 /* The position before which the circuit has taken everything; 0 while nothing was taken. */
 uint64_t hg_lane_taken(const hg_lane_t *l);
 void hg_lane_user(hg_lane_t *l, void *user);
@@ -186,6 +205,7 @@ typedef struct hg_message {
     uint64_t pos;
     int64_t timestamp_us; /* 0 = none */
     int32_t partition;
+    hg_str_t metadata; /* what CONNECTOR_METADATA() is of its records, a JSON object; n == 0: nothing */
 } hg_message_t;
 int hg_lane_message(hg_lane_t *l, const hg_message_t *m);
 /* Nothing more comes for now: the messages, or the whole records of a byte stream, collected so far become a chunk at
@@ -202,8 +222,16 @@ uint64_t hg_lane_batch_end(const hg_lane_t *l, uint64_t begin);
 /* A replay of the lane with this key needs no more than the source has, whose data ends at `end` now. False: it does,
  * so it would wait for ever; the input has failed with the range, and the close is coming. */
 bool hg_in_replay_reaches(hg_input_t *in, uint64_t key, uint64_t end);
+/* Is a replay going on, and has the lane with this key a part in what is left of it? A source of many lanes opens those
+ * first that have one: the others' data is not asked for before the replay has ended. */
+typedef enum { HG_REPLAY_NONE, HG_REPLAY_WANTED, HG_REPLAY_OTHER } hg_replay_part_t;
+hg_replay_part_t hg_in_replay_part(const hg_input_t *in, uint64_t key);
 /* The lane has ended: the rest is cut as a last chunk. l is gone. aborted: drop the unfinished rest instead. */
 int hg_lane_close(hg_lane_t *l, bool aborted);
+/* For a source of very many lanes: the lane with this id is closed, and what it gave ends at `end`. True: the circuit
+ * has taken all of it, and save() does not hear of it any more: the cursor has to say so from now on. False: not yet.
+ */
+bool hg_in_fold(hg_input_t *in, uint64_t lane, uint64_t end);
 
 void hg_in_eoi(hg_input_t *in);
 /* Count and show an error. retry set: health "retrying since …, attempt n, next in …"; fatal set: the instance is
@@ -230,13 +258,16 @@ const void *hg_out_cfg(const hg_output_t *out);
 void *hg_out_inst(hg_output_t *out);
 hg_loop_t *hg_out_loop(const hg_output_t *out);
 const char *hg_out_name(const hg_output_t *out);
+/* During write: the word that belongs beside the message ("insert", "update", "delete"); NULL: none. A constant. */
+const char *hg_out_op(const hg_output_t *out);
 const hg_schema_t *hg_out_schema(const hg_output_t *out);            /* of the view */
 const uint32_t *hg_out_key(const hg_output_t *out, uint32_t *ret_n); /* columns of its index; NULL: none */
 void hg_out_ready(hg_output_t *out);
 /* Before hg_out_ready: the sink holds everything up to this step of this pipeline (0 = nothing). The host does not
  * write those steps again. */
 void hg_out_resume(hg_output_t *out, uint64_t step);
-/* "headgate.<pipeline>.<endpoint>": the same over restarts; for transactional ids and the like. */
+/* "headgate.<pipeline>.<endpoint>.<which pipeline of that name>": the same over restarts; for transactional ids and the
+ * like. */
 const char *hg_out_durable_id(const hg_output_t *out);
 /* Which life of the endpoint this is: another one is afresh, and a step that was stored in another one is not its own.
  */

@@ -9,7 +9,10 @@
     X(hg_input_datagen)                                                                                                \
     X(hg_input_file)                                                                                                   \
     X(hg_input_url)                                                                                                    \
+    X(hg_input_s3)                                                                                                     \
     X(hg_input_kafka)                                                                                                  \
+    X(hg_input_nats)                                                                                                   \
+    X(hg_input_iggy)                                                                                                   \
     X(hg_input_postgres)                                                                                               \
     X(hg_input_empty)                                                                                                  \
     X(hg_input_http)                                                                                                   \
@@ -19,6 +22,8 @@
 #define HG_OUTPUT_LIST(X)                                                                                              \
     X(hg_output_file)                                                                                                  \
     X(hg_output_kafka)                                                                                                 \
+    X(hg_output_iggy)                                                                                                  \
+    X(hg_output_redis)                                                                                                 \
     X(hg_output_postgres)                                                                                              \
     X(hg_output_null)                                                                                                  \
     X(hg_output_http)
@@ -26,6 +31,8 @@
 #define HG_FORMAT_LIST(X)                                                                                              \
     X(hg_format_json)                                                                                                  \
     X(hg_format_csv)                                                                                                   \
-    X(hg_format_raw)
+    X(hg_format_raw)                                                                                                   \
+    X(hg_format_avro)                                                                                                  \
+    X(hg_format_parquet)
 
 #endif

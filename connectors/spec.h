@@ -6,6 +6,8 @@
 #include "connectors/format.h"
 #include "orchestrator/orch.h"
 
+struct hg_chain; /* iggy/transform/transform.h */
+
 typedef struct hg_conn_spec {
     bool is_input;
     uint32_t relation;     /* index into hg_plan_t.relations */
@@ -20,8 +22,12 @@ typedef struct hg_conn_spec {
     const void *transport_cfg;      /* filled struct; shared, read-only */
     const hg_format_type_t *format; /* NULL where the transport has none */
     const void *format_cfg;
-    const uint32_t *index_key; /* outputs: columns of the named index, or NULL */
+    const struct hg_chain *transforms; /* of its JSON records; NULL: none */
+    bool transforms_by_line;           /* a newline ends a record, whatever it is inside of */
+    const char *transforms_vary;       /* the one that does not give the same twice; NULL: all do */
+    const uint32_t *index_key;         /* outputs: columns of the named index, or NULL */
     uint32_t n_index_key;
+    const char *index_name; /* of it; NULL: none */
 
     const hg_str_t *labels, *after;
     uint32_t n_labels, n_after;
@@ -31,6 +37,7 @@ typedef struct hg_conn_spec {
     hg_handoff_t handoff;
     bool finite;
     bool send_snapshot;
+    bool soft_delete;     /* inputs: a delete becomes a row like any other, with defaults of its own */
     bool journal_payload; /* inputs: the journal gets what was read, not where it was */
 
     uint64_t max_batch_size;     /* 0 = unset */

@@ -116,6 +116,20 @@ int hg_changeb_row(hg_changeb_t *b, hg_op_t op, const uint64_t *present)
     return 0;
 }
 
+int hg_changeb_inserts(hg_changeb_t *b, uint32_t n)
+{
+    for (uint32_t i = 0; i < b->schema->n_cols; i++) HG_DASSERT(b->cols[i].len == b->len + n);
+    while (b->cap - b->len < n) {
+        int rc = grow(b);
+        if (rc < 0) return rc;
+    }
+    for (uint32_t i = 0; b->present && i < b->schema->n_cols; i++)
+        hg_bits_fill(b->present[i], b->len, (size_t)b->len + n);
+    memset(b->ops + b->len, HG_OP_INSERT, n);
+    b->len += n;
+    return 0;
+}
+
 void hg_changeb_truncate(hg_changeb_t *b, uint32_t len)
 {
     HG_DASSERT(len <= b->len);

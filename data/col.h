@@ -5,8 +5,12 @@
  *   fixed width   data = values            (values under a 0 bit are unspecified, but initialised)
  *   BIT           data = bitmap
  *   VAR           offs = int32[len + 1], bytes
- *   LIST / MAP    offs = int32[len + 1], child[0] (and child[1])
- *   STRUCT        child[i] per field
+ *   LIST          offs = int32[len + 1], child[0]
+ *   MAP           offs = int32[len + 1], child[0] keys, child[1] values; the keys of a row rise and differ. (Arrow has
+ *                 a STRUCT "entries" of the two between them, with neither nulls nor offsets of its own: an exporter
+ *                 wraps the children in it, and keysSorted is true.)
+ *   STRUCT        child[i] per field, each of len rows; a NULL row has cells too, which mean nothing
+ *   VARIANT       VAR: canonical JSON text (data/variant.h); Arrow and Parquet take it as a string
  * Buffers have 64 readable bytes after their end. offs[0] may be > 0 (a slice of another column's buffers).
  *
  * Life: built by one owner through hg_colb_t, then sealed: from there immutable, refcounted, shared between threads.
@@ -82,7 +86,15 @@ struct hg_colb {
     uint32_t n_bytes, cap_bytes;
     hg_colb_t *child; /* array of n_child builders */
     uint32_t n_child;
+    struct hg_mapsort *sort;       /* MAP: scratch of hg_colb_close_map, NULL until it is needed */
+    const struct hg_coldflt *dflt; /* NULL: a constant DEFAULT stands as it is (hg_colb_default) */
 };
+
+/* A DEFAULT that depends on the record: in its rows, row `row` of to[k] takes the place of the constant of[k]. */
+typedef struct hg_coldflt {
+    const hg_col_t *of[2], *to[2];
+    uint32_t row;
+} hg_coldflt_t;
 
 void hg_colb_init(hg_colb_t *b, const hg_type_t *type);
 void hg_colb_release(hg_colb_t *b);
@@ -92,12 +104,20 @@ int hg_colb_null(hg_colb_t *b);
 int hg_colb_zero(hg_colb_t *b); /* a valid zero value / empty text: the place-holder in key-only deletes */
 int hg_colb_bool(hg_colb_t *b, bool v);
 int hg_colb_var(hg_colb_t *b, const char *p, size_t n);
-int hg_colb_fixed(hg_colb_t *b, const void *v);                  /* width bytes of the layout */
+int hg_colb_var_written(hg_colb_t *b,
+                        uint32_t n);            /* the caller has written n bytes at bytes + n_bytes, reserved before */
+int hg_colb_fixed(hg_colb_t *b, const void *v); /* width bytes of the layout */
 int hg_colb_copy(hg_colb_t *b, const hg_col_t *c, uint32_t row); /* same physical layout */
-/* LIST and MAP: append the elements to child[0] (and child[1]) first, then close the row here. */
+int hg_colb_default(hg_colb_t *b, const hg_col_t *constant);     /* the one row of it, or what b->dflt has for it */
+/* LIST: append the elements to child[0] first, then close the row here. A MAP whose keys are known to rise, too. */
 int hg_colb_close_list(hg_colb_t *b);
+/* MAP: as a list, but the entries are put in the order of their keys and of equal keys the last one stays: equal maps
+ * are equal cells. Allocates nothing once the builder has met such a map. */
+int hg_colb_close_map(hg_colb_t *b);
 /* STRUCT: append one cell to every child first, then close the row here. */
 int hg_colb_close_struct(hg_colb_t *b);
+/* n rows at once, whose cells stand in every child; rows under a 0 bit of valid (NULL = all valid) are NULL. */
+int hg_colb_close_structs(hg_colb_t *b, uint32_t n, const uint8_t *valid);
 /* Drop rows from the end so that len rows remain (a bad record takes its cells back); children follow. */
 void hg_colb_truncate(hg_colb_t *b, uint32_t len);
 size_t hg_colb_bytes(const hg_colb_t *b); /* memory held */
@@ -173,6 +193,8 @@ void hg_changeb_init(hg_changeb_t *b, const hg_schema_t *schema);
 void hg_changeb_release(hg_changeb_t *b);
 /* All cells of the row have been appended to cols: finish it. present: bitmap over columns or NULL = all. */
 int hg_changeb_row(hg_changeb_t *b, hg_op_t op, const uint64_t *present);
+/* The same for n rows at once, all columns have n more cells: INSERTs with all cells present. */
+int hg_changeb_inserts(hg_changeb_t *b, uint32_t n);
 /* Take back the cells of an unfinished row: every column is cut to b->len rows. */
 void hg_changeb_undo(hg_changeb_t *b);
 /* Take back finished rows too, so that len remain (an array of updates whose last element is bad). */

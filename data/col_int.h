@@ -28,6 +28,9 @@ uint32_t hg_n_children(const hg_type_t *t);
 /* A column of the type without buffers, one reference. Aborts when memory is out. */
 hg_col_t *hg_col_bare(const hg_type_t *type, uint32_t len);
 
+/* colb_map.c: the scratch of a MAP's builder; no other builder has one. */
+void hg_mapsort_free(hg_colb_t *b);
+
 static inline bool hg_phys_has_offs(hg_phys_t p)
 {
     return p == HG_PHYS_VAR || p == HG_PHYS_LIST || p == HG_PHYS_MAP;

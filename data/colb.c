@@ -42,6 +42,7 @@ static void forget(hg_colb_t *b)
 void hg_colb_release(hg_colb_t *b)
 {
     for (uint32_t i = 0; i < b->n_child; i++) hg_colb_release(&b->child[i]);
+    hg_mapsort_free(b);
     hg_free(b->child);
     hg_free(b->validity);
     hg_free(b->data);
@@ -237,6 +238,15 @@ int hg_colb_var(hg_colb_t *b, const char *p, size_t n)
     return 0;
 }
 
+int hg_colb_var_written(hg_colb_t *b, uint32_t n)
+{
+    HG_DASSERT(b->len < b->cap && n <= b->cap_bytes - b->n_bytes);
+    b->n_bytes += n;
+    b->offs[b->len + 1] = (int32_t)b->n_bytes;
+    finish(b, true);
+    return 0;
+}
+
 int hg_colb_fixed(hg_colb_t *b, const void *v)
 {
     int rc = one_more(b);
@@ -264,6 +274,18 @@ int hg_colb_close_struct(hg_colb_t *b)
     for (uint32_t i = 0; i < b->n_child; i++) HG_DASSERT(b->child[i].len == b->len + 1);
     finish(b, true);
     return 0;
+}
+
+int hg_colb_close_structs(hg_colb_t *b, uint32_t n, const uint8_t *valid)
+{
+    int rc = hg_colb_reserve(b, n, 0);
+    for (uint32_t i = 0; i < b->n_child; i++) HG_DASSERT(b->child[i].len == b->len + n);
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        bool there = !valid || hg_bit_get(valid, i);
+        if (!there) rc = need_validity(b);
+        if (rc == 0) finish(b, there);
+    }
+    return rc;
 }
 
 static int copy_elements(hg_colb_t *b, const hg_col_t *c, uint32_t row)
@@ -350,4 +372,12 @@ hg_col_t *hg_colb_seal(hg_colb_t *b)
     forget(b);
     for (uint32_t i = 0; i < b->n_child; i++) c->child[i] = hg_colb_seal(&b->child[i]);
     return c;
+}
+
+int hg_colb_default(hg_colb_t *b, const hg_col_t *constant)
+{
+    const hg_coldflt_t *d = b->dflt;
+    for (int k = 0; d && k < 2; k++)
+        if (d->of[k] == constant) return hg_colb_copy(b, d->to[k], d->row);
+    return hg_colb_copy(b, constant, 0);
 }

@@ -189,6 +189,16 @@ void hg_type_text(hg_buf_t *out, const hg_type_t *t)
     }
 }
 
+const char *hg_type_brief(const hg_type_t *t, char out[64])
+{
+    hg_buf_t b;
+    hg_buf_init(&b, 48);
+    hg_type_text(&b, t);
+    snprintf(out, 64, "%s", b.len ? b.p : hg_kind_name(t->kind));
+    hg_buf_release(&b);
+    return out;
+}
+
 /* --- as JSON --- */
 
 /* Precision and scale as the schema shows them; -2 = the key is absent. */

@@ -122,6 +122,8 @@ bool hg_type_same(const hg_type_t *a, const hg_type_t *b);
 
 /* As SQL text: "DECIMAL(10, 2)", "VARCHAR ARRAY", "INTERVAL DAY TO SECOND". Appends. */
 void hg_type_text(hg_buf_t *out, const hg_type_t *t);
+/* The same for a message, in out, which it returns; a type whose text is longer may be told by its kind alone. */
+const char *hg_type_brief(const hg_type_t *t, char out[64]);
 
 /* The "columntype" object of the program schema: keys in alphabetical order. */
 void hg_type_json(hg_jw_t *w, const hg_type_t *t);

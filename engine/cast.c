@@ -1,4 +1,4 @@
-/* cast.c: CAST and SAFE_CAST between scalar types, and between arrays of them (sql §5.8).
+/* cast.c: CAST and SAFE_CAST between scalar types (sql §5.8).
  *
  * Which casts exist stands in func.c. Numbers, BOOLEAN, timestamps and intervals as numbers go through blocks of exact
  * 128-bit values with a scale (or doubles), so n source and m target types need n + m loops; text and time conversions
@@ -409,69 +409,6 @@ static int cast_bytes_uuid(const hg_cast_t *k, hg_colb_t *out)
     return rc;
 }
 
-/* --- arrays ------------------------------------------------------------------------------------------------------- */
-
-static int cast_elements(const hg_cast_t *k, hg_col_t *list, hg_col_t **ret)
-{
-    hg_call_t c = *k->c;
-    hg_vec_t in = { .col = list->child[0] };
-    hg_colb_t out;
-    c.n = list->child[0]->len;
-    c.type = k->to->elem;
-    c.types = &k->from->elem;
-    c.valid = NULL;
-    if (hg_type_same(k->from->elem, k->to->elem)) {
-        *ret = hg_col_retain(list->child[0]);
-        return 0;
-    }
-    int rc = hg_out_begin(&out, c.type, c.n, c.err);
-    if (rc < 0) return rc;
-    c.valid = hg_trynew((((size_t)c.n + 63) / 64 + 1) * 8);
-    if (!c.valid) rc = HG_ENOMEM;
-    for (uint32_t i = 0; i < c.n && rc == 0; i++) {
-        if (hg_vec_null(&in, i))
-            hg_bit_clear(c.valid, i);
-        else
-            hg_bit_set(c.valid, i);
-    }
-    if (rc == 0 && k->from->elem->kind == HG_T_NULL) {
-        bool appends = hg_phys_width(out.phys) == 0 && out.phys != HG_PHYS_BIT;
-        for (uint32_t i = 0; i < c.n && rc == 0 && appends; i++) rc = hg_colb_null(&out);
-    } else if (rc == 0) {
-        rc = hg_cast_vec(&c, &in, k->safe, &out);
-    }
-    if (rc == 0)
-        rc = hg_out_end(&out, c.n, c.valid, ret, c.err);
-    else
-        hg_colb_release(&out);
-    hg_free(c.valid);
-    return rc;
-}
-
-static int cast_array(const hg_cast_t *k, hg_colb_t *out)
-{
-    uint32_t *at = hg_trynew(sizeof *at * ((size_t)k->c->n + 1));
-    hg_col_t *list = NULL, *elems = NULL;
-    if (!at) return HG_ENOMEM;
-    for (uint32_t i = 0; i < k->c->n; i++) at[i] = hg_vec_at(k->in, i);
-    /* gathered, so that exactly the elements of these rows are cast */
-    int rc = hg_col_gather(k->in->col, at, k->c->n, &list, k->c->err);
-    if (rc == 0) rc = cast_elements(k, list, &elems);
-    for (uint32_t i = 0; i < k->c->n && rc == 0; i++) {
-        if (!hg_call_valid(k->c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        for (int32_t j = list->offs[i]; j < list->offs[i + 1] && rc == 0; j++)
-            rc = hg_colb_copy(&out->child[0], elems, (uint32_t)j);
-        if (rc == 0) rc = hg_colb_close_list(out);
-    }
-    hg_col_drop(list);
-    hg_col_drop(elems);
-    hg_free(at);
-    return rc;
-}
-
 /* --- choosing ------------------------------------------------------------------------------------------------------
  */
 
@@ -488,7 +425,10 @@ int hg_cast_vec(hg_call_t *c, const hg_vec_t *in, bool safe, hg_colb_t *out)
 {
     hg_cast_t k = { .c = c, .in = in, .from = c->types[0], .to = c->type, .safe = safe };
     hg_kind_t f = k.from->kind, t = k.to->kind;
-    if (t == HG_T_ARRAY) return cast_array(&k, out);
+    if (t == HG_T_VARIANT) return hg_cast_to_variant(&k, out);
+    if (f == HG_T_VARIANT) return hg_cast_from_variant(&k, out);
+    if (t == HG_T_ARRAY || t == HG_T_MAP) return hg_cast_list(&k, out);
+    if (t == HG_T_ROW) return hg_cast_row(&k, out);
     if (hg_kind_is_string(t)) return hg_cast_to_text(&k, out);
     if (hg_kind_is_bytes(t)) return hg_cast_to_bytes(&k, out);
     if (hg_kind_is_string(f)) return cast_text(&k, out);

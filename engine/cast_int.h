@@ -19,4 +19,11 @@ int hg_cast_fail(const hg_cast_t *k, uint32_t row, const char *why);
 int hg_cast_to_text(const hg_cast_t *k, hg_colb_t *out);
 int hg_cast_to_bytes(const hg_cast_t *k, hg_colb_t *out);
 
+/* cast_nested.c: arrays and maps, rows, anything to VARIANT, and back: what has no such value is NULL, so c->valid is
+ * there. */
+int hg_cast_list(const hg_cast_t *k, hg_colb_t *out);
+int hg_cast_row(const hg_cast_t *k, hg_colb_t *out);
+int hg_cast_to_variant(const hg_cast_t *k, hg_colb_t *out);
+int hg_cast_from_variant(const hg_cast_t *k, hg_colb_t *out);
+
 #endif

@@ -48,6 +48,7 @@ typedef struct hg_step_output {
     hg_delta_t *deltas; /* one per relation of the plan; empty where not wanted or unchanged. Caller releases each */
     uint64_t rows_in;
     uint64_t deletes_missing; /* deletes of rows that were not there */
+    uint64_t late;            /* rows dropped because of LATENESS */
 } hg_step_output_t;
 
 /* Circuit thread. HG_EEVAL: an evaluation error (message names view and operation, pos is its place in the program):
@@ -79,8 +80,17 @@ int hg_snap_scan(hg_snap_t *s, uint64_t *cursor, const uint32_t *cols, uint32_t 
 
 typedef struct hg_store_stats {
     uint64_t rows, dead_rows, segments, bytes, index_bytes;
+    uint64_t waiting; /* rows that WATERMARK or emit_final holds back; the others count their memory too */
 } hg_store_stats_t;
 void hg_circuit_stats(const hg_circuit_t *c, uint32_t relation, hg_store_stats_t *ret); /* any thread, relaxed */
+
+/* Since the circuit was made; filling of views (hg_circuit_fill) does not count. */
+typedef struct hg_rel_profile {
+    uint64_t steps; /* in which something reached the relation */
+    uint64_t rows;  /* changes that it passed on to views and outputs */
+    uint64_t usecs; /* of the circuit thread: netting and staging of a table, the operators of a view */
+} hg_rel_profile_t;
+void hg_circuit_profile(const hg_circuit_t *c, uint32_t relation, hg_rel_profile_t *ret); /* any thread, relaxed */
 
 /* --- expressions over batches, shared by operators, queries and the compiler's constant folding --- */
 

@@ -164,7 +164,7 @@ static int run(ev_t *x, const hg_expr_t *e, hg_vec_t *args, uint32_t n, hg_vec_t
     hg_colb_t out;
     int rc = hg_out_begin(&out, e->type, n, x->err);
     if (rc == 0) {
-        bool makes_nulls = e->fn ? e->fn->flags & HG_F_NULLS : e->safe;
+        bool makes_nulls = e->fn ? e->fn->flags & HG_F_NULLS : e->safe || types[0]->kind == HG_T_VARIANT;
         if ((nulls && !lenient) || makes_nulls) {
             c.valid = all_valid(n);
             if (!c.valid) rc = no_memory(x);

@@ -296,7 +296,33 @@ int hg_k_time_diff(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
 int hg_k_time_add(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
 int hg_k_make_time(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
 int hg_k_now(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
-int hg_k_cardinality(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out); /* kernel_array.c */
+int hg_k_cardinality(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out); /* kernel_nested.c */
 int hg_k_subscript(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_lookup(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_find(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_add(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_pick(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_best(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_element(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_remove(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_insert(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_concat(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_repeat(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_sequence(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_to_string(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_order(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_array_set(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_arrays_overlap(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_convert_timezone(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_map_concat(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_contains_key(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_map_part(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_field(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_row(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_map(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_variant_part(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_parse_json(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_variant_text(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
+int hg_k_variant_null(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out);
 
 #endif

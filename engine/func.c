@@ -113,6 +113,15 @@ static int fit(char letter, const hg_type_t *t)
     case 'A':
         ok = k == HG_T_ARRAY;
         break;
+    case 'M':
+        ok = k == HG_T_MAP;
+        break;
+    case 'O':
+        ok = k == HG_T_ROW;
+        break;
+    case 'v':
+        ok = k == HG_T_VARIANT;
+        break;
     default:
         break;
     }
@@ -171,7 +180,7 @@ static const hg_type_t *letter_type(hg_arena_t *a, char letter)
                   { 'L', HG_T_BIGINT },  { 'l', HG_T_BIGINT },    { 'F', HG_T_DOUBLE },    { 'f', HG_T_DOUBLE },
                   { 'B', HG_T_BOOLEAN }, { 'V', HG_T_VARCHAR },   { 's', HG_T_VARCHAR },   { 'b', HG_T_VARBINARY },
                   { 'D', HG_T_DATE },    { 'T', HG_T_TIME },      { 'S', HG_T_TIMESTAMP }, { 'Z', HG_T_TIMESTAMP_TZ },
-                  { 'U', HG_T_UUID },    { 'p', HG_T_TIMESTAMP }, { 'q', HG_T_TIMESTAMP } };
+                  { 'U', HG_T_UUID },    { 'p', HG_T_TIMESTAMP }, { 'q', HG_T_TIMESTAMP }, { 'v', HG_T_VARIANT } };
     if (letter == 'I') return hg_interval_type(a, HG_IV_DAY_SECOND);
     if (letter == 'Y') return hg_interval_type(a, HG_IV_YEAR_MONTH);
     for (size_t i = 0; i < HG_COUNT(kinds); i++)
@@ -327,6 +336,11 @@ const char *hg_func_name(const hg_func_t *f)
     return f->name;
 }
 
+const char *hg_func_unit(const hg_func_t *f)
+{
+    return f->flags & HG_F_UNIT ? hg_unit_name((hg_unit_t)f->unit) : NULL;
+}
+
 void hg_func_list(void (*fn)(void *arg, const char *name, const char *signature, const char *doc), void *arg)
 {
     for (uint32_t i = 0; i < hg_n_funcs; i++) fn(arg, hg_funcs[i].name, hg_funcs[i].sig, hg_funcs[i].doc);
@@ -340,6 +354,22 @@ static const hg_type_t *common_text(hg_arena_t *a, const hg_type_t *x, const hg_
     int32_t p = x->precision < 0 || y->precision < 0 ? -1 : HG_MAX(x->precision, y->precision);
     return hg_type_make(a, varying, false, p,
                         0); /* lengths that differ become varying, as in Calcite's ragged unions */
+}
+
+/* Fields by place; their names are those of x. */
+static const hg_type_t *common_row(hg_arena_t *a, const hg_type_t *x, const hg_type_t *y)
+{
+    if (x->n_fields != y->n_fields) return NULL;
+    hg_type_t *t = HG_ANEW(a, hg_type_t);
+    hg_field_t *f = HG_ANEWN(a, hg_field_t, x->n_fields + 1);
+    *t = *x;
+    t->fields = f;
+    for (uint32_t i = 0; i < x->n_fields; i++) {
+        f[i] = x->fields[i];
+        f[i].type = hg_type_common(a, x->fields[i].type, y->fields[i].type);
+        if (!f[i].type) return NULL;
+    }
+    return t;
 }
 
 static const hg_type_t *common_kind(hg_arena_t *a, const hg_type_t *x, const hg_type_t *y)
@@ -362,8 +392,9 @@ static const hg_type_t *common_kind(hg_arena_t *a, const hg_type_t *x, const hg_
         return elem ? hg_type_array(a, elem, false) : NULL;
     }
     case HG_T_MAP:
+        return hg_map_type(a, hg_type_common(a, x->key, y->key), hg_type_common(a, x->elem, y->elem));
     case HG_T_ROW:
-        return hg_type_same(x, y) ? x : NULL;
+        return common_row(a, x, y);
     default:
         return x;
     }
@@ -377,7 +408,25 @@ const hg_type_t *hg_type_common(hg_arena_t *a, const hg_type_t *x, const hg_type
 }
 
 /* Families of kinds between which casts exist. */
-enum { F_NONE, F_BOOL, F_EXACT, F_FLOAT, F_TEXT, F_BYTES, F_DATE, F_TIME, F_TS, F_TSZ, F_IV, F_IVM, F_UUID, F_ARRAY };
+enum {
+    F_NONE,
+    F_BOOL,
+    F_EXACT,
+    F_FLOAT,
+    F_TEXT,
+    F_BYTES,
+    F_DATE,
+    F_TIME,
+    F_TS,
+    F_TSZ,
+    F_IV,
+    F_IVM,
+    F_UUID,
+    F_ARRAY,
+    F_MAP,
+    F_ROW,
+    F_VARIANT
+};
 
 static int family(hg_kind_t k)
 {
@@ -404,6 +453,12 @@ static int family(hg_kind_t k)
         return F_UUID;
     case HG_T_ARRAY:
         return F_ARRAY;
+    case HG_T_MAP:
+        return F_MAP;
+    case HG_T_ROW:
+        return F_ROW;
+    case HG_T_VARIANT:
+        return F_VARIANT;
     default:
         return F_NONE;
     }
@@ -427,6 +482,9 @@ static const uint32_t casts[] = {
     [F_IVM] = TO(F_IVM) | TO(F_TEXT) | TO(F_EXACT),
     [F_UUID] = TO(F_UUID) | TO(F_TEXT) | TO(F_BYTES),
     [F_ARRAY] = TO(F_ARRAY),
+    [F_MAP] = TO(F_MAP),
+    [F_ROW] = TO(F_ROW), /* VARIANT: see hg_cast_explicit */
+    [F_VARIANT] = 0,
 };
 
 /* "INTERVAL HOUR", not "INTERVAL DAY TO SECOND": only those count in one unit. */
@@ -445,14 +503,36 @@ static bool one_unit(const hg_type_t *t)
     }
 }
 
+/* Does a cast to the type, or one inside it, answer NULL where it finds no value? */
+static bool makes_nulls(const hg_type_t *from, const hg_type_t *to)
+{
+    return from->kind == HG_T_VARIANT && to->kind != HG_T_VARIANT;
+}
+
+/* Field by field; none that may be NULL becomes NOT NULL. */
+static bool row_cast(const hg_type_t *from, const hg_type_t *to)
+{
+    if (from->n_fields != to->n_fields) return false;
+    for (uint32_t i = 0; i < to->n_fields; i++) {
+        const hg_type_t *f = from->fields[i].type, *t = to->fields[i].type;
+        if (!hg_cast_explicit(f, t)) return false;
+        if (!t->nullable && (f->nullable || f->kind == HG_T_NULL || makes_nulls(f, t))) return false;
+    }
+    return true;
+}
+
 bool hg_cast_explicit(const hg_type_t *from, const hg_type_t *to)
 {
     if (from->kind == HG_T_NULL) return to->kind != HG_T_GEOMETRY;
-    if (from->kind == to->kind && from->kind != HG_T_ARRAY && family(from->kind) == F_NONE)
-        return hg_type_same(from, to);
     int ff = family(from->kind), ft = family(to->kind);
+    if (ft == F_VARIANT) return ff != F_NONE;
+    if (ff == F_VARIANT) return ft != F_NONE && ft != F_IV && ft != F_IVM;
     if (!(casts[ff] & TO(ft))) return false;
     if (ff == F_ARRAY) return hg_cast_explicit(from->elem, to->elem);
+    if (ff == F_MAP)
+        return hg_cast_explicit(from->key, to->key) && !makes_nulls(from->key, to->key) &&
+               hg_cast_explicit(from->elem, to->elem);
+    if (ff == F_ROW) return row_cast(from, to);
     if (ff == F_EXACT && ft == F_BYTES) return from->kind != HG_T_DECIMAL;
     if ((ff == F_IV || ff == F_IVM) && ft == F_EXACT) return one_unit(from);
     if ((ft == F_IV || ft == F_IVM) && ff == F_EXACT) return one_unit(to);
@@ -464,7 +544,14 @@ bool hg_cast_implicit(const hg_type_t *from, const hg_type_t *to)
     if (!hg_cast_explicit(from, to)) return false;
     int ff = family(from->kind), ft = family(to->kind);
     if (from->kind == HG_T_NULL || ff == F_TEXT) return ft != F_BYTES || from->kind == HG_T_NULL;
+    if (ff == F_VARIANT || ft == F_VARIANT) return ff == ft;
     if (ff == F_ARRAY) return hg_cast_implicit(from->elem, to->elem);
+    if (ff == F_MAP) return hg_cast_implicit(from->key, to->key) && hg_cast_implicit(from->elem, to->elem);
+    if (ff == F_ROW) {
+        for (uint32_t i = 0; i < to->n_fields; i++)
+            if (!hg_cast_implicit(from->fields[i].type, to->fields[i].type)) return false;
+        return true;
+    }
     if (ff == F_EXACT && ft == F_EXACT) return !(from->kind == HG_T_DECIMAL && to->kind != HG_T_DECIMAL);
     if (ff == F_DATE && ft == F_TS) return true;
     return ff == ft || (ff == F_EXACT && ft == F_FLOAT);

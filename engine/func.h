@@ -26,6 +26,7 @@ int hg_func_resolve(hg_arena_t *a, hg_str_t name, const hg_type_t *const *types,
                     hg_func_match_t *ret, hg_err_t *err);
 bool hg_func_exists(hg_str_t name);
 const char *hg_func_name(const hg_func_t *f);
+const char *hg_func_unit(const hg_func_t *f); /* the unit after the colon; NULL: there is none */
 /* Names and one-line signatures of everything, for docs/sql.md. */
 void hg_func_list(void (*fn)(void *arg, const char *name, const char *signature, const char *doc), void *arg);
 

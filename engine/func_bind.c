@@ -1,4 +1,5 @@
 /* func_bind.c: binding rules: from the types of a call to the exact types a kernel runs on and the type of the result.
+ * Those of values with parts: func_bind_nested.c.
  *
  * Compile time only. The number rules are Calcite's as sql §5.6 states them, capped at 38 digits. */
 #include "base/hg.h"
@@ -28,10 +29,6 @@ const hg_type_t *hg_interval_type(hg_arena_t *a, hg_interval_unit_t unit)
 static bool is_float(const hg_type_t *t)
 {
     return t->kind == HG_T_REAL || t->kind == HG_T_DOUBLE;
-}
-static bool is_null(const hg_type_t *t)
-{
-    return t->kind == HG_T_NULL;
 }
 
 /* Bytes of an integer type: order of HG_KINDS is TINYINT … BIGINT, UTINYINT … UBIGINT. */
@@ -71,8 +68,8 @@ static void both(const hg_bind_t *b, const hg_type_t **x, const hg_type_t **y)
 {
     *x = b->in[0];
     *y = b->in[1];
-    if (is_null(*x)) *x = is_null(*y) ? hg_plain_type(b->a, HG_T_INTEGER) : *y;
-    if (is_null(*y)) *y = *x;
+    if (hg_type_is_null(*x)) *x = hg_type_is_null(*y) ? hg_plain_type(b->a, HG_T_INTEGER) : *y;
+    if (hg_type_is_null(*y)) *y = *x;
 }
 
 bool hg_bind_arith_int(hg_bind_t *b)
@@ -133,7 +130,7 @@ bool hg_bind_arith_dec(hg_bind_t *b)
 bool hg_bind_neg(hg_bind_t *b)
 {
     if (hg_kind_is_unsigned(b->in[0]->kind)) return false;
-    if (is_null(b->in[0])) b->arg[0] = hg_plain_type(b->a, HG_T_INTEGER);
+    if (hg_type_is_null(b->in[0])) b->arg[0] = hg_plain_type(b->a, HG_T_INTEGER);
     b->ret = b->arg[0];
     return true;
 }
@@ -171,7 +168,7 @@ static bool compare_types(hg_bind_t *b)
 {
     const hg_type_t *x, *y;
     both(b, &x, &y);
-    if (is_null(b->in[0]) || is_null(b->in[1])) {
+    if (hg_type_is_null(b->in[0]) || hg_type_is_null(b->in[1])) {
         b->arg[0] = x;
         b->arg[1] = y;
         return true;
@@ -250,7 +247,7 @@ bool hg_bind_common(hg_bind_t *b)
 
 bool hg_bind_round(hg_bind_t *b)
 {
-    if (is_null(b->in[0])) b->arg[0] = hg_plain_type(b->a, HG_T_INTEGER);
+    if (hg_type_is_null(b->in[0])) b->arg[0] = hg_plain_type(b->a, HG_T_INTEGER);
     if (b->n > 1) b->arg[1] = hg_plain_type(b->a, HG_T_BIGINT);
     b->ret = b->arg[0];
     return true;
@@ -259,7 +256,7 @@ bool hg_bind_round(hg_bind_t *b)
 bool hg_bind_floor(hg_bind_t *b)
 {
     const hg_type_t *t = b->in[0];
-    if (is_null(t)) b->arg[0] = t = hg_plain_type(b->a, HG_T_INTEGER);
+    if (hg_type_is_null(t)) b->arg[0] = t = hg_plain_type(b->a, HG_T_INTEGER);
     b->ret = t->kind == HG_T_DECIMAL && t->scale ? hg_decimal_type(b->a, t->precision, 0) : t;
     return true;
 }
@@ -273,7 +270,7 @@ bool hg_bind_concat(hg_bind_t *b)
     int64_t sum = 0;
     for (uint32_t i = 0; i < b->n; i++) {
         const hg_type_t *t = b->in[i];
-        if (is_null(t)) b->arg[i] = t = hg_plain_type(b->a, varying);
+        if (hg_type_is_null(t)) b->arg[i] = t = hg_plain_type(b->a, varying);
         fixed = fixed && t->kind == blank;
         sum = sum < 0 || t->precision < 0 ? -1 : sum + t->precision;
     }
@@ -289,7 +286,7 @@ bool hg_bind_varying(hg_bind_t *b)
     for (uint32_t i = 0; i < b->n; i++) {
         if (b->fn->args[i] == 'l')
             b->arg[i] = hg_plain_type(b->a, HG_T_BIGINT);
-        else if (is_null(b->in[i]))
+        else if (hg_type_is_null(b->in[i]))
             b->arg[i] = hg_plain_type(b->a, text ? HG_T_VARCHAR : HG_T_VARBINARY);
     }
     b->ret = hg_type_make(b->a, text ? HG_T_VARCHAR : HG_T_VARBINARY, false, b->arg[0]->precision, 0);
@@ -302,14 +299,14 @@ bool hg_bind_interval_scale(hg_bind_t *b)
 {
     uint32_t iv = b->fn->args[0] == 'n' ? 1 : 0;
     const hg_type_t *t = b->in[1 - iv];
-    if (is_null(b->in[iv])) return false;
-    if (is_null(t))
+    if (hg_type_is_null(b->in[iv])) return false;
+    if (hg_type_is_null(t))
         b->arg[1 - iv] = hg_plain_type(b->a, HG_T_BIGINT);
     else if (is_float(t))
         b->arg[1 - iv] = hg_plain_type(b->a, HG_T_DOUBLE);
     else
         b->arg[1 - iv] = as_decimal(b, t);
-    if (is_null(t)) b->arg[1 - iv] = hg_decimal_type(b->a, 10, 0);
+    if (hg_type_is_null(t)) b->arg[1 - iv] = hg_decimal_type(b->a, 10, 0);
     b->ret = b->in[iv];
     return true;
 }
@@ -317,9 +314,9 @@ bool hg_bind_interval_scale(hg_bind_t *b)
 bool hg_bind_interval_sum(hg_bind_t *b)
 {
     const hg_type_t *x = b->in[0], *y = b->in[1];
-    if (is_null(x) && is_null(y)) return false;
-    if (is_null(x)) b->arg[0] = x = y;
-    if (is_null(y)) b->arg[1] = y = x;
+    if (hg_type_is_null(x) && hg_type_is_null(y)) return false;
+    if (hg_type_is_null(x)) b->arg[0] = x = y;
+    if (hg_type_is_null(y)) b->arg[1] = y = x;
     b->ret =
         x->unit == y->unit ? x : hg_interval_type(b->a, x->kind == HG_T_INTERVAL ? HG_IV_DAY_SECOND : HG_IV_YEAR_MONTH);
     return true;
@@ -330,10 +327,10 @@ static bool as_points(hg_bind_t *b, uint32_t from)
 {
     const hg_type_t *ts = NULL;
     for (uint32_t i = from; i < b->n; i++)
-        if (b->in[i]->kind != HG_T_DATE && !is_null(b->in[i])) ts = b->in[i];
+        if (b->in[i]->kind != HG_T_DATE && !hg_type_is_null(b->in[i])) ts = b->in[i];
     if (!ts) ts = hg_plain_type(b->a, HG_T_TIMESTAMP);
     for (uint32_t i = from; i < b->n; i++) {
-        if (b->in[i]->kind == HG_T_DATE || is_null(b->in[i]))
+        if (b->in[i]->kind == HG_T_DATE || hg_type_is_null(b->in[i]))
             b->arg[i] = ts;
         else if (b->in[i]->kind != ts->kind)
             return false;
@@ -360,7 +357,7 @@ bool hg_bind_time_diff_interval(hg_bind_t *b)
     if (b->fn->args[0] == 'T') {
         if (b->ret->kind == HG_T_INTERVAL_YM) return false;
         for (uint32_t i = 0; i < 2; i++)
-            if (is_null(b->in[i])) b->arg[i] = hg_plain_type(b->a, HG_T_TIME);
+            if (hg_type_is_null(b->in[i])) b->arg[i] = hg_plain_type(b->a, HG_T_TIME);
         return true;
     }
     return as_points(b, 0);
@@ -369,7 +366,7 @@ bool hg_bind_time_diff_interval(hg_bind_t *b)
 bool hg_bind_trunc_unit(hg_bind_t *b)
 {
     hg_unit_t u = (hg_unit_t)b->fn->unit;
-    if (is_null(b->in[0])) return false;
+    if (hg_type_is_null(b->in[0])) return false;
     if (u == HG_UNIT_DOY || u == HG_UNIT_DOW || u == HG_UNIT_ISODOW || u == HG_UNIT_EPOCH || u == HG_UNIT_ISOYEAR)
         return false;
     if (b->in[0]->kind == HG_T_TIME && u < HG_UNIT_HOUR) return false;
@@ -382,7 +379,7 @@ bool hg_bind_extract(hg_bind_t *b)
     const hg_type_t *t = b->in[0];
     hg_unit_t u = (hg_unit_t)b->fn->unit;
     bool clock = u >= HG_UNIT_HOUR && u <= HG_UNIT_EPOCH;
-    if (is_null(t)) b->arg[0] = t = hg_plain_type(b->a, HG_T_TIMESTAMP);
+    if (hg_type_is_null(t)) b->arg[0] = t = hg_plain_type(b->a, HG_T_TIMESTAMP);
     b->ret = hg_plain_type(b->a, HG_T_BIGINT);
     if (t->kind == HG_T_TIME) return clock && u != HG_UNIT_EPOCH;
     if (t->kind == HG_T_INTERVAL) return clock || u == HG_UNIT_DAY;
@@ -399,17 +396,8 @@ bool hg_bind_add_unit(hg_bind_t *b)
     if (u == HG_UNIT_DOY || u == HG_UNIT_DOW || u == HG_UNIT_ISODOW || u == HG_UNIT_EPOCH || u == HG_UNIT_ISOYEAR)
         return false;
     b->arg[0] = hg_plain_type(b->a, HG_T_BIGINT);
-    if (is_null(t) || (t->kind == HG_T_DATE && u >= HG_UNIT_HOUR)) b->arg[1] = hg_plain_type(b->a, HG_T_TIMESTAMP);
+    if (hg_type_is_null(t) || (t->kind == HG_T_DATE && u >= HG_UNIT_HOUR))
+        b->arg[1] = hg_plain_type(b->a, HG_T_TIMESTAMP);
     b->ret = b->arg[1];
-    return true;
-}
-
-/* --- arrays --- */
-
-bool hg_bind_subscript(hg_bind_t *b)
-{
-    if (is_null(b->in[0])) return false;
-    b->arg[1] = hg_plain_type(b->a, HG_T_BIGINT);
-    b->ret = hg_type_with_null(b->a, b->in[0]->elem, true);
     return true;
 }

@@ -13,6 +13,15 @@ const hg_type_t *hg_plain_type(hg_arena_t *a, hg_kind_t k);
 const hg_type_t *hg_decimal_type(hg_arena_t *a, int32_t precision, int32_t scale);
 const hg_type_t *hg_interval_type(hg_arena_t *a, hg_interval_unit_t unit);
 
+/* Of a NULL that is written. */
+static inline bool hg_type_is_null(const hg_type_t *t)
+{
+    return t->kind == HG_T_NULL;
+}
+
+/* NULL if one of the two is. */
+const hg_type_t *hg_map_type(hg_arena_t *a, const hg_type_t *key, const hg_type_t *elem);
+
 /* Wider of two integer types; equal widths give unsigned (sql §5.6). */
 hg_kind_t hg_int_wider(hg_kind_t x, hg_kind_t y);
 /* Least common type of two numeric types. */
@@ -39,5 +48,21 @@ bool hg_bind_extract(hg_bind_t *b);
 bool hg_bind_diff(hg_bind_t *b);
 bool hg_bind_add_unit(hg_bind_t *b);
 bool hg_bind_subscript(hg_bind_t *b);
+bool hg_bind_map(hg_bind_t *b);
+bool hg_bind_lookup(hg_bind_t *b);
+bool hg_bind_array_elem(hg_bind_t *b);
+bool hg_bind_array_insert(hg_bind_t *b);
+bool hg_bind_arrays(hg_bind_t *b);
+bool hg_bind_array_repeat(hg_bind_t *b);
+bool hg_bind_sequence(hg_bind_t *b);
+bool hg_bind_array_sort(hg_bind_t *b);
+bool hg_bind_array_to_string(hg_bind_t *b);
+bool hg_bind_map_concat(hg_bind_t *b);
+bool hg_bind_array_same(hg_bind_t *b);
+bool hg_bind_array_best(hg_bind_t *b);
+bool hg_bind_map_part(hg_bind_t *b);
+bool hg_bind_row(hg_bind_t *b);
+bool hg_bind_field(hg_bind_t *b);
+bool hg_bind_variant_part(hg_bind_t *b);
 
 #endif

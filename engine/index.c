@@ -7,8 +7,9 @@
  * the row in its segment.
  *
  * Sub-tables fill evenly, so they would all split within the same few steps; their limits are therefore spread from
- * 0.62 to 0.87. A sub-table that cannot split (its keys share too many top bits) grows on; one with a probe beyond
- * HG_PROBE_MAX becomes an ordered set at the next reserve (index_flood.c). Circuit thread only.
+ * 0.62 to 0.87, and a step splits only so many as keep pace with its rows: the others go on to 0.92, their turn comes
+ * with the next steps. A sub-table that cannot split (its keys share too many top bits) grows on; one with a probe
+ * beyond HG_PROBE_MAX becomes an ordered set at the next reserve (index_flood.c). Circuit thread only.
  */
 #include "base/hg.h"
 #include "engine/store_int.h"
@@ -18,7 +19,9 @@
 #define TAG_SHIFT HG_REF_BITS
 #define TAG_MASK  ((UINT64_C(1) << (64 - TAG_SHIFT)) - 1)
 #define REF_MASK  ((UINT64_C(1) << HG_REF_BITS) - 1)
-#define AHEAD     64u /* lookups in flight */
+#define AHEAD     64u                       /* lookups in flight */
+#define FULL      (HG_SUB_SLOTS / 100 * 92) /* a sub-table that is to split has no room beyond */
+#define SPLIT_PER 4096u /* rows of a step for each split: while they split, one is due for so many */
 
 static inline uint64_t slot_of(uint64_t hash, hg_ref_t ref)
 {
@@ -455,13 +458,22 @@ static int reserve_flood(hg_index_t *x, hg_sub_t *s)
     return rc;
 }
 
+/* Must s be made larger before it takes one more row? A split reads a hash of every row, at random places: a step that
+ * has made its share of them leaves the next ones to the steps after it. */
+static bool is_full(const hg_sub_t *s, uint32_t may_split)
+{
+    uint32_t n = s->used + s->pend + 1;
+    return n > s->limit && (may_split > 0 || s->mask + 1 != HG_SUB_SLOTS || n > FULL);
+}
+
 int hg_index_reserve(hg_index_t *x, const uint64_t *hash, uint32_t n, uint32_t *next)
 {
-    uint32_t i = 0;
+    uint32_t i = 0, may_split = 1 + n / SPLIT_PER;
     for (; i < n; i++) {
         hg_sub_t *s = hg_index_sub(x, hash[i]);
         if (HG_UNLIKELY(s->long_probe) && !s->flood && !turn_to_flood(x, s)) goto fail;
-        while (!s->flood && s->used + s->pend + 1 > s->limit) {
+        while (!s->flood && is_full(s, may_split)) {
+            if (s->mask + 1 == HG_SUB_SLOTS && may_split > 0) may_split--;
             if (!make_room(x, s, hash[i], hash, next)) goto fail;
             s = hg_index_sub(x, hash[i]);
         }

@@ -49,6 +49,7 @@ typedef enum {
     HG_N_AGG,      /* group by exprs[0..n_group), aggregates; once only until views have them */
     HG_N_SORT,     /* keys, then LIMIT/OFFSET; once only */
     HG_N_DISTINCT, /* once only */
+    HG_N_UNNEST,   /* a row per element of the ARRAY or MAP exprs[0]: its columns, then those of the input in carry */
 } hg_node_kind_t;
 
 /* How an edge may be partitioned between shards. First release: always SINGLE or ANY on one circuit thread. */
@@ -79,7 +80,7 @@ struct hg_node {
     uint32_t relation;         /* SCAN */
     const uint32_t *scan_cols; /* SCAN: columns read, in output order; NULL = all */
     const hg_expr_t *pred;     /* FILTER */
-    const hg_expr_t **exprs;   /* MAP; AGG: group keys */
+    const hg_expr_t **exprs;   /* MAP; AGG: group keys; UNNEST: one */
     uint32_t n_exprs;
     const hg_agg_call_t *aggs; /* AGG: output = group keys, then aggregates */
     uint32_t n_aggs;
@@ -87,9 +88,25 @@ struct hg_node {
     uint32_t n_keys;
     uint64_t limit, offset; /* SORT; limit UINT64_MAX = none */
     hg_batch_t *values;     /* VALUES */
+    const uint32_t *carry;  /* UNNEST: input columns that are passed on, in output order */
+    uint32_t n_carry;
+    bool ordinality; /* UNNEST: the element's number, from 1, stands behind its columns */
 };
 
 /* --- relations --- */
+/* Rows that wait for a waterline (sql §2.3 WATERMARK, §2.5 emit_final). */
+typedef struct hg_line_of { /* a waterline of LATENESS, and what it means for the view's column */
+    uint32_t relation, col;
+    const hg_expr_t *expr; /* never falls; over a batch of the column alone */
+} hg_line_of_t;
+
+typedef struct hg_wait {
+    uint32_t col;
+    const hg_expr_t *watermark; /* a table's: `column - WATERMARK`, where column 0 is the column. NULL: emit_final */
+    const hg_line_of_t *lines;  /* emit_final: the lowest of these, once all are there */
+    uint32_t n_lines;
+} hg_wait_t;
+
 typedef enum { HG_REL_TABLE, HG_REL_VIEW } hg_rel_kind_t;
 
 typedef struct hg_relation {
@@ -101,11 +118,16 @@ typedef struct hg_relation {
     bool queryable;    /* an ad-hoc query may read it */
     bool local;        /* LOCAL view: no output, not queryable */
     bool append_only;
-    bool skip_unused;          /* the property skip_unused_columns */
-    bool lateness;             /* some column of it has LATENESS */
-    bool system;               /* error_view */
-    hg_col_t *const *defaults; /* table: per column a one-row constant or NULL; NULL = none at all */
-    const hg_node_t *node;     /* view: how it is computed */
+    bool skip_unused;       /* the property skip_unused_columns */
+    bool lateness;          /* some column of it has LATENESS or WATERMARK */
+    const hg_expr_t **late; /* per column `column - lateness`, where column 0 is the column; or NULL. NULL: no such */
+    const hg_wait_t *wait;  /* NULL: no row waits */
+    bool system;            /* error_view */
+    hg_col_t *const *defaults;       /* table: per column a one-row constant or NULL; NULL = none at all */
+    const hg_expr_t **from_metadata; /* table: per column its DEFAULT over a batch of CONNECTOR_METADATA() alone, where
+                                        it reads that; or NULL. NULL: none does */
+    hg_col_t *const *deleted; /* table: the same where CONNECTOR_METADATA() says is_delete; NULL: no DEFAULT asks */
+    const hg_node_t *node;    /* view: how it is computed */
 } hg_relation_t;
 
 /* Relations in declaration order: a view reads only relations before it. */

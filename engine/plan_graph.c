@@ -22,6 +22,8 @@ static const hg_op_type_t *op_type(hg_node_kind_t k)
         return &hg_op_sort;
     case HG_N_DISTINCT:
         return &hg_op_distinct;
+    case HG_N_UNNEST:
+        return &hg_op_unnest;
     }
     return NULL;
 }

@@ -48,7 +48,8 @@ int hg_part_over(const hg_part_t *p, hg_batch_t *batch, hg_part_t **ret, hg_err_
 /* Emit rows of batch in parts of at most HG_PART_ROWS. Takes the batch. */
 int hg_emit_batch(hg_op_inst_t *op, hg_batch_t *batch, hg_err_t *err);
 
-extern const hg_op_type_t hg_op_scan, hg_op_filter, hg_op_map, hg_op_union, hg_op_agg, hg_op_sort, hg_op_distinct;
+extern const hg_op_type_t hg_op_scan, hg_op_filter, hg_op_map, hg_op_union, hg_op_agg, hg_op_sort, hg_op_distinct,
+    hg_op_unnest;
 
 /* --- grouping (op_group.c): numbers groups of equal key rows 0, 1, 2, … in the order they come ---------------------
  */

@@ -58,9 +58,10 @@ void hg_saved_free(hg_saved_t *s)
 
 /* --- cuts --------------------------------------------------------------------------------------------------------- */
 
-static void cut_store(hg_cut_store_t *cs, const hg_relation_t *rel, hg_store_t *st)
+static void cut_store(hg_cut_store_t *cs, const hg_relation_t *rel, bool waiting, hg_store_t *st)
 {
     *cs = (hg_cut_store_t){ .rel = rel,
+                            .waiting = waiting,
                             .manifest = st->manifest,
                             .acct = st->acct,
                             .types = st->types,
@@ -80,14 +81,28 @@ static void cut_store(hg_cut_store_t *cs, const hg_relation_t *rel, hg_store_t *
     if (st->n_origins) memcpy(cs->origins, st->origins, sizeof *cs->origins * st->n_origins);
 }
 
+static void cut_lines(hg_cut_t *k, const hg_late_t *l, bool watermark)
+{
+    for (uint32_t i = 0; l && i < l->n; i++) {
+        if (!l->cols[i].line) continue;
+        if (k->n_lines % 16 == 0) k->lines = hg_xgrow(k->lines, sizeof *k->lines * ((size_t)k->n_lines + 16));
+        k->lines[k->n_lines++] = (hg_cut_line_t){ l->rel, watermark, l->cols[i].col, hg_col_retain(l->cols[i].line) };
+    }
+}
+
 hg_cut_t *hg_circuit_cut(hg_circuit_t *c)
 {
     const hg_plan_t *plan = hg_circuit_plan(c);
     hg_cut_t *k = HG_NEW(hg_cut_t);
-    k->stores = HG_NEWN(hg_cut_store_t, plan->n_relations + 1);
+    k->stores = HG_NEWN(hg_cut_store_t, 2 * (size_t)plan->n_relations + 1);
     for (uint32_t i = 0; i < plan->n_relations; i++) {
         hg_store_t *st = hg_circuit_store(c, i);
-        if (st) cut_store(&k->stores[k->n++], &plan->relations[i], st);
+        if (st) cut_store(&k->stores[k->n++], &plan->relations[i], false, st);
+        cut_lines(k, hg_circuit_late(c, i), false);
+        const hg_hold_t *h = hg_circuit_hold(c, i);
+        if (!h) continue;
+        cut_store(&k->stores[k->n++], &plan->relations[i], true, h->store);
+        cut_lines(k, h->mark, true);
     }
     return k;
 }
@@ -114,6 +129,8 @@ void hg_cut_done(hg_circuit_t *c, hg_cut_t *k, bool durable)
         hg_manifest_drop(cs->manifest);
         hg_acct_drop(cs->acct);
     }
+    for (uint32_t i = 0; i < k->n_lines; i++) hg_col_drop(k->lines[i].value);
+    hg_free(k->lines);
     hg_free(k->stores);
     hg_free(k);
 }

@@ -7,6 +7,7 @@
 #ifndef HG_ENGINE_STATE_INT_H
 #define HG_ENGINE_STATE_INT_H
 
+#include "engine/hold_int.h"
 #include "engine/state.h"
 #include "engine/store_int.h"
 
@@ -72,6 +73,7 @@ void hg_saved_piece_release(hg_saved_piece_t *p);
 /* A store at the cut. */
 typedef struct hg_cut_store {
     const hg_relation_t *rel;
+    bool waiting; /* its rows that wait (hold_int.h) */
     hg_manifest_t *manifest;
     hg_acct_t *acct; /* holds types */
     const hg_type_t *const *types;
@@ -91,9 +93,19 @@ typedef struct hg_cut_store {
 /* What was written becomes what the segments remember, or is forgotten. */
 void hg_cut_settle(hg_cut_store_t *cs, bool durable);
 
+/* A waterline at the cut. */
+typedef struct hg_cut_line {
+    const hg_relation_t *rel;
+    bool watermark; /* of WATERMARK */
+    uint32_t col;
+    hg_col_t *value;
+} hg_cut_line_t;
+
 struct hg_cut {
     hg_cut_store_t *stores;
     uint32_t n;
+    hg_cut_line_t *lines;
+    uint32_t n_lines;
     hg_cut_stats_t stats;
 };
 
@@ -104,6 +116,7 @@ typedef struct hg_load_origin {
 
 typedef struct hg_load_table {
     const hg_relation_t *rel;
+    bool waiting;
     hg_store_t *st;
     const hg_json_t *segments;
     uint64_t rows;

@@ -10,6 +10,7 @@
  */
 #include "base/hg.h"
 #include "base/mem.h"
+#include "data/value.h"
 #include "engine/state_int.h"
 
 #define NOBODY_MIN UINT32_C(0xC0000000) /* numbers from here on are no connector's */
@@ -116,7 +117,7 @@ static bool is_taken(const hg_load_table_t *t, uint32_t now)
 static int map_origins(hg_load_table_t *t, const hg_restore_opts_t *opts, hg_err_t *err)
 {
     uint32_t nobody = UINT32_MAX - 1;
-    if (t->rel->kind != HG_REL_TABLE || !opts->origin) return 0;
+    if (t->rel->kind != HG_REL_TABLE || t->waiting || !opts->origin) return 0;
     for (uint32_t i = 0; i < t->n_origins; i++) {
         uint32_t old = t->origins[i].old, now = old < NOBODY_MIN ? opts->origin(opts->arg, old) : old;
         for (uint32_t k = 0; now != UINT32_MAX && k < i; k++)
@@ -166,7 +167,9 @@ static int plan_relation(load_t *l, hg_circuit_t *c, const hg_json_t *j, const h
     int rc = hg_desc_u64(j, "fingerprint", UINT64_MAX, &fingerprint, err);
     if (rc == 0) rc = hg_desc_u64(j, "rows", UINT64_MAX, &rows, err);
     if (rc < 0) return rc;
-    hg_store_t *st = hg_circuit_store(c, i);
+    bool waiting = hg_json_bool(hg_json_get(j, "waiting"), false);
+    hg_hold_t *hold = hg_circuit_hold(c, i);
+    hg_store_t *st = !waiting ? hg_circuit_store(c, i) : hold ? hold->store : NULL;
     if (fingerprint != hg_relation_fingerprint(&plan->relations[i]) || !st)
         return hg_err_set(err, HG_EDAMAGED, "the checkpoint has other columns for '" HG_SF "' than the program",
                           HG_SA(name->str));
@@ -174,7 +177,9 @@ static int plan_relation(load_t *l, hg_circuit_t *c, const hg_json_t *j, const h
         if (l->tables[k].st == st) return hg_desc_bad(j, err, "the relation is there twice");
     HG_ASSERT(st->manifest->n == 0);
     hg_load_table_t *t = &l->tables[l->n_tables++];
-    *t = (hg_load_table_t){ .rel = &plan->relations[i], .st = st, .rows = rows, .first = l->n_tasks };
+    *t = (hg_load_table_t){
+        .rel = &plan->relations[i], .waiting = waiting, .st = st, .rows = rows, .first = l->n_tasks
+    };
     rc = get_list(j, "segments", &t->segments, err);
     if (rc < 0) return rc;
     task_t *tasks = hg_trygrow(l->tasks, sizeof *tasks * ((size_t)l->n_tasks + t->segments->n + 1));
@@ -340,10 +345,52 @@ static void load_release(load_t *l)
     hg_free(l->ranges);
 }
 
+static hg_late_col_t *line_of(hg_circuit_t *c, hg_str_t relation, hg_str_t column, bool watermark,
+                              const hg_restore_opts_t *opts)
+{
+    const hg_plan_t *plan = hg_circuit_plan(c);
+    for (uint32_t i = 0; i < plan->n_relations; i++) {
+        const hg_hold_t *hold = hg_circuit_hold(c, i);
+        hg_late_t *l = !watermark ? hg_circuit_late(c, i) : hold ? hold->mark : NULL;
+        if (!l || !hg_str_eq(l->rel->schema.name, relation) || (opts->use && !opts->use(opts->arg, i))) continue;
+        for (uint32_t k = 0; k < l->n; k++)
+            if (hg_str_eq(l->rel->schema.cols[l->cols[k].col].name, column)) {
+                l->has_line = true;
+                return &l->cols[k];
+            }
+    }
+    return NULL;
+}
+
+/* Waterlines of relations that are used; checkpoints of programs without LATENESS have none. */
+static int restore_lines(hg_circuit_t *c, const hg_json_t *stores, const hg_restore_opts_t *opts, hg_err_t *err)
+{
+    const hg_json_t *lines = hg_json_get(stores, "waterlines");
+    if (lines && lines->kind != HG_J_ARRAY) return hg_desc_bad(lines, err, "the waterlines are no list");
+    for (const hg_json_t *m = lines ? lines->child : NULL; m; m = m->next) {
+        const hg_json_t *rel = hg_json_get(m, "relation"), *col = hg_json_get(m, "column"),
+                        *v = hg_json_get(m, "value");
+        if (!rel || rel->kind != HG_J_STRING || !col || col->kind != HG_J_STRING || !v || v->kind != HG_J_STRING)
+            return hg_desc_bad(m, err, "a waterline without relation, column or value");
+        hg_late_col_t *lc = line_of(c, rel->str, col->str, hg_json_bool(hg_json_get(m, "watermark"), false), opts);
+        if (!lc) continue;
+        hg_colb_t b;
+        hg_err_t why;
+        hg_colb_init(&b, lc->less->type);
+        int rc = hg_value_read(&b, v->str, &why);
+        hg_col_drop(lc->line);
+        lc->line = rc == 0 ? hg_colb_seal(&b) : NULL;
+        hg_colb_release(&b);
+        if (rc < 0) return hg_desc_bad(v, err, "a waterline that is no value of its column");
+    }
+    return 0;
+}
+
 int hg_circuit_restore(hg_circuit_t *c, const hg_json_t *stores, const hg_restore_opts_t *opts, hg_err_t *err)
 {
     load_t l = { .base.dir = opts->dir, .threads = HG_MAX(opts->threads, 1u) };
     int rc = plan_all(&l, c, stores, opts, err);
+    if (rc == 0) rc = restore_lines(c, stores, opts, err);
     if (rc == 0) rc = hg_par_run(l.threads, l.n_tasks, seg_task, &l, err);
     for (uint32_t i = 0; i < l.n_tables && rc == 0; i++) rc = fill_store(&l, &l.tables[i], err);
     if (rc == 0) rc = plan_ranges(&l, err);

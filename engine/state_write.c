@@ -17,6 +17,7 @@
 #include "base/durable.h"
 #include "base/mem.h"
 #include "data/block.h"
+#include "data/value.h"
 #include "engine/state_int.h"
 #include <unistd.h>
 #define XXH_INLINE_ALL
@@ -538,6 +539,31 @@ static void put_saved(hg_jw_t *w, const hg_saved_t *s)
     hg_jw_end_arr(w);
 }
 
+static void put_lines(const hg_cut_t *k, hg_jw_t *jw)
+{
+    if (k->n_lines == 0) return;
+    hg_jw_key(jw, "waterlines");
+    hg_jw_arr(jw);
+    for (uint32_t i = 0; i < k->n_lines; i++) {
+        const hg_cut_line_t *l = &k->lines[i];
+        hg_buf_t text;
+        hg_buf_init(&text, HG_BUF_NOMAX);
+        int rc = hg_value_print(&text, l->value, 0);
+        hg_jw_obj(jw);
+        hg_jw_key(jw, "relation");
+        hg_jw_str(jw, l->rel->schema.name);
+        hg_jw_key(jw, "column");
+        hg_jw_str(jw, l->rel->schema.cols[l->col].name);
+        if (l->watermark) hg_jw_kbool(jw, "watermark", true);
+        hg_jw_key(jw, "value");
+        hg_jw_str(jw, hg_buf_str(&text));
+        hg_jw_end_obj(jw);
+        if (rc < 0) jw->rc = rc;
+        hg_buf_release(&text);
+    }
+    hg_jw_end_arr(jw);
+}
+
 static int describe(writer_t *w, hg_jw_t *jw)
 {
     files_t l = { 0 };
@@ -566,6 +592,7 @@ static int describe(writer_t *w, hg_jw_t *jw)
         hg_jw_obj(jw);
         hg_jw_key(jw, "name");
         hg_jw_str(jw, cs->rel->schema.name);
+        if (cs->waiting) hg_jw_kbool(jw, "waiting", true);
         hg_jw_ku64(jw, "fingerprint", hg_relation_fingerprint(cs->rel));
         hg_jw_ku64(jw, "rows", cs->live);
         put_numbers(jw, "origins", cs->origins, cs->n_origins);
@@ -576,6 +603,7 @@ static int describe(writer_t *w, hg_jw_t *jw)
         hg_jw_end_obj(jw);
     }
     hg_jw_end_arr(jw);
+    put_lines(w->k, jw);
     hg_jw_end_obj(jw);
     if (jw->rc < 0) rc = hg_err_set(w->err, jw->rc, "no room for the description of a checkpoint");
 done:

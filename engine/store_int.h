@@ -374,5 +374,7 @@ bool hg_snap_is_bag(const hg_snap_t *s);
 /* circuit.c; the store is NULL if the relation keeps no rows */
 const hg_plan_t *hg_circuit_plan(const hg_circuit_t *c);
 hg_store_t *hg_circuit_store(hg_circuit_t *c, uint32_t relation);
+struct hg_late *hg_circuit_late(hg_circuit_t *c, uint32_t relation); /* NULL: no LATENESS */
+struct hg_hold *hg_circuit_hold(hg_circuit_t *c, uint32_t relation); /* NULL: no row waits */
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef HG_ENGINE_TABLE_INT_H
 #define HG_ENGINE_TABLE_INT_H
 
+#include "engine/late_int.h"
 #include "engine/store_int.h"
 
 /* Rows that come in: those of a change batch (ops), or of a delta's part (sel, weights). */
@@ -75,6 +76,8 @@ typedef struct hg_table_in {
     uint32_t n;
     hg_delta_t *delta; /* net changes are added here; NULL: nobody wants them */
     uint64_t *missing; /* deletes of rows that are not there; or NULL */
+    hg_late_t *late;   /* keyed: an old row that is late stays, whatever the step does to it; or NULL */
+    hg_reports_t *reports;
 } hg_table_in_t;
 
 /* Net and stage. On failure the caller discards the store's stage. */

@@ -136,7 +136,7 @@ static int gather_old(keyed_t *t)
         g->at = t->n_old;
         t->refs[t->n_old++] = g->ref;
     }
-    if (t->n_old == 0 || (!t->in->delta && !t->prev)) return 0;
+    if (t->n_old == 0 || (!t->in->delta && !t->prev && !t->in->late)) return 0;
     t->old = hg_tryzero(sizeof(hg_batch_t *) * (t->n_old / HG_PART_ROWS + 1));
     if (!t->old) return no_mem(t->err);
     for (uint32_t from = 0; from < t->n_old; from += HG_PART_ROWS) {
@@ -144,6 +144,23 @@ static int gather_old(keyed_t *t)
                                  &t->old[t->n_old_batches], t->err);
         if (rc < 0) return rc;
         t->n_old_batches++;
+    }
+    return 0;
+}
+
+/* What would replace or remove a late row is dropped as a whole: the group is as if nothing had come. */
+static int keep_late(keyed_t *t)
+{
+    for (uint32_t i = 0; t->in->late && t->n_old && i < t->net->n; i++) {
+        hg_group_t *g = &t->net->groups[i];
+        bool late;
+        if (g->ref == 0 || !touched(g)) continue;
+        if (hg_late_old(t->in->late, t->in->reports, t->old[g->at / HG_PART_ROWS], g->at % HG_PART_ROWS, &late) < 0)
+            return no_mem(t->err);
+        if (!late) continue;
+        t->keep[g->at] = true;
+        g->present = true;
+        g->last = HG_NONE;
     }
     return 0;
 }
@@ -231,6 +248,7 @@ static int choose(keyed_t *t)
 static int emit_rows(keyed_t *t, hg_batch_t *batch, uint32_t origin, uint32_t *row, const uint32_t *grp, uint32_t n)
 {
     if (n == 0) return 0;
+    if (t->in->late && hg_late_rise(t->in->late, batch, row, n, t->err) < 0) return t->err->code;
     hg_put_t put = { .batch = batch, .n = n, .origin = origin };
     uint32_t changed = 0;
     put.row = hg_trynew(sizeof *put.row * n);
@@ -324,6 +342,7 @@ int hg_table_keyed(hg_net_t *net, hg_store_t *st, const hg_table_in_t *in, hg_er
     }
     if (rc == 0) rc = group(&t);
     if (rc == 0) rc = gather_old(&t);
+    if (rc == 0) rc = keep_late(&t);
     if (rc == 0) rc = choose(&t);
     for (uint32_t i = 0; i < t.n_updated && rc == 0; i++) {
         const hg_group_t *g = &net->groups[t.updated[i]];

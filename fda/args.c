@@ -1,11 +1,11 @@
-/* args.c: the command line, read from the tables of commands.c.
+/* args.c: a command line, read by its tables (cli.h).
  *
  * The syntax is that of the real fda: options may stand anywhere, "--name value" and "--name=value" are the same,
  * single-letter flags may be joined, "--" ends the options, sub-commands follow a command's arguments. Complaints and
  * help have its shape and its exit code 2, so that scripts which look at them keep working.
  */
 #include "base/hg.h"
-#include "fda/fda_int.h"
+#include "fda/cli.h"
 
 #define MAX_WORDS 16
 
@@ -26,44 +26,6 @@ struct fda_args {
 
 static const fda_opt_t HELP_OPT = { .letter = 'h', .name = "help", .doc = "Print help" };
 static const fda_opt_t VERSION_OPT = { .letter = 'V', .name = "version", .doc = "Print version" };
-
-const fda_opt_t fda_global_opts[] = {
-    { .name = "format",
-      .value = "FORMAT",
-      .values = "text|json|arrow_ipc|parquet|prometheus|hash",
-      .env = "FELDERA_OUTPUT_FORMAT",
-      .doc = "The format of the output; text if not given" },
-    { .name = "host",
-      .value = "HOST",
-      .env = "FELDERA_HOST",
-      .doc = "The daemon to talk to; http://127.0.0.1:8080 if not given" },
-    { .letter = 'k', .name = "insecure", .env = "FELDERA_TLS_INSECURE", .doc = "Accept invalid HTTPS certificates" },
-    { .name = "tls-cert",
-      .value = "TLS_CERT",
-      .env = "FELDERA_HTTPS_TLS_CERT",
-      .doc = "A PEM file with certificate authorities to trust for HTTPS" },
-    { .name = "auth",
-      .value = "AUTH",
-      .env = "FELDERA_API_KEY",
-      .doc = "The API key to send; it starts with \"apikey:\" and goes over HTTPS only" },
-    { .name = "oidc-token-file",
-      .value = "OIDC_TOKEN_FILE",
-      .env = "FELDERA_OIDC_TOKEN_FILE",
-      .doc = "A file that holds a bearer token" },
-    { .name = "timeout",
-      .value = "TIMEOUT",
-      .env = "FELDERA_REQUEST_TIMEOUT",
-      .doc = "Seconds that a request may take; no limit if not given" },
-    { .name = "retries",
-      .value = "RETRIES",
-      .env = "FELDERA_RETRIES",
-      .doc = "How often a request that failed for a passing reason is repeated; 3 if not given" },
-    { .name = "tenant",
-      .value = "TENANT",
-      .env = "FELDERA_TENANT",
-      .doc = "The tenant to act in, sent as the Feldera-Tenant header" },
-    { .name = NULL },
-};
 
 static const fda_cmd_t *last(const fda_args_t *a)
 {
@@ -86,7 +48,7 @@ static void put_pos(hg_buf_t *b, const fda_cmd_t *c)
 
 static void put_usage(hg_buf_t *b, const fda_args_t *a)
 {
-    hg_buf_adds(b, "Usage: fda");
+    hg_buf_addf(b, "Usage: %s", a->path[0]->name);
     for (unsigned i = 1; i + 1 < a->depth; i++) {
         hg_buf_addf(b, " %s", a->path[i]->name);
         put_pos(b, a->path[i]);
@@ -134,7 +96,7 @@ static void print_help(const fda_args_t *a, FILE *to)
     if (c->subs) {
         hg_buf_adds(&b, "\nCommands:\n");
         for (const fda_cmd_t *s = c->subs; s->name; s++)
-            hg_buf_addf(&b, "  %-18s %.*s\n", s->name, (int)strcspn(s->doc, "\n"), s->doc);
+            if (!s->hidden) hg_buf_addf(&b, "  %-18s %.*s\n", s->name, (int)strcspn(s->doc, "\n"), s->doc);
         hg_buf_addf(&b, "  %-18s %s\n", "help", "Print this message or the help of the given command");
     }
     if (c->pos) hg_buf_adds(&b, "\nArguments:\n");
@@ -146,11 +108,11 @@ static void print_help(const fda_args_t *a, FILE *to)
         hg_buf_addc(&b, '\n');
     }
     hg_buf_adds(&b, "\nOptions:\n");
-    for (const fda_opt_t *o = c->opts; o && o->name; o++) put_opt(&b, o);
+    for (const fda_opt_t *o = a->depth > 1 ? c->opts : NULL; o && o->name; o++) put_opt(&b, o);
     put_opt(&b, &HELP_OPT);
     if (a->depth == 1) put_opt(&b, &VERSION_OPT);
-    hg_buf_adds(&b, "\nGlobal Options:\n");
-    for (const fda_opt_t *o = fda_global_opts; o->name; o++) put_opt(&b, o);
+    if (a->path[0]->opts) hg_buf_adds(&b, "\nGlobal Options:\n");
+    for (const fda_opt_t *o = a->path[0]->opts; o && o->name; o++) put_opt(&b, o);
     fwrite(b.p, 1, b.len, to);
     hg_buf_release(&b);
 }
@@ -193,9 +155,6 @@ static bool listed(const char *list, const char *word)
     return false;
 }
 
-/* Commands that people know from Feldera's client. */
-#define FELDERAS_OWN "shell|bench|circuit-profile|heap-profile|debug"
-
 static int unknown_command(const fda_args_t *a, const char *word)
 {
     const char *names[64];
@@ -203,7 +162,7 @@ static int unknown_command(const fda_args_t *a, const char *word)
     for (const fda_cmd_t *s = last(a)->subs; s->name && n < HG_COUNT(names) - 1; s++) names[n++] = s->name;
     names[n] = NULL;
     const char *near = hg_nearest(hg_strz(word), names);
-    if (a->depth == 1 && listed(FELDERAS_OWN, word))
+    if (a->depth == 1 && listed(a->path[0]->elsewhere, word))
         return fda_usage(
             a,
             "unrecognized subcommand '%s'\n\n  tip: Feldera's fda has it, this one does not; Feldera's works "
@@ -219,7 +178,7 @@ static int unknown_option(const fda_args_t *a, const char *word)
     const char *names[64];
     unsigned n = 0;
     for (const fda_opt_t *o = last(a)->opts; o && o->name; o++) names[n++] = o->name;
-    for (const fda_opt_t *o = fda_global_opts; o->name; o++) names[n++] = o->name;
+    for (const fda_opt_t *o = a->depth > 1 ? a->path[0]->opts : NULL; o && o->name; o++) names[n++] = o->name;
     names[n] = NULL;
     const char *near = strncmp(word, "--", 2) == 0 ? hg_nearest(hg_strz(word + 2), names) : NULL;
     if (near)
@@ -256,7 +215,7 @@ static const fda_opt_t *find_opt(const fda_args_t *a, char letter, hg_str_t name
         const fda_opt_t *o = find_in(a->path[i]->opts, letter, name);
         if (o) return o;
     }
-    return find_in(fda_global_opts, letter, name);
+    return NULL;
 }
 
 static int give(fda_args_t *a, const fda_opt_t *o, const char *value)
@@ -356,7 +315,7 @@ static int check_missing(const fda_args_t *a)
 static int check_sub(const fda_args_t *a)
 {
     const fda_cmd_t *c = last(a);
-    if (c->run) return 0;
+    if (c->run || c->tool) return 0;
     if (a->depth == 1 || !c->pos) {
         print_help(a, stderr);
         return 2;
@@ -390,7 +349,7 @@ int fda_args_parse(hg_arena_t *arena, const fda_cmd_t *root, int argc, char **ar
         if (help)
             print_help(a, stdout);
         else
-            printf("fda %s (headgate %s)\n", HG_FELDERA_VERSION, HG_VERSION);
+            puts(root->version);
         *ret_code = 0;
         return -1;
     }

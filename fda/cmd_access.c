@@ -2,31 +2,29 @@
 #include "base/hg.h"
 #include "fda/fda_int.h"
 
-/* --- requests that carry a few members --- */
+/* --- shapes that they share --- */
 
 typedef struct {
+    const char *key, *value; /* value NULL: left out */
+    bool yes;                /* instead of a text */
+} member_t;                  /* ends with .key == NULL */
+
+/* Sends an object of these members. 0: *ret is the answer; else a complaint has been made. */
+static int send_object(fda_t *f, const char *what, const char *method, const char *path, const member_t *members,
+                       fda_answer_t *ret)
+{
     hg_buf_t text;
     hg_jw_t w;
-} body_t;
-
-static void body_begin(body_t *b)
-{
-    hg_buf_init(&b->text, HG_BUF_NOMAX);
-    hg_jw_init(&b->w, &b->text);
-    hg_jw_obj(&b->w);
-}
-
-static void body_put(body_t *b, const char *key, const char *value)
-{
-    if (value) hg_jw_kstr(&b->w, key, value);
-}
-
-/* Sends it. 0: *ret is the answer; else a complaint has been made. */
-static int body_send(fda_t *f, body_t *b, const char *what, const char *method, const char *path, fda_answer_t *ret)
-{
-    hg_jw_end_obj(&b->w);
-    int rc = fda_call(f, what, method, path, hg_buf_str(&b->text), FDA_ONCE, ret);
-    hg_buf_release(&b->text);
+    hg_buf_init(&text, HG_BUF_NOMAX);
+    hg_jw_init(&w, &text);
+    hg_jw_obj(&w);
+    for (const member_t *m = members; m->key; m++) {
+        if (m->value) hg_jw_kstr(&w, m->key, m->value);
+        if (m->yes) hg_jw_kbool(&w, m->key, true);
+    }
+    hg_jw_end_obj(&w);
+    int rc = fda_call(f, what, method, path, hg_buf_str(&text), FDA_ONCE, ret);
+    hg_buf_release(&text);
     return rc;
 }
 
@@ -64,12 +62,9 @@ int fda_cmd_apikey_list(fda_t *f, const fda_args_t *a)
 int fda_cmd_apikey_create(fda_t *f, const fda_args_t *a)
 {
     const char *name = fda_arg(a, "NAME"), *role = fda_option(a, "role");
+    const member_t members[] = { { "name", name, 0 }, { "role", role ? role : "read", 0 }, { 0 } };
     fda_answer_t ans;
-    body_t b;
-    body_begin(&b);
-    body_put(&b, "name", name);
-    body_put(&b, "role", role ? role : "read");
-    int rc = body_send(f, &b, "Failed to create API key", "POST", "/v0/api_keys", &ans);
+    int rc = send_object(f, "Failed to create API key", "POST", "/v0/api_keys", members, &ans);
     if (rc) return rc;
     return told(f, ans.json,
                 hg_arena_printf(f->arena, "API key '%s' created: %s", name, fda_text(ans.json, "api_key", "")));
@@ -106,11 +101,9 @@ int fda_cmd_tenant_get(fda_t *f, const fda_args_t *a)
 
 int fda_cmd_tenant_create(fda_t *f, const fda_args_t *a)
 {
+    const member_t members[] = { { "name", fda_arg(a, "NAME"), 0 }, { 0 } };
     fda_answer_t ans;
-    body_t b;
-    body_begin(&b);
-    body_put(&b, "name", fda_arg(a, "NAME"));
-    int rc = body_send(f, &b, "Failed to create tenant", "POST", "/v0/tenants", &ans);
+    int rc = send_object(f, "Failed to create tenant", "POST", "/v0/tenants", members, &ans);
     if (rc) return rc;
     return told(f, ans.json,
                 hg_arena_printf(f->arena,
@@ -121,12 +114,11 @@ int fda_cmd_tenant_create(fda_t *f, const fda_args_t *a)
 int fda_cmd_tenant_rename(fda_t *f, const fda_args_t *a)
 {
     const char *id = fda_arg(a, "TENANT_ID"), *name = fda_arg(a, "NAME");
+    const member_t members[] = { { "name", name, 0 },
+                                 { "displace_existing", NULL, fda_flag(a, "displace-existing") },
+                                 { 0 } };
     fda_answer_t ans;
-    body_t b;
-    body_begin(&b);
-    body_put(&b, "name", name);
-    hg_jw_kbool(&b.w, "displace_existing", fda_flag(a, "displace-existing"));
-    int rc = body_send(f, &b, "Failed to rename tenant", "PATCH", fda_path(f, "/v0/tenants/%s", id), &ans);
+    int rc = send_object(f, "Failed to rename tenant", "PATCH", fda_path(f, "/v0/tenants/%s", id), members, &ans);
     if (rc) return rc;
     const hg_json_t *other = fda_member(ans.json, "displaced");
     printf("Renamed tenant %s to '%s'.", id, name);
@@ -163,13 +155,11 @@ int fda_cmd_member_list(fda_t *f, const fda_args_t *a)
 int fda_cmd_member_add(fda_t *f, const fda_args_t *a)
 {
     const char *subject = fda_arg(a, "SUBJECT"), *role = fda_option(a, "role");
+    const member_t members[] = {
+        { "subject", subject, 0 }, { "role", role, 0 }, { "email", fda_option(a, "email"), 0 }, { 0 }
+    };
     fda_answer_t ans;
-    body_t b;
-    body_begin(&b);
-    body_put(&b, "subject", subject);
-    body_put(&b, "role", role);
-    body_put(&b, "email", fda_option(a, "email"));
-    int rc = body_send(f, &b, "Failed to add tenant member", "POST", "/v0/tenant/users", &ans);
+    int rc = send_object(f, "Failed to add tenant member", "POST", "/v0/tenant/users", members, &ans);
     if (!rc) printf("Added '%s' as %s (user id %s).\n", subject, role, fda_text(ans.json, "user_id", ""));
     return rc;
 }
@@ -177,11 +167,8 @@ int fda_cmd_member_add(fda_t *f, const fda_args_t *a)
 int fda_cmd_member_set_role(fda_t *f, const fda_args_t *a)
 {
     const char *id = fda_arg(a, "USER_ID"), *role = fda_arg(a, "ROLE");
-    fda_answer_t ans;
-    body_t b;
-    body_begin(&b);
-    body_put(&b, "role", role);
-    int rc = body_send(f, &b, "Failed to set member role", "PUT", fda_path(f, "/v0/tenant/users/%s", id), &ans);
+    const member_t members[] = { { "role", role, 0 }, { 0 } };
+    int rc = send_object(f, "Failed to set member role", "PUT", fda_path(f, "/v0/tenant/users/%s", id), members, NULL);
     if (!rc) printf("User %s is now %s.\n", id, role);
     return rc;
 }
@@ -210,13 +197,11 @@ int fda_cmd_trust_list(fda_t *f, const fda_args_t *a)
 
 int fda_cmd_trust_create(fda_t *f, const fda_args_t *a)
 {
-    static const char *const members[] = { "issuer", "subject", "audience", "description", "role" };
+    static const char *const given[] = { "issuer", "subject", "audience", "description", "role" };
+    member_t members[HG_COUNT(given) + 2] = { { "name", fda_arg(a, "NAME"), 0 } };
     fda_answer_t ans;
-    body_t b;
-    body_begin(&b);
-    body_put(&b, "name", fda_arg(a, "NAME"));
-    for (size_t i = 0; i < HG_COUNT(members); i++) body_put(&b, members[i], fda_option(a, members[i]));
-    int rc = body_send(f, &b, "Failed to create OIDC trust relationship", "POST", "/v0/oidc_trust", &ans);
+    for (size_t i = 0; i < HG_COUNT(given); i++) members[i + 1] = (member_t){ given[i], fda_option(a, given[i]), 0 };
+    int rc = send_object(f, "Failed to create OIDC trust relationship", "POST", "/v0/oidc_trust", members, &ans);
     if (rc) return rc;
     return told(f, ans.json,
                 hg_arena_printf(f->arena, "OIDC trust '%s' created (id: %s)", fda_text(ans.json, "name", ""),

@@ -59,7 +59,6 @@ int fda_tell_approval(fda_t *f, const hg_json_t *pipeline)
 {
     const hg_json_t *diff = fda_member(pipeline, "deployment_runtime_status_details.approval_diff");
     puts("The program has changed since the last checkpoint, and the pipeline waits for your word: `fda approve` goes "
-         "on "
-         "with it, `fda stop` leaves the state as it is. The changes:");
+         "on with it, `fda stop` leaves the state as it is. The changes:");
     return diff ? fda_print_value(f, diff, FDA_SPREAD, true) : 0;
 }

@@ -131,12 +131,9 @@ typedef struct {
     const char *what, *name, *member, *wanted;
 } goal_t;
 
-/* 0 not yet, 1 reached, -1 refused (said why). */
-static int look_status(fda_t *f, void *arg)
+/* What one look at the pipeline says: 0 not yet, 1 reached, -1 refused (said why). */
+static int judge(const goal_t *g, const hg_json_t *p)
 {
-    const goal_t *g = arg;
-    const hg_json_t *p;
-    if (fda_pipeline(f, g->what, g->name, false, &p)) return -1;
     const char *status = fda_text(p, "deployment_status", "");
     if (strcmp(fda_text(p, g->member, ""), g->wanted) == 0) return 1;
     if (fda_member(p, "deployment_error")) {
@@ -155,13 +152,22 @@ static int look_status(fda_t *f, void *arg)
     return 0;
 }
 
-/* For a start: waiting for an approval is an end of it, too. */
+static int look_status(fda_t *f, void *arg)
+{
+    const goal_t *g = arg;
+    const hg_json_t *p;
+    if (fda_pipeline(f, g->what, g->name, false, &p)) return -1;
+    return judge(g, p);
+}
+
+/* For a start: waiting for an approval is an end of it, too. One look decides: a second one may see what the first did
+ * not yet. */
 static int look_started(fda_t *f, void *arg)
 {
     const goal_t *g = arg;
     const hg_json_t *p;
     if (fda_pipeline(f, g->what, g->name, false, &p)) return -1;
-    if (strcmp(fda_text(p, "deployment_status", ""), "AwaitingApproval") != 0) return look_status(f, arg);
+    if (strcmp(fda_text(p, "deployment_status", ""), "AwaitingApproval") != 0) return judge(g, p);
     return fda_tell_approval(f, p) ? -1 : 2;
 }
 
@@ -328,6 +334,15 @@ int fda_cmd_restart(fda_t *f, const fda_args_t *a)
         if (rc == 0) puts("Pipeline stop successful.");
     }
     return rc ? rc : start(f, a, name);
+}
+
+int fda_clear_pipeline(fda_t *f, const char *name)
+{
+    static const char what[] = "Failed to clear pipeline";
+    int rc = fda_post(f, what, fda_path(f, "/v0/pipelines/%s/clear", name));
+    if (rc == 0) rc = await_status(f, what, name, "storage_status", "Cleared");
+    if (rc == 0) puts("Pipeline cleared successfully.");
+    return rc;
 }
 
 int fda_cmd_clear(fda_t *f, const fda_args_t *a)

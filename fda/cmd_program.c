@@ -33,6 +33,12 @@ int fda_cmd_program_set(fda_t *f, const fda_args_t *a)
     bool given;
     const hg_json_t *p = NULL;
     int rc = fda_read_program(a, &program, &given);
+    if (rc == 0 && given && fda_option(a, "git"))
+        rc = fda_usage(a, "the argument '--git' cannot be used with '[PROGRAM_PATH]' or '--stdin'");
+    if (rc == 0 && fda_option(a, "git")) {
+        rc = fda_read_git(f, a, &program);
+        given = true;
+    }
     hg_buf_init(&body, HG_BUF_NOMAX);
     hg_jw_init(&w, &body);
     hg_jw_obj(&w);

@@ -1,8 +1,9 @@
 /* cmd_upkeep.c: what keeps a pipeline in order and shows its inside: `update-runtime`, `start-compaction`, `rebalance`,
- * `clock-advance`, `support-bundle`. */
+ * `clock-advance`, `support-bundle`, `circuit-profile`. */
 #include "base/hg.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "fda/fda_int.h"
 
@@ -51,12 +52,12 @@ int fda_cmd_clock(fda_t *f, const fda_args_t *a)
 
 #define NAMES_TRIED 1000
 
-/* A file that was not there before: P-support-bundle.zip, P-support-bundle-2.zip, … -1 after a complaint. */
-static int new_file(fda_t *f, const char *pipeline, const char **ret)
+/* A file that was not there before: P-WHAT.zip, P-WHAT_1.zip, … -1 after a complaint. */
+static int new_file(fda_t *f, const char *pipeline, const char *what, const char **ret)
 {
-    for (unsigned i = 1; i <= NAMES_TRIED; i++) {
-        *ret = i == 1 ? hg_arena_printf(f->arena, "%s-support-bundle.zip", pipeline)
-                      : hg_arena_printf(f->arena, "%s-support-bundle-%u.zip", pipeline, i);
+    for (unsigned i = 0; i < NAMES_TRIED; i++) {
+        *ret = i == 0 ? hg_arena_printf(f->arena, "%s-%s.zip", pipeline, what)
+                      : hg_arena_printf(f->arena, "%s-%s_%u.zip", pipeline, what, i);
         int fd =
             open(*ret, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* it may hold what is nobody else's business */
         if (fd >= 0) return fd;
@@ -66,13 +67,9 @@ static int new_file(fda_t *f, const char *pipeline, const char **ret)
     return -1;
 }
 
-static int save(fda_t *f, const fda_args_t *a, hg_str_t bytes, const char **ret)
+/* Writes the bytes and closes fd. */
+static int put_all(int fd, hg_str_t bytes, const char *name)
 {
-    const char *output = fda_option(a, "output");
-    *ret = output;
-    int fd =
-        output ? open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : new_file(f, fda_arg(a, "NAME"), ret);
-    if (fd < 0) return output ? fda_error("Failed to write %s: %s", output, strerror(errno)) : 1;
     size_t done = 0;
     while (done < bytes.n) {
         ssize_t k = write(fd, bytes.p + done, bytes.n - done);
@@ -82,7 +79,17 @@ static int save(fda_t *f, const fda_args_t *a, hg_str_t bytes, const char **ret)
     }
     int why = errno;
     if (close(fd) < 0 && done == bytes.n) why = errno, done = 0;
-    return done == bytes.n ? 0 : fda_error("Failed to write %s: %s", *ret, strerror(why));
+    return done == bytes.n ? 0 : fda_error("Failed to write %s: %s", name, strerror(why));
+}
+
+static int save(fda_t *f, const fda_args_t *a, const char *what, hg_str_t bytes, const char **ret)
+{
+    const char *output = fda_option(a, "output");
+    *ret = output;
+    int fd = output ? open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)
+                    : new_file(f, fda_arg(a, "NAME"), what, ret);
+    if (fd < 0) return output ? fda_error("Failed to write %s: %s", output, strerror(errno)) : 1;
+    return put_all(fd, bytes, *ret);
 }
 
 int fda_cmd_bundle(fda_t *f, const fda_args_t *a)
@@ -113,8 +120,59 @@ int fda_cmd_bundle(fda_t *f, const fda_args_t *a)
     fda_answer_t ans;
     const char *file = NULL;
     int rc = fda_call(f, "Failed to obtain support bundle", "GET", path.p, (hg_str_t){ 0 }, 0, &ans);
-    if (rc == 0) rc = save(f, a, ans.text, &file);
+    if (rc == 0) rc = save(f, a, "support-bundle", ans.text, &file);
     if (rc == 0) printf("Support bundle written to %s\n", file);
     hg_buf_release(&path);
+    return rc;
+}
+
+int fda_cmd_circuit_profile(fda_t *f, const fda_args_t *a)
+{
+    fda_answer_t ans;
+    const char *file = NULL;
+    int rc = fda_call(f, "Failed to obtain circuit profile", "GET",
+                      fda_path(f, "/v0/pipelines/%s/circuit_profile", fda_arg(a, "NAME")), (hg_str_t){ 0 }, 0, &ans);
+    if (rc == 0) rc = save(f, a, "circuit-profile", ans.text, &file);
+    if (rc == 0) printf("Circuit profile written to %s\n", file);
+    return rc;
+}
+
+/* --- heap profile --- */
+
+/* `pprof` takes its arguments as a shell splits them, and then the file. */
+static int show_profile(const char *pprof, const char *file)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        char script[] = "eval \"$0\" '\"$1\"'";
+        execl("/bin/sh", "sh", "-c", script, pprof, file, (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0) return fda_error("Failed to run `%s`: %s", pprof, strerror(errno));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+    return fda_error("`%s %s` failed; get pprof from https://github.com/google/pprof, or use --output", pprof, file);
+}
+
+int fda_cmd_heap_profile(fda_t *f, const fda_args_t *a)
+{
+    fda_answer_t ans;
+    const char *file = NULL, *pprof = fda_option(a, "pprof");
+    if (pprof && fda_option(a, "output"))
+        return fda_usage(a, "the argument '--pprof <PPROF>' cannot be used with '--output <OUTPUT>'");
+    int rc = fda_call(f, "Failed to obtain heap profile", "GET",
+                      fda_path(f, "/v0/pipelines/%s/heap_profile", fda_arg(a, "NAME")), (hg_str_t){ 0 }, 0, &ans);
+    if (rc == 0 && fda_option(a, "output")) {
+        rc = save(f, a, "heap-profile", ans.text, &file);
+        if (rc == 0) printf("Heap profile written to %s\n", file);
+        return rc;
+    }
+    if (rc) return rc;
+    char name[] = "/tmp/heap-profile-XXXXXX";
+    int fd = mkstemp(name);
+    if (fd < 0) return fda_error("Failed to create %s: %s", name, strerror(errno));
+    rc = put_all(fd, ans.text, name);
+    if (rc == 0) rc = show_profile(pprof ? pprof : "pprof -http :", name);
+    unlink(name);
     return rc;
 }

@@ -12,6 +12,44 @@
         .name = NULL                                                                                                   \
     }
 
+const fda_opt_t fda_global_opts[] = {
+    { .name = "format",
+      .value = "FORMAT",
+      .values = "text|json|arrow_ipc|parquet|prometheus|hash",
+      .env = "FELDERA_OUTPUT_FORMAT",
+      .doc = "The format of the output; text if not given" },
+    { .name = "host",
+      .value = "HOST",
+      .env = "FELDERA_HOST",
+      .doc = "The daemon to talk to; http://127.0.0.1:8080 if not given" },
+    { .letter = 'k', .name = "insecure", .env = "FELDERA_TLS_INSECURE", .doc = "Accept invalid HTTPS certificates" },
+    { .name = "tls-cert",
+      .value = "TLS_CERT",
+      .env = "FELDERA_HTTPS_TLS_CERT",
+      .doc = "A PEM file with certificate authorities to trust for HTTPS" },
+    { .name = "auth",
+      .value = "AUTH",
+      .env = "FELDERA_API_KEY",
+      .doc = "The API key to send; it starts with \"apikey:\" and goes over HTTPS only" },
+    { .name = "oidc-token-file",
+      .value = "OIDC_TOKEN_FILE",
+      .env = "FELDERA_OIDC_TOKEN_FILE",
+      .doc = "A file that holds a bearer token" },
+    { .name = "timeout",
+      .value = "TIMEOUT",
+      .env = "FELDERA_REQUEST_TIMEOUT",
+      .doc = "Seconds that a request may take; no limit if not given" },
+    { .name = "retries",
+      .value = "RETRIES",
+      .env = "FELDERA_RETRIES",
+      .doc = "How often a request that failed for a passing reason is repeated; 3 if not given" },
+    { .name = "tenant",
+      .value = "TENANT",
+      .env = "FELDERA_TENANT",
+      .doc = "The tenant to act in, sent as the Feldera-Tenant header" },
+    { .name = NULL },
+};
+
 static const fda_pos_t NAME[] = { PIPELINE, END };
 
 #define PROGRAM_OPTS                                                                                                   \
@@ -129,7 +167,15 @@ static const fda_opt_t PROGRAM_GET[] = {
     { .letter = 't', .name = "udf-toml", .doc = "Retrieve the TOML file with dependencies of the UDFs" },
     END,
 };
-static const fda_opt_t PROGRAM_SET[] = { PROGRAM_OPTS, END };
+static const fda_opt_t PROGRAM_SET[] = {
+    PROGRAM_OPTS,
+    { .name = "git",
+      .value = "SOURCE",
+      .doc = "Read the program from a git repository: URL[@REF]:PATH, with REF a branch, a tag or a commit" },
+    { .name = "git-ssh-key", .value = "KEY_FILE", .doc = "For --git: a private key for ssh, without a passphrase" },
+    { .name = "git-token", .value = "TOKEN_FILE", .doc = "For --git: a file with the token or password for https" },
+    END,
+};
 static const fda_pos_t PROGRAM_SET_POS[] = {
     PIPELINE,
     { .name = "PROGRAM_PATH", .optional = true, .doc = "A file with the SQL code" },
@@ -320,6 +366,44 @@ static const fda_opt_t CLOCK[] = {
     { .name = "delta-ms", .value = "DELTA_MS", .doc = "Milliseconds to add; one clock resolution if not given" },
     END,
 };
+static const fda_pos_t FILE_POS[] = { { .name = "PATH", .doc = "The file to read" }, END };
+static const fda_pos_t UNBUNDLE_POS[] = { { .name = "PATH", .doc = "The support bundle's ZIP file" }, END };
+static const fda_opt_t UNBUNDLE[] = {
+    { .name = "dry-run", .doc = "Show the pipelines, and make none" },
+    { .name = "force", .doc = "Clear and delete pipelines of these names that there are" },
+    END,
+};
+static const fda_cmd_t DEBUG[] = {
+    { .name = "msgp-cat",
+      .doc = "Print a MessagePack file, such as Feldera's steps.bin, a value a line",
+      .pos = FILE_POS,
+      .run = fda_cmd_msgp_cat },
+    { .name = "metrics",
+      .doc = "Print a file of Prometheus metrics by what they are about",
+      .pos = FILE_POS,
+      .run = fda_cmd_debug_metrics },
+    { .name = "unbundle",
+      .doc = "Make the pipelines of a support bundle anew\n\n"
+             "From each collection of the bundle comes a pipeline NAME_unbundled_TIME; none is started. What was "
+             "secret in "
+             "the bundle's pipelines is not in it.",
+      .pos = UNBUNDLE_POS,
+      .opts = UNBUNDLE,
+      .run = fda_cmd_unbundle },
+    END,
+};
+static const fda_opt_t HEAP[] = {
+    { .letter = 'p',
+      .name = "pprof",
+      .value = "PPROF",
+      .doc = "The command that shows the profile; its file is put behind it. `pprof -http :` if not given" },
+    { .letter = 'o', .name = "output", .value = "OUTPUT", .doc = "The file to write the profile to, instead" },
+    END,
+};
+static const fda_opt_t PROFILE[] = {
+    { .letter = 'o', .name = "output", .value = "OUTPUT", .doc = "The ZIP file to write the profile to" },
+    END,
+};
 static const fda_opt_t BUNDLE[] = {
     { .letter = 'o', .name = "output", .value = "OUTPUT", .doc = "The ZIP file to write" },
     { .letter = 'n', .name = "limit", .value = "LIMIT", .doc = "At most so many collections, the newest first" },
@@ -333,6 +417,36 @@ static const fda_opt_t BUNDLE[] = {
     { .name = "no-system-config", .doc = "Leave out the daemon's configuration" },
     { .name = "no-dataflow-graph", .doc = "Leave out the dataflow graph" },
     { .name = "no-pipeline-events", .doc = "Leave out the pipeline's events" },
+    END,
+};
+
+static const fda_opt_t SHELL[] = {
+    { .letter = 's', .name = "start", .doc = "Start the pipeline before the first prompt" },
+    { .letter = 'i',
+      .name = "initial",
+      .value = "INITIAL",
+      .doc = "With --start: the status to start into; running if not given" },
+    { .letter = 'b',
+      .name = "bootstrap-policy",
+      .value = "BOOTSTRAP_POLICY",
+      .doc = "With --start: allow, reject or await_approval, which it is if not given" },
+    BOOTSTRAP_OPTS,
+    { .name = "no-dismiss-error", .doc = "With --start: keep a deployment error; the start is then refused" },
+    END,
+};
+static const fda_opt_t BENCH[] = {
+    { .letter = 'd',
+      .name = "duration",
+      .value = "DURATION",
+      .doc = "Seconds to measure; until the pipeline has processed all its input if not given" },
+    { .letter = 'n', .name = "no-recompile", .doc = "Do not compile the program anew before the start" },
+    { .name = "no-transaction", .doc = "Do not run it all in one transaction" },
+    END,
+};
+static const fda_pos_t COMPLETION_POS[] = {
+    { .name = "WHAT",
+      .values = "bash|zsh|pipelines",
+      .doc = "The shell to write a script for; or the names of the pipelines, one a line" },
     END,
 };
 
@@ -412,6 +526,19 @@ static const fda_cmd_t COMMANDS[] = {
       .pos = QUERY_POS,
       .opts = QUERY,
       .run = fda_cmd_query },
+    { .name = "shell",
+      .doc = "Enter the ad-hoc SQL shell of a pipeline\n\n"
+             "Lines are SQL, or start, pause, resume, restart, stop, program, help. Tab completes SQL words, relations "
+             "and columns; ^C ends a query, ^D the shell.",
+      .pos = NAME,
+      .opts = SHELL,
+      .run = fda_cmd_shell },
+    { .name = "bench",
+      .doc = "Run a pipeline anew and measure it\n\n"
+             "--format json prints Bencher's metric format.",
+      .pos = NAME,
+      .opts = BENCH,
+      .run = fda_cmd_bench },
     { .name = "completion-token",
       .aliases = "generate-token",
       .doc = "Generate a completion token for a table and connector of a pipeline",
@@ -481,12 +608,38 @@ static const fda_cmd_t COMMANDS[] = {
       .pos = NAME,
       .opts = BUNDLE,
       .run = fda_cmd_bundle },
+    { .name = "circuit-profile",
+      .doc = "Download where the time and memory of a running pipeline go, by table and view",
+      .pos = NAME,
+      .opts = PROFILE,
+      .run = fda_cmd_circuit_profile },
+    { .name = "heap-profile",
+      .doc = "Obtain a heap profile of a running pipeline and show it with pprof\n\n"
+             "headgate's own pipelines have none; those of Feldera do.",
+      .pos = NAME,
+      .opts = HEAP,
+      .run = fda_cmd_heap_profile },
+    { .name = "debug", .doc = "Read files that pipelines leave, and support bundles", .subs = DEBUG },
+    { .name = "completion",
+      .doc = "Write what bash or zsh complete\n\nIn bash: `source <(fda completion bash)`.",
+      .pos = COMPLETION_POS,
+      .run = fda_cmd_completion },
     { .name = "apikey", .doc = "Manage API keys", .subs = fda_apikey_cmds },
     { .name = "tenant", .doc = "Manage tenants", .subs = fda_tenant_cmds },
     { .name = "member", .doc = "Manage the members of the tenant", .subs = fda_member_cmds },
     { .name = "oidc-trust", .doc = "Manage OIDC trust relationships", .subs = fda_trust_cmds },
+    { .name = "git",
+      .doc = "Show the repository that the daemon follows, and how far its pipelines are",
+      .run = fda_cmd_git },
     { .name = "cluster", .doc = "Show the daemon's health, events and configuration", .subs = CLUSTER },
     END,
 };
 
-const fda_cmd_t fda_root = { .name = "fda", .doc = "A command line client of the REST API.", .subs = COMMANDS };
+const fda_cmd_t fda_root = {
+    .name = "fda",
+    .doc = "A command line client of the REST API.",
+    .opts = fda_global_opts,
+    .subs = COMMANDS,
+    .version = "fda " HG_FELDERA_VERSION " (headgate " HG_VERSION ")",
+    .elsewhere = "heap-profile|debug",
+};

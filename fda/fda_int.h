@@ -7,13 +7,11 @@
 #define HG_FDA_FDA_INT_H
 
 #include "base/json.h"
+#include "fda/cli.h"
 
 typedef enum { FDA_TEXT, FDA_JSON, FDA_ARROW_IPC, FDA_PARQUET, FDA_PROMETHEUS, FDA_HASH } fda_format_t;
 
-typedef struct fda_cmd fda_cmd_t;
-typedef struct fda_args fda_args_t;
-
-typedef struct fda {
+struct fda {
     hg_arena_t *arena;
     const char *host; /* without a final slash */
     const char *tls_cert;
@@ -22,51 +20,7 @@ typedef struct fda {
     uint32_t retries;
     fda_format_t format;
     bool insecure;
-} fda_t;
-
-/* --- args.c: the command line ------------------------------------------------------------------------------------
- * Tables describe commands, arguments and options; the parser, the help and the complaints read them. */
-typedef struct fda_opt {
-    char letter;        /* 0 = none */
-    const char *name;   /* "no-wait" */
-    const char *value;  /* name of its value in the help; NULL = a flag */
-    const char *values; /* "a|b|c": the only values; or NULL */
-    const char *env;    /* variable that stands for it; or NULL */
-    bool required;
-    const char *doc;
-} fda_opt_t; /* a table ends with .name == NULL */
-
-typedef struct fda_pos {
-    const char *name;
-    bool optional;
-    const char *values;
-    const char *doc;
-} fda_pos_t; /* a table ends with .name == NULL */
-
-struct fda_cmd {
-    const char *name;
-    const char *aliases; /* "a|b", not shown; or NULL */
-    const char *doc;
-    const fda_pos_t *pos;
-    const fda_opt_t *opts;
-    const fda_cmd_t *subs;                     /* ends with .name == NULL; they follow the arguments */
-    int (*run)(fda_t *f, const fda_args_t *a); /* NULL: a sub-command is required */
 };
-
-extern const fda_opt_t fda_global_opts[];
-
-/* 0: *ret is filled. Else *ret_code is the exit code (help was printed, or a complaint). */
-int fda_args_parse(hg_arena_t *arena, const fda_cmd_t *root, int argc, char **argv, const fda_args_t **ret,
-                   int *ret_code);
-const fda_cmd_t *fda_args_cmd(const fda_args_t *a);
-const char *fda_arg(const fda_args_t *a, const char *pos); /* NULL = not given */
-const char *fda_option(const fda_args_t *a,
-                       const char *name); /* the last one, or the environment's; NULL = not given */
-bool fda_flag(const fda_args_t *a, const char *name);
-uint32_t fda_options(const fda_args_t *a, const char *name, const char **ret, uint32_t room); /* all of them */
-
-/* A complaint about the command line; returns 2. */
-int fda_usage(const fda_args_t *a, const char *fmt, ...) HG_PRINTF(2, 3);
 
 /* --- http.c: requests --- */
 enum {
@@ -154,6 +108,9 @@ const char *fda_clock(fda_t *f, const char *rfc3339);           /* local "09:14:
 /* --- cmd_change.c: the pipeline waits in AwaitingApproval: why, and what to do --- */
 int fda_tell_approval(fda_t *f, const hg_json_t *pipeline);
 
+/* --- cmd_pipeline.c --- */
+int fda_clear_pipeline(fda_t *f, const char *name); /* and waits until it is; says so */
+
 /* --- cmd_connector.c: the connector that the command is about --- */
 int fda_find_connector(fda_t *f, const fda_args_t *a, bool *ret_input); /* 1 after a complaint */
 const char *fda_connector_path(fda_t *f, const fda_args_t *a, bool input, const char *action);
@@ -171,19 +128,23 @@ const char *fda_relation_segment(fda_t *f, const char *relation);
 
 int fda_read_file(const char *path, hg_buf_t *text);                        /* "-" = stdin. 1 after a complaint */
 int fda_read_program(const fda_args_t *a, hg_buf_t *text, bool *ret_given); /* PROGRAM_PATH or --stdin */
-int fda_put_file(hg_jw_t *w, const char *key, const char *path);            /* nothing if path is NULL */
+int fda_read_git(fda_t *f, const fda_args_t *a, hg_buf_t *text); /* the file that --git names; an exit code */
+int fda_put_file(hg_jw_t *w, const char *key, const char *path); /* nothing if path is NULL */
 
 /* ask(f, arg) with an arena of its own that is freed after it: for questions that are asked again and again. */
 int fda_once(fda_t *f, int (*ask)(fda_t *f, void *arg), void *arg);
 void fda_pause_ms(uint64_t ms);
 uint64_t fda_now_ms(void); /* monotonic */
 
-extern const fda_cmd_t fda_root;
+extern const fda_opt_t fda_global_opts[];
 
 extern const fda_cmd_t fda_apikey_cmds[], fda_tenant_cmds[], fda_member_cmds[],
     fda_trust_cmds[]; /* commands_access.c */
 
 /* One table of commands per file; commands.c joins them. */
+int fda_cmd_shell(fda_t *f, const fda_args_t *a);
+int fda_cmd_bench(fda_t *f, const fda_args_t *a);
+int fda_cmd_completion(fda_t *f, const fda_args_t *a);
 int fda_cmd_pipelines(fda_t *f, const fda_args_t *a);
 int fda_cmd_create(fda_t *f, const fda_args_t *a);
 int fda_cmd_copy(fda_t *f, const fda_args_t *a);
@@ -246,12 +207,18 @@ int fda_cmd_event(fda_t *f, const fda_args_t *a);
 int fda_cmd_cluster_events(fda_t *f, const fda_args_t *a);
 int fda_cmd_cluster_event(fda_t *f, const fda_args_t *a);
 int fda_cmd_cluster_health(fda_t *f, const fda_args_t *a);
+int fda_cmd_git(fda_t *f, const fda_args_t *a);
 int fda_cmd_cluster_config(fda_t *f, const fda_args_t *a);
 int fda_cmd_update_runtime(fda_t *f, const fda_args_t *a);
 int fda_cmd_compaction(fda_t *f, const fda_args_t *a);
 int fda_cmd_rebalance(fda_t *f, const fda_args_t *a);
+int fda_cmd_unbundle(fda_t *f, const fda_args_t *a);
 int fda_cmd_clock(fda_t *f, const fda_args_t *a);
 int fda_cmd_bundle(fda_t *f, const fda_args_t *a);
+int fda_cmd_circuit_profile(fda_t *f, const fda_args_t *a);
+int fda_cmd_heap_profile(fda_t *f, const fda_args_t *a);
+int fda_cmd_msgp_cat(fda_t *f, const fda_args_t *a);
+int fda_cmd_debug_metrics(fda_t *f, const fda_args_t *a);
 int fda_cmd_graph(fda_t *f, const fda_args_t *a);
 int fda_cmd_wait(fda_t *f, const fda_args_t *a);
 int fda_cmd_top(fda_t *f, const fda_args_t *a);

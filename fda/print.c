@@ -167,6 +167,7 @@ static cell_t *build_list(hg_arena_t *a, const hg_json_t *v, fda_table_t kind)
     const hg_json_t **list = members(v, object, object && kind == FDA_SPREAD, &n);
     cell_t *col = HG_ANEW(a, cell_t), **tail = &col->child;
     col->kind = n ? CELL_COLUMN : CELL_TEXT;
+    col->text = HG_S("");
     col->n = n;
     for (uint32_t i = 0; i < n; i++) {
         *tail = object ? build_member(a, list[i], kind) : build(a, list[i], kind);
@@ -239,6 +240,8 @@ static void measure(cell_t *c)
 }
 
 /* --- drawing --- */
+
+#define LARGEST_GRID ((size_t)1 << 24) /* places, of 17 bytes each */
 
 typedef struct grid {
     size_t w, h;
@@ -319,6 +322,11 @@ void fda_print_nested(const hg_json_t *v, fda_table_t kind)
     cell_t *root = build(a, v, kind);
     measure(root);
     grid_t g = { .w = root->width + 2, .h = root->height + 2 };
+    if (g.w > LARGEST_GRID / g.h) { /* no screen shows that as a table */
+        fda_print_json(v, false);
+        hg_arena_free(a);
+        return;
+    }
     g.lines = HG_NEWN(uint8_t, g.w * g.h);
     g.glyphs = HG_NEWN(hg_str_t, g.w * g.h);
     line_h(&g, 0, g.w - 1, 0);

@@ -1,5 +1,6 @@
 /* state.c: the states of connectors in words, from GET /v0/pipelines/P/orchestration. Shared by graph, wait and top. */
 #include "base/hg.h"
+#include <math.h>
 #include "fda/fda_int.h"
 
 int fda_orchestration(fda_t *f, const char *pipeline, unsigned flags, const hg_json_t **ret)
@@ -71,7 +72,7 @@ const char *fda_orch_progress(fda_t *f, const hg_json_t *node)
     double part;
     uint64_t msecs;
     if (!fraction || hg_json_f64(fraction, &part) < 0) return "";
-    const char *text = hg_arena_printf(f->arena, "%d %%", (int)(100 * part));
+    const char *text = hg_arena_printf(f->arena, "%.0f %%", trunc(100 * HG_MIN(HG_MAX(part, 0.0), 1.0)));
     if (part >= 1 || !left || hg_json_u64(left, &msecs) < 0) return text;
     return hg_arena_printf(f->arena, "%s, %s left", text, fda_duration(f, msecs));
 }

@@ -4,23 +4,10 @@
  * stdout.
  */
 #include "base/hg.h"
-#include <getopt.h>
 #include <unistd.h>
 #include "base/mem.h"
 #include "compile/compile.h"
-
-int hg_cmd_check(int argc, char **argv);
-
-static void usage(FILE *f)
-{
-    fputs("usage: headgate check program.sql [--json] [--strict] [--graph=text|dot|mermaid]\n"
-          "\n"
-          "Compile a program and report errors and warnings. Nothing is started. \"-\" reads standard input.\n"
-          "  --json           messages and program info as one JSON object\n"
-          "  --strict         unknown connector options and all other warnings count as errors\n"
-          "  --graph=HOW      print the connector graph: text, dot or mermaid\n",
-          f);
-}
+#include "headgate/cmd.h"
 
 static int read_all(const char *path, hg_buf_t *b)
 {
@@ -125,44 +112,10 @@ static int report(const hg_program_t *p, const char *file, bool json, const char
     return rc;
 }
 
-int hg_cmd_check(int argc, char **argv)
+int hg_cmd_check(const fda_args_t *a)
 {
-    static const struct option longs[] = { { "json", no_argument, NULL, 'j' },
-                                           { "strict", no_argument, NULL, 's' },
-                                           { "graph", required_argument, NULL, 'g' },
-                                           { "help", no_argument, NULL, 'h' },
-                                           { NULL, 0, NULL, 0 } };
-    bool json = false, strict = false;
-    const char *graph = NULL;
-    optind = 0; /* main has used getopt for its own options */
-    for (int ch; (ch = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-        switch (ch) {
-        case 'j':
-            json = true;
-            break;
-        case 's':
-            strict = true;
-            break;
-        case 'g':
-            graph = optarg;
-            break;
-        case 'h':
-            usage(stdout);
-            return 0;
-        default:
-            usage(stderr);
-            return 2;
-        }
-    }
-    if (optind + 1 != argc) {
-        usage(stderr);
-        return 2;
-    }
-    if (graph && strcmp(graph, "text") != 0 && strcmp(graph, "dot") != 0 && strcmp(graph, "mermaid") != 0) {
-        fprintf(stderr, "headgate check: unknown graph '%s': expected text, dot or mermaid\n", graph);
-        return 2;
-    }
-    const char *path = argv[optind];
+    const char *graph = fda_option(a, "graph"), *path = fda_arg(a, "PROGRAM_PATH");
+    bool json = fda_flag(a, "json"), strict = fda_flag(a, "strict");
     hg_buf_t text;
     hg_buf_init(&text, (size_t)64 << 20);
     if (read_all(path, &text) < 0) {

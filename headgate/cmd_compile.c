@@ -1,9 +1,12 @@
 /* cmd_compile.c: `headgate compile`, the manager's compiler process. One JSON document in on standard input, one out:
  *   in   {"program": "…", "udf_rust": "…", "udf_toml": "…"}, and to ask for a difference
+ *        "access": what programs may reach (base/access.h)
  *        "storage": folder of the pipeline's state, "baseline": the program to compare with if there is no state
+ *        "dataflow": true for the graph as well
  *   out  {"ok": bool, "messages": {"exit_code", "messages"}, "program_info": {…} | null, "diff": {…}, "diff_error":
  * "…"} Exit code 0 = an answer was printed (whether the program compiles or not). */
 #include "base/hg.h"
+#include "base/access.h"
 #include "base/mem.h"
 #include "compile/compile.h"
 #include "headgate/cmd.h"
@@ -42,6 +45,10 @@ static void put_answer(const hg_program_t *p, const hg_json_t *request, hg_buf_t
         hg_jw_null(&w);
     if (p->ok && baseline && baseline->kind == HG_J_STRING)
         put_diff(p, hg_json_str(hg_json_get(request, "storage"), ""), baseline->str, &w);
+    if (p->ok && hg_json_bool(hg_json_get(request, "dataflow"), false)) {
+        hg_jw_key(&w, "dataflow");
+        hg_program_dataflow_json(p, &w);
+    }
     hg_jw_end_obj(&w);
 }
 
@@ -70,6 +77,8 @@ int hg_cmd_compile(int argc, char **argv)
     int rc = 1;
     if (!hg_cmd_read_stdin(&in) || hg_json_parse(a, hg_buf_str(&in), &v, &err) < 0) {
         fprintf(stderr, "headgate compile: standard input: %s\n", err.code ? err.msg : "cannot be read");
+    } else if (hg_access_enter(hg_json_get(v, "access"), &err) < 0) {
+        fprintf(stderr, "headgate compile: %s\n", err.msg);
     } else {
         hg_compile_opts_t o = { .udf_rust = hg_json_str(hg_json_get(v, "udf_rust"), ""),
                                 .udf_toml = hg_json_str(hg_json_get(v, "udf_toml"), "") };

@@ -1,4 +1,5 @@
-/* cmd_connectors.c: `headgate connectors [NAME]`: what is built in, from the option tables. */
+/* cmd_connectors.c: `headgate connectors [NAME]`: what is built in, from the option tables. With --config, or the
+ * variable of the same meaning, it is the runtime (cmd_connectors_runtime.c). */
 #include "base/hg.h"
 #include "connectors/connector.h"
 #include "connectors/format.h"
@@ -38,18 +39,28 @@ static bool print_one(hg_str_t name)
     return in || out || f;
 }
 
-int hg_cmd_connectors(int argc, char **argv)
+/* Who comes from Apache Iggy's runtime has named the file so, maybe in a file of variables. */
+static bool named_by_environment(void)
 {
-    if (argc == 1) {
+    const char *path = getenv("IGGY_CONNECTORS_CONFIG_PATH"), *env = getenv("IGGY_CONNECTORS_ENV_PATH");
+    return (path && *path) || (env && *env);
+}
+
+int hg_cmd_connectors(const fda_args_t *a)
+{
+    const char *name = fda_arg(a, "NAME"), *config = fda_option(a, "config");
+    if (!name && (config || named_by_environment())) return hg_cmd_connectors_runtime(config, fda_flag(a, "check"));
+    if (config || fda_flag(a, "check")) {
+        fprintf(stderr, "headgate: %s\n",
+                config ? "--config and NAME are two different commands"
+                       : "--check needs --config CONFIG_PATH, or IGGY_CONNECTORS_CONFIG_PATH");
+        return 2;
+    }
+    if (!name) {
         list_all();
         return 0;
     }
-    if (argc != 2 || argv[1][0] == '-') {
-        FILE *f = argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr;
-        fprintf(f, "usage: headgate connectors [NAME]\n");
-        return f == stdout ? 0 : 2;
-    }
-    if (print_one(hg_strz(argv[1]))) return 0;
-    fprintf(stderr, "headgate: no transport or format is called '%s'; `headgate connectors` lists them\n", argv[1]);
+    if (print_one(hg_strz(name))) return 0;
+    fprintf(stderr, "headgate: no transport or format is called '%s'; `headgate connectors` lists them\n", name);
     return 1;
 }

@@ -1,36 +1,18 @@
 /* cmd_serve.c: `headgate serve`: options in, hg_manager_run() out. */
 #include "base/hg.h"
 
-#include <getopt.h>
-
+#include "base/access.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "git/git.h"
+#include "headgate/cmd.h"
 #include "manager/manager.h"
 
-/* Declared by the program's main, which lists all sub-commands. */
-int hg_cmd_serve(int argc, char **argv);
+#define LIMITS 256 /* options of one kind */
 
-static void usage(FILE *out)
+static int bad_option(const char *option, const hg_err_t *err)
 {
-    fputs("usage: headgate serve --data-dir DIR [--bind ADDRESS] [--port PORT] [--auth none|keys]\n"
-          "                      [--tls-cert FILE --tls-key FILE] [--log-format text|json]\n"
-          "\n"
-          "Runs the daemon: REST API under /v0, pipelines as processes of their own.\n"
-          "\n"
-          "  --data-dir DIR       where pipelines and the control store live; created when absent\n"
-          "  --bind ADDRESS       address to listen on (127.0.0.1)\n"
-          "  --port PORT          TCP port, 0 for any free one (8080)\n"
-          "  --auth none|keys     keys: every request under /v0 needs an API key; DIR/admin-key holds the first one "
-          "(none)\n"
-          "  --tls-cert FILE      certificate chain, PEM: HTTPS; read again on SIGHUP\n"
-          "  --tls-key FILE       its key, PEM\n"
-          "  --log-format FORMAT  log lines on stderr: text or json (text)\n",
-          out);
-}
-
-static int wrong(const char *what, const char *value)
-{
-    fprintf(stderr, "headgate serve: %s '%s'\n", what, value);
+    fprintf(stderr, "headgate serve: --%s: %s\n", option, err->msg);
     return 2;
 }
 
@@ -39,73 +21,77 @@ static bool is_loopback(const char *address)
     return !strncmp(address, "127.", 4) || !strcmp(address, "::1") || !strcmp(address, "localhost");
 }
 
-/* argv[0] is the word "serve". Returns the exit code: 0, 1 = could not start, 2 = wrong usage. */
-int hg_cmd_serve(int argc, char **argv)
+/* What programs may reach. NULL after a complaint. */
+static hg_access_t *read_access(const fda_args_t *a)
 {
-    static const struct option longs[] = {
-        { "data-dir", required_argument, NULL, 'd' },
-        { "bind", required_argument, NULL, 'b' },
-        { "port", required_argument, NULL, 'p' },
-        { "log-format", required_argument, NULL, 'l' },
-        { "auth", required_argument, NULL, 'a' },
-        { "tls-cert", required_argument, NULL, 'c' },
-        { "tls-key", required_argument, NULL, 'k' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
-    hg_manager_opts_t opts = { .bind = "127.0.0.1", .port = 8080 };
-    hg_log_opts_t log = { .fd = 2, .level = HG_LOG_WARN }; /* what an operator must know */
-    uint64_t port;
-    int c;
-    optind = 1;
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
-        case 'd':
-            opts.data_dir = optarg;
-            break;
-        case 'b':
-            opts.bind = optarg;
-            break;
-        case 'p':
-            if (hg_str_u64(hg_strz(optarg), &port) < 0 || port > 65535)
-                return wrong("--port must be a number from 0 to 65535, not", optarg);
-            opts.port = (unsigned)port;
-            break;
-        case 'l':
-            if (strcmp(optarg, "text") != 0 && strcmp(optarg, "json") != 0)
-                return wrong("--log-format must be 'text' or 'json', not", optarg);
-            log.json = !strcmp(optarg, "json");
-            break;
-        case 'a':
-            if (strcmp(optarg, "none") != 0 && strcmp(optarg, "keys") != 0)
-                return wrong("--auth must be 'none' or 'keys', not", optarg);
-            opts.auth = !strcmp(optarg, "keys");
-            break;
-        case 'c':
-            opts.tls_cert = optarg;
-            break;
-        case 'k':
-            opts.tls_key = optarg;
-            break;
-        case 'h':
-            usage(stdout);
-            return 0;
-        default:
-            usage(stderr);
-            return 2;
-        }
-    }
-    if (optind < argc) return wrong("unexpected argument", argv[optind]);
-    if (!opts.data_dir || !*opts.data_dir) {
-        fputs("headgate serve: --data-dir is missing\n", stderr);
-        usage(stderr);
+    const char *given[LIMITS];
+    hg_access_t *access = hg_access_new();
+    hg_err_t err = HG_ERR_INIT;
+    int rc = 0;
+    uint32_t n = fda_options(a, "allow-path", given, HG_COUNT(given));
+    for (uint32_t i = 0; i < n && rc == 0; i++) rc = hg_access_add_path(access, given[i], &err);
+    if (rc < 0) bad_option("allow-path", &err);
+    n = rc == 0 ? fda_options(a, "allow-host", given, HG_COUNT(given)) : 0;
+    for (uint32_t i = 0; i < n && rc == 0; i++)
+        if ((rc = hg_access_add_host(access, given[i], &err)) < 0) bad_option("allow-host", &err);
+    if (fda_flag(a, "deny-private-hosts")) hg_access_deny_private(access);
+    if (rc == 0) return access;
+    hg_access_free(access);
+    return NULL;
+}
+
+/* The repository to follow; ret->src.url stays NULL without --git. 0, or the exit code after a complaint. */
+static int read_git(const fda_args_t *a, hg_arena_t *arena, hg_git_follow_t *ret)
+{
+    static const char *const with[] = { "git-path", "git-interval", "git-ssh-key", "git-token" };
+    const char *source = fda_option(a, "git"), *interval = fda_option(a, "git-interval");
+    hg_err_t err = HG_ERR_INIT;
+    for (size_t i = 0; i < HG_COUNT(with) && !source; i++) {
+        if (!fda_option(a, with[i])) continue;
+        fprintf(stderr, "headgate serve: --%s says nothing without --git\n", with[i]);
         return 2;
     }
+    if (!source) return 0;
+    ret->auth = (hg_git_auth_t){ fda_option(a, "git-ssh-key"), fda_option(a, "git-token") };
+    if (hg_git_source_parse(arena, source, fda_option(a, "git-path"), &ret->src, &err) < 0)
+        return bad_option("git", &err);
+    if (hg_git_interval_parse(interval ? interval : "30s", &ret->interval_ms, &err) < 0)
+        return bad_option("git-interval", &err);
+    return 0;
+}
+
+int hg_cmd_serve(const fda_args_t *a)
+{
+    const char *bind = fda_option(a, "bind"), *port = fda_option(a, "port"), *auth = fda_option(a, "auth"),
+               *format = fda_option(a, "log-format");
+    hg_log_opts_t log = { .fd = 2, .level = HG_LOG_WARN }; /* what an operator must know */
+    hg_manager_opts_t opts = { .data_dir = fda_option(a, "data-dir"),
+                               .bind = bind ? bind : "127.0.0.1",
+                               .port = 8080,
+                               .auth = auth && !strcmp(auth, "keys"),
+                               .tls_cert = fda_option(a, "tls-cert"),
+                               .tls_key = fda_option(a, "tls-key") };
+    uint64_t number;
+    log.json = format && !strcmp(format, "json");
+    if (port && (hg_str_u64(hg_strz(port), &number) < 0 || number > 65535)) {
+        fprintf(stderr, "headgate serve: --port must be a number from 0 to 65535, not '%s'\n", port);
+        return 2;
+    }
+    if (port) opts.port = (unsigned)number;
     if (!opts.tls_cert != !opts.tls_key) {
         fprintf(stderr, "headgate serve: --tls-%s is missing: a certificate and its key go together\n",
                 opts.tls_cert ? "key" : "cert");
         return 2;
     }
+    hg_arena_t *arena = hg_arena_new();
+    hg_git_follow_t git = { .interval_ms = 0 };
+    int bad = read_git(a, arena, &git);
+    opts.access = bad ? NULL : read_access(a);
+    if (!opts.access) {
+        hg_arena_free(arena);
+        return 2;
+    }
+    if (git.src.url) opts.git = &git;
     hg_log_init(log);
     if (!opts.auth && !is_loopback(opts.bind))
         fprintf(stderr, "headgate serve: warning: whoever reaches %s can run programs as this user: see --auth keys\n",
@@ -113,5 +99,8 @@ int hg_cmd_serve(int argc, char **argv)
     if (opts.auth && !opts.tls_cert)
         fputs("headgate serve: warning: without TLS everybody on the way can read the API keys, and fda sends none\n",
               stderr);
-    return hg_manager_run(&opts);
+    int rc = hg_manager_run(&opts);
+    hg_access_free(opts.access);
+    hg_arena_free(arena);
+    return rc;
 }

@@ -12,6 +12,7 @@
 
 #define CHILD_PARALLEL   2
 #define CHILD_TIMEOUT_MS 120000
+#define ASIDE_TIMEOUT_MS 600000
 #define CHILD_ANSWER_MAX ((size_t)256 << 20)
 #define CHILD_STDERR_MAX 2048
 
@@ -25,7 +26,7 @@ struct hg_job {
     void (*begun)(void *arg);
     hg_child_fn done; /* NULL: forgotten */
     void *arg;
-    bool running;
+    bool running, aside;
 
     uv_process_t process;
     uv_pipe_t in, out, err; /* our ends of the child's 0, 1, 2 */
@@ -58,12 +59,17 @@ static void fail(hg_job_t *job, const char *why)
     if (job->done) job->done(job->arg, (hg_str_t){ 0 }, why);
 }
 
+static int timeout_ms(const hg_job_t *job)
+{
+    return job->aside ? ASIDE_TIMEOUT_MS : CHILD_TIMEOUT_MS;
+}
+
 static void deliver(hg_job_t *job)
 {
     char why[CHILD_STDERR_MAX + 256];
     const char *colon = job->complaint.len ? ": " : "", *complaint = job->complaint.len ? job->complaint.p : "";
     if (job->timed_out)
-        snprintf(why, sizeof why, "%s did not answer within %d s", job->what, CHILD_TIMEOUT_MS / 1000);
+        snprintf(why, sizeof why, "%s did not answer within %d s", job->what, timeout_ms(job) / 1000);
     else if (job->term_signal)
         snprintf(why, sizeof why, "%s was ended by signal %d%s%s", job->what, job->term_signal, colon, complaint);
     else if (job->exit_status)
@@ -80,9 +86,10 @@ static void on_closed(uv_handle_t *h)
     hg_job_t *job = h->data;
     if (--job->handles) return;
     hg_mg_t *mg = job->mg;
+    bool aside = job->aside;
     deliver(job);
     job_free(job);
-    mg->jobs_running--;
+    if (!aside) mg->jobs_running--;
     if (mg->closing)
         hg_mg_part_closed(mg);
     else
@@ -148,7 +155,7 @@ static void job_begin(hg_job_t *job)
 {
     hg_mg_t *mg = job->mg;
     job->running = true;
-    mg->jobs_running++;
+    if (!job->aside) mg->jobs_running++;
     uv_pipe_init(mg->uv, &job->in, 0);
     uv_pipe_init(mg->uv, &job->out, 0);
     uv_pipe_init(mg->uv, &job->err, 0);
@@ -178,7 +185,7 @@ static void job_begin(hg_job_t *job)
     job->waits = 3;
     uv_read_start((uv_stream_t *)&job->out, on_alloc, on_read);
     uv_read_start((uv_stream_t *)&job->err, on_alloc, on_read);
-    uv_timer_start(&job->timer, on_timeout, CHILD_TIMEOUT_MS, 0);
+    uv_timer_start(&job->timer, on_timeout, timeout_ms(job), 0);
     uv_buf_t buf = uv_buf_init(job->input, (unsigned)job->input_len);
     if (uv_write(&job->write, (uv_stream_t *)&job->in, &buf, 1, on_written) < 0)
         uv_close((uv_handle_t *)&job->in, on_closed);
@@ -194,8 +201,8 @@ static void pump(hg_mg_t *mg)
     }
 }
 
-hg_job_t *hg_child_run(hg_mg_t *mg, const char *what, const char *command, const char *dir, hg_buf_t *input,
-                       void (*begun)(void *arg), hg_child_fn done, void *arg)
+static hg_job_t *job_new(hg_mg_t *mg, const char *what, const char *command, const char *dir, hg_buf_t *input,
+                         void (*begun)(void *arg), hg_child_fn done, void *arg)
 {
     hg_job_t *job = HG_NEW(hg_job_t);
     job->mg = mg;
@@ -210,7 +217,23 @@ hg_job_t *hg_child_run(hg_mg_t *mg, const char *what, const char *command, const
     hg_buf_init(&job->complaint, CHILD_STDERR_MAX);
     hg_list_init(&job->link);
     hg_list_add_tail(&mg->jobs, &job->link);
+    return job;
+}
+
+hg_job_t *hg_child_run(hg_mg_t *mg, const char *what, const char *command, const char *dir, hg_buf_t *input,
+                       void (*begun)(void *arg), hg_child_fn done, void *arg)
+{
+    hg_job_t *job = job_new(mg, what, command, dir, input, begun, done, arg);
     pump(mg);
+    return job;
+}
+
+hg_job_t *hg_child_run_aside(hg_mg_t *mg, const char *what, const char *command, hg_buf_t *input, hg_child_fn done,
+                             void *arg)
+{
+    hg_job_t *job = job_new(mg, what, command, NULL, input, NULL, done, arg);
+    job->aside = true;
+    job_begin(job);
     return job;
 }
 

@@ -40,6 +40,7 @@ static void answered(void *arg, hg_str_t text, const char *why)
         res = (hg_compiled_t){ .ok = hg_json_bool(hg_json_get(v, "ok"), false),
                                .messages = member_text(a, v, "messages", text),
                                .program_info = member_text(a, v, "program_info", text),
+                               .dataflow = member_text(a, v, "dataflow", text),
                                .diff = member_text(a, v, "diff", text),
                                .diff_error = hg_json_str(hg_json_get(v, "diff_error"), NULL) };
         if (!res.messages || (res.ok && !res.program_info))
@@ -51,8 +52,8 @@ static void answered(void *arg, hg_str_t text, const char *why)
 }
 
 static hg_job_t *job_new(hg_mg_t *mg, const char *program, const char *udf_rust, const char *udf_toml,
-                         const char *storage, const char *baseline, void (*begun_fn)(void *arg), hg_compiled_fn done,
-                         void *arg)
+                         const char *storage, const char *baseline, bool dataflow, void (*begun_fn)(void *arg),
+                         hg_compiled_fn done, void *arg)
 {
     compilation_t *c = HG_NEW(compilation_t);
     hg_buf_t b;
@@ -64,10 +65,13 @@ static hg_job_t *job_new(hg_mg_t *mg, const char *program, const char *udf_rust,
     hg_jw_kstr(&w, "program", program);
     hg_jw_kstr(&w, "udf_rust", udf_rust);
     hg_jw_kstr(&w, "udf_toml", udf_toml);
+    hg_jw_key(&w, "access");
+    hg_access_write(mg->access, &w);
     if (baseline) {
         hg_jw_kstr(&w, "storage", storage);
         hg_jw_kstr(&w, "baseline", baseline);
     }
+    if (dataflow) hg_jw_kbool(&w, "dataflow", true);
     hg_jw_end_obj(&w);
     return hg_child_run(mg, "the compiler", "compile", NULL, &b, begun, answered, c);
 }
@@ -75,14 +79,19 @@ static hg_job_t *job_new(hg_mg_t *mg, const char *program, const char *udf_rust,
 hg_job_t *hg_manager_compile(hg_mg_t *mg, const char *program, const char *udf_rust, const char *udf_toml,
                              void (*begun_fn)(void *arg), hg_compiled_fn done, void *arg)
 {
-    return job_new(mg, program, udf_rust, udf_toml, NULL, NULL, begun_fn, done, arg);
+    return job_new(mg, program, udf_rust, udf_toml, NULL, NULL, false, begun_fn, done, arg);
+}
+
+hg_job_t *hg_manager_dataflow(hg_mg_t *mg, const char *program, hg_compiled_fn done, void *arg)
+{
+    return job_new(mg, program, "", "", NULL, NULL, true, NULL, done, arg);
 }
 
 hg_job_t *hg_manager_diff(hg_mg_t *mg, const hg_pl_t *pl, const char *program, hg_compiled_fn done, void *arg)
 {
     char *storage = hg_deploy_file(mg, pl, HG_DIR_STORAGE);
     hg_job_t *job =
-        job_new(mg, program, pl->def.udf_rust, pl->def.udf_toml, storage, pl->def.program_code, NULL, done, arg);
+        job_new(mg, program, pl->def.udf_rust, pl->def.udf_toml, storage, pl->def.program_code, false, NULL, done, arg);
     hg_free(storage);
     return job;
 }

@@ -60,7 +60,8 @@ static int check_scalar(const member_t *m, const hg_json_t *v, const char *path,
         if (v->kind != HG_J_STRING) return wrong(err, path, "a string", v);
         if (m->one_of) {
             char key[64];
-            snprintf(key, sizeof key, "|%s|", v->str.n < 60 ? v->str.p : "");
+            bool word = v->str.n < 60 && !memchr(v->str.p, '|', v->str.n) && !memchr(v->str.p, 0, v->str.n);
+            snprintf(key, sizeof key, "|%s|", word ? v->str.p : "");
             if (!strstr(m->one_of, key))
                 return hg_err_set(err, HG_EINVAL, "%s: unknown variant '%.40s', expected one of %.*s", path, v->str.p,
                                   (int)strlen(m->one_of) - 2, m->one_of + 1);

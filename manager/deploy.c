@@ -118,6 +118,7 @@ int hg_deploy_write(hg_mg_t *mg, hg_pl_t *pl, hg_err_t *err)
         hg_jw_init(&w, &b);
         hg_jw_obj(&w);
         hg_jw_kstr(&w, "name", pl->def.name);
+        hg_jw_kstr(&w, "id", pl->id);
         hg_jw_kstr(&w, "deployment_id", pl->deployment_id);
         hg_jw_kstr(&w, "initial", initial[want] ? initial[want] : "running");
         const hg_restarts_t *r = &pl->restarts; /* who has approved the program is not asked again */
@@ -128,6 +129,8 @@ int hg_deploy_write(hg_mg_t *mg, hg_pl_t *pl, hg_err_t *err)
         hg_jw_kraw(&w, "runtime_config", pl->def.runtime_config);
         hg_jw_kstr(&w, "socket", socket);
         hg_jw_ki64(&w, "manager_pid", (int64_t)getpid());
+        hg_jw_key(&w, "access");
+        hg_access_write(mg->access, &w);
         hg_jw_end_obj(&w);
         char *path = hg_xprintf("%s/%s", dir, HG_FILE_DEPLOYMENT);
         rc = hg_file_replace(path, hg_buf_str(&b), "deployment", err);

@@ -6,14 +6,14 @@
 static const char *const selectors[] = { "all", "status" };
 
 typedef struct listing {
-    hg_jw_t w;
+    hg_jw_t *w;
     bool all;
 } listing_t;
 
 static void write_event(void *arg, const hg_event_t *ev)
 {
     listing_t *l = arg;
-    hg_jw_t *w = &l->w;
+    hg_jw_t *w = l->w;
     hg_jw_obj(w);
     hg_jw_kstr(w, "event_id", ev->id);
     hg_jw_ktime(w, "recorded_at", ev->recorded_us);
@@ -41,19 +41,25 @@ static bool is_uuid(hg_str_t s)
     return true;
 }
 
+int hg_events_json(hg_mg_t *mg, const hg_pl_t *pl, const char *event_id, bool all, hg_jw_t *w, hg_err_t *err)
+{
+    listing_t l = { w, all };
+    return hg_store_events(mg->store, pl->id, event_id, write_event, &l, err);
+}
+
 /* The events of the call's pipeline that event_id (NULL = all) names; answers errors itself. */
 static void reply_events(hg_call_t *c, const char *event_id)
 {
     int sel = hg_call_enum(c, "selector", selectors, HG_COUNT(selectors), 1);
     if (sel < 0) return;
-    listing_t l = { .all = sel == 0 };
     hg_buf_t b;
+    hg_jw_t w;
     hg_err_t err = HG_ERR_INIT;
     hg_buf_init(&b, HG_BUF_NOMAX);
-    hg_jw_init(&l.w, &b);
-    if (!event_id) hg_jw_arr(&l.w);
-    int n = hg_store_events(c->mg->store, c->pl->id, event_id, write_event, &l, &err);
-    if (!event_id) hg_jw_end_arr(&l.w);
+    hg_jw_init(&w, &b);
+    if (!event_id) hg_jw_arr(&w);
+    int n = hg_events_json(c->mg, c->pl, event_id, sel == 0, &w, &err);
+    if (!event_id) hg_jw_end_arr(&w);
     if (n < 0) {
         hg_reply_error(c->r, 500, "StorageError", NULL, "%s", err.msg);
     } else if (event_id && n == 0) {
@@ -90,7 +96,8 @@ static void one(hg_call_t *c)
 }
 
 const hg_route_t hg_event_routes[] = {
-    { "GET", "v0/pipelines/{p}/events", HG_R_PIPELINE, list, NULL },
-    { "GET", "v0/pipelines/{p}/events/{e}", HG_R_PIPELINE, one, NULL },
+    { "GET", "v0/pipelines/{p}/events", HG_R_PIPELINE, list, NULL,
+      "What happened to it, newest first; `selector=all|status`" },
+    { "GET", "v0/pipelines/{p}/events/{e}", HG_R_PIPELINE, one, NULL, "One event, by its UUID or `latest`" },
     { .method = NULL },
 };

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "manager/manager_int.h"
+#include "manager/edit_int.h"
 
 #define ACTION_TIMEOUT_MS 10000
 
@@ -49,12 +49,8 @@ static void start(hg_call_t *c)
         return;
     a.standby_possible = hg_runtime_config_standby(pl->def.runtime_config);
 
-    hg_verdict_t v = hg_lc_start(&pl->lc, &a);
+    hg_verdict_t v = hg_edit_start(c->mg, pl, &a);
     if (answered(c, &v, 202, "Pipeline is starting")) return;
-    hg_pl_set_error(pl, NULL);
-    hg_pl_set_res_desired(pl, HG_RES_PROVISIONED);
-    hg_lc_apply_start(&pl->lc, &a);
-    hg_mg_save(c->mg, pl, HG_SAVE_STATE | HG_SAVE_EVENT);
     hg_reply_string(c->r, 202, "Pipeline is starting");
     hg_runner_kick(c->mg, pl);
 }
@@ -84,6 +80,14 @@ static void dismiss_error(hg_call_t *c)
     c->pl->refresh_version++;
     hg_mg_save(c->mg, c->pl, HG_SAVE_STATE | HG_SAVE_EVENT);
     hg_reply_string(c->r, 200, "Pipeline deployment error has been dismissed");
+}
+
+/* Feldera's own tests set a pipeline's platform version by it; elsewhere it is switched off there, too. */
+static void testing(hg_call_t *c)
+{
+    hg_reply_error(c->r, 405, "UnsupportedPipelineAction",
+                   "{\"action\":\"testing\",\"reason\":\"this daemon is not one for tests\"}",
+                   "The action 'testing' is for Feldera's own tests and is not offered here");
 }
 
 /* --- pause, resume, activate, approve: ask the process, look at it, answer
@@ -230,13 +234,19 @@ static void approve(hg_call_t *c)
 }
 
 const hg_route_t hg_lifecycle_routes[] = {
-    { "POST", "v0/pipelines/{p}/start", HG_R_PIPELINE, start, NULL },
-    { "POST", "v0/pipelines/{p}/stop", HG_R_PIPELINE, stop, NULL },
-    { "POST", "v0/pipelines/{p}/pause", HG_R_PIPELINE, pause_pipeline, NULL },
-    { "POST", "v0/pipelines/{p}/resume", HG_R_PIPELINE, resume, NULL },
-    { "POST", "v0/pipelines/{p}/activate", HG_R_PIPELINE, activate, NULL },
-    { "POST", "v0/pipelines/{p}/approve", HG_R_PIPELINE | HG_R_LIVE, approve, NULL },
-    { "POST", "v0/pipelines/{p}/clear", HG_R_PIPELINE, clear, NULL },
-    { "POST", "v0/pipelines/{p}/dismiss_error", HG_R_PIPELINE, dismiss_error, NULL },
+    { "POST", "v0/pipelines/{p}/start", HG_R_PIPELINE, start, NULL,
+      "Starts it. `initial=running|paused|standby`, `bootstrap_policy=await_approval|allow|reject`, "
+      "`silent_bootstrap`, `dismiss_error`. 202" },
+    { "POST", "v0/pipelines/{p}/stop", HG_R_PIPELINE, stop, NULL,
+      "Stops it: `force=true` at once, `false` after a checkpoint. 202" },
+    { "POST", "v0/pipelines/{p}/pause", HG_R_PIPELINE, pause_pipeline, NULL, "No input is read. 202" },
+    { "POST", "v0/pipelines/{p}/resume", HG_R_PIPELINE, resume, NULL, "Inputs go on. 202" },
+    { "POST", "v0/pipelines/{p}/activate", HG_R_PIPELINE, activate, NULL, "A pipeline in standby becomes active" },
+    { "POST", "v0/pipelines/{p}/approve", HG_R_PIPELINE | HG_R_LIVE, approve, NULL,
+      "Goes on with a changed program that awaits approval" },
+    { "POST", "v0/pipelines/{p}/clear", HG_R_PIPELINE, clear, NULL, "Removes the storage of a stopped pipeline. 202" },
+    { "POST", "v0/pipelines/{p}/dismiss_error", HG_R_PIPELINE, dismiss_error, NULL,
+      "Forgets the error of the last deployment" },
+    { "POST", "v0/pipelines/{p}/testing", HG_R_PIPELINE, testing, NULL, "405: a helper of Feldera's own tests" },
     { .method = NULL },
 };

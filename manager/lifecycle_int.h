@@ -82,8 +82,8 @@ typedef struct hg_verdict {
     hg_answer_t answer;
     int status;       /* HTTP */
     const char *code; /* Feldera's error_code */
-    char msg[384];
-    char details[384]; /* JSON */
+    char msg[512];
+    char details[512]; /* JSON */
 } hg_verdict_t;
 
 typedef struct hg_start_args {

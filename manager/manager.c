@@ -15,7 +15,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "manager/access_int.h"
+#include "manager/git_int.h"
 #include "manager/manager.h"
+
+#define LOCK_MS    10
+#define LOCK_TRIES 500
 
 /* --- the list ----------------------------------------------------------------------------------------------------- */
 
@@ -54,21 +58,33 @@ void hg_mg_save(hg_mg_t *mg, hg_pl_t *pl, unsigned what)
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
+/* The lock, or false. A manager that was killed while it started a process leaves the lock to that for a moment, until
+ * it is another program: waited for if the process that the lock names is gone. text: what it names. */
+static bool lock_file(int fd, char *text, size_t cap)
+{
+    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+        ssize_t n = pread(fd, text, cap - 1, 0);
+        text[n > 0 ? n : 0] = 0;
+        text[strcspn(text, "\n")] = 0;
+        long pid = strtol(text, NULL, 10);
+        bool gone = pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+        if (!gone || i == LOCK_TRIES) return false;
+        nanosleep(&(struct timespec){ .tv_nsec = LOCK_MS * 1000000L }, NULL);
+    }
+    return true;
+}
+
 /* Locks the data directory for this process's life. ret_fd: the lock; *ret_made: it was created here. */
 static int lock_dir(const char *dir, int *ret_fd, bool *ret_made, hg_err_t *err)
 {
     *ret_made = mkdir(dir, 0700) == 0;
     if (!*ret_made && errno != EEXIST) return hg_err_errno(err, errno, "cannot create the data directory '%s'", dir);
-    char *path = hg_xprintf("%s/lock", dir);
+    char *path = hg_xprintf("%s/lock", dir), text[32];
     int rc = 0;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
         rc = hg_err_errno(err, errno, "cannot use the data directory '%s'", dir);
-    } else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        char text[32];
-        ssize_t n = pread(fd, text, sizeof text - 1, 0);
-        text[n > 0 ? n : 0] = 0;
-        text[strcspn(text, "\n")] = 0;
+    } else if (!lock_file(fd, text, sizeof text)) {
         rc = hg_err_set(err, HG_EBUSY, "the data directory '%s' is in use by another headgate%s%s", dir,
                         *text ? ", pid " : "", text);
         close(fd);
@@ -189,6 +205,7 @@ static void on_signal(uv_signal_t *s, int signum)
     uv_close((uv_handle_t *)&sg->intr, NULL);
     if (mg->tls_cert) uv_close((uv_handle_t *)&sg->hup, NULL);
     mg->closing = true;
+    hg_git_sync_close(mg);
     hg_logs_close(mg);
     hg_child_close(mg);
     hg_runner_close(mg);
@@ -241,6 +258,7 @@ static void release(hg_mg_t *mg)
     if (mg->http) hg_http_server_free(mg->http);
     if (mg->client) hg_client_free(mg->client);
     hg_loop_free(mg->loop); /* workers and closing handles come to their end in here */
+    hg_git_sync_free(mg);
     for (size_t i = 0; i < mg->n_pls; i++) hg_pl_drop(mg->pls[i]);
     hg_free(mg->pls);
     hg_store_close(mg->store);
@@ -251,9 +269,11 @@ static void release(hg_mg_t *mg)
 
 int hg_manager_run(const hg_manager_opts_t *opts)
 {
-    hg_mg_t mg = {
-        .started_us = hg_now_us(), .auth = opts->auth, .tls_cert = opts->tls_cert, .tls_key = opts->tls_key
-    };
+    hg_mg_t mg = { .started_us = hg_now_us(),
+                   .access = opts->access,
+                   .auth = opts->auth,
+                   .tls_cert = opts->tls_cert,
+                   .tls_key = opts->tls_key };
     signals_t sg;
     hg_err_t err = HG_ERR_INIT;
     int lock = -1;
@@ -273,9 +293,11 @@ int hg_manager_run(const hg_manager_opts_t *opts)
 
     int rc = lock_dir(opts->data_dir, &lock, &made, &err);
     if (rc == 0) rc = absolute(opts->data_dir, &mg.dir, &err);
+    if (rc == 0 && hg_access_limits(opts->access)) rc = hg_access_deny_path(opts->access, mg.dir, &err);
     if (rc == 0) rc = listen_on(&mg, bind, opts->port, &port, &err);
     if (rc == 0) rc = open_store(&mg, &err);
     if (rc == 0 && mg.auth) rc = hg_auth_open(&mg, &err);
+    if (rc == 0 && opts->git) rc = hg_git_sync_start(&mg, opts->git, &err);
     if (rc == 0) {
         mg.client = hg_client_new(mg.loop);
         watch_signals(&mg, &sg);

@@ -2,6 +2,7 @@
 #ifndef HG_MANAGER_MANAGER_INT_H
 #define HG_MANAGER_MANAGER_INT_H
 
+#include "base/access.h"
 #include "base/list.h"
 #include "base/loop.h"
 #include "manager/config_int.h"
@@ -35,9 +36,11 @@ typedef struct hg_mg {
     hg_list_t jobs;    /* hg_job_t.link: children running or queued, in order */
     unsigned jobs_running;
     bool closing, http_closed;
+    struct hg_git_sync *git;         /* git_int.h; NULL: no repository is followed */
     bool auth;                       /* requests need a key */
     uint8_t admin_hash[HG_KEY_HASH]; /* if auth */
     const char *tls_cert, *tls_key;  /* NULL: plain HTTP */
+    const hg_access_t *access;       /* what programs may reach; NULL: everything */
 } hg_mg_t;
 
 /* --- manager.c: the list of pipelines ---------------------------------------------------------------------------- */
@@ -95,18 +98,23 @@ typedef struct hg_route {
     unsigned flags;
     hg_handler_t fn;
     const char *arg; /* free for the handler */
+    const char *doc; /* one line of docs/api.md; NULL: not offered */
 } hg_route_t;
 
 void hg_routes_on_request(void *mg, hg_req_t *r);
 
+/* routes.c: every table, in the order in which they are searched; ends with NULL. */
+extern const hg_route_t *const hg_route_tables[];
 extern const hg_route_t hg_pipeline_routes[]; /* pipelines_api.c */
 extern const hg_route_t hg_lifecycle_routes[];
 extern const hg_route_t hg_event_routes[];
 extern const hg_route_t hg_position_routes[]; /* before proxy_routes.c, whose {action} takes any word */
+extern const hg_route_t hg_bundle_routes[];
 extern const hg_route_t hg_proxy_routes[];
 extern const hg_route_t hg_program_routes[];
 extern const hg_route_t hg_platform_routes[];
 extern const hg_route_t hg_access_routes[];
+extern const hg_route_t hg_git_routes[];
 
 /* Parameter `name` as an index in names: absent = dflt; a value that is no name answers 400 and returns -1. */
 int hg_call_enum(hg_call_t *c, const char *name, const char *const *names, int n, int dflt);
@@ -117,6 +125,12 @@ bool hg_call_bool(hg_call_t *c, const char *name, bool dflt, bool *ret);
 
 void hg_proxy_forward(hg_call_t *c);               /* to the process, which answers; the target is the route's arg */
 const char *hg_proxy_endpoint(const hg_call_t *c); /* "<relation>.<connector>" of the path, in the request's arena */
+
+/* --- *_api.c: what a support bundle takes from them --------------------------------------------------------------- */
+
+void hg_config_json(hg_jw_t *w); /* as GET /v0/config */
+/* Elements of an array: event_id NULL = all, newest first. all: with details. How many, or a code. */
+int hg_events_json(hg_mg_t *mg, const hg_pl_t *pl, const char *event_id, bool all, hg_jw_t *w, hg_err_t *err);
 
 /* --- ask.c: questions to a pipeline process ---------------------------------------------------------------------- */
 
@@ -140,6 +154,9 @@ typedef void (*hg_child_fn)(void *arg, hg_str_t answer, const char *why);
  * queue. */
 hg_job_t *hg_child_run(hg_mg_t *mg, const char *what, const char *command, const char *dir, hg_buf_t *input,
                        void (*begun)(void *arg), hg_child_fn done, void *arg);
+/* One that waits for a network: it begins at once, takes no place from others, and has ten minutes. */
+hg_job_t *hg_child_run_aside(hg_mg_t *mg, const char *what, const char *command, hg_buf_t *input, hg_child_fn done,
+                             void *arg);
 void *hg_child_forget(hg_job_t *job); /* the call-backs will not come, the process is ended; returns their arg */
 void hg_child_close(hg_mg_t *mg);     /* all of them end; done says so */
 
@@ -150,6 +167,7 @@ typedef struct hg_compiled {
     bool ok;
     const char *messages;     /* JSON: {"exit_code", "messages"} */
     const char *program_info; /* JSON, NULL if the program has errors */
+    const char *dataflow;     /* hg_manager_dataflow: JSON, if the program has no errors */
     const char *diff;         /* hg_manager_diff: JSON; NULL: diff_error says why */
     const char *diff_error;
 } hg_compiled_t;
@@ -159,6 +177,8 @@ typedef void (*hg_compiled_fn)(void *arg, const hg_compiled_t *res); /* res is b
 /* Queues a compilation. begun (or NULL) is called when it leaves the queue. */
 hg_job_t *hg_manager_compile(hg_mg_t *mg, const char *program, const char *udf_rust, const char *udf_toml,
                              void (*begun)(void *arg), hg_compiled_fn done, void *arg);
+/* As hg_manager_compile, with the graph of its operators. */
+hg_job_t *hg_manager_dataflow(hg_mg_t *mg, const char *program, hg_compiled_fn done, void *arg);
 /* As hg_manager_compile, with what a start of pl with this program would find changed: against its stored state, or
  * against its own program where there is none. */
 hg_job_t *hg_manager_diff(hg_mg_t *mg, const hg_pl_t *pl, const char *program, hg_compiled_fn done, void *arg);

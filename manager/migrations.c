@@ -36,5 +36,8 @@ static const char first[] =
 static const char restarts[] = "ALTER TABLE pipeline_state ADD COLUMN restarts TEXT;"
                                "ALTER TABLE event ADD COLUMN res_details TEXT;";
 
-const char *const hg_migrations[] = { first, restarts };
+/* What git has to do with a pipeline: a mark of git_int.h, JSON. */
+static const char git[] = "ALTER TABLE pipeline_state ADD COLUMN git TEXT;";
+
+const char *const hg_migrations[] = { first, restarts, git };
 const int hg_schema_version = (int)HG_COUNT(hg_migrations);

@@ -31,11 +31,10 @@ static void fixed(hg_call_t *c)
 /* --- config --------------------------------------------------------------------------------------------------------
  */
 
-static void write_config(hg_mg_t *mg, hg_jw_t *w)
+void hg_config_json(hg_jw_t *w)
 {
     struct utsname un;
     char target[160] = "unknown";
-    (void)mg;
     if (uname(&un) == 0) snprintf(target, sizeof target, "%.60s-unknown-%.60s", un.machine, un.sysname);
     hg_jw_obj(w);
     hg_jw_kstr(w, "edition",
@@ -64,6 +63,12 @@ static void write_config(hg_mg_t *mg, hg_jw_t *w)
     hg_jw_kstr(w, "rustc_version", "");
     hg_jw_end_obj(w);
     hg_jw_end_obj(w);
+}
+
+static void write_config(hg_mg_t *mg, hg_jw_t *w)
+{
+    (void)mg;
+    hg_config_json(w);
 }
 
 static void config(hg_call_t *c)
@@ -217,15 +222,15 @@ static void metrics(hg_call_t *c)
 }
 
 const hg_route_t hg_platform_routes[] = {
-    { "GET", "healthz", HG_R_OPEN, fixed, "{\"status\":\"healthy\"}" },
-    { "GET", "config/authentication", HG_R_OPEN, fixed, "{}" },
-    { "GET", "v0/config", 0, config, NULL },
-    { "GET", "v0/config/demos", 0, fixed, "[]" },
-    { "GET", "v0/config/session", 0, session, NULL },
-    { "GET", "v0/config/owners", 0, fixed, "{\"owners\":[],\"owner_trusts\":[]}" },
-    { "GET", "v0/metrics", 0, metrics, NULL },
-    { "GET", "v0/cluster_healthz", 0, cluster_healthz, NULL },
-    { "GET", "v0/cluster/events", 0, cluster_events, NULL },
-    { "GET", "v0/cluster/events/{e}", 0, cluster_events, NULL },
+    { "GET", "healthz", HG_R_OPEN, fixed, "{\"status\":\"healthy\"}", "Is the daemon up?" },
+    { "GET", "config/authentication", HG_R_OPEN, fixed, "{}", "How to sign in: `{}`, there is no provider" },
+    { "GET", "v0/config", 0, config, NULL, "Edition, version and build" },
+    { "GET", "v0/config/demos", 0, fixed, "[]", "`[]`" },
+    { "GET", "v0/config/session", 0, session, NULL, "Tenant and role of whoever asks" },
+    { "GET", "v0/config/owners", 0, fixed, "{\"owners\":[],\"owner_trusts\":[]}", "Owners of the installation: none" },
+    { "GET", "v0/metrics", 0, metrics, NULL, "The daemon and all pipelines, for Prometheus" },
+    { "GET", "v0/cluster_healthz", 0, cluster_healthz, NULL, "Health of compiler and runner" },
+    { "GET", "v0/cluster/events", 0, cluster_events, NULL, "What happened to the daemon" },
+    { "GET", "v0/cluster/events/{e}", 0, cluster_events, NULL, "One of them, by its UUID or `latest`" },
     { .method = NULL },
 };

@@ -62,6 +62,8 @@ static void ask_child(hg_call_t *c, const char *change, hg_str_t position, bool 
     hg_jw_kstr(&w, "name", pl->def.name);
     hg_jw_kstr(&w, "program", pl->def.program_code);
     hg_jw_kraw(&w, "runtime_config", pl->def.runtime_config);
+    hg_jw_key(&w, "access");
+    hg_access_write(c->mg->access, &w);
     hg_jw_kstr(&w, "endpoint", hg_proxy_endpoint(c));
     hg_jw_kstr(&w, "change", change);
     if (position.n) {
@@ -148,13 +150,15 @@ static void no_input(hg_call_t *c)
 #define V "v0/pipelines/{p}/views/{v}/connectors/{c}/"
 
 const hg_route_t hg_position_routes[] = {
-    { "GET", T "position", HG_R_PIPELINE, get, "/input_endpoints/{e}/position" },
-    { "PUT", T "position", HG_R_PIPELINE, set, "/input_endpoints/{e}/position" },
-    { "DELETE", T "position", HG_R_PIPELINE, reset, "/input_endpoints/{e}/position" },
-    { "POST", T "rerun", HG_R_PIPELINE, rerun, "/input_endpoints/{e}/rerun" },
-    { "GET", V "position", HG_R_PIPELINE, no_input, NULL },
-    { "PUT", V "position", HG_R_PIPELINE, no_input, NULL },
-    { "DELETE", V "position", HG_R_PIPELINE, no_input, NULL },
-    { "POST", V "rerun", HG_R_PIPELINE, no_input, NULL },
+    { "GET", T "position", HG_R_PIPELINE, get, "/input_endpoints/{e}/position",
+      "Where it goes on; [positions.md](positions.md)" },
+    { "PUT", T "position", HG_R_PIPELINE, set, "/input_endpoints/{e}/position", "Sets that" },
+    { "DELETE", T "position", HG_R_PIPELINE, reset, "/input_endpoints/{e}/position", "Back to the configured start" },
+    { "POST", T "rerun", HG_R_PIPELINE, rerun, "/input_endpoints/{e}/rerun",
+      "A finished input reads again from its start; `wait=true`" },
+    { "GET", V "position", HG_R_PIPELINE, no_input, NULL, "400: an output has none" },
+    { "PUT", V "position", HG_R_PIPELINE, no_input, NULL, "400" },
+    { "DELETE", V "position", HG_R_PIPELINE, no_input, NULL, "400" },
+    { "POST", V "rerun", HG_R_PIPELINE, no_input, NULL, "400" },
     { .method = NULL },
 };

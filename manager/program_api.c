@@ -57,11 +57,10 @@ static void validated(void *arg, const hg_compiled_t *res)
         hg_jw_obj(&w);
         if (hg_json_parse(a, hg_strz(res->program_info), &info, &err) == 0)
             for (const hg_json_t *m = info->child; m; m = m->next) {
-                if (hg_str_eqz(m->key, "dataflow")) continue;
                 hg_jw_key(&w, m->key.p);
                 hg_jw_node(&w, m);
             }
-        hg_jw_knull(&w, "dataflow");
+        hg_jw_kraw(&w, "dataflow", res->dataflow);
         hg_jw_end_obj(&w);
         hg_jw_end_obj(&w);
         hg_arena_free(a);
@@ -83,7 +82,9 @@ static void validate(hg_call_t *c)
     question_t *q = HG_NEW(question_t);
     q->r = c->r;
     hg_req_on_abort(c->r, on_abort, q);
-    q->job = hg_manager_compile(c->mg, program, "", "", NULL, validated, q);
+    q->job = hg_json_bool(hg_json_get(c->body, "ir"), false)
+                 ? hg_manager_dataflow(c->mg, program, validated, q)
+                 : hg_manager_compile(c->mg, program, "", "", NULL, validated, q);
 }
 
 /* --- diff: compared by the compiler's process, which knows what programs mean ---------------------------------------
@@ -139,31 +140,34 @@ static void diff(hg_call_t *c)
     q->job = hg_manager_diff(c->mg, c->pl, program ? program : c->pl->def.program_code, diffed, q);
 }
 
+/* --- dataflow_graph: made when it is asked for, which takes milliseconds ------------------------------------------ */
+
+static void drawn(void *arg, const hg_compiled_t *res)
+{
+    question_t *q = arg;
+    if (res->dataflow)
+        hg_reply_raw(q->r, 200, "application/json", hg_strz(res->dataflow));
+    else
+        hg_reply_error(q->r, 404, "ProgramInfoMissesDataflow", NULL, "There is no dataflow graph: %s",
+                       res->system_error ? res->system_error : "the program does not compile any more");
+    hg_free(q);
+}
+
 static void dataflow_graph(hg_call_t *c)
 {
     if (not_compiled(c)) return;
-    hg_json_t *v = NULL;
-    hg_err_t err = HG_ERR_INIT;
-    hg_buf_t b;
-    hg_jw_t w;
-    const hg_json_t *graph = NULL;
-    if (hg_json_parse(hg_req_arena(c->r), hg_strz(c->pl->program_info), &v, &err) == 0)
-        graph = hg_json_get(v, "dataflow");
-    if (!graph || graph->kind != HG_J_OBJECT) {
-        hg_reply_error(c->r, 404, "ProgramInfoMissesDataflow", NULL,
-                       "The compiled program of pipeline '%s' holds no dataflow graph", c->pl->def.name);
-        return;
-    }
-    hg_buf_init(&b, HG_BUF_NOMAX);
-    hg_jw_init(&w, &b);
-    hg_jw_node(&w, graph);
-    hg_reply_json(c->r, 200, &b);
-    hg_buf_release(&b);
+    question_t *q = HG_NEW(question_t);
+    q->r = c->r;
+    hg_req_on_abort(c->r, on_abort, q);
+    q->job = hg_manager_dataflow(c->mg, c->pl->def.program_code, drawn, q);
 }
 
 const hg_route_t hg_program_routes[] = {
-    { "POST", "v0/validate_program", HG_R_BODY, validate, NULL },
-    { "POST", "v0/pipelines/{p}/diff", HG_R_BODY | HG_R_PIPELINE, diff, NULL },
-    { "GET", "v0/pipelines/{p}/dataflow_graph", HG_R_PIPELINE, dataflow_graph, NULL },
+    { "POST", "v0/validate_program", HG_R_BODY, validate, NULL,
+      "Compiles a program without keeping it; its messages or its schema and connectors" },
+    { "POST", "v0/pipelines/{p}/diff", HG_R_BODY | HG_R_PIPELINE, diff, NULL,
+      "What a start with this program would find changed" },
+    { "GET", "v0/pipelines/{p}/dataflow_graph", HG_R_PIPELINE, dataflow_graph, NULL,
+      "The operators of the compiled program and what feeds them" },
     { .method = NULL },
 };

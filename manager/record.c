@@ -31,8 +31,9 @@ void hg_pl_drop(hg_pl_t *pl)
     if (--pl->refs) return;
     HG_ASSERT(!pl->run);
     hg_pldef_release(&pl->def);
-    char **slots[] = { &pl->platform_version, &pl->program_info,     &pl->sql_compilation, &pl->rust_compilation,
-                       &pl->system_error,     &pl->deployment_error, &pl->storage_details, &pl->rt_details };
+    char **slots[] = { &pl->platform_version, &pl->program_info, &pl->sql_compilation,
+                       &pl->rust_compilation, &pl->system_error, &pl->deployment_error,
+                       &pl->storage_details,  &pl->rt_details,   &pl->git };
     for (size_t i = 0; i < HG_COUNT(slots); i++) hg_take_text(slots[i], NULL);
     hg_restarts_clear(&pl->restarts);
     hg_free(pl);
@@ -190,12 +191,18 @@ void hg_pl_liveness_policy(const hg_pl_t *pl, hg_liveness_policy_t *ret)
 void hg_pl_resources_details(hg_jw_t *w, const hg_pl_t *pl)
 {
     hg_restart_policy_t policy;
-    if (!pl->restarts.died_us) {
+    if (!pl->restarts.died_us && !pl->git) {
         hg_jw_null(w);
         return;
     }
-    hg_pl_restart_policy(pl, &policy);
-    hg_restarts_details(w, &policy, &pl->restarts);
+    hg_jw_obj(w);
+    if (pl->restarts.died_us) {
+        hg_pl_restart_policy(pl, &policy);
+        hg_jw_key(w, "restart");
+        hg_restarts_details(w, &policy, &pl->restarts);
+    }
+    if (pl->git) hg_jw_kraw(w, "git", pl->git);
+    hg_jw_end_obj(w);
 }
 
 static void program_members(hg_jw_t *w, const hg_pl_t *pl, bool all)

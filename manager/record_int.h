@@ -38,6 +38,7 @@ typedef struct hg_pl {
     char *storage_details;                                                        /* JSON or NULL */
     char deployment_id[HG_UUID_CAP];                                              /* "" = none */
     hg_restarts_t restarts;                                                       /* of this deployment */
+    char *git; /* JSON: what git has to do with it (git_int.h); NULL: nothing */
 
     /* Not stored. */
     bool has_num_errors;           /* the process has told */
@@ -79,7 +80,7 @@ void hg_pl_forget_deployment(hg_pl_t *pl); /* id, initial, policy, runtime state
 /* The record as Feldera's JSON (rest-api §2.1, §2.2). */
 void hg_pl_json(hg_jw_t *w, const hg_pl_t *pl, hg_sel_t sel);
 void hg_pl_runtime_details(hg_jw_t *w, const hg_pl_t *pl);
-void hg_pl_resources_details(hg_jw_t *w, const hg_pl_t *pl); /* deaths and restarts, or null */
+void hg_pl_resources_details(hg_jw_t *w, const hg_pl_t *pl); /* deaths and restarts, git; or null */
 void hg_pl_restart_policy(const hg_pl_t *pl, hg_restart_policy_t *ret);
 void hg_pl_liveness_policy(const hg_pl_t *pl, hg_liveness_policy_t *ret);
 void hg_jw_kraw(hg_jw_t *w, const char *key, const char *json /* NULL writes null */);

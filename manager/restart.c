@@ -132,8 +132,6 @@ void hg_restarts_details(hg_jw_t *w, const hg_restart_policy_t *p, const hg_rest
         return;
     }
     hg_jw_obj(w);
-    hg_jw_key(w, "restart");
-    hg_jw_obj(w);
     hg_jw_kstr(w, "policy", g_when[p->when]);
     hg_jw_ku64(w, "attempts", r->attempts);
     if (p->limited)
@@ -143,7 +141,6 @@ void hg_restarts_details(hg_jw_t *w, const hg_restart_policy_t *p, const hg_rest
     put_time(w, "next_at", r->next_us);
     put_time(w, "last_exit_at", r->died_us);
     put_last(w, "last_exit", r);
-    hg_jw_end_obj(w);
     hg_jw_end_obj(w);
 }
 

@@ -55,7 +55,7 @@ int hg_restart_policy(const hg_json_t *runtime_config, hg_restart_policy_t *ret,
 hg_restart_verdict_t hg_restart_decide(const hg_restart_policy_t *p, hg_restarts_t *r, hg_end_t end, int64_t now_us,
                                        uint32_t random, uint64_t *ret_delay_ms);
 
-/* For people (deployment_resources_status_details): null before the first death. */
+/* For people (member "restart" of deployment_resources_status_details): null before the first death. */
 void hg_restarts_details(hg_jw_t *w, const hg_restart_policy_t *p, const hg_restarts_t *r);
 
 /* For the store. hg_restarts_load: text NULL or unknown leaves *r all zero. */

@@ -4,9 +4,17 @@
 
 #include "manager/access_int.h"
 
-static const hg_route_t *const tables[] = { hg_pipeline_routes, hg_lifecycle_routes, hg_event_routes,
-                                            hg_position_routes, hg_proxy_routes,     hg_program_routes,
-                                            hg_platform_routes, hg_access_routes };
+const hg_route_t *const hg_route_tables[] = { hg_pipeline_routes,
+                                              hg_lifecycle_routes,
+                                              hg_event_routes,
+                                              hg_position_routes,
+                                              hg_bundle_routes,
+                                              hg_proxy_routes,
+                                              hg_program_routes,
+                                              hg_platform_routes,
+                                              hg_access_routes,
+                                              hg_git_routes,
+                                              NULL };
 
 #define MAX_SEGMENTS 16
 
@@ -109,8 +117,8 @@ void hg_routes_on_request(void *arg, hg_req_t *r)
         hg_reply_preflight(r);
         return;
     }
-    for (size_t t = 0; n <= MAX_SEGMENTS && t < HG_COUNT(tables); t++) {
-        for (const hg_route_t *route = tables[t]; route->method; route++) {
+    for (size_t t = 0; n <= MAX_SEGMENTS && hg_route_tables[t]; t++) {
+        for (const hg_route_t *route = hg_route_tables[t]; route->method; route++) {
             if (!fits(route->pattern, segs, n, p->call.cap)) continue;
             known = true;
             if (!hg_str_eqz(method, route->method)) continue;

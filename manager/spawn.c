@@ -12,15 +12,16 @@
 extern char **environ;
 
 /* The environment of the process: ours, then runtime_config.env over it. One block: pointers, then texts in the arena.
- */
-static char **make_env(const hg_pl_t *pl, hg_arena_t *a)
+ * Where programs are limited it is ours alone: a variable can load code or send a library elsewhere. `${env:…}` then
+ * finds runtime_config.env in deployment.json. */
+static char **make_env(const hg_pl_t *pl, bool limited, hg_arena_t *a)
 {
     char **env = NULL;
     size_t n = 0;
     hg_json_t *v = NULL;
     hg_err_t err = HG_ERR_INIT;
     int rc = hg_json_parse(a, hg_strz(pl->def.runtime_config), &v, &err);
-    const hg_json_t *extra = rc == 0 ? hg_json_get(v, "env") : NULL;
+    const hg_json_t *extra = rc == 0 && !limited ? hg_json_get(v, "env") : NULL;
     for (char **e = environ; *e; e++) {
         bool replaced = false;
         size_t len = strcspn(*e, "=");
@@ -54,7 +55,7 @@ int hg_run_spawn(hg_run_t *run, uv_exit_cb on_exit, hg_err_t *err)
     uv_process_options_t po = { .exit_cb = on_exit,
                                 .file = mg->exe,
                                 .args = args,
-                                .env = make_env(run->pl, a),
+                                .env = make_env(run->pl, hg_access_limits(mg->access), a),
                                 .flags =
                                     UV_PROCESS_DETACHED, /* a session of its own: our terminal's signals are not its */
                                 .stdio = stdio,

@@ -64,8 +64,8 @@ static const char *const sql[ST_N] = {
     [ST_INSERT_STATE] =
         "INSERT INTO pipeline_state(pipeline, refresh_version, program_status, program_since_us, deployment_error,"
         " storage_status, storage_details, deployment_id, initial, bootstrap_policy, silent, concurrent, res,"
-        " res_since_us, res_desired, res_desired_since_us, rt, rt_since_us, rt_desired, rt_desired_since_us, restarts)"
-        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)",
+        " res_since_us, res_desired, res_desired_since_us, rt, rt_since_us, rt_desired, rt_desired_since_us, restarts,"
+        " git) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)",
     [ST_SAVE_DEF] =
         "UPDATE pipeline SET name=?2, description=?3, tags=?4, created_us=?5, platform_version=?6, version=?7,"
         " program_version=?8, program_code=?9, udf_rust=?10, udf_toml=?11, runtime_config=?12, program_config=?13"
@@ -77,7 +77,7 @@ static const char *const sql[ST_N] = {
         "UPDATE pipeline_state SET refresh_version=?2, program_status=?3, program_since_us=?4, deployment_error=?5,"
         " storage_status=?6, storage_details=?7, deployment_id=?8, initial=?9, bootstrap_policy=?10, silent=?11,"
         " concurrent=?12, res=?13, res_since_us=?14, res_desired=?15, res_desired_since_us=?16, rt=?17,"
-        " rt_since_us=?18, rt_desired=?19, rt_desired_since_us=?20, restarts=?21 WHERE pipeline=?1",
+        " rt_since_us=?18, rt_desired=?19, rt_desired_since_us=?20, restarts=?21, git=?22 WHERE pipeline=?1",
     [ST_EVENT] = "INSERT INTO event(pipeline, " EVENT_COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
     [ST_EVENT_TRIM] = "DELETE FROM event WHERE pipeline=?1 AND seq <="
                       " (SELECT seq FROM event WHERE pipeline=?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
@@ -88,7 +88,7 @@ static const char *const sql[ST_N] = {
         " program_info, sql_compilation, rust_compilation, system_error,"
         " refresh_version, program_status, program_since_us, deployment_error, storage_status, storage_details,"
         " deployment_id, initial, bootstrap_policy, silent, concurrent, res, res_since_us, res_desired,"
-        " res_desired_since_us, rt, rt_since_us, rt_desired, rt_desired_since_us, restarts"
+        " res_desired_since_us, rt, rt_since_us, rt_desired, rt_desired_since_us, restarts, git"
         " FROM pipeline p JOIN program_result r ON r.pipeline = p.id JOIN pipeline_state s ON s.pipeline = p.id"
         " ORDER BY p.id",
     [ST_EVENTS] = "SELECT " EVENT_COLUMNS " FROM event WHERE pipeline=?1 ORDER BY seq DESC",
@@ -315,6 +315,7 @@ static int put_state(hg_store_t *st, stmt_t which, const hg_pl_t *pl, hg_err_t *
     hg_jw_init(&w, &b);
     hg_restarts_save(&w, &pl->restarts);
     bind_text(s, 21, b.p);
+    bind_text(s, 22, pl->git);
     int rc = run(st, s, "cannot store the state of the pipeline", err);
     hg_buf_release(&b);
     return rc;
@@ -346,7 +347,7 @@ static int put_event(hg_store_t *st, const hg_pl_t *pl, hg_err_t *err)
     bind_text(s, 10, lc->rt == HG_RT_NONE ? NULL : details.p);
     bind_text(s, 11, pl->deployment_error);
     bind_text(s, 12, pl->storage_details);
-    bind_text(s, 13, pl->restarts.died_us ? res_details.p : NULL);
+    bind_text(s, 13, pl->restarts.died_us || pl->git ? res_details.p : NULL);
     int rc = run(st, s, "cannot store the event", err);
     hg_buf_release(&details);
     hg_buf_release(&res_details);
@@ -456,6 +457,7 @@ static hg_pl_t *load_row(sqlite3_stmt *s)
     pl->lc.rt_desired = (hg_rt_t)col_enum(&c, hg_rt_names, HG_RT_N);
     pl->rt_desired_since = col_i64(&c);
     hg_restarts_load(col_text(&c), &pl->restarts);
+    hg_set_text(&pl->git, col_text(&c));
     return pl;
 }
 

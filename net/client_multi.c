@@ -35,6 +35,7 @@ struct hg_transfer {
     CURL *easy;
     struct curl_slist *headers;
     char *url;
+    hg_reach_t reach;
     hg_buf_t answer; /* header lines of the last response */
     char detail[CURL_ERROR_SIZE];
     bool added, follow, head_told, canceled, want_pause, paused, want_resume;
@@ -68,6 +69,8 @@ static void finish(hg_transfer_t *t, CURLcode rc)
     if (!t->canceled) {
         if (rc == CURLE_OK)
             tell_head(t);
+        else if (t->reach.err.code)
+            err = t->reach.err;
         else
             hg_curl_err(&err, (int)rc, t->detail, t->url);
     }
@@ -328,7 +331,7 @@ int hg_transfer_start(hg_client_t *c, const hg_transfer_opts_t *o, const hg_tran
     if (rc < 0) return rc;
     CURLU *u = curl_url();
     HG_ASSERT(u);
-    CURLUcode bad = curl_url_set(u, CURLUPART_URL, o->url, 0);
+    CURLUcode bad = curl_url_set(u, CURLUPART_URL, o->url, o->raw_path ? CURLU_PATH_AS_IS : 0);
     char *scheme = NULL;
     bool http = bad == CURLUE_OK && curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
                 (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
@@ -336,6 +339,9 @@ int hg_transfer_start(hg_client_t *c, const hg_transfer_opts_t *o, const hg_tran
     curl_url_cleanup(u);
     if (bad != CURLUE_OK) return hg_err_set(err, HG_EINVAL, "'%s' is no URL: %s", o->url, curl_url_strerror(bad));
     if (!http) return hg_err_set(err, HG_EINVAL, "'%s': only http and https URLs can be fetched", o->url);
+
+    rc = o->unix_socket ? 0 : hg_url_access(o->url, err);
+    if (rc < 0) return rc;
 
     hg_transfer_t *t = HG_NEW(hg_transfer_t);
     t->client = c;
@@ -350,7 +356,7 @@ int hg_transfer_start(hg_client_t *c, const hg_transfer_opts_t *o, const hg_tran
     CURL *e = t->easy;
     char text[256];
     for (const char *const *h = o->headers; h && *h; h++) t->headers = curl_slist_append(t->headers, *h);
-    if (o->if_range && o->range_from) {
+    if (o->if_range && (o->range_from || o->range_last)) {
         snprintf(text, sizeof text, "If-Range: %s", o->if_range);
         t->headers = curl_slist_append(t->headers, text);
     }
@@ -374,9 +380,12 @@ int hg_transfer_start(hg_client_t *c, const hg_transfer_opts_t *o, const hg_tran
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, o->tls_insecure ? 0L : 1L);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, o->tls_insecure ? 0L : 2L);
     if (o->ca_file) curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file);
+    if (o->proxy) curl_easy_setopt(e, CURLOPT_PROXY, o->proxy);
     if (o->unix_socket) {
         curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
         curl_easy_setopt(e, CURLOPT_PROXY, "");
+    } else {
+        hg_reach_guard(&t->reach, e);
     }
     if (o->body.n || (o->method && (strcmp(o->method, "POST") == 0 || strcmp(o->method, "PUT") == 0 ||
                                     strcmp(o->method, "PATCH") == 0))) {
@@ -387,10 +396,12 @@ int hg_transfer_start(hg_client_t *c, const hg_transfer_opts_t *o, const hg_tran
         curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
     else if (o->method)
         curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, o->method);
-    if (o->range_from) {
-        snprintf(text, sizeof text, "%" PRIu64 "-", o->range_from);
+    if (o->range_from || o->range_last) {
+        snprintf(text, sizeof text, o->range_from ? "%" PRIu64 "-" : "-%" PRIu64,
+                 o->range_from ? o->range_from : o->range_last);
         curl_easy_setopt(e, CURLOPT_RANGE, text);
     }
+    if (o->raw_path) curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     if (o->decode) curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "identity"); /* decodes whatever comes */
     if (t->headers) curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
     hg_list_add_tail(&c->transfers, &t->link);

@@ -8,9 +8,9 @@
  * hg_curl_load: any thread; everything else as libcurl says.
  */
 #include "base/hg.h"
+#include "base/library.h"
 #include "net/net_int.h"
 #include <curl/curl.h>
-#include <dlfcn.h>
 #include <stdarg.h>
 
 #define SONAME "libcurl.so.4" /* the ABI of curl/curl.h since 2006 */
@@ -22,6 +22,7 @@
     F(curl_easy_pause)                                                                                                 \
     F(curl_easy_perform)                                                                                               \
     F(curl_easy_recv)                                                                                                  \
+    F(curl_easy_reset)                                                                                                 \
     F(curl_easy_send)                                                                                                  \
     F(curl_easy_setopt)                                                                                                \
     F(curl_easy_strerror)                                                                                              \
@@ -43,29 +44,19 @@
     F(curl_url_set)                                                                                                    \
     F(curl_url_strerror)
 
-#define POINTER(f) __typeof__(&(f)) f##_;
 static struct {
-    FUNCTIONS(POINTER)
+    FUNCTIONS(HG_LIB_POINTER)
 } lib;
-
-#define ROW(f) { #f, &lib.f##_ },
-static const struct {
-    const char *name;
-    void *at; /* of a pointer in lib */
-} g_functions[] = { FUNCTIONS(ROW) };
+static const hg_lib_fn_t g_functions[] = { FUNCTIONS(HG_LIB_ROW) };
 
 static char load_error[256]; /* empty: libcurl is there */
 static uv_once_t load_once = UV_ONCE_INIT;
 
 static void load(void)
 {
-    void *so = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL), *f = so;
-    for (size_t i = 0; f && i < HG_COUNT(g_functions); i++) {
-        f = dlsym(so, g_functions[i].name);
-        memcpy(g_functions[i].at, &f, sizeof f);
-    }
-    if (!f) {
-        snprintf(load_error, sizeof load_error, "libcurl cannot be loaded: %s", dlerror());
+    hg_err_t err = HG_ERR_INIT;
+    if (hg_lib_load("libcurl", SONAME, g_functions, HG_COUNT(g_functions), &err) < 0) {
+        snprintf(load_error, sizeof load_error, "%.255s", err.msg);
         return;
     }
     CURLcode rc = lib.curl_global_init_(CURL_GLOBAL_DEFAULT);
@@ -87,6 +78,10 @@ CURL *curl_easy_init(void)
 void curl_easy_cleanup(CURL *e)
 {
     lib.curl_easy_cleanup_(e);
+}
+void curl_easy_reset(CURL *e)
+{
+    lib.curl_easy_reset_(e);
 }
 CURLcode curl_easy_perform(CURL *e)
 {

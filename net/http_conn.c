@@ -45,6 +45,7 @@ static void conn_close(hg_conn_t *c)
     if (c->dead) return;
     c->dead = 1;
     conn_wait_none(c);
+    hg_loan_close(c);
     hg_sock_close(&c->sock);
 }
 
@@ -55,6 +56,7 @@ static void conn_finish(hg_conn_t *c, bool linger)
     if (c->finishing || c->dead) return;
     c->finishing = 1;
     c->linger = linger;
+    hg_loan_close(c);
     conn_wait_idle(c);
     hg_sock_hold(&c->sock, false);
     hg_sock_shut(&c->sock);
@@ -71,6 +73,7 @@ static void conn_break(hg_conn_t *c)
 {
     hg_req_t *r = c->req;
     c->req = NULL;
+    hg_loan_close(c);
     if (!r) return;
     if (!r->answered) {
         if (r->mode == HG_BODY_STREAM && !r->end_told && r->body.abort) r->body.abort(r->body.arg);
@@ -150,6 +153,7 @@ static void on_head(void *arg)
     r->msg = m;
     r->has_body = m->chunked || (m->length != UINT64_MAX && m->length > 0);
     r->keep = m->keep_alive;
+    c->awaits = hg_loan_told(c, m);
     hg_buf_init(&r->buf, HG_BUF_NOMAX);
     split_target(r);
     c->req = r;
@@ -229,6 +233,8 @@ static void conn_request_over(hg_conn_t *c)
     hg_req_t *r = c->req;
     bool keep = r->keep && !c->hub->shutting;
     c->req = NULL;
+    c->lent = c->awaits = c->loaned = 0;
+    hg_loan_close(c);
     req_free(r);
     hg_h1_next(&c->h1);
     if (keep && !c->eof)
@@ -332,8 +338,8 @@ static void update_reading(hg_conn_t *c)
     else if (c->left)
         hold = c->tail.len >= HG_NET_TAIL_MAX;
     else
-        hold = c->tail.len >= HG_NET_TAIL_HOLD || (c->req && c->req->body_held);
-    hg_sock_hold(&c->sock, hold);
+        hold = !c->awaits && (c->tail.len >= HG_NET_TAIL_HOLD || (c->req && c->req->body_held));
+    hg_sock_hold(c->loan ? hg_loan_sock(c->loan) : &c->sock, hold);
 }
 
 static void check_eof(hg_conn_t *c);
@@ -459,14 +465,15 @@ static void sock_shut(void *arg)
 static void sock_left(void *arg)
 {
     hg_conn_t *c = arg;
-    if (c->raw || c->finishing || !c->req || c->left) return;
+    if (c->raw || c->finishing || !c->req || c->left || c->lent) return;
     if (c->h1.phase == HG_H1_DONE) {
         if (!c->req->answered) conn_broken(c);
         return;
     }
     uint64_t missing = hg_h1_body_left(&c->h1);
     if (missing != UINT64_MAX && !c->sock.tls) {
-        if (missing > c->tail.len + hg_sock_readable(&c->sock)) conn_broken(c);
+        const hg_sock_t *from = c->loan ? hg_loan_sock(c->loan) : &c->sock;
+        if (missing > c->tail.len + hg_sock_readable(from)) conn_broken(c);
         return;
     }
     c->left = 1; /* only the bytes tell: read on, there cannot be much more */
@@ -476,6 +483,36 @@ static void sock_left(void *arg)
 static void sock_ready(void *arg)
 {
     conn_pump(arg);
+}
+
+static void sock_lent(void *arg, int fd)
+{
+    hg_loan_take(arg, fd);
+}
+
+void hg_conn_body_input(hg_conn_t *c, const char *p, size_t n)
+{
+    sock_data(c, p, n);
+}
+
+void hg_conn_body_eof(hg_conn_t *c)
+{
+    sock_eof(c);
+}
+
+void hg_conn_body_broken(hg_conn_t *c)
+{
+    conn_broken(c);
+}
+
+void hg_conn_body_reading(hg_conn_t *c)
+{
+    update_reading(c);
+}
+
+void hg_conn_body_left(hg_conn_t *c)
+{
+    sock_left(c);
 }
 
 static void sock_closed(void *arg)
@@ -500,6 +537,7 @@ static const hg_sock_ops_t SOCK_OPS = {
     .left = sock_left,
     .ready = sock_ready,
     .closed = sock_closed,
+    .lent = sock_lent,
 };
 
 void hg_conn_accept(hg_hub_t *hub, int fd, bool is_unix, hg_tls_ctx_t *tls)

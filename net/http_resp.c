@@ -30,6 +30,7 @@ static bool status_has_no_body(int status)
 static bool resp_keep(const hg_req_t *r)
 {
     if (!r->keep || r->conn->hub->shutting) return false;
+    if (r->conn->lent && hg_h1_body_left(&r->conn->h1) > 0) return false;
     if (!r->has_body || r->body_ended || r->mode == HG_BODY_STREAM) return true;
     if (r->expect) return false;
     if (r->mode == HG_BODY_ALL && !r->body_ended) return false;
@@ -54,6 +55,7 @@ void hg_resp_head(hg_req_t *r, int status, const char *content_type, const char 
     if (name) hg_buf_addf(b, "Server: %s\r\n", name);
     if (content_type) hg_buf_addf(b, "Content-Type: %s\r\n", content_type);
     if (headers) hg_buf_adds(b, headers);
+    if (r->conn->loaned && hg_conn_body_done(r)) hg_buf_adds(b, HG_LEND_FIELD ": read\r\n");
     if (!status_has_no_body(status)) {
         if (r->chunked)
             hg_buf_adds(b, "Transfer-Encoding: chunked\r\n");

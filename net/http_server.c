@@ -16,8 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -56,23 +54,6 @@ struct hg_http_server {
     void (*done)(void *arg);
     void *done_arg;
 };
-
-static uv_once_t init_once = UV_ONCE_INIT;
-
-static void init(void)
-{
-    struct rlimit rl;
-    signal(SIGPIPE, SIG_IGN);
-    if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
-        rl.rlim_cur = rl.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &rl);
-    }
-}
-
-void hg_net_init(void)
-{
-    uv_once(&init_once, init);
-}
 
 const hg_http_opts_t *hg_server_opts(const hg_http_server_t *s)
 {

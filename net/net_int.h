@@ -1,5 +1,6 @@
 /* net_int.h: what the files of net/ share.
  *
+ *   init.c         what the process sets once
  *   h1.c           bytes → head, body pieces, end of message (requests and responses); no I/O
  *   tls.c          OpenSSL behind a BIO that reads from a slice and writes into the socket's queue
  *   sock.c         one connected stream: reading with hold, queued writing with marks, orderly end
@@ -11,6 +12,7 @@
  *   ws_proto.c     WebSocket messages over wslay, both roles; no I/O
  *   ws.c           a server connection after its upgrade
  *   proxy.c        the leg to a unix socket
+ *   lend.c         a large body that the server behind the leg reads itself
  *
  * All of it is one loop's business: no function here may be called from another thread unless it says so.
  * Call-backs into a handler never happen inside a call of the handler (hg_resp_write that meets a broken pipe does not
@@ -153,6 +155,7 @@ typedef struct hg_sock_ops {
     void (*left)(void *arg);               /* reading is held and the peer has closed its side */
     void (*ready)(void *arg);              /* after hg_sock_defer */
     void (*closed)(void *arg);             /* last call: the memory may go */
+    void (*lent)(void *arg, int fd);       /* behind the data that a descriptor came with, the callee's; NULL: none */
 } hg_sock_ops_t;
 
 struct hg_sock {
@@ -172,7 +175,10 @@ struct hg_sock {
     uv_shutdown_t shut_req;
     char *flight; /* bytes under uv_write */
     hg_buf_t out; /* bytes behind them */
-    int err;      /* broken: reported by the next turn */
+    size_t limit; /* the most that the next read may take; 0: a whole buffer */
+    size_t high;  /* queued bytes above which writers are told to wait, until low again: HG_NET_HIGH, HG_NET_LOW */
+    size_t low;
+    int err; /* broken: reported by the next turn */
     unsigned reading : 1, hold : 1, eof : 1, above : 1, want_shut : 1, shut_sent : 1, closing : 1,
         told : 1,       /* broken was called */
         write_dead : 1, /* writes fail; with read_on the rest of the input still counts */
@@ -211,6 +217,7 @@ void hg_tls_bye(hg_tls_t *t);
 
 /* --- http_conn.c ------------------------------------------------------------------------------------------------ */
 typedef struct hg_conn hg_conn_t;
+typedef struct hg_loan hg_loan_t;
 
 typedef struct hg_raw_ops {
     void (*data)(void *arg, const char *p, size_t n);
@@ -241,6 +248,7 @@ struct hg_req {
 
 struct hg_conn {
     hg_sock_t sock;
+    hg_loan_t *loan; /* where the rest of the body comes from */
     hg_http_server_t *srv;
     hg_hub_t *hub;
     hg_list_t link; /* hub->conns */
@@ -252,7 +260,10 @@ struct hg_conn {
     hg_req_t *req;
     const hg_raw_ops_t *raw;
     void *raw_arg;
-    unsigned busy : 1, eof : 1, finishing : 1, linger : 1, dead : 1, raw_hold : 1, left : 1;
+    unsigned busy : 1, eof : 1, finishing : 1, linger : 1, dead : 1, raw_hold : 1, left : 1,
+        lent : 1,   /* somebody else reads the body: hands off until its answer */
+        awaits : 1, /* a loan was announced: what comes before it must not be held up, or it would be behind that */
+        loaned : 1; /* we are that somebody: of this request's body */
 };
 
 void hg_conn_accept(hg_hub_t *hub, int fd, bool is_unix, hg_tls_ctx_t *tls);
@@ -269,6 +280,31 @@ bool hg_conn_raw_write(hg_conn_t *c, const char *p, size_t n);
 void hg_conn_raw_hold(hg_conn_t *c, bool hold);
 void hg_conn_raw_close(hg_conn_t *c); /* flush, then end */
 void hg_conn_raw_limit(hg_conn_t *c); /* the peer has the linger time left to end it */
+/* For lend.c: bytes, or the end, of the rest of a body. */
+void hg_conn_body_input(hg_conn_t *c, const char *p, size_t n);
+void hg_conn_body_eof(hg_conn_t *c);
+void hg_conn_body_broken(hg_conn_t *c);
+void hg_conn_body_reading(hg_conn_t *c); /* there is another place to read from */
+void hg_conn_body_left(hg_conn_t *c);    /* it is held, and the peer has closed its side */
+
+/* --- lend.c ------------------------------------------------------------------------------------------------------ */
+#define HG_LEND_MIN   ((uint64_t)512 * 1024) /* smaller bodies are passed on */
+#define HG_LEND_FIELD "X-Headgate-Body"      /* of a request: it will be lent; of an answer: it was read to its end */
+
+/* The proxy, before the body: is it worth lending, and ours to lend? */
+bool hg_lend_can(const hg_req_t *r);
+/* In the body's first data call-back or later: with the last byte of what came, all before it has left. false: nothing
+ * went, try again later. */
+bool hg_lend(hg_req_t *r, hg_sock_t *to, char last);
+/* Before the answer's head: was the body read to its end? Otherwise the connection ends with the answer. */
+void hg_lend_over(hg_req_t *r, bool read);
+
+/* The server behind it: will the body of this request be lent? */
+bool hg_loan_told(const hg_conn_t *c, const hg_h1_msg_t *m);
+/* From here the body of c's request comes from fd, which is closed in any case. */
+void hg_loan_take(hg_conn_t *c, int fd);
+void hg_loan_close(hg_conn_t *c); /* no loan: nothing */
+hg_sock_t *hg_loan_sock(hg_loan_t *l);
 
 /* --- http_server.c ---------------------------------------------------------------------------------------------- */
 const hg_http_opts_t *hg_server_opts(const hg_http_server_t *s);
@@ -302,6 +338,14 @@ void hg_ws_accept_key(hg_str_t key, char out[29]);
 /* --- curl_lib.c --------------------------------------------------------------------------------------------------
  * Any thread, before the first call of libcurl. It blocks for some milliseconds, once. HG_EIO when there is none. */
 int hg_curl_load(hg_err_t *err);
+
+/* --- client_access.c ---------------------------------------------------------------------------------------------- */
+typedef struct hg_reach {
+    void *easy;   /* the CURL */
+    hg_err_t err; /* a connection was refused */
+} hg_reach_t;
+/* The transfer's thread. Its connections go only to what programs may reach; r lives as long as the transfer. */
+void hg_reach_guard(hg_reach_t *r, void *easy);
 
 /* --- curl_util.c ------------------------------------------------------------------------------------------------ */
 int hg_curl_err(hg_err_t *err, int curl_code, const char *detail, const char *url);

@@ -1,7 +1,8 @@
 /* proxy.c: one request passed through to a server on a unix socket, one connection to it per request.
  *
  * The head is written anew (never the client's raw bytes), hop-by-hop fields and body framing belong to each leg.
- * Bodies are streamed with the marks of sock.c on both legs. After 101 both connections are raw and bytes are pumped.
+ * Bodies are streamed with the marks of sock.c on both legs; of a large one the server behind reads the rest itself
+ * (lend.c). After 101 both connections are raw and bytes are pumped.
  *
  *   connect ──fails──► unreachable (nothing was sent, the handler answers)
  *      └─► head out ─► body out / answer in ──complete──► end
@@ -21,6 +22,7 @@
 
 #define RETRY_MS  5u /* the server's accept queue is full */
 #define RETRY_MAX 400u
+#define SEND_BUF  (512 * 1024) /* of the kernel, as far as it allows: fewer turns between two processes */
 
 typedef struct leg {
     hg_sock_t sock;
@@ -36,6 +38,8 @@ typedef struct leg {
     unsigned retries;
     unsigned handles; /* timer and socket; freed with the last one */
     bool sock_up, closing, body_out, began;
+    bool lends, lent; /* the server behind has been told that it shall read the body; all but `last` is on its way */
+    char last;        /* goes with the client's descriptor */
 } leg_t;
 
 static void try_connect(leg_t *l);
@@ -87,10 +91,32 @@ static void req_abort(void *arg)
     leg_close(l);
 }
 
+static void lend(leg_t *l);
+
+static void on_lend_again(uv_timer_t *t)
+{
+    lend(t->data);
+}
+
+/* Once all before it has left. Whatever is in the way passes, or the leg ends. */
+static void lend(leg_t *l)
+{
+    if (l->closing || l->sock.write_dead || !l->req || l->req->conn->lent || hg_sock_queued(&l->sock) > 0) return;
+    if (!hg_lend(l->req, &l->sock, l->last)) uv_timer_start(&l->timer, on_lend_again, RETRY_MS, 0);
+}
+
 static bool body_data(void *arg, const char *p, size_t n)
 {
     leg_t *l = arg;
     if (l->closing || l->sock.write_dead) return true; /* the answer is on its way, or the end */
+    if (l->lends && hg_h1_body_left(&l->req->conn->h1) > 0) {
+        uv_buf_t most = uv_buf_init((char *)(uintptr_t)p, (unsigned)n - 1);
+        l->lent = true;
+        l->last = p[n - 1];
+        hg_sock_write(&l->sock, &most, 1);
+        lend(l);
+        return false; /* until its answer */
+    }
     uv_buf_t v[3];
     char size[24];
     unsigned m = 0;
@@ -159,6 +185,7 @@ static void copy_headers(const hg_h1_msg_t *m, hg_buf_t *out, bool response)
         hg_str_t name = m->headers[i].name;
         if (hg_h1_hop_by_hop(m, name)) continue;
         if (response && (hg_str_ieq(name, HG_S("date")) || hg_str_ieq(name, HG_S("server")))) continue;
+        if (hg_str_ieq(name, HG_S(HG_LEND_FIELD))) continue;
         hg_buf_addf(out, HG_SF ": " HG_SF "\r\n", HG_SA(name), HG_SA(m->headers[i].value));
     }
 }
@@ -172,6 +199,7 @@ static void answer_head(void *arg)
     if (m->status < 200 && m->status != 101) return; /* an interim answer is for this leg */
     uv_timer_stop(&l->timer);
     l->began = true;
+    if (r->conn->lent) hg_lend_over(r, hg_h1_header(m, HG_LEND_FIELD).p != NULL);
     hg_buf_init(&h, HG_BUF_NOMAX);
     copy_headers(m, &h, true);
     if (l->headers) hg_buf_adds(&h, l->headers);
@@ -255,6 +283,8 @@ static void leg_drain(void *arg)
     leg_t *l = arg;
     if (l->outer)
         hg_conn_raw_hold(l->outer, false);
+    else if (l->lent)
+        lend(l);
     else if (l->req)
         hg_req_resume(l->req);
 }
@@ -271,7 +301,7 @@ static void leg_ready(void *arg)
     if (l->closing || !l->sock.write_dead) return;
     if (l->outer)
         hg_conn_raw_close(l->outer);
-    else if (l->req)
+    else if (l->req && !l->lent)
         hg_req_resume(l->req);
 }
 
@@ -301,6 +331,8 @@ static void send_head(leg_t *l)
     hg_buf_addf(&h, HG_SF " %s HTTP/1.1\r\n", HG_SA(m->method), l->target);
     if (!hg_h1_header(m, "host").p) hg_buf_adds(&h, "Host: pipeline\r\n");
     copy_headers(m, &h, false);
+    l->lends = !l->timeout_ms && hg_lend_can(r);
+    if (l->lends) hg_buf_adds(&h, HG_LEND_FIELD ": lent\r\n");
     if (m->chunked)
         hg_buf_adds(&h, "Transfer-Encoding: chunked\r\n");
     else if (m->length != UINT64_MAX)
@@ -330,6 +362,7 @@ static void connected(leg_t *l, int fd)
         return;
     }
     l->sock.read_on = 1;
+    l->sock.high = l->sock.low = 0; /* what the kernel does not take is copied: read no more until it has taken it */
     l->h1.no_body = hg_str_eqz(r->msg->method, "HEAD");
     send_head(l);
     hg_resp_on_drain(r, resp_drain, l);
@@ -368,6 +401,8 @@ static void try_connect(leg_t *l)
         not_connected(l, errno);
         return;
     }
+    int size = SEND_BUF;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     /* A unix socket connects at once or not at all; EAGAIN is a full accept queue. */
     if (!hg_fault(HG_FAULT_CONNECT) && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0) {
         connected(l, fd);

@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "net/net_int.h"
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -25,7 +26,7 @@ static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     hg_sock_t *s = handle->data;
     (void)suggested;
-    *buf = uv_buf_init(s->hub->rbuf, HG_NET_READ_BUF);
+    *buf = uv_buf_init(s->hub->rbuf, (unsigned)(s->limit ? HG_MIN(s->limit, HG_NET_READ_BUF) : HG_NET_READ_BUF));
 }
 
 static void stop_reading(hg_sock_t *s)
@@ -55,15 +56,40 @@ static void tell_broken(hg_sock_t *s)
     s->ops->broken(s->arg, s->err);
 }
 
+static void free_handle(uv_handle_t *h)
+{
+    hg_free(h);
+}
+
+/* The descriptor that came with the bytes just read, or -1. libuv gives it as a handle: only its number is wanted. */
+static int take_lent(hg_sock_t *s)
+{
+    int fd = -1;
+    while (s->ops->lent && s->u.handle.type == UV_NAMED_PIPE && uv_pipe_pending_count(&s->u.pipe) > 0) {
+        uv_tcp_t *t = HG_NEW(uv_tcp_t);
+        uv_os_fd_t got;
+        uv_tcp_init(s->hub->uv, t);
+        if (uv_accept(&s->u.stream, (uv_stream_t *)t) == 0 && fd < 0 && uv_fileno((uv_handle_t *)t, &got) == 0)
+            fd = fcntl(got, F_DUPFD_CLOEXEC, 0);
+        uv_close((uv_handle_t *)t, free_handle);
+    }
+    return fd;
+}
+
 static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     hg_sock_t *s = stream->data;
     if (n == 0) return;
     if (n > 0) {
+        int fd = take_lent(s); /* before the data: what they do may stop the reading */
         if (s->tls)
             hg_tls_input(s->tls, buf->base, (size_t)n);
         else
             hg_sock_got(s, buf->base, (size_t)n);
+        if (fd >= 0 && (s->closing || s->told))
+            close(fd);
+        else if (fd >= 0)
+            s->ops->lent(s->arg, fd);
     } else if (n == UV_EOF) {
         hg_sock_got_eof(s);
     } else {
@@ -87,10 +113,12 @@ int hg_sock_open(hg_sock_t *s, hg_hub_t *hub, int fd, bool is_unix, hg_tls_ctx_t
     s->hub = hub;
     s->ops = ops;
     s->arg = arg;
+    s->high = HG_NET_HIGH;
+    s->low = HG_NET_LOW;
     hg_list_init(&s->ready);
     hg_list_init(&s->held);
     hg_buf_init(&s->out, HG_NET_OUT_MAX);
-    int rc = is_unix ? uv_pipe_init(hub->uv, &s->u.pipe, 0) : uv_tcp_init(hub->uv, &s->u.tcp);
+    int rc = is_unix ? uv_pipe_init(hub->uv, &s->u.pipe, ops->lent != NULL) : uv_tcp_init(hub->uv, &s->u.tcp);
     if (rc < 0) {
         close(fd);
         return rc;
@@ -198,7 +226,7 @@ static void launch(hg_sock_t *s, size_t off)
 
 static void note_above(hg_sock_t *s)
 {
-    if (hg_sock_queued(s) > HG_NET_HIGH) s->above = 1;
+    if (hg_sock_queued(s) > s->high) s->above = 1;
 }
 
 void hg_sock_flush(hg_sock_t *s)
@@ -232,7 +260,7 @@ static void on_write(uv_write_t *req, int status)
     hg_sock_flush(s);
     if (s->write_dead || s->closing) return;
     if (s->flight == NULL) hg_buf_release(&s->out); /* nothing queued: hold no memory */
-    if (s->above && hg_sock_queued(s) <= HG_NET_LOW) {
+    if (s->above && hg_sock_queued(s) <= s->low) {
         s->above = 0;
         s->ops->drain(s->arg);
     }
@@ -287,7 +315,7 @@ bool hg_sock_write(hg_sock_t *s, const uv_buf_t *v, unsigned n)
         if (s->out.len) launch(s, 0);
     }
     note_above(s);
-    return hg_sock_queued(s) <= HG_NET_HIGH;
+    return hg_sock_queued(s) <= s->high;
 }
 
 void hg_sock_shut(hg_sock_t *s)

@@ -129,7 +129,7 @@ static uint64_t account(hg_pipeline_t *p, hg_chunk_t *const *chunks, uint32_t n,
         endpoint_t *ep = p->inputs[chunks[i]->conn];
         uint64_t count = atomic_load(&ep->processed) + chunks[i]->records;
         atomic_store(&ep->processed, count);
-        hg_marks_endpoint(p, ep, step, count);
+        hg_marks_endpoint(ep, step, count, chunks[i]->ingested_us);
         records += chunks[i]->records;
         bytes += chunks[i]->bytes;
     }
@@ -186,6 +186,7 @@ static int do_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_
     int rc = hg_circuit_step(p->circuit, step, in, n_in, p->want, &out, err);
     atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
     if (rc < 0) return rc;
+    atomic_fetch_add(&p->late_records, out.late);
     if (journal) hg_journal_step(journal, step, l->chunks, l->n_chunks, l->relation, l->insert);
     rc = hg_circuit_stepped(p, step->number, l->chunks, l->n_chunks, l->insert ? l->insert->rows->n_rows : 0, err);
     if (rc == 0) hg_txn_after_step(p, l->chunks, l->n_chunks);

@@ -164,7 +164,7 @@ static void begin_body(void *arg)
         return;
     }
     hg_push_ops_t push = { .room = body_room, .done = body_done, .arg = g, .force = g->force };
-    hg_body_ops_t ops = { body_data, body_end, peer_left, g };
+    hg_body_ops_t ops = { .data = body_data, .end = body_end, .abort = peer_left, .arg = g };
     hg_req_on_abort(g->req, left_unanswered, g);
     g->refs = 2;
     g->body = hg_push_begin(g->in, g->loop, &push);

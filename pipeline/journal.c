@@ -46,6 +46,7 @@ struct hg_journal {
     size_t busy_at;
     uint64_t pend_first, pend_last, busy_first, busy_last; /* steps in them; 0: none */
     bool working, was_full, closing;
+    unsigned jobs; /* given to the pool, and journal_done has not run yet */
     char trouble[512];
 
     /* control loop */
@@ -201,6 +202,7 @@ static void submit(hg_journal_t *j)
 {
     if (j->working) return;
     j->working = true;
+    j->jobs++;
     hg_pool_submit(j->pool, journal_work, journal_done, j->p->control, j);
 }
 
@@ -216,6 +218,7 @@ static void journal_done(void *arg)
 {
     hg_journal_t *j = arg;
     pthread_mutex_lock(&j->mu);
+    j->jobs--;
     bool again = j->trouble[0] && !j->closing && !j->working;
     pthread_mutex_unlock(&j->mu);
     if (again) uv_timer_start(&j->retry, retry_due, RETRY_MS, 0);
@@ -239,7 +242,7 @@ void hg_journal_close(hg_journal_t *j)
 bool hg_journal_closed(hg_journal_t *j)
 {
     pthread_mutex_lock(&j->mu);
-    bool closed = j->closing && !j->working && !j->retry_open;
+    bool closed = j->closing && !j->jobs && !j->retry_open && (j->pend.len == 0 || j->trouble[0]);
     pthread_mutex_unlock(&j->mu);
     return closed;
 }
@@ -257,7 +260,8 @@ static void append(hg_journal_t *j, uint32_t kind, hg_str_t payload, uint64_t nu
         if (!j->pend_first) j->pend_first = number;
         j->pend_last = number;
     }
-    if (!j->closing && !j->trouble[0]) submit(j); /* in trouble: the timer does it */
+    /* In trouble the timer does it. Closing does not matter: outputs that end with all that is theirs wait for it. */
+    if (!j->trouble[0]) submit(j);
     pthread_mutex_unlock(&j->mu);
 }
 
@@ -299,7 +303,7 @@ static uint32_t endpoint_no(hg_journal_t *j, uint32_t conn)
 }
 
 /* last: of its connector in this step. */
-static int put_chunk(hg_journal_t *j, const hg_chunk_t *c, bool last)
+static int put_chunk(hg_journal_t *j, hg_chunk_t *c, bool last)
 {
     hg_jentry_t e = { .endpoint = endpoint_no(j, c->conn), .records = c->records, .hash = c->raw_hash };
     if (c->raw.n) {
@@ -311,6 +315,7 @@ static int put_chunk(hg_journal_t *j, const hg_chunk_t *c, bool last)
         e.lane_key = c->lane_key;
         e.begin = c->ranges[0].begin;
         e.end = c->ranges[0].end;
+        hg_chunk_claim_start(c);
         e.has_start = c->start.n > 0;
         e.data = c->start;
     }

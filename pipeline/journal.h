@@ -95,7 +95,7 @@ bool hg_journal_full(hg_journal_t *j);
 int hg_journal_wait(hg_journal_t *j, uint64_t step, const atomic_bool *cancel, hg_err_t *err);
 /* Any thread: why it cannot be written now; false: all is well. */
 bool hg_journal_trouble(hg_journal_t *j, char *buf, size_t n);
-/* Control loop: no more tries; closed once nothing is being written. */
+/* Control loop: no more tries after a failure; closed once what was appended is written, or cannot be. */
 void hg_journal_close(hg_journal_t *j);
 bool hg_journal_closed(hg_journal_t *j);
 

@@ -12,7 +12,7 @@ typedef struct {
 
 typedef struct {
     uint64_t records, bytes, buffered, buffered_bytes, errors_transport, errors_parse, running, barrier, end_of_input;
-    uint64_t latency_n[HG_LATENCY_EDGES + 1], latency_us;
+    hg_latency_sum_t processing, completion;
 } in_view_t;
 typedef struct {
     uint64_t records, bytes, buffered, queued_records, queued_batches, errors_transport, errors_encode,
@@ -20,8 +20,7 @@ typedef struct {
 } out_view_t;
 typedef struct {
     hg_pipeline_totals_t t;
-    uint64_t late /* no row is refused for coming late */, start_secs, complete, storage, max_rss, memory_pressure, rss,
-        size, cpu_ms, open_fds, max_fds;
+    uint64_t late, start_secs, complete, storage, max_rss, memory_pressure, rss, size, cpu_ms, open_fds, max_fds;
 } global_view_t;
 
 #define G(n, ty, f)                                                                                                    \
@@ -159,21 +158,27 @@ static void put_json(const hg_pipeline_t *p, const metric_t *m, const series_t *
     hg_jw_end_obj(w);
 }
 
-/* The histogram of each input, as cumulative buckets. */
-static void put_latency(const hg_pipeline_t *p, const series_t *s, uint32_t n, bool json, hg_buf_t *out, hg_jw_t *w)
+static const metric_t g_latencies[] = {
+    /* at: of an hg_latency_sum_t */
+    { "input_connector_processing_latency_seconds", "histogram", offsetof(in_view_t, processing), 0 },
+    { "input_connector_completion_latency_seconds", "histogram", offsetof(in_view_t, completion), 0 },
+};
+
+/* One histogram of each input, as cumulative buckets. */
+static void put_latency(const hg_pipeline_t *p, const metric_t *m, const series_t *s, uint32_t n, bool json,
+                        hg_buf_t *out, hg_jw_t *w)
 {
-    static const metric_t of_bucket = { "input_connector_processing_latency_seconds", "histogram", 0, 0 };
     if (json) {
         hg_jw_obj(w);
-        hg_jw_kstr(w, "key", of_bucket.name);
-        hg_jw_kstr(w, "type", of_bucket.type);
+        hg_jw_kstr(w, "key", m->name);
+        hg_jw_kstr(w, "type", m->type);
         hg_jw_key(w, "values");
         hg_jw_arr(w);
     } else {
-        hg_buf_addf(out, "# TYPE %s %s\n", of_bucket.name, of_bucket.type);
+        hg_buf_addf(out, "# TYPE %s %s\n", m->name, m->type);
     }
     for (uint32_t i = 0; i < n; i++) {
-        const in_view_t *v = &s[i].v.in;
+        const hg_latency_sum_t *l = (const void *)((const char *)&s[i].v.in + m->at);
         uint64_t below = 0;
         if (json) {
             put_labels_json(p, &s[i], w);
@@ -183,7 +188,7 @@ static void put_latency(const hg_pipeline_t *p, const series_t *s, uint32_t n, b
             hg_jw_arr(w);
         }
         for (uint32_t b = 0; b <= HG_LATENCY_EDGES; b++) {
-            below += v->latency_n[b];
+            below += l->n[b];
             double edge = b < HG_LATENCY_EDGES ? (double)hg_latency_edges[b] / 1e6 : 0;
             if (json && b < HG_LATENCY_EDGES) {
                 hg_jw_arr(w);
@@ -191,7 +196,7 @@ static void put_latency(const hg_pipeline_t *p, const series_t *s, uint32_t n, b
                 hg_jw_u64(w, below);
                 hg_jw_end_arr(w);
             } else if (!json) {
-                put_labels_text(p, of_bucket.name, "_bucket", &s[i], out);
+                put_labels_text(p, m->name, "_bucket", &s[i], out);
                 if (b < HG_LATENCY_EDGES)
                     hg_buf_addf(out, ",le=\"%.10g\"} %" PRIu64 "\n", edge, below);
                 else
@@ -201,14 +206,14 @@ static void put_latency(const hg_pipeline_t *p, const series_t *s, uint32_t n, b
         if (json) {
             hg_jw_end_arr(w);
             hg_jw_key(w, "sum");
-            hg_jw_f64(w, (double)v->latency_us / 1e6);
+            hg_jw_f64(w, (double)l->us / 1e6);
             hg_jw_ku64(w, "count", below);
             hg_jw_end_obj(w);
             hg_jw_end_obj(w);
         } else {
-            put_labels_text(p, of_bucket.name, "_sum", &s[i], out);
-            hg_buf_addf(out, "} %.17g\n", (double)v->latency_us / 1e6);
-            put_labels_text(p, of_bucket.name, "_count", &s[i], out);
+            put_labels_text(p, m->name, "_sum", &s[i], out);
+            hg_buf_addf(out, "} %.17g\n", (double)l->us / 1e6);
+            put_labels_text(p, m->name, "_count", &s[i], out);
             hg_buf_addf(out, "} %" PRIu64 "\n", below);
         }
     }
@@ -229,8 +234,8 @@ static uint32_t view_inputs(hg_pipeline_t *p, series_t *s)
         s[n++] =
             (series_t){ ep->name, .v.in = { st.total_records, st.total_bytes, st.buffered_records, st.buffered_bytes,
                                             st.num_transport_errors, st.num_parse_errors, !atomic_load(&ep->paused),
-                                            st.barrier, st.end_of_input, .latency_us = st.latency_us } };
-        memcpy(s[n - 1].v.in.latency_n, st.latency_n, sizeof st.latency_n);
+                                            st.barrier, st.end_of_input, .processing = st.latency } };
+        if (ep->completion) s[n - 1].v.in.completion = *ep->completion;
     }
     return n;
 }
@@ -266,6 +271,7 @@ void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out)
     hg_jw_t w;
     series_t global = { 0 };
     hg_pipeline_totals(p, &global.v.global.t);
+    global.v.global.late = atomic_load(&p->late_records);
     global.v.global.complete = global.v.global.t.complete;
     global.v.global.start_secs = (uint64_t)(p->start_us / 1000000);
     global.v.global.rss = hg_rss_bytes();
@@ -285,7 +291,7 @@ void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out)
     series_t *s = HG_NEWN(series_t, HG_MAX(p->n_inputs, p->n_outputs) + 1);
     uint32_t n = view_inputs(p, s);
     put_table(p, g_in, HG_COUNT(g_in), s, n, json, out, &w);
-    put_latency(p, s, n, json, out, &w);
+    for (size_t i = 0; i < HG_COUNT(g_latencies); i++) put_latency(p, &g_latencies[i], s, n, json, out, &w);
     n = view_outputs(p, s);
     put_table(p, g_out, HG_COUNT(g_out), s, n, json, out, &w);
     pthread_mutex_unlock(&p->lock);

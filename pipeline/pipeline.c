@@ -64,6 +64,7 @@ static void free_endpoint(endpoint_t *ep)
     if (ep->retired) hg_output_free(ep->retired);
     hg_arena_free(ep->arena);
     hg_free(ep->marks);
+    hg_free(ep->completion);
     hg_free(ep->next_position);
     hg_free(ep->name);
     hg_free(ep->stream);
@@ -105,10 +106,31 @@ endpoint_t *hg_pipeline_add_tap(hg_pipeline_t *p, const char *name, uint32_t rel
     return ep;
 }
 
+/* Pool thread. */
+static int from_metadata(void *arg, hg_col_t *meta, hg_col_t **cols, hg_err_t *err)
+{
+    const hg_relation_t *r = arg;
+    hg_batch_t *b = hg_batch_new(meta->len, 1);
+    b->cols[0] = hg_col_retain(meta);
+    int rc = 0;
+    for (uint32_t i = 0; i < r->schema.n_cols && rc == 0; i++) {
+        if (!r->from_metadata[i]) continue;
+        rc = hg_eval(r->from_metadata[i], b, NULL, meta->len, 0, &cols[i], err);
+        if (rc < 0)
+            hg_err_wrap(err, "DEFAULT of column '" HG_SF "' of table '" HG_SF "'", HG_SA(r->schema.cols[i].name),
+                        HG_SA(r->schema.name));
+    }
+    hg_batch_drop(b);
+    return rc;
+}
+
 void hg_pipeline_table_env(const hg_pipeline_t *p, uint32_t relation, hg_table_env_t *ret)
 {
     const hg_relation_t *r = &p->prog->plan.relations[relation];
-    *ret = (hg_table_env_t){ &r->schema, r->defaults, p->hashkey };
+    *ret = (hg_table_env_t){ &r->schema, r->defaults, p->hashkey, r->deleted, NULL, NULL };
+    if (!r->from_metadata) return;
+    ret->from_metadata = from_metadata;
+    ret->arg = (void *)(uintptr_t)r;
 }
 
 /* --- orchestrator --- */

@@ -44,6 +44,7 @@ typedef struct hg_bootstrap_opts {
 
 typedef struct hg_pipeline_opts {
     const char *name;
+    const char *id;        /* of the pipeline, the same after a clear; NULL: its state stands for it */
     hg_program_t *program; /* ok; the pipeline takes it over */
     hg_runtime_config_t config;
     hg_loop_t *control;
@@ -119,6 +120,9 @@ void hg_pipeline_stats_json(hg_pipeline_t *p, bool errors, hg_jw_t *w);
 /* One endpoint with its error lists. HG_EUNKNOWNINPUT, HG_EUNKNOWNOUTPUT. */
 int hg_pipeline_endpoint_json(hg_pipeline_t *p, hg_str_t endpoint, bool input, hg_jw_t *w, hg_err_t *err);
 void hg_pipeline_metrics(hg_pipeline_t *p, bool json, hg_buf_t *out); /* Prometheus text, or Feldera's JSON */
+
+/* Any thread: time, rows and memory of each table and view. */
+void hg_pipeline_profile_json(hg_pipeline_t *p, hg_jw_t *w);
 
 /* Checkpoints (rest-api §6.7). Control loop. HG_ENOSTORAGE, or HG_ESUSPEND with what stands in the way. */
 int hg_pipeline_checkpoint(hg_pipeline_t *p, uint64_t *ret_number, hg_err_t *err);

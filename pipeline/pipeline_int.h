@@ -65,10 +65,13 @@ typedef struct endpoint {
     struct mark *marks;
     uint32_t n_marks, cap_marks;
     uint64_t done_count, done_step; /* the newest mark whose step is completed */
+    hg_latency_sum_t *completion;   /* from read to completed, one sample per step; NULL: none yet */
 } endpoint_t;
 
 typedef struct mark {
     uint64_t step, count;
+    int64_t at_us; /* of an endpoint: when the first of the step's records was read; of a step: when it was over, or,
+                      once it is settled, completed */
 } mark_t;
 
 /* A command for the circuit thread: fn runs between steps. */
@@ -107,6 +110,7 @@ struct hg_pipeline {
     hg_orch_t *orch;
     hg_pipeline_opts_t opts;
     hg_hashkey_t hashkey;
+    uint64_t owner; /* of what outputs leave in their sinks: which pipeline of this name it is */
     char incarnation[37];
     int64_t start_us;
     atomic_bool running;
@@ -156,9 +160,10 @@ struct hg_pipeline {
     double row_ns;              /* measured time of a row in a step, smoothed */
     _Atomic uint64_t steps, processed_records, processed_bytes, inserted_records, stall_since_us,
         stalled_us /* before */, circuit_busy_us;
-    _Atomic uint32_t queries; /* ad-hoc queries that may need the circuit; grows under lock, while !no_queries */
-    atomic_bool no_queries;   /* stopping; set under lock */
-    hg_list_t query_list;     /* under lock */
+    _Atomic uint64_t late_records; /* dropped because of LATENESS, since the start: circuit thread writes */
+    _Atomic uint32_t queries;      /* ad-hoc queries that may need the circuit; grows under lock, while !no_queries */
+    atomic_bool no_queries;        /* stopping; set under lock */
+    hg_list_t query_list;          /* under lock */
 };
 
 /* circuit_thread.c */
@@ -256,7 +261,7 @@ void hg_queries_cancel(hg_pipeline_t *p);
 
 /* tokens.c: under p->lock */
 void hg_marks_step(hg_pipeline_t *p, uint64_t step, uint64_t processed_total);
-void hg_marks_endpoint(hg_pipeline_t *p, endpoint_t *ep, uint64_t step, uint64_t count);
+void hg_marks_endpoint(endpoint_t *ep, uint64_t step, uint64_t count, int64_t read_us);
 void hg_marks_settle(hg_pipeline_t *p); /* recompute completed_step and drop marks behind it */
 
 #endif

@@ -6,6 +6,7 @@
  * it.
  */
 #include "base/hg.h"
+#include "base/access.h"
 #include "base/deployment.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -48,6 +49,7 @@ static int read_question(look_t *x, hg_str_t text)
     x->change = change ? hg_position_change(change) : NULL;
     x->wait = hg_json_bool(hg_json_get(v, "wait"), false);
     if (change && !x->change) return hg_err_set(&x->err, HG_EINVAL, "the question: there is no change '%s'", change);
+    if (hg_access_enter(hg_json_get(v, "access"), &x->err) < 0) return x->err.code;
     return hg_runtime_config_parse(hg_json_get(v, "runtime_config"), x->arena, &x->cfg, &x->err);
 }
 

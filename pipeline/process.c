@@ -5,6 +5,7 @@
  * drains and stops; a second one stops at once.
  */
 #include "base/hg.h"
+#include "base/access.h"
 #include "base/deployment.h"
 #include "base/durable.h"
 #include "base/log.h"
@@ -23,7 +24,7 @@
 typedef struct {
     const char *dir;
     hg_arena_t *arena;
-    const char *name, *deployment_id, *socket;
+    const char *name, *id, *deployment_id, *socket;
     const hg_json_t *deployment;
     hg_loop_t *loop;
     hg_pipeline_t *pipeline;
@@ -87,6 +88,7 @@ static int read_deployment(process_t *x)
     if (rc < 0) return hg_err_wrap(&x->err, "%s", path);
     x->deployment = v;
     x->name = member(x, "name");
+    x->id = member(x, "id");
     x->deployment_id = member(x, "deployment_id");
     x->socket = member(x, "socket");
     member(x, "program");
@@ -98,7 +100,11 @@ static int read_deployment(process_t *x)
 static int compile(process_t *x, hg_program_t **ret)
 {
     hg_str_t text = hg_json_get(x->deployment, "program")->str;
-    hg_program_t *p = hg_compile(text, &(hg_compile_opts_t){ .resolve = hg_secret_resolve });
+    const hg_json_t *env = hg_json_get(hg_json_get(x->deployment, "runtime_config"), "env");
+    hg_program_t *p = hg_compile(text, &(hg_compile_opts_t){
+                                           .resolve = hg_secret_resolve,
+                                           .resolve_arg = &env,
+                                       });
     if (p->ok) {
         *ret = p;
         return 0;
@@ -238,7 +244,7 @@ static int read_bootstrap(process_t *x, hg_bootstrap_opts_t *ret)
 
 static int start(process_t *x)
 {
-    hg_pipeline_opts_t o = { .name = x->name, .control = x->loop, .on_stopped = on_stopped, .arg = x };
+    hg_pipeline_opts_t o = { .name = x->name, .id = x->id, .control = x->loop, .on_stopped = on_stopped, .arg = x };
     const char *initial = hg_json_str(hg_json_get(x->deployment, "initial"), "running");
     char storage[4096];
     snprintf(storage, sizeof storage, "%s/%s", x->dir, HG_DIR_STORAGE);
@@ -277,8 +283,9 @@ int hg_pipeline_process(const char *dir)
         hg_arena_free(x.arena);
         return 1;
     }
-    x.loop = hg_loop_new("hg-control");
     rc = read_deployment(&x);
+    if (rc == 0) rc = hg_access_enter(hg_json_get(x.deployment, "access"), &x.err);
+    x.loop = hg_loop_new("hg-control");
     if (rc == 0) rc = start(&x);
     if (rc < 0) {
         hg_log(HG_LOG_ERROR, "pipeline", x.name, "not_started", "error=\"%s\"", x.err.msg);

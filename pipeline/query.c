@@ -18,9 +18,11 @@
 #include "pipeline/journal.h"
 #include "pipeline/server_int.h"
 #include "pipeline/transaction.h"
+#include <time.h>
 
 #define MAX_QUERIES    32
 #define PIECE          ((size_t)64 * 1024)
+#define MESSAGE        ((size_t)1 << 20) /* of a WebSocket, at most */
 #define SEND_TIMEOUT_S 60
 #define MAX_SQL        ((size_t)1 << 20)
 
@@ -32,6 +34,7 @@ typedef struct {
     hg_ws_t *ws;   /* request's loop */
     bool ended;
     bool read_only; /* asked for by somebody who may not change anything */
+    bool uncut;     /* text with cells in full length: how fda shows what it asked for as Arrow */
     char *sql, *format_name;
     result_format_t format;
     atomic_bool cancel;
@@ -111,7 +114,20 @@ static void on_ws_drain(void *arg, hg_ws_t *ws)
 
 static const char *content_type(const query_t *q)
 {
+    if (hg_result_binary(q->format)) return "application/octet-stream";
     return q->format == RESULT_JSON ? "application/json" : "text/plain";
+}
+
+/* A name for the file of a Parquet result; NULL: the others are none. */
+static const char *disposition(const query_t *q, char room[128])
+{
+    struct tm tm;
+    char stamp[32];
+    time_t now = time(NULL);
+    if (q->format != RESULT_PARQUET) return NULL;
+    strftime(stamp, sizeof stamp, "%Y%m%d_%H%M%S", gmtime_r(&now, &tm));
+    snprintf(room, 128, "Content-Disposition: attachment; filename=\"results_%s.parquet\"\r\n", stamp);
+    return room;
 }
 
 /* {"message": "Error during query processing: …", "error_code": "AdHocQueryError", "details": {"error": "…"}} */
@@ -139,7 +155,7 @@ static void put_error_json(hg_buf_t *b, const hg_err_t *err)
     hg_buf_adds(b, "}");
 }
 
-/* A query that fails after its first bytes says so in the body. */
+/* A query that fails after its first bytes says so in the body, where the format can. */
 static void append_error(query_t *q)
 {
     if (q->format != RESULT_JSON)
@@ -151,22 +167,24 @@ static void append_error(query_t *q)
 /* Returns whether the peer takes more at once. */
 static bool send_http(query_t *q)
 {
-    if (q->last && q->err.code && !q->began && q->err.code != HG_EEVAL) {
+    bool failed = q->last && q->err.code, binary = hg_result_binary(q->format);
+    if (failed && !q->began && (binary || q->err.code != HG_EEVAL)) {
         answer_error(q);
         q->req = NULL;
         return true;
     }
-    if (q->last && q->err.code == HG_ETIMEOUT) { /* it would not read an error either */
+    if (failed && (binary || q->err.code == HG_ETIMEOUT)) { /* nobody would read an error as such */
         hg_resp_cut(q->req);
         q->req = NULL;
         return true;
     }
     if (!q->began) {
-        hg_resp_begin(q->req, 200, content_type(q), NULL);
+        char headers[128];
+        hg_resp_begin(q->req, 200, content_type(q), disposition(q, headers));
         hg_resp_on_drain(q->req, on_drain, q);
         q->began = true;
     }
-    if (q->last && q->err.code) append_error(q);
+    if (failed) append_error(q);
     bool more = hg_resp_write(q->req, q->piece.p, q->piece.len);
     if (q->last) {
         hg_resp_end(q->req);
@@ -175,12 +193,25 @@ static bool send_http(query_t *q)
     return more;
 }
 
+/* The piece as messages that Feldera's client takes: at most 2 MiB, none ends inside a character. */
+static bool send_messages(query_t *q)
+{
+    bool text = !hg_result_binary(q->format), more = true;
+    for (hg_str_t left = hg_buf_str(&q->piece); left.n;) {
+        size_t n = HG_MIN(left.n, MESSAGE);
+        while (text && n < left.n && n > MESSAGE - 4 && ((unsigned char)left.p[n] & 0xC0) == 0x80) n--;
+        more = hg_ws_send(q->ws, text, (hg_str_t){ left.p, n });
+        left = (hg_str_t){ left.p + n, left.n - n };
+    }
+    return more;
+}
+
 static bool send_ws(query_t *q)
 {
-    bool more = true;
+    bool failed = q->last && q->err.code;
+    bool more = failed && hg_result_binary(q->format) ? true : send_messages(q); /* half a message is of no use */
     q->began = true;
-    if (q->piece.len) more = hg_ws_send(q->ws, true, hg_buf_str(&q->piece));
-    if (q->last && q->err.code) {
+    if (failed) {
         hg_buf_clear(&q->piece);
         put_error_json(&q->piece, &q->err);
         hg_ws_send(q->ws, true, hg_buf_str(&q->piece));
@@ -313,6 +344,7 @@ static int visit(query_t *q, hg_change_t *insert, hg_err_t *err)
 static int run_select(query_t *q, hg_err_t *err)
 {
     q->writer = hg_result_new(q->format, &q->q->schema, &q->out);
+    if (q->uncut) hg_result_uncut(q->writer);
     int rc = hg_query_run(q->q->root, snap_of, q, on_batch, q, &q->cancel, (size_t)q->s->p->cfg.query_mem_mib << 20,
                           hg_now_us(), err);
     return rc < 0 ? rc : hg_result_end(q->writer, err);
@@ -574,6 +606,7 @@ static void on_ws_message(void *arg, hg_ws_t *ws, bool text, hg_str_t data)
     if (rc == 0) {
         rc = set_statement(q, hg_strz(hg_json_str(hg_json_get(v, "sql"), "")),
                            hg_strz(hg_json_str(hg_json_get(v, "format"), "")), &err);
+        q->uncut = hg_json_bool(hg_json_get(v, "uncut"), false);
         if (rc == 0) rc = start(q, &err);
     }
     hg_arena_free(a);

@@ -85,7 +85,7 @@ int hg_endpoint_output_again(endpoint_t *ep, hg_err_t *err)
     }
     int rc = hg_output_new(p->host, ep->spec, ep->id, &p->prog->plan.relations[ep->relation].schema, &next, err);
     if (rc < 0) return rc;
-    hg_output_life(next, ep->life);
+    hg_output_life(next, p->owner, ep->life);
     swap_t *x = HG_NEW(swap_t);
     *x = (swap_t){ .ep = ep, .next = next };
     p->open_outputs++;

@@ -37,11 +37,15 @@ int hg_format_config(const hg_format_type_t *type, hg_arena_t *a, bool input, hg
     hg_kvlist_t extra = { 0 };
     err->code = HG_OK;
     int rc = hg_json_parse(a, options, &obj, err);
-    if (rc == 0)
-        rc = hg_opts_parse(input ? type->in_opts : type->out_opts, obj, obj, HG_EXTRA_WARN, &extra, a, cfg, &d);
+    if (rc == 0) rc = hg_opts_parse(input ? type->in_opts : type->out_opts, obj, obj, type->extra, &extra, a, cfg, &d);
     if (rc < 0) return err->code;
     *ret_cfg = cfg;
     return 0;
+}
+
+static bool is_usable(const hg_format_type_t *type, bool input)
+{
+    return input ? type->parser_new != NULL : type->encoder_new && !type->binary;
 }
 
 static int unknown_format(hg_str_t name, bool input, hg_err_t *err)
@@ -50,7 +54,7 @@ static int unknown_format(hg_str_t name, bool input, hg_err_t *err)
     const hg_format_type_t *const *all = hg_formats(&n);
     char known[256] = "";
     for (uint32_t i = 0; i < n; i++) {
-        if (input ? !all[i]->parser_new : !all[i]->encoder_new) continue;
+        if (!is_usable(all[i], input)) continue;
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", all[i]->name);
     }
@@ -66,7 +70,7 @@ int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, 
     const hg_format_type_t *type = hg_format_find(name);
     const hg_opt_t *opts = !type ? NULL : input ? type->in_opts : type->out_opts;
     *ret_text = hg_arena_strndup(a, name.p, name.n);
-    if (!type || (input ? !type->parser_new : !type->encoder_new)) return unknown_format(name, input, err);
+    if (!type || !is_usable(type, input)) return unknown_format(name, input, err);
 
     hg_buf_t b;
     hg_jw_t w;
@@ -75,6 +79,12 @@ int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, 
     hg_jw_obj(&w);
     for (const hg_opt_t *o = opts; o && o->key; o++) {
         hg_str_t v = hg_req_param(r, o->key);
+        if (v.p && (o->flags & HG_OPT_PROGRAM_ONLY)) {
+            hg_buf_release(&b);
+            return hg_err_set(err, input ? HG_EINVALPARSER : HG_EINVALENCODER,
+                              "option '%s' cannot be given with a request: what is connected to stands in a program",
+                              o->key);
+        }
         if (v.p) put_param(&w, o, v);
     }
     if (force) {

@@ -1,7 +1,8 @@
 /* result.c: rows of an ad-hoc query as text (a box table) or as JSON lines, as Feldera prints them (rest-api §6.3), or
- * as one hash of all of them, whatever their order. */
+ * as one hash of all of them, whatever their order. Formats of columns are in result_columns.c. */
 #include "base/hg.h"
 #include "base/mem.h"
+#include "data/parquet_lib.h"
 #include "data/text.h"
 #include "pipeline/server_int.h"
 #include <math.h>
@@ -17,7 +18,9 @@ struct result_writer {
     hg_buf_t cells; /* text: all cells one after the other */
     uint32_t *ends; /* text: end of each cell in `cells` */
     size_t n_ends, cap_ends;
-    size_t *widths;  /* text: characters */
+    size_t *widths;           /* text: characters */
+    column_writer_t *columns; /* binary formats */
+    bool uncut;               /* text: cells of any length */
     uint64_t sum[4]; /* hash: of the rows' SHA-256, as 256-bit numbers; the same in any order, and counts repeats */
 };
 
@@ -29,14 +32,18 @@ int hg_result_format(hg_str_t name, result_format_t *ret, hg_err_t *err)
         *ret = RESULT_JSON;
     else if (hg_str_eqz(name, "hash"))
         *ret = RESULT_HASH;
-    else if (hg_str_eqz(name, "arrow_ipc") || hg_str_eqz(name, "parquet"))
-        return hg_err_set(err, HG_EADHOC,
-                          "result format '" HG_SF
-                          "' is not offered by this version of headgate; use text, json or hash",
-                          HG_SA(name));
+    else if (hg_str_eqz(name, "arrow_ipc"))
+        *ret = RESULT_ARROW;
+    else if (hg_str_eqz(name, "parquet"))
+        *ret = RESULT_PARQUET;
     else
-        return hg_err_set(err, HG_EINVAL, "unknown result format '" HG_SF "'; known: text, json, hash", HG_SA(name));
-    return 0;
+        return hg_err_set(err, HG_EINVAL,
+                          "unknown result format '" HG_SF "'; known: text, json, arrow_ipc, parquet, hash",
+                          HG_SA(name));
+    const hg_parquet_api_t *api;
+    if (*ret != RESULT_PARQUET || hg_parquet_load(&api, err) == 0) return 0;
+    err->code = HG_EADHOC; /* of the query, not of the server */
+    return HG_EADHOC;
 }
 
 /* --- one value --- */
@@ -74,6 +81,49 @@ static int put_array(hg_buf_t *b, const hg_col_t *c, uint32_t i, bool json)
         if (rc == 0) rc = put_value(b, c->child[0], (uint32_t)k, json);
     }
     return rc < 0 ? rc : hg_buf_addc(b, ']');
+}
+
+static int put_name(hg_buf_t *b, hg_str_t name, bool json)
+{
+    int rc = put_quoted(b, name, json);
+    return rc < 0 ? rc : hg_buf_adds(b, json ? ":" : ": ");
+}
+
+/* A member's name is a text: keys that are none are written as they print. */
+static int put_key(hg_buf_t *b, const hg_col_t *keys, uint32_t i, bool json)
+{
+    size_t from = b->len;
+    int rc = put_value(b, keys, i, json);
+    if (rc < 0 || !json || b->p[from] == '"') return rc < 0 ? rc : hg_buf_adds(b, json ? ":" : ": ");
+    hg_buf_t name;
+    hg_buf_init(&name, HG_BUF_NOMAX);
+    rc = hg_buf_add(&name, b->p + from, b->len - from);
+    b->len = from;
+    if (rc == 0) rc = put_name(b, hg_buf_str(&name), json);
+    hg_buf_release(&name);
+    return rc;
+}
+
+static int put_map(hg_buf_t *b, const hg_col_t *c, uint32_t i, bool json)
+{
+    int rc = hg_buf_addc(b, '{');
+    for (int32_t k = c->offs[i]; rc == 0 && k < c->offs[i + 1]; k++) {
+        if (k > c->offs[i]) rc = hg_buf_adds(b, json ? "," : ", ");
+        if (rc == 0) rc = put_key(b, c->child[0], (uint32_t)k, json);
+        if (rc == 0) rc = put_value(b, c->child[1], (uint32_t)k, json);
+    }
+    return rc < 0 ? rc : hg_buf_addc(b, '}');
+}
+
+static int put_row(hg_buf_t *b, const hg_col_t *c, uint32_t i, bool json)
+{
+    int rc = hg_buf_addc(b, '{');
+    for (uint32_t k = 0; rc == 0 && k < c->n_child; k++) {
+        if (k) rc = hg_buf_adds(b, json ? "," : ", ");
+        if (rc == 0) rc = put_name(b, c->type->fields[k].name, json);
+        if (rc == 0) rc = put_value(b, c->child[k], i, json);
+    }
+    return rc < 0 ? rc : hg_buf_addc(b, '}');
 }
 
 /* Text of kinds whose JSON is a quoted string. Returns the length, 0 if the kind is another. */
@@ -137,10 +187,12 @@ static int put_value(hg_buf_t *b, const hg_col_t *c, uint32_t i, bool json)
         return json ? hg_buf_addc(b, '"') : 0;
     case HG_PHYS_LIST:
         return put_array(b, c, i, json);
+    case HG_PHYS_MAP:
+        return put_map(b, c, i, json);
+    case HG_PHYS_STRUCT:
+        return put_row(b, c, i, json);
     case HG_PHYS_NULL:
     case HG_PHYS_FIX16:
-    case HG_PHYS_MAP:
-    case HG_PHYS_STRUCT:
     default:
         return HG_EUNSUPPORTED;
     }
@@ -148,10 +200,21 @@ static int put_value(hg_buf_t *b, const hg_col_t *c, uint32_t i, bool json)
 
 /* --- rows --- */
 
+bool hg_result_binary(result_format_t f)
+{
+    return f == RESULT_ARROW || f == RESULT_PARQUET;
+}
+
+void hg_result_uncut(result_writer_t *w)
+{
+    w->uncut = true;
+}
+
 result_writer_t *hg_result_new(result_format_t f, const hg_schema_t *schema, hg_buf_t *out)
 {
     result_writer_t *w = HG_NEW(result_writer_t);
     *w = (result_writer_t){ .format = f, .schema = schema, .out = out };
+    if (hg_result_binary(f)) w->columns = hg_columns_new(f == RESULT_PARQUET, schema, out);
     hg_buf_init(&w->cells, TEXT_MAX);
     w->widths = HG_NEWN(size_t, schema->n_cols + 1);
     for (uint32_t c = 0; c < schema->n_cols; c++)
@@ -162,6 +225,7 @@ result_writer_t *hg_result_new(result_format_t f, const hg_schema_t *schema, hg_
 void hg_result_free(result_writer_t *w)
 {
     if (!w) return;
+    hg_columns_free(w->columns);
     hg_buf_release(&w->cells);
     hg_free(w->ends);
     hg_free(w->widths);
@@ -234,7 +298,7 @@ static int text_cell(result_writer_t *w, const hg_col_t *col, uint32_t i, uint32
     size_t start = w->cells.len;
     int rc = put_value(&w->cells, col, i, false);
     if (rc < 0) return rc;
-    if (w->cells.len - start > CELL_MAX) {
+    if (!w->uncut && w->cells.len - start > CELL_MAX) {
         size_t end = start + CELL_MAX;
         while (end > start && ((unsigned char)w->cells.p[end] & 0xC0) == 0x80) end--;
         w->cells.len = end;
@@ -259,6 +323,7 @@ static int text_cell(result_writer_t *w, const hg_col_t *col, uint32_t i, uint32
 int hg_result_batch(result_writer_t *w, const hg_batch_t *b, hg_err_t *err)
 {
     int rc = 0;
+    if (w->columns) return hg_columns_batch(w->columns, b, err);
     for (uint32_t i = 0; rc == 0 && i < b->n_rows; i++) {
         if (w->format == RESULT_JSON) rc = json_row(w, b, i, w->out);
         if (w->format == RESULT_HASH) rc = hash_row(w, b, i);
@@ -291,6 +356,7 @@ int hg_result_end(result_writer_t *w, hg_err_t *err)
 {
     if (w->format == RESULT_JSON) return 0;
     if (w->format == RESULT_HASH) return hash_end(w) < 0 ? fail(HG_ENOMEM, err) : 0;
+    if (w->columns) return hg_columns_end(w->columns, err);
     uint32_t n = w->schema->n_cols;
     int rc = rule(w);
     if (rc == 0) rc = hg_buf_addc(w->out, '\n');

@@ -112,13 +112,29 @@ static int check_outputs(const hg_pipeline_t *p, hg_err_t *err)
     return 0;
 }
 
+/* A replay runs the transforms again: they have to give the same. */
+static int check_transforms(const hg_pipeline_t *p, hg_err_t *err)
+{
+    for (uint32_t i = 0; i < p->prog->n_conns; i++) {
+        const hg_conn_spec_t *spec = &p->prog->conns[i];
+        if (!spec->transforms_vary) continue;
+        return hg_err_at(err, HG_EINVALTRANSPORT, spec->pos,
+                         "pipeline requires exactly_once fault tolerance but the transform %s of endpoint " HG_SF
+                         " puts in times or random values, which are others when a step is done again. Compute them in "
+                         "SQL, or use {\"model\": \"at_least_once\"}",
+                         spec->transforms_vary, HG_SA(spec->endpoint));
+    }
+    return 0;
+}
+
 int hg_durable_check_level(const hg_pipeline_t *p, const char *dir, hg_err_t *err)
 {
     if (p->cfg.ft == HG_FT_NONE) return 0;
     if (!dir || !p->cfg.storage)
         return hg_err_set(err, HG_ENOSTORAGE, "fault_tolerance %s needs storage: switch runtime_config.storage on",
                           hg_ft_name(p->cfg.ft));
-    if (p->cfg.ft == HG_FT_EXACTLY_ONCE && check_outputs(p, err) < 0) return err->code;
+    if (p->cfg.ft == HG_FT_EXACTLY_ONCE && (check_outputs(p, err) < 0 || check_transforms(p, err) < 0))
+        return err->code;
     return hg_durable_check_inputs(p, p->cfg.ft, err);
 }
 
@@ -331,11 +347,12 @@ static uint64_t new_life(const hg_pipeline_t *p, const endpoint_t *ep)
 
 static int restore_outputs(hg_pipeline_t *p, const hg_json_t *m, hg_owed_t *owes, hg_err_t *err)
 {
+    p->owner = p->opts.id ? XXH3_64bits(p->opts.id, strlen(p->opts.id)) : p->hashkey.k0;
     for (uint32_t i = 0; i < p->n_outputs; i++) {
         endpoint_t *ep = p->outputs[i];
         ep->life = new_life(p, ep);
         if (m && restore_output(p, ep, hg_json_get(m, "outputs"), owes, err) < 0) return damaged(p, ep, err);
-        hg_output_life(ep->out, ep->life);
+        hg_output_life(ep->out, p->owner, ep->life);
         if (m && ep->fresh && ep->spec->send_snapshot) hg_sink_snapshot_ask(p, ep->out);
     }
     return 0;
@@ -378,11 +395,20 @@ int hg_durable_look(hg_pipeline_t *p, const char *dir, hg_err_t *err)
     return load_inputs(p, err);
 }
 
-/* at_least_once, nothing of it can be replayed: its steps only count. */
+static bool has_marks(const hg_jreplay_t *r)
+{
+    for (uint32_t i = 0; i < r->n_steps; i++)
+        if (r->steps[i].is_mark) return true;
+    return false;
+}
+
+/* at_least_once, nothing of it can be replayed: its steps only count. Not those of a transaction: left out here, it
+ * would be closed in this life and open again in the next one, which then nets what this one had sent piece by piece.
+ */
 static void begin_replay(hg_pipeline_t *p, hg_jreplay_t *r)
 {
     hg_host_durable(p->host, r->last);
-    if (p->cfg.ft == HG_FT_AT_LEAST_ONCE && !hg_jreplay_wanted(r)) {
+    if (p->cfg.ft == HG_FT_AT_LEAST_ONCE && !hg_jreplay_wanted(r) && !has_marks(r)) {
         r->n_steps = 0;
         atomic_store(&p->steps, r->last);
     }

@@ -56,6 +56,7 @@ static void set_name(run_t *r)
 static hg_program_t *compile(run_t *r)
 {
     hg_buf_t text, msgs;
+    const hg_json_t *no_env = NULL;
     hg_buf_init(&text, 256u << 20);
     hg_buf_init(&msgs, HG_BUF_NOMAX);
     if (!read_program(r->o.program, &text)) {
@@ -63,7 +64,8 @@ static hg_program_t *compile(run_t *r)
         return NULL;
     }
     hg_program_t *p =
-        hg_compile(hg_buf_str(&text), &(hg_compile_opts_t){ .file = r->o.program, .resolve = hg_secret_resolve });
+        hg_compile(hg_buf_str(&text),
+                   &(hg_compile_opts_t){ .file = r->o.program, .resolve = hg_secret_resolve, .resolve_arg = &no_env });
     bool color = isatty(2) && !getenv("NO_COLOR");
     hg_program_messages_text(p, r->o.program, color, &msgs);
     fwrite(msgs.p, 1, msgs.len, stderr);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/hide.h"
 #include "base/mem.h"
 #include "compile/compile.h"
 #include "pipeline/secrets.h"
@@ -63,13 +64,12 @@ static int read_secret(hg_str_t reference, const char *path, hg_arena_t *a, hg_s
 #undef FAILED
 }
 
-int hg_secret_resolve(void *arg, hg_str_t reference, hg_arena_t *a, hg_str_t *ret, hg_err_t *err)
+static int resolve(void *arg, hg_str_t reference, hg_arena_t *a, hg_str_t *ret, hg_err_t *err)
 {
     hg_str_t name, key;
-    (void)arg;
     if (hg_reference(reference, &name, &key) == HG_REF_ENV) {
         char *variable = hg_xstrndup(name.p, name.n);
-        const char *value = getenv(variable);
+        const char *value = hg_json_str(hg_json_get(*(const hg_json_t **)arg, variable), getenv(variable));
         int rc = value ? 0
                        : hg_err_set(err, HG_EREFERENCE,
                                     "environment variable reference '" HG_SF
@@ -87,5 +87,12 @@ int hg_secret_resolve(void *arg, hg_str_t reference, hg_arena_t *a, hg_str_t *re
     char *path = hg_xprintf("%s/kubernetes/" HG_SF "/" HG_SF, dir && *dir ? dir : SECRETS_DIR, HG_SA(name), HG_SA(key));
     int rc = read_secret(reference, path, a, ret, err);
     hg_free(path);
+    return rc;
+}
+
+int hg_secret_resolve(void *arg, hg_str_t reference, hg_arena_t *a, hg_str_t *ret, hg_err_t *err)
+{
+    int rc = resolve(arg, reference, a, ret, err);
+    if (rc == 0) hg_hide_learn(*ret, reference);
     return rc;
 }

@@ -154,6 +154,13 @@ static void do_metrics(call_t *c)
     if (!c->flag) c->content_type = "text/plain";
 }
 
+static void do_profile(call_t *c)
+{
+    hg_jw_t w;
+    hg_jw_init(&w, &c->body);
+    hg_pipeline_profile_json(c->s->p, &w);
+}
+
 static void do_endpoint_stats(call_t *c)
 {
     hg_jw_t w;
@@ -415,6 +422,8 @@ static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         serve_stats(s, r);
     else if (hg_str_eqz(what, "metrics"))
         serve_metrics(s, r);
+    else if (hg_str_eqz(what, "circuit_json_profile"))
+        hg_call_pool(s, r, do_profile, NULL, false, 0);
     else if (hg_str_eqz(what, "time_series"))
         hg_call_control(s, r, do_series, NULL, false, 0);
     else if (hg_str_eqz(what, "time_series_stream"))
@@ -429,8 +438,6 @@ static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         serve_token_status(s, r);
     else if (hg_str_eqz(what, "query"))
         hg_serve_query(s, r);
-    else if (hg_str_eqz(what, "dataflow_graph"))
-        hg_resp_send(r, 200, "application/json", HG_S("{\"calcite_plan\":{},\"mir\":{}}"), NULL);
     else
         not_found(r);
 }
@@ -452,7 +459,9 @@ static void serve_post(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
     else if (hg_str_eqz(what, "start_compaction")) {
         hg_circuit_wake(s->p); /* it merges until there is nothing left to merge */
         hg_resp_send(r, 200, NULL, HG_S(""), NULL);
-    } else if (hg_str_eqz(what, "start_transaction"))
+    } else if (hg_str_eqz(what, "rebalance")) /* one worker has all rows: they cannot be spread better */
+        hg_resp_send(r, 200, NULL, HG_S(""), NULL);
+    else if (hg_str_eqz(what, "start_transaction"))
         hg_call_control(s, r, do_start_transaction, NULL, false, 0);
     else if (hg_str_eqz(what, "commit_transaction"))
         hg_loop_post(s->opts.control, commit_on_control, hg_call_new(s, r, NULL));

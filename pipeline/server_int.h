@@ -89,13 +89,24 @@ int hg_request_format(hg_req_t *r, hg_arena_t *a, bool input, const char *dflt, 
                       const hg_format_type_t **ret_type, const void **ret_cfg, const char **ret_text, hg_err_t *err);
 
 /* result.c: query results. */
-typedef enum { RESULT_TEXT, RESULT_JSON, RESULT_HASH } result_format_t;
+typedef enum { RESULT_TEXT, RESULT_JSON, RESULT_HASH, RESULT_ARROW, RESULT_PARQUET } result_format_t;
 typedef struct result_writer result_writer_t;
+bool hg_result_binary(result_format_t f); /* an error cannot be told inside it */
+/* Parquet: the module is loaded, or HG_EADHOC. */
 int hg_result_format(hg_str_t name, result_format_t *ret, hg_err_t *err);
-/* Rows are written into out as they come (JSON), or at the end (text needs all widths; a hash is one of all rows). */
+/* Rows are written into out as they come (JSON, Arrow), or at the end (text needs all widths; a hash is one of all
+ * rows). */
 result_writer_t *hg_result_new(result_format_t f, const hg_schema_t *schema, hg_buf_t *out);
+void hg_result_uncut(result_writer_t *w); /* text: cells in full length */
 int hg_result_batch(result_writer_t *w, const hg_batch_t *b, hg_err_t *err);
 int hg_result_end(result_writer_t *w, hg_err_t *err);
 void hg_result_free(result_writer_t *w);
+
+/* result_columns.c: the same for Arrow IPC and Parquet. */
+typedef struct column_writer column_writer_t;
+column_writer_t *hg_columns_new(bool parquet, const hg_schema_t *schema, hg_buf_t *out);
+int hg_columns_batch(column_writer_t *w, const hg_batch_t *b, hg_err_t *err);
+int hg_columns_end(column_writer_t *w, hg_err_t *err);
+void hg_columns_free(column_writer_t *w);
 
 #endif

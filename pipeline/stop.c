@@ -29,8 +29,9 @@ void hg_pipeline_maybe_stopped(hg_pipeline_t *p)
         atomic_load(&p->queries))
         return;
     if (!hg_durable_closed(p)) return;
-    p->life = ST_STOPPED;
     hg_circuit_thread_stop(p);
+    if (!hg_durable_closed(p)) return; /* its last step went into the journal meanwhile: the tick asks again */
+    p->life = ST_STOPPED;
     uv_close((uv_handle_t *)&p->timer, timer_closed);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "base/hg.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
 #include "pipeline/journal.h"
@@ -14,7 +15,7 @@
 static void push_mark(mark_t **marks, uint32_t *n, uint32_t *cap, mark_t m)
 {
     if (*n && (*marks)[*n - 1].step == m.step) {
-        (*marks)[*n - 1] = m;
+        (*marks)[*n - 1].count = m.count;
         return;
     }
     if (*n == *cap) {
@@ -36,18 +37,44 @@ static void pop_marks(mark_t *marks, uint32_t *n, uint64_t done, mark_t *ret)
 void hg_marks_step(hg_pipeline_t *p, uint64_t step, uint64_t processed_total)
 {
     if (p->n_marks > 64) hg_marks_settle(p);
-    push_mark(&p->marks, &p->n_marks, &p->cap_marks, (mark_t){ step, processed_total });
+    push_mark(&p->marks, &p->n_marks, &p->cap_marks, (mark_t){ step, processed_total, hg_now_us() });
 }
 
-void hg_marks_endpoint(hg_pipeline_t *p, endpoint_t *ep, uint64_t step, uint64_t count)
+void hg_marks_endpoint(endpoint_t *ep, uint64_t step, uint64_t count, int64_t read_us)
 {
-    (void)p;
-    push_mark(&ep->marks, &ep->n_marks, &ep->cap_marks, (mark_t){ step, count });
+    push_mark(&ep->marks, &ep->n_marks, &ep->cap_marks, (mark_t){ step, count, read_us });
+}
+
+/* The completed steps' marks get the moment of it: every output has had the step (as far as outputs remember), and the
+ * step itself was over. */
+static void date_steps(hg_pipeline_t *p)
+{
+    for (uint32_t k = 0; k < p->n_marks && p->marks[k].step <= p->completed_step; k++)
+        for (uint32_t i = 0; i < p->n_outputs; i++) {
+            const endpoint_t *ep = p->outputs[i];
+            if (ep->gone || !ep->out || ep->tap) continue;
+            int64_t at = hg_output_delivered_us(ep->out, p->marks[k].step);
+            p->marks[k].at_us = HG_MAX(p->marks[k].at_us, at);
+        }
+}
+
+/* Both lists are in order of steps, and every step of an endpoint is one of the pipeline. */
+static void time_endpoint(const hg_pipeline_t *p, endpoint_t *ep)
+{
+    for (uint32_t i = 0, k = 0; i < ep->n_marks && ep->marks[i].step <= p->completed_step; i++) {
+        while (k < p->n_marks && p->marks[k].step < ep->marks[i].step) k++;
+        if (k == p->n_marks) return;
+        int64_t took = p->marks[k].at_us - ep->marks[i].at_us;
+        if (p->marks[k].step != ep->marks[i].step || ep->marks[i].at_us == 0) continue;
+        if (!ep->completion) ep->completion = HG_NEW(hg_latency_sum_t);
+        hg_latency_sum_add(ep->completion, took > 0 ? (uint64_t)took : 0);
+    }
 }
 
 static void settle_endpoint(hg_pipeline_t *p, endpoint_t *ep)
 {
-    mark_t m = { ep->done_step, ep->done_count };
+    time_endpoint(p, ep);
+    mark_t m = { ep->done_step, ep->done_count, 0 };
     pop_marks(ep->marks, &ep->n_marks, p->completed_step, &m);
     ep->done_step = m.step;
     ep->done_count = m.count;
@@ -55,8 +82,9 @@ static void settle_endpoint(hg_pipeline_t *p, endpoint_t *ep)
 
 void hg_marks_settle(hg_pipeline_t *p)
 {
-    uint64_t done = HG_MIN(atomic_load(&p->steps), hg_txn_floor(p));
-    if (p->durable && p->durable->journal) done = HG_MIN(done, hg_journal_durable(p->durable->journal));
+    uint64_t done = atomic_load(&p->steps), floor = hg_txn_floor(p), durable = UINT64_MAX; /* each is asked once */
+    if (p->durable && p->durable->journal) durable = hg_journal_durable(p->durable->journal);
+    done = HG_MIN(done, HG_MIN(floor, durable));
     for (uint32_t i = 0; i < p->n_outputs; i++) {
         const endpoint_t *ep = p->outputs[i];
         if (ep->gone || !ep->out || (ep->tap && (!ep->backpressure || !ep->attached))) continue;
@@ -65,11 +93,13 @@ void hg_marks_settle(hg_pipeline_t *p)
         if (s < done) done = s;
     }
     if (done > p->completed_step) p->completed_step = done;
-    mark_t m = { 0, p->completed_records };
-    pop_marks(p->marks, &p->n_marks, p->completed_step, &m);
-    p->completed_records = m.count;
+    if (p->n_marks && p->marks[0].step > p->completed_step) return;
+    date_steps(p);
     for (uint32_t i = 0; i < p->n_inputs; i++)
         if (p->inputs[i]->n_marks) settle_endpoint(p, p->inputs[i]);
+    mark_t m = { 0, p->completed_records, 0 };
+    pop_marks(p->marks, &p->n_marks, p->completed_step, &m);
+    p->completed_records = m.count;
 }
 
 /* --- tokens --- */

@@ -442,7 +442,10 @@ static void close_on_circuit(hg_pipeline_t *p, void *arg)
 
 void hg_txn_close(hg_pipeline_t *p)
 {
-    if (hg_txn_active(p)) hg_log(HG_LOG_WARN, "transaction", p->name, "not_committed", "id=%" PRIu64, p->txn->id);
+    pthread_mutex_lock(&p->txn->mu); /* the circuit may be committing it */
+    uint64_t id = p->txn->id;
+    pthread_mutex_unlock(&p->txn->mu);
+    if (id) hg_log(HG_LOG_WARN, "transaction", p->name, "not_committed", "id=%" PRIu64, id);
     atomic_store(&p->txn->cancel, true);
     hg_circuit_post(p, close_on_circuit, NULL);
 }

@@ -72,6 +72,7 @@ typedef enum {
     HG_E_DIFF,     /* (args[0] - args[1]) text; type is the interval type, text "DAY" or "DAY TO SECOND" */
     HG_E_ARRAY,
     HG_E_SUBSCRIPT,
+    HG_E_FIELD,    /* (args[0]).names[0]; what is written without parentheses is HG_E_COLUMN */
     HG_E_SUBQUERY, /* scalar; EXISTS and IN (subquery) too: text says which ("scalar", "exists", "in", "any",
                       "all"; args[0] is the left side). NOT IN is NOT around it. The binder says "Not yet implemented"
                     */
@@ -205,6 +206,7 @@ typedef struct hg_ast_stmt {
     hg_pos_t pos; /* whole statement */
     hg_name_t name;
     bool or_replace, if_not_exists, if_exists; /* parsed, then refused by the binder */
+    bool explain;                              /* SELECT, INSERT: EXPLAIN stands before it */
     const hg_ast_column_t *cols;               /* TABLE, DECLARE_VIEW, TYPE fields, FUNCTION and AGGREGATE parameters */
     uint32_t n_cols;
     const hg_name_t *pk; /* table-level PRIMARY KEY */

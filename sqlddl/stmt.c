@@ -526,12 +526,24 @@ static int change(hg_sql_t *p, hg_ast_stmt_t *s, hg_ast_skind_t kind)
     return rc < 0 ? rc : query_to_end(p, s);
 }
 
+static bool begins_query(const hg_sql_t *p)
+{
+    hg_kw_t k = kw(p);
+    return k == HG_KW_SELECT || k == HG_KW_WITH || k == HG_KW_VALUES || hg_is_op(p, p->i, "(");
+}
+
 static int statement(hg_sql_t *p, hg_ast_stmt_t *s)
 {
     uint32_t first = p->i;
+    const hg_tok_t *t = &p->tok[first];
+    if (t->kind == HG_TOK_IDENT && hg_str_ieq(t->text, HG_S("explain"))) {
+        s->explain = true;
+        p->i++;
+        if (!begins_query(p) && kw(p) != HG_KW_INSERT) return hg_sql_encountered(p, p->i, "INSERT or SELECT");
+    }
     hg_kw_t k = kw(p);
     int rc;
-    if (k == HG_KW_SELECT || k == HG_KW_WITH || k == HG_KW_VALUES || hg_is_op(p, p->i, "(")) {
+    if (begins_query(p)) {
         s->kind = HG_ST_SELECT;
         rc = query_to_end(p, s);
     } else {

@@ -564,7 +564,7 @@ static hg_xexpr_t *array_expr(hg_body_t *b, hg_pb_t m)
     return e;
 }
 
-/* a[1][2]: one SUBSCRIPT around another. */
+/* a[1][2]: one SUBSCRIPT around another; (a).b[1]: FIELD inside SUBSCRIPT. */
 static hg_xexpr_t *indirection(hg_body_t *b, hg_pb_t m)
 {
     hg_pbf_t f, g;
@@ -586,8 +586,19 @@ static hg_xexpr_t *indirection(hg_body_t *b, hg_pb_t m)
         if (f.num != 2 || !e) continue;
         uint32_t kind = hg_pg_node(f.sub, &sub);
         if (kind == PG_A_STAR) return refuse(b, e->t0, e->t1, "All fields of an expression (.*)");
-        if (kind != PG_A_INDICES) return refuse(b, e->t0, HG_MIN(e->t1 + 2, b->to - 1), "A field of an expression");
         exprs_t args = { 0 };
+        if (kind != PG_A_INDICES) {
+            uint32_t last = HG_MIN(e->t1 + 2, b->to - 1);
+            hg_name_t *name = HG_ANEW(b->p->a, hg_name_t);
+            if (!hg_walk_name_node(b, f.sub, last, name, &last)) return NULL;
+            HG_APUSH(b->p->a, args.v, args.n, &e->e);
+            hg_xexpr_t *field = hg_xexpr_new(b->p, HG_E_FIELD, e->t0, last);
+            field->e.names = name;
+            field->e.n_names = 1;
+            set_args(field, &args);
+            e = field;
+            continue;
+        }
         bool slice = false;
         HG_APUSH(b->p->a, args.v, args.n, &e->e);
         while (hg_pb_next(&sub, &g)) {

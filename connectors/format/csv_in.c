@@ -16,6 +16,9 @@ enum { TRIM_NONE, TRIM_HEADERS, TRIM_FIELDS, TRIM_ALL };
 
 #define TEXT_MAX 4096u
 
+static const char mark[] = "\xef\xbb\xbf"; /* what some programs write in front of UTF-8: it belongs to no field */
+#define MARK_N (sizeof mark - 1)
+
 const hg_opt_t hg_csv_in_opts[] = {
     { .key = "delimiter",
       .type = HG_OPT_STR,
@@ -147,9 +150,7 @@ void *hg_csv_scratch_new(const hg_parser_t *p)
     (void)p;
     scratch_t *w = HG_NEW(scratch_t);
     hg_buf_init(&w->field, HG_BUF_NOMAX);
-    hg_buf_init(&w->scan.tmp, HG_BUF_NOMAX);
-    hg_buf_init(&w->scan.key, HG_BUF_NOMAX);
-    hg_buf_init(&w->scan.aux, HG_BUF_NOMAX);
+    hg_jscan_init(&w->scan);
     return w;
 }
 
@@ -158,9 +159,7 @@ void hg_csv_scratch_free(void *scratch)
     scratch_t *w = scratch;
     if (!w) return;
     hg_buf_release(&w->field);
-    hg_buf_release(&w->scan.tmp);
-    hg_buf_release(&w->scan.key);
-    hg_buf_release(&w->scan.aux);
+    hg_jscan_release(&w->scan);
     hg_free(w);
 }
 
@@ -212,6 +211,8 @@ size_t hg_csv_split(const hg_parser_t *pp, hg_split_state_t *st, const char *buf
 #ifdef __SSE2__
         if (seen && (s == RECORD || s == FIELD) && (i = skip_plain(&p->d, &s, buf, i, n, &last)) == n) break;
 #endif
+        uint64_t at = st->at + i;
+        if (HG_UNLIKELY(at < MARK_N) && s == RECORD && buf[i] == mark[at]) continue;
         unsigned next = step(&p->d, s, buf[i]);
         if (next == RECORD) {
             if (s != RECORD && s != COMMENT && s != BLANK) seen = true;
@@ -432,8 +433,8 @@ int hg_csv_parse(const hg_parser_t *pp, void *scratch, const char *buf, size_t n
 {
     const csv_parser_t *par = (const csv_parser_t *)(const void *)pp;
     run_t r = { .par = par, .w = scratch, .out = out, .buf = buf, .end = buf + n };
-    bool header = first && par->headers;
-    for (const char *p = buf; p < r.end;) {
+    bool header = first && par->headers, marked = first && n >= MARK_N && memcmp(buf, mark, MARK_N) == 0;
+    for (const char *p = buf + (marked ? MARK_N : 0); p < r.end;) {
         if (*p == '\n' || (*p == '\r' && (p + 1 == r.end || p[1] == '\n'))) {
             p++;
             continue;

@@ -48,6 +48,8 @@ int hg_csv_encoder_new(const void *cfg, const hg_encode_env_t *env, hg_encoder_t
     if (delimiter == '"')
         return hg_err_option(err, HG_EINVALENCODER, "delimiter", "'delimiter' must differ from the quote");
     if (env->key) return hg_err_option(err, HG_EINVALENCODER, "index", "CSV encoder cannot be attached to an index");
+    rc = hg_json_writable(env->schema, "CSV", err);
+    if (rc < 0) return rc;
     csv_encoder_t *e = HG_NEW(csv_encoder_t);
     e->schema = env->schema;
     e->delimiter = (char)delimiter;

@@ -14,19 +14,25 @@ static int copies(int64_t weight, bool unit, hg_err_t *err)
     return unit ? (int)n : 1;
 }
 
+int hg_encode_leave_out(hg_encode_sink_t *s, int rc, hg_err_t *err)
+{
+    if (rc == HG_ENOMEM || err->fatal) return rc;
+    if (s->left_out++ == 0) s->why = *err;
+    *err = HG_ERR_INIT;
+    return 0;
+}
+
 static int one_pass(const hg_part_t *p, bool deletes, bool unit, hg_encode_row_fn fn, void *arg, hg_encode_sink_t *sink,
                     hg_err_t *err)
 {
     for (uint32_t i = 0; i < p->n; i++) {
         int64_t w = p->weights ? p->weights[i] : 1;
         if ((w < 0) != deletes) continue;
-        int n = copies(w, unit, err);
-        if (n < 0) return n;
+        int n = copies(w, unit, err), rc = HG_MIN(n, 0);
         if (unit) w = w < 0 ? -1 : 1;
-        for (; n > 0; n--) {
-            int rc = fn(arg, sink, p->batch, p->sel ? p->sel[i] : i, w, err);
-            if (rc < 0) return rc;
-        }
+        for (; n > 0 && rc == 0; n--) rc = fn(arg, sink, p->batch, p->sel ? p->sel[i] : i, w, err);
+        if (rc < 0) rc = hg_encode_leave_out(sink, rc, err);
+        if (rc < 0) return rc;
     }
     return 0;
 }
@@ -100,6 +106,7 @@ static int move_on(hg_packer_t *p, hg_encode_sink_t *s, hg_err_t *err)
     size_t n = s->buf->len - p->at;
     if (n + (p->array ? 3 : 0) > p->max_message) {
         cut(s->buf, p->open);
+        hg_buf_clear(s->key);
         p->count--;
         return hg_err_set(
             err, HG_ETOOBIG,
@@ -124,7 +131,8 @@ int hg_pack_close(hg_packer_t *p, hg_encode_sink_t *s, int rc, hg_err_t *err)
 {
     if (HG_UNLIKELY(rc < 0)) {
         cut(s->buf, p->open);
-        return rc == HG_ENOMEM || rc == HG_ETOOBIG ? no_memory(p, rc, err) : rc;
+        hg_buf_clear(s->key);
+        return rc == HG_ENOMEM || rc == HG_ETOOBIG ? no_memory(p, HG_ENOMEM, err) : rc;
     }
     p->count++;
     if (HG_UNLIKELY(p->max_message && s->buf->len + (p->array ? 2 : 0) > p->max_message)) {

@@ -6,22 +6,13 @@
 #include "base/hg.h"
 #include <math.h>
 #include "data/text.h"
+#include "data/variant.h"
 #include "connectors/format/json_int.h"
 
 static const char *mismatch(hg_jscan_t *s, const char *p, const char *expected)
 {
     char what[64];
     return hg_js_fail(s, HG_JE_DATA, p, "invalid type: %s, expected %s", hg_js_what(s, p, what), expected);
-}
-
-static const char *type_name(const hg_type_t *t, char out[64])
-{
-    hg_buf_t b;
-    hg_buf_init(&b, 48);
-    hg_type_text(&b, t);
-    snprintf(out, 64, "%s", b.len ? b.p : hg_kind_name(t->kind));
-    hg_buf_release(&b);
-    return out;
 }
 
 /* The result of an append: p goes on, or memory is out. */
@@ -35,7 +26,7 @@ const char *hg_jcell_null(hg_jscan_t *s, const char *p, const hg_jcell_t *c, hg_
     char name[64];
     if (s->end - p < 4 || memcmp(p, "null", 4) != 0) return hg_js_skip(s, p); /* which says what is wrong */
     if (!c->type->nullable)
-        return hg_js_fail(s, HG_JE_DATA, p, "invalid type: null, expected %s", type_name(c->type, name));
+        return hg_js_fail(s, HG_JE_DATA, p, "invalid type: null, expected %s", hg_type_brief(c->type, name));
     return done(s, p + 4, hg_colb_null(b));
 }
 
@@ -65,16 +56,16 @@ static inline const char *whole(hg_jscan_t *s, const char *p, const hg_jcell_t *
             (__builtin_mul_overflow(v, UINT64_C(10), &v) || __builtin_add_overflow(v, d, &v))) {
             while (q < s->end && (unsigned)(*q - '0') < 10) q++;
             return hg_js_fail(s, HG_JE_DATA, p, "invalid value: integer `%.*s` is out of range for type %s",
-                              (int)HG_MIN(q - p, 60), p, type_name(c->type, name));
+                              (int)HG_MIN(q - p, 60), p, hg_type_brief(c->type, name));
         }
         if (HG_LIKELY(v <= (UINT64_MAX - 9) / 10)) v = v * 10 + d;
     }
     if (HG_UNLIKELY(q == first || (*first == '0' && q - first > 1))) {
-        if (q == first && *p != '-') return mismatch(s, p, type_name(c->type, name));
-        return hg_js_skip(s, p) ? mismatch(s, p, type_name(c->type, name)) : NULL;
+        if (q == first && *p != '-') return mismatch(s, p, hg_type_brief(c->type, name));
+        return hg_js_skip(s, p) ? mismatch(s, p, hg_type_brief(c->type, name)) : NULL;
     }
     if (HG_UNLIKELY(q < s->end && (*q == '.' || *q == 'e' || *q == 'E')))
-        return mismatch(s, p, type_name(c->type, name));
+        return mismatch(s, p, hg_type_brief(c->type, name));
     *ret = v;
     return q;
 }
@@ -89,7 +80,7 @@ static const char *read_int(hg_jscan_t *s, const char *p, const hg_jcell_t *c, h
     if (!q) return NULL;
     if (!hg_value_put_int(b, neg, m, &rc))
         return hg_js_fail(s, HG_JE_DATA, p, "invalid value: integer `%.*s`, expected %s", (int)HG_MIN(q - p, 60), p,
-                          type_name(c->type, name));
+                          hg_type_brief(c->type, name));
     return done(s, q, rc);
 }
 
@@ -102,7 +93,7 @@ static const char *read_i64(hg_jscan_t *s, const char *p, const hg_jcell_t *c, h
     if (!q) return NULL;
     if (HG_UNLIKELY(m > (uint64_t)INT64_MAX + neg))
         return hg_js_fail(s, HG_JE_DATA, p, "invalid value: integer `%.*s`, expected %s", (int)HG_MIN(q - p, 60), p,
-                          type_name(c->type, name));
+                          hg_type_brief(c->type, name));
     return done(s, q, hg_colb_i64(b, (int64_t)(neg ? -m : m)));
 }
 
@@ -113,7 +104,7 @@ static const char *number_or_text(hg_jscan_t *s, const char *p, const hg_jcell_t
     char name[64];
     bool integer;
     if (*p == '"') return hg_js_string(s, p + 1, &s->tmp, ret);
-    if (*p != '-' && (unsigned)(*p - '0') > 9) return mismatch(s, p, type_name(c->type, name));
+    if (*p != '-' && (unsigned)(*p - '0') > 9) return mismatch(s, p, hg_type_brief(c->type, name));
     const char *q = hg_js_number(s, p, &integer);
     if (q) *ret = (hg_str_t){ p, (size_t)(q - p) };
     return q;
@@ -122,7 +113,7 @@ static const char *number_or_text(hg_jscan_t *s, const char *p, const hg_jcell_t
 static const char *text_only(hg_jscan_t *s, const char *p, const hg_jcell_t *c, hg_str_t *ret)
 {
     char name[64];
-    if (HG_UNLIKELY(*p != '"')) return mismatch(s, p, type_name(c->type, name));
+    if (HG_UNLIKELY(*p != '"')) return mismatch(s, p, hg_type_brief(c->type, name));
     return hg_js_string(s, p + 1, &s->tmp, ret);
 }
 
@@ -131,7 +122,19 @@ static const char *bad_text(hg_jscan_t *s, const char *p, const hg_jcell_t *c, h
     char name[64];
     if (rc != HG_EPARSE && rc != HG_ERANGE) return hg_js_memory(s, rc);
     return hg_js_fail(s, HG_JE_DATA, p, "invalid value: '%.*s' is %s %s", (int)HG_MIN(text.n, (size_t)80), text.p,
-                      rc == HG_ERANGE ? "outside the range of type" : "not a value of type", type_name(c->type, name));
+                      rc == HG_ERANGE ? "outside the range of type" : "not a value of type",
+                      hg_type_brief(c->type, name));
+}
+
+/* Connect's converter has BIGINT UNSIGNED as a string, because its own integers are too narrow. */
+static const char *read_u64(hg_jscan_t *s, const char *p, const hg_jcell_t *c, hg_colb_t *b)
+{
+    hg_str_t text;
+    uint64_t v;
+    if (*p != '"') return read_int(s, p, c, b);
+    const char *q = hg_js_string(s, p + 1, &s->tmp, &text);
+    if (!q) return NULL;
+    return hg_str_u64(text, &v) < 0 ? bad_text(s, p, c, text, HG_EPARSE) : done(s, q, hg_colb_u64(b, v));
 }
 
 static const char *read_dec(hg_jscan_t *s, const char *p, const hg_jcell_t *c, hg_colb_t *b)
@@ -144,7 +147,7 @@ static const char *read_dec(hg_jscan_t *s, const char *p, const hg_jcell_t *c, h
     if (rc == HG_ERANGE) {
         char name[64];
         return hg_js_fail(s, HG_JE_DATA, p, "decimal number %.*s is outside the value range of type %s",
-                          (int)HG_MIN(text.n, (size_t)80), text.p, type_name(c->type, name));
+                          (int)HG_MIN(text.n, (size_t)80), text.p, hg_type_brief(c->type, name));
     }
     return rc < 0 ? bad_text(s, p, c, text, rc) : done(s, q, hg_colb_i128(b, v));
 }
@@ -373,7 +376,14 @@ static const char *map_key(hg_jscan_t *s, const char *p, hg_colb_t *b)
     if (p >= s->end || *p != '"') return hg_js_fail(s, HG_JE_SYNTAX, p, "expected a member name");
     const char *q = hg_js_string(s, p + 1, &s->tmp, &name);
     if (!q) return NULL;
-    int rc = hg_value_read(b, name, &err);
+    int rc;
+    if (b->type->kind == HG_T_VARIANT) {
+        hg_buf_clear(&s->aux);
+        rc = hg_json_quote(&s->aux, name);
+        if (rc == 0) rc = hg_colb_var(b, s->aux.p, s->aux.len);
+    } else {
+        rc = hg_value_read(b, name, &err);
+    }
     if (rc == HG_ENOMEM || rc == HG_ETOOBIG) return hg_js_memory(s, rc);
     if (rc < 0) return hg_js_fail(s, HG_JE_DATA, p, "invalid map key: %s", err.msg);
     q = hg_js_ws(s, q);
@@ -399,7 +409,7 @@ static const char *read_map(hg_jscan_t *s, const char *p, const hg_jcell_t *c, h
             p = hg_js_ws(s, p + 1);
         }
     }
-    return done(s, p + 1, hg_colb_close_list(b));
+    return done(s, p + 1, hg_colb_close_map(b));
 }
 
 static const char *read_struct(hg_jscan_t *s, const char *p, const hg_jcell_t *c, hg_colb_t *b)
@@ -409,30 +419,20 @@ static const char *read_struct(hg_jscan_t *s, const char *p, const hg_jcell_t *c
     return p ? done(s, p, hg_colb_close_struct(b)) : NULL;
 }
 
-/* VARIANT is kept as compact JSON text; in some flavors it comes as a string that holds JSON. */
+/* In some flavors a VARIANT comes as a string that holds JSON. */
 static const char *read_variant(hg_jscan_t *s, const char *p, const hg_jcell_t *c, hg_colb_t *b)
 {
-    hg_buf_t out; /* cold path: one buffer per value */
-    hg_buf_init(&out, HG_BUF_NOMAX);
-    const char *q;
+    hg_buf_clear(&s->aux);
     if (!c->flavor->variant_text) {
-        q = hg_js_compact(s, p, &out);
-    } else {
-        hg_str_t text;
-        q = text_only(s, p, c, &text);
-        hg_jscan_t in = { .end = q ? text.p + text.n : NULL };
-        hg_buf_init(&in.tmp, HG_BUF_NOMAX);
-        if (q && text.n == 0) {
-            q = bad_text(s, p, c, text, HG_EPARSE);
-        } else if (q) {
-            const char *e = hg_js_compact(&in, hg_js_ws(&in, text.p), &out);
-            if (!e || hg_js_ws(&in, e) != in.end) q = bad_text(s, p, c, text, HG_EPARSE);
-        }
-        hg_buf_release(&in.tmp);
+        const char *q = hg_js_variant(s, p, &s->aux);
+        return q ? done(s, q, hg_colb_var(b, s->aux.p, s->aux.len)) : NULL;
     }
-    if (q) q = done(s, q, hg_colb_var(b, out.p, out.len));
-    hg_buf_release(&out);
-    return q;
+    hg_str_t text;
+    const char *q = text_only(s, p, c, &text);
+    if (!q) return NULL;
+    if (!s->variant) s->variant = hg_variant_new();
+    int rc = hg_variant_parse(s->variant, text, &s->aux);
+    return rc < 0 ? bad_text(s, p, c, text, rc) : done(s, q, hg_colb_var(b, s->aux.p, s->aux.len));
 }
 
 /* --- choosing --- */
@@ -454,8 +454,10 @@ int hg_jcell_init(hg_jcell_t *c, const hg_type_t *t, const hg_json_flavor_t *f, 
     case HG_T_UTINYINT:
     case HG_T_USMALLINT:
     case HG_T_UINTEGER:
-    case HG_T_UBIGINT:
         c->read = read_int;
+        return 0;
+    case HG_T_UBIGINT:
+        c->read = f->connect_schema ? read_u64 : read_int;
         return 0;
     case HG_T_DECIMAL:
         c->read = read_dec;
@@ -492,6 +494,11 @@ int hg_jcell_init(hg_jcell_t *c, const hg_type_t *t, const hg_json_flavor_t *f, 
         return 0;
     case HG_T_ARRAY:
     case HG_T_MAP:
+        if (t->kind == HG_T_MAP && !hg_json_names(t->key))
+            return hg_err_set(err, HG_EINVALPARSER,
+                              "a MAP with keys of type %s cannot be read from JSON: an object's members have texts for "
+                              "names",
+                              hg_type_brief(t->key, (char[64]){ 0 }));
         c->read = t->kind == HG_T_MAP ? read_map : read_array;
         c->elem = HG_NEW(hg_jcell_t);
         return hg_jcell_init(c->elem, t->elem, f, err);

@@ -72,6 +72,9 @@ int hg_json_parser_new(const void *cfg, const hg_parse_env_t *env, hg_parser_t *
         hg_json_parser_free(&p->base);
         return rc;
     }
+    p->soft = env->deleted != NULL;
+    p->deleted = p->row;
+    p->deleted.defaults = env->deleted;
     if (schema->n_key) {
         p->row.key_bits = HG_NEWN(uint64_t, schema->n_cols / 64 + 1);
         for (uint32_t i = 0; i < schema->n_key; i++)
@@ -92,9 +95,7 @@ void *hg_json_scratch_new(const hg_parser_t *pp)
 {
     const hg_json_parser_t *p = (const hg_json_parser_t *)(const void *)pp;
     scratch_t *w = HG_NEW(scratch_t);
-    hg_buf_init(&w->scan.tmp, HG_BUF_NOMAX);
-    hg_buf_init(&w->scan.key, HG_BUF_NOMAX);
-    hg_buf_init(&w->scan.aux, HG_BUF_NOMAX);
+    hg_jscan_init(&w->scan);
     w->present_bytes = sizeof(uint64_t) * (p->schema->n_cols / 64 + 1);
     w->present = hg_xzero(w->present_bytes);
     return w;
@@ -104,9 +105,7 @@ void hg_json_scratch_free(void *scratch)
 {
     scratch_t *w = scratch;
     if (!w) return;
-    hg_buf_release(&w->scan.tmp);
-    hg_buf_release(&w->scan.key);
-    hg_buf_release(&w->scan.aux);
+    hg_jscan_release(&w->scan);
     hg_free(w->present);
     hg_free(w);
 }
@@ -151,7 +150,8 @@ static const char *read_row(run_t *r, const char *p, hg_op_t op)
         present = r->w->present;
         memset(present, 0, r->w->present_bytes);
     }
-    const char *q = hg_jrow_read(r->s, p, &r->par->row, mode, b->cols, b->len, present);
+    const hg_jrow_t *cols = op == HG_OP_DELETE && r->par->soft ? &r->par->deleted : &r->par->row;
+    const char *q = hg_jrow_read(r->s, p, cols, mode, b->cols, b->len, present);
     if (HG_LIKELY(q && q <= r->s->end)) return q;
     if (q) hg_js_trunc(r->s, q);
     r->row_at = p;

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "connectors/format.h"
 #include "connectors/format/json_flavor_int.h"
-#include "connectors/format/json_scan_int.h"
+#include "data/json_scan.h"
 #include "connectors/format/value_int.h"
 
 /* A column's decoder, chosen once from type and flavor. */
@@ -72,6 +72,8 @@ typedef struct hg_json_parser {
     hg_jupdate_t update;
     bool array, single;
     hg_jrow_t row;
+    hg_jrow_t deleted; /* row with the defaults of deletes (soft_delete); its parts are those of row */
+    bool soft;
 } hg_json_parser_t;
 
 size_t hg_json_split(const hg_parser_t *pp, hg_split_state_t *st, const char *buf, size_t from, size_t n, bool eof);
@@ -103,6 +105,12 @@ int hg_json_encode(hg_encoder_t *e, const hg_delta_t *delta, hg_encode_sink_t *s
 
 /* json_value_out.c: one cell as JSON, null included. */
 int hg_json_cell_print(hg_buf_t *out, const hg_col_t *c, uint32_t i, const hg_json_flavor_t *flavor);
+
+/* Can the keys of a MAP be the names of an object's members? They need a plain text: bytes and what is nested have
+ * none. */
+bool hg_json_names(const hg_type_t *key);
+/* HG_EINVALENCODER where a column cannot be written as JSON, saying which and why. `format` is named in the words. */
+int hg_json_writable(const hg_schema_t *schema, const char *format, hg_err_t *err);
 
 /* json_connect.c: the Kafka Connect schema of a column, of a struct of columns; and of the Debezium envelope. */
 int hg_connect_struct(hg_jw_t *w, const hg_field_t *fields, const uint32_t *cols, uint32_t n, const char *field,

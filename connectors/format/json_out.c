@@ -1,4 +1,4 @@
-/* json_out.c: deltas → JSON: insert_delete, debezium, snowflake.
+/* json_out.c: deltas → JSON: insert_delete, debezium, snowflake; keys and values for sinks that store by key (redis).
  *
  * A delta is walked twice, deletes first, in the order of its parts. Records collect in the sink's buffer; for message
  * transports it is handed over when it holds buffer_size_records or would grow past the transport's limit. All constant
@@ -19,7 +19,7 @@ const hg_opt_t hg_json_out_opts[] = {
       .def = "insert_delete",
       .doc = "Shape of a record: `insert_delete`, `debezium` (key and value messages) or `snowflake` (the row with "
              "action, stream id "
-             "and sequence number)." },
+             "and sequence number). With redis_output it is `redis`, whatever stands here: the row." },
     { .key = "json_flavor",
       .type = HG_OPT_ENUM,
       .at = offsetof(cfg_t, flavor),
@@ -33,7 +33,7 @@ const hg_opt_t hg_json_out_opts[] = {
       .def = "10000",
       .min = 1,
       .unit = "records",
-      .doc = "Records per message or array. Always 1 with `debezium` and `snowflake`." },
+      .doc = "Records per message or array. Always 1 with `debezium`, `snowflake` and `redis`." },
     { .key = "array",
       .type = HG_OPT_BOOL,
       .at = offsetof(cfg_t, array),
@@ -42,7 +42,8 @@ const hg_opt_t hg_json_out_opts[] = {
     { .key = "key_fields",
       .type = HG_OPT_STRLIST,
       .at = offsetof(cfg_t, key_fields),
-      .doc = "With `debezium`: the columns of the message key. Default: all columns." },
+      .doc = "With `debezium`: the columns of the message key. Default: all columns. With redis_output: the columns of "
+             "the key, required." },
     { .key = NULL },
 };
 
@@ -58,6 +59,7 @@ typedef struct json_encoder {
     uint32_t n_key;
     hg_buf_t key_head, value_head; /* `{"schema":…,"payload":` */
     uint64_t stream_id, seq;
+    hg_str_t separator; /* redis; borrowed */
 } json_encoder_t;
 
 void hg_json_encoder_free(hg_encoder_t *base)
@@ -124,6 +126,16 @@ static int find_key(json_encoder_t *e, const cfg_t *c, hg_err_t *err)
 
 static int check_config(const cfg_t *c, const hg_encode_env_t *env, hg_err_t *err)
 {
+    if (env->key) return hg_err_option(err, HG_EINVALENCODER, "index", "JSON encoder cannot be attached to an index");
+    if (env->key_separator) {
+        if (!c->key_fields.n)
+            return hg_err_option(err, HG_EINVALENCODER, "key_fields",
+                                 "'key_fields' is required: the columns whose values make the key, for example "
+                                 "[\"id\"]");
+        if (c->array)
+            return hg_err_option(err, HG_EINVALENCODER, "array", "'array' is not possible where each row is a value");
+        return 0;
+    }
     if (c->update == HG_JU_RAW || c->update == HG_JU_WEIGHTED || c->update == HG_JU_REDIS) {
         static const char *const names[] = {
             [HG_JU_RAW] = "raw", [HG_JU_WEIGHTED] = "weighted", [HG_JU_REDIS] = "redis"
@@ -131,7 +143,6 @@ static int check_config(const cfg_t *c, const hg_encode_env_t *env, hg_err_t *er
         return hg_err_option(err, HG_EINVALENCODER, "update_format",
                              "'%s' update format is not supported for output JSON streams", names[c->update]);
     }
-    if (env->key) return hg_err_option(err, HG_EINVALENCODER, "index", "JSON encoder cannot be attached to an index");
     if (c->key_fields.n && c->update != HG_JU_DEBEZIUM)
         return hg_err_option(err, HG_EINVALENCODER, "key_fields",
                              "'key_fields' is only for the update formats 'debezium' and 'redis'");
@@ -146,14 +157,16 @@ int hg_json_encoder_new(const void *cfg, const hg_encode_env_t *env, hg_encoder_
 {
     const cfg_t *c = cfg;
     int rc = check_config(c, env, err);
+    if (rc == 0) rc = hg_json_writable(env->schema, "JSON", err);
     if (rc < 0) return rc;
     int flavor = HG_JF_DEFAULT;
-    if (c->update == HG_JU_DEBEZIUM) flavor = HG_JF_CONNECT;
-    if (c->update == HG_JU_SNOWFLAKE) flavor = HG_JF_SNOWFLAKE;
+    if (c->update == HG_JU_DEBEZIUM && !env->key_separator) flavor = HG_JF_CONNECT;
+    if (c->update == HG_JU_SNOWFLAKE && !env->key_separator) flavor = HG_JF_SNOWFLAKE;
     json_encoder_t *e = HG_NEW(json_encoder_t);
     e->schema = env->schema;
     e->flavor = &hg_json_flavors[c->flavor_set ? c->flavor : flavor];
-    e->update = (hg_jupdate_t)c->update;
+    e->update = env->key_separator ? HG_JU_REDIS : (hg_jupdate_t)c->update;
+    if (env->key_separator) e->separator = hg_strz(env->key_separator);
     hg_packer_init(&e->pack, "JSON", env, e->update == HG_JU_INSERT_DELETE ? c->buffer_size_records : 1, c->array);
     hg_buf_init(&e->names, HG_BUF_NOMAX);
     hg_buf_init(&e->key_head, HG_BUF_NOMAX);
@@ -223,20 +236,49 @@ static int debezium(const json_encoder_t *e, hg_encode_sink_t *s, const hg_batch
     return rc == 0 ? hg_buf_add(s->buf, "}}}", 3) : rc;
 }
 
+/* Strings as they are, whatever else as JSON, without the quotes that dates and the like have there. */
+static int key_part(hg_buf_t *out, const hg_col_t *c, uint32_t row, const hg_json_flavor_t *f)
+{
+    hg_kind_t kind = c->type->kind;
+    size_t at = out->len;
+    if ((kind == HG_T_VARCHAR || kind == HG_T_CHAR) && !hg_col_null(c, row))
+        return hg_buf_addstr(out, hg_col_var(c, row));
+    int rc = hg_json_cell_print(out, c, row, f);
+    if (rc < 0 || out->p[at] != '"' || kind == HG_T_VARIANT) return rc;
+    out->len -= 2;
+    memmove(out->p + at, out->p + at + 1, out->len - at);
+    out->p[out->len] = 0;
+    return 0;
+}
+
+static int by_key(const json_encoder_t *e, hg_encode_sink_t *s, const hg_batch_t *b, uint32_t row, bool del)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < e->n_key && rc == 0; i++) {
+        if (i) rc = hg_buf_addstr(s->key, e->separator);
+        if (rc == 0) rc = key_part(s->key, b->cols[e->key[i]], row, e->flavor);
+    }
+    if (rc < 0 || del) return rc;
+    rc = open_row(e, s->buf, b, row);
+    return rc == 0 ? hg_buf_adds(s->buf, "}\n") : rc;
+}
+
 static int record(void *arg, hg_encode_sink_t *s, const hg_batch_t *b, uint32_t row, int64_t weight, hg_err_t *err)
 {
     json_encoder_t *e = arg;
     bool del = weight < 0;
     int rc = hg_pack_open(&e->pack, s);
     if (rc == 0) {
-        if (e->update == HG_JU_DEBEZIUM)
+        if (e->update == HG_JU_REDIS)
+            rc = by_key(e, s, b, row, del);
+        else if (e->update == HG_JU_DEBEZIUM)
             rc = debezium(e, s, b, row, del);
         else if (e->update == HG_JU_SNOWFLAKE)
             rc = snowflake(e, s->buf, b, row, del);
         else
             rc = insert_delete(e, s->buf, b, row, del);
     }
-    if (rc == 0 && !e->pack.array) rc = hg_buf_addc(s->buf, '\n');
+    if (rc == 0 && !e->pack.array && e->update != HG_JU_REDIS) rc = hg_buf_addc(s->buf, '\n');
     if (rc == HG_ERANGE)
         hg_err_set(err, rc, "a binary value of more than %d bytes cannot be written in base58", HG_BASE58_MAX);
     return hg_pack_close(&e->pack, s, rc, err);

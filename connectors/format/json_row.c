@@ -99,7 +99,7 @@ static bool fill_missing(hg_jscan_t *s, const char *at, const hg_jrow_t *r, hg_j
 {
     int rc;
     if (mode == HG_JROW_FULL && r->defaults && r->defaults[i]) {
-        rc = hg_colb_copy(b, r->defaults[i], 0);
+        rc = hg_colb_default(b, r->defaults[i]);
     } else if (mode == HG_JROW_FULL ? r->fields[i].type->nullable : !is_key(r, i)) {
         rc = mode == HG_JROW_FULL ? hg_colb_null(b) : hg_colb_zero(b);
     } else {

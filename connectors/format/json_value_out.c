@@ -79,6 +79,8 @@ static int print_list(hg_buf_t *out, const hg_col_t *c, uint32_t i, const hg_jso
 /* Numbers, dates and the like need no escapes, so the key is printed between quotes; text is quoted properly. */
 static int print_map_key(hg_buf_t *out, const hg_col_t *keys, uint32_t i)
 {
+    if (keys->type->kind == HG_T_VARIANT && *hg_col_var(keys, i).p == '"')
+        return hg_buf_addstr(out, hg_col_var(keys, i));
     if (hg_type_phys(keys->type) == HG_PHYS_VAR) return hg_json_quote(out, hg_col_var(keys, i));
     int rc = hg_buf_addc(out, '"');
     if (rc == 0) rc = hg_value_print(out, keys, i);
@@ -123,6 +125,9 @@ int hg_json_cell_print(hg_buf_t *out, const hg_col_t *c, uint32_t i, const hg_js
         return isfinite(HG_COL(c, float)[i]) ? hg_value_print(out, c, i) : hg_buf_add(out, "null", 4);
     case HG_T_DOUBLE:
         return isfinite(HG_COL(c, double)[i]) ? hg_value_print(out, c, i) : hg_buf_add(out, "null", 4);
+    case HG_T_UBIGINT: /* Connect has no such type, so its schema says string */
+        if (!f->connect_schema) return hg_value_print(out, c, i);
+        return quoted(out, text, (size_t)snprintf(text, sizeof text, "%" PRIu64, HG_COL(c, uint64_t)[i]));
     case HG_T_DECIMAL:
         if (!f->decimal_text) return hg_value_print(out, c, i);
         return quoted(out, text, hg_dec_print(text, HG_COL(c, hg_i128)[i], c->type->scale, true));
@@ -155,4 +160,34 @@ int hg_json_cell_print(hg_buf_t *out, const hg_col_t *c, uint32_t i, const hg_js
     default:
         return hg_value_print(out, c, i);
     }
+}
+
+/* --- what can be written --- */
+
+bool hg_json_names(const hg_type_t *key)
+{
+    return !hg_kind_is_bytes(key->kind) && !key->elem && !key->n_fields;
+}
+
+/* The first MAP in the type whose keys cannot be names; NULL: none. */
+static const hg_type_t *nameless(const hg_type_t *t)
+{
+    if (t->kind == HG_T_MAP && !hg_json_names(t->key)) return t;
+    const hg_type_t *found = t->elem ? nameless(t->elem) : NULL;
+    for (uint32_t i = 0; i < t->n_fields && !found; i++) found = nameless(t->fields[i].type);
+    return found;
+}
+
+int hg_json_writable(const hg_schema_t *schema, const char *format, hg_err_t *err)
+{
+    for (uint32_t i = 0; i < schema->n_cols; i++) {
+        char key[64];
+        const hg_type_t *map = nameless(schema->cols[i].type);
+        if (map)
+            return hg_err_set(err, HG_EINVALENCODER,
+                              "column '" HG_SF "': a MAP with keys of type %s cannot be written as %s: an object's "
+                              "members have texts for names",
+                              HG_SA(schema->cols[i].name), hg_type_brief(map->key, key), format);
+    }
+    return 0;
 }

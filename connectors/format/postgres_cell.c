@@ -18,20 +18,10 @@ static int refuse(hg_pgscan_t *s, int code, const char *fmt, ...)
     return code;
 }
 
-static const char *type_text(const hg_type_t *t, char out[64])
-{
-    hg_buf_t b;
-    hg_buf_init(&b, 48);
-    hg_type_text(&b, t);
-    snprintf(out, 64, "%s", b.len ? b.p : hg_kind_name(t->kind));
-    hg_buf_release(&b);
-    return out;
-}
-
 static int wrong_size(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c)
 {
     char name[64];
-    return refuse(s, HG_EPARSE, "a field of %zu bytes is no %s", v.n, type_text(c->type, name));
+    return refuse(s, HG_EPARSE, "a field of %zu bytes is no %s", v.n, hg_type_brief(c->type, name));
 }
 
 /* --- numbers --- */
@@ -59,7 +49,7 @@ static int read_int(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_colb_t 
     if (c->type->kind == HG_T_BIGINT) return hg_colb_i64(b, i);
     uint64_t magnitude = i < 0 ? (uint64_t)0 - (uint64_t)i : (uint64_t)i;
     if (hg_value_put_int(b, i < 0, magnitude, &rc)) return rc;
-    return refuse(s, HG_ERANGE, "%" PRId64 " is out of range for type %s", i, type_text(c->type, name));
+    return refuse(s, HG_ERANGE, "%" PRId64 " is out of range for type %s", i, hg_type_brief(c->type, name));
 }
 
 /* Adds digit (0 to 9999) × 10^e; false: it does not fit. */
@@ -79,7 +69,7 @@ static int too_wide(hg_pgscan_t *s, const hg_pgcell_t *c)
 {
     char name[64];
     return refuse(s, HG_ERANGE, "a number of more than 38 digits is outside the value range of %s",
-                  type_text(c->type, name));
+                  hg_type_brief(c->type, name));
 }
 
 /* |v| × 10^scale of a numeric; its sign. */
@@ -89,9 +79,9 @@ static int numeric(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, int scale, 
     if (v.n < 8) return wrong_size(s, v, c);
     unsigned n = hg_pg_u16(v.p), sign = hg_pg_u16(v.p + 4);
     int weight = (int16_t)hg_pg_u16(v.p + 2);
-    if (sign == HG_PG_NAN) return refuse(s, HG_ERANGE, "NaN is no %s", type_text(c->type, name));
+    if (sign == HG_PG_NAN) return refuse(s, HG_ERANGE, "NaN is no %s", hg_type_brief(c->type, name));
     if (sign == HG_PG_PINF || sign == HG_PG_NINF)
-        return refuse(s, HG_ERANGE, "an infinite number is no %s", type_text(c->type, name));
+        return refuse(s, HG_ERANGE, "an infinite number is no %s", hg_type_brief(c->type, name));
     if ((sign != HG_PG_POS && sign != HG_PG_NEG) || v.n != 8 + 2 * (size_t)n)
         return refuse(s, HG_EPARSE, "a damaged numeric of %zu bytes", v.n);
     *ret = 0;
@@ -116,7 +106,7 @@ static int read_decimal(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_col
     if (u >= (hg_u128)hg_pow10(38)) return too_wide(s, c);
     size_t n = hg_dec_print(text, neg ? -(hg_i128)u : (hg_i128)u, HG_MAX(c->type->scale, 0), true);
     return refuse(s, HG_ERANGE, "decimal number %.*s is outside the value range of %s", (int)n, text,
-                  type_text(c->type, name));
+                  hg_type_brief(c->type, name));
 }
 
 /* UBIGINT comes as numeric: the server has no such integer. */
@@ -128,7 +118,7 @@ static int read_u64(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_colb_t 
     int rc = numeric(s, v, c, 0, &u, &neg);
     if (rc < 0) return rc;
     if (u > UINT64_MAX || (neg && u))
-        return refuse(s, HG_ERANGE, "a number outside the value range of %s", type_text(c->type, name));
+        return refuse(s, HG_ERANGE, "a number outside the value range of %s", hg_type_brief(c->type, name));
     return hg_colb_u64(b, (uint64_t)u);
 }
 
@@ -176,8 +166,8 @@ static int read_uuid(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_colb_t
 static int bad_date(hg_pgscan_t *s, const hg_pgcell_t *c, bool infinite)
 {
     char name[64];
-    if (infinite) return refuse(s, HG_ERANGE, "infinity is no %s", type_text(c->type, name));
-    return refuse(s, HG_ERANGE, "a %s outside the years 1 to 9999", type_text(c->type, name));
+    if (infinite) return refuse(s, HG_ERANGE, "infinity is no %s", hg_type_brief(c->type, name));
+    return refuse(s, HG_ERANGE, "a %s outside the years 1 to 9999", hg_type_brief(c->type, name));
 }
 
 static int read_date(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_colb_t *b)
@@ -214,12 +204,12 @@ static int read_interval(hg_pgscan_t *s, hg_str_t v, const hg_pgcell_t *c, hg_co
     int64_t us = (int64_t)hg_pg_u64(v.p), all;
     int32_t days = (int32_t)hg_pg_u32(v.p + 8), months = (int32_t)hg_pg_u32(v.p + 12);
     if (c->type->kind == HG_T_INTERVAL_YM) {
-        if (us || days) return refuse(s, HG_ERANGE, "an interval with days is no %s", type_text(c->type, name));
+        if (us || days) return refuse(s, HG_ERANGE, "an interval with days is no %s", hg_type_brief(c->type, name));
         return hg_colb_i32(b, months);
     }
-    if (months) return refuse(s, HG_ERANGE, "an interval with months is no %s", type_text(c->type, name));
+    if (months) return refuse(s, HG_ERANGE, "an interval with months is no %s", hg_type_brief(c->type, name));
     if (__builtin_mul_overflow((int64_t)days, HG_PG_DAY_US, &all) || __builtin_add_overflow(all, us, &all))
-        return refuse(s, HG_ERANGE, "an interval too long for %s", type_text(c->type, name));
+        return refuse(s, HG_ERANGE, "an interval too long for %s", hg_type_brief(c->type, name));
     return hg_colb_i64(b, all);
 }
 
@@ -257,7 +247,7 @@ static int one_element(hg_pgscan_t *s, array_t *a, const hg_pgcell_t *c, hg_colb
     a->p += 4;
     if (n == UINT32_MAX) {
         if (c->type->nullable) return hg_colb_null(b);
-        return refuse(s, HG_EPARSE, "NULL in an array of %s", type_text(c->type, name));
+        return refuse(s, HG_EPARSE, "NULL in an array of %s", hg_type_brief(c->type, name));
     }
     if (n > (size_t)(a->end - a->p)) return refuse(s, HG_EPARSE, "an array whose element ends behind it");
     hg_str_t v = { a->p, n };

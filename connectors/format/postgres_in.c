@@ -53,9 +53,7 @@ void *hg_pg_scratch_new(const hg_parser_t *p)
 {
     hg_pgscan_t *s = HG_NEW(hg_pgscan_t);
     (void)p;
-    hg_buf_init(&s->json.tmp, HG_BUF_NOMAX);
-    hg_buf_init(&s->json.key, HG_BUF_NOMAX);
-    hg_buf_init(&s->json.aux, HG_BUF_NOMAX);
+    hg_jscan_init(&s->json);
     return s;
 }
 
@@ -63,9 +61,7 @@ void hg_pg_scratch_free(void *scratch)
 {
     hg_pgscan_t *s = scratch;
     if (!s) return;
-    hg_buf_release(&s->json.tmp);
-    hg_buf_release(&s->json.key);
-    hg_buf_release(&s->json.aux);
+    hg_jscan_release(&s->json);
     hg_free(s);
 }
 

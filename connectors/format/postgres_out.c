@@ -1,30 +1,14 @@
 /* postgres_out.c: one step's delta → operations by key, as rows of PostgreSQL's binary COPY.
- *
- * Rows of the same key are brought together by their hash; equal rows cancel out. What is left is an insert (one row
- * came), a delete (one went) or an update (both). Two rows of one key that come, or go, mean that the index is no key:
- * an error that names the rows. Deletes go first, then updates, then inserts, as everywhere. One encoder serves one
- * output, whose steps come in order, so what it needs is kept from step to step. */
+ * What a key's rows come to is decided in keyed.c. One encoder serves one output, whose steps come in order. */
 #include "base/hg.h"
-#include "data/hash.h"
 #include "data/text.h"
+#include "connectors/format/keyed_int.h"
 #include "connectors/format/postgres_int.h"
-
-typedef struct {
-    uint64_t hash;
-    const hg_batch_t *batch;
-    uint32_t row;
-    int64_t weight;
-} ref_t;
 
 typedef struct {
     hg_encoder_t base;
     const hg_schema_t *schema;
-    uint32_t *order; /* columns: those of the key, then the others */
-    uint32_t n_key;
-    ref_t *refs;
-    uint64_t *hashes;
-    size_t cap, n;
-    uint32_t cap_hashes;
+    hg_keyed_t keyed;
     hg_buf_t tmp; /* a nested value as JSON */
 } pg_encoder_t;
 
@@ -107,24 +91,9 @@ const char *hg_pg_type(const hg_type_t *t)
 void hg_pg_encoder_free(hg_encoder_t *base)
 {
     pg_encoder_t *e = (pg_encoder_t *)(void *)base;
-    hg_free(e->order);
-    hg_free(e->refs);
-    hg_free(e->hashes);
+    hg_keyed_release(&e->keyed);
     hg_buf_release(&e->tmp);
     hg_free(e);
-}
-
-static void order_columns(pg_encoder_t *e, const hg_encode_env_t *env)
-{
-    uint32_t n = 0, cols = env->schema->n_cols;
-    e->order = HG_NEWN(uint32_t, HG_MAX(cols, 1u));
-    for (uint32_t i = 0; i < env->n_key; i++) e->order[n++] = env->key[i];
-    for (uint32_t i = 0; i < cols; i++) {
-        uint32_t k = 0;
-        while (k < env->n_key && env->key[k] != i) k++;
-        if (k == env->n_key) e->order[n++] = i;
-    }
-    e->n_key = env->n_key;
 }
 
 int hg_pg_encoder_new(const void *cfg, const hg_encode_env_t *env, hg_encoder_t **ret, hg_err_t *err)
@@ -139,10 +108,12 @@ int hg_pg_encoder_new(const void *cfg, const hg_encode_env_t *env, hg_encoder_t 
         if (!hg_pg_type(env->schema->cols[i].type))
             return hg_err_set(err, HG_EINVALENCODER, "column '" HG_SF "' has type %s, which PostgreSQL does not take",
                               HG_SA(env->schema->cols[i].name), hg_kind_name(env->schema->cols[i].type->kind));
+    int rc = hg_json_writable(env->schema, "JSON", err);
+    if (rc < 0) return rc;
     pg_encoder_t *e = HG_NEW(pg_encoder_t);
     e->schema = env->schema;
     hg_buf_init(&e->tmp, HG_BUF_NOMAX);
-    order_columns(e, env);
+    hg_keyed_init(&e->keyed, env);
     *ret = &e->base;
     return 0;
 }
@@ -323,130 +294,19 @@ static int put_cell(pg_encoder_t *e, hg_buf_t *b, const hg_col_t *c, uint32_t i)
     }
 }
 
-static int put_row(pg_encoder_t *e, hg_encode_sink_t *s, const ref_t *r, char op, hg_err_t *err)
+static int put_row(void *arg, hg_encode_sink_t *s, const hg_batch_t *b, uint32_t row, char op, hg_err_t *err)
 {
+    pg_encoder_t *e = arg;
     int rc = put_u16(s->buf, (uint16_t)(e->schema->n_cols + 1));
     if (rc == 0) rc = put_bytes(s->buf, &op, 1);
-    for (uint32_t i = 0; i < e->schema->n_cols && rc == 0; i++) rc = put_cell(e, s->buf, r->batch->cols[i], r->row);
+    for (uint32_t i = 0; i < e->schema->n_cols && rc == 0; i++) rc = put_cell(e, s->buf, b->cols[i], row);
     if (rc < 0) return hg_err_set(err, (hg_code_t)rc, "out of memory while encoding rows for PostgreSQL");
     s->records++;
     return s->message(s, 1, err);
 }
 
-/* --- keys --- */
-
-static int cmp_cells(const pg_encoder_t *e, const ref_t *a, const ref_t *b, uint32_t from, uint32_t to)
-{
-    int d = 0;
-    for (uint32_t i = from; i < to && d == 0; i++)
-        d = hg_cell_cmp(a->batch->cols[e->order[i]], a->row, b->batch->cols[e->order[i]], b->row);
-    return d;
-}
-
-static int cmp_refs(const void *pa, const void *pb, void *arg)
-{
-    const ref_t *a = pa, *b = pb;
-    const pg_encoder_t *e = arg;
-    if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
-    return cmp_cells(e, a, b, 0, e->schema->n_cols);
-}
-
-static int add_part(pg_encoder_t *e, const hg_part_t *p)
-{
-    if (e->n + p->n > e->cap) {
-        size_t cap = HG_MAX(e->cap * 2, e->n + p->n);
-        ref_t *refs = hg_trygrow(e->refs, sizeof(ref_t) * cap);
-        if (!refs) return HG_ENOMEM;
-        e->refs = refs;
-        e->cap = cap;
-    }
-    if (p->n > e->cap_hashes) {
-        uint64_t *hashes = hg_trygrow(e->hashes, sizeof(uint64_t) * p->n);
-        if (!hashes) return HG_ENOMEM;
-        e->hashes = hashes;
-        e->cap_hashes = p->n;
-    }
-    hg_col_t *few[16], **cols = e->n_key > HG_COUNT(few) ? HG_NEWN(hg_col_t *, e->n_key) : few;
-    for (uint32_t i = 0; i < e->n_key; i++) cols[i] = p->batch->cols[e->order[i]];
-    hg_hash_rows((hg_hashkey_t){ 0 }, cols, e->n_key, p->sel, p->n, e->hashes);
-    if (cols != few) hg_free(cols);
-    for (uint32_t i = 0; i < p->n; i++)
-        e->refs[e->n++] = (ref_t){ .hash = e->hashes[i],
-                                   .batch = p->batch,
-                                   .row = p->sel ? p->sel[i] : i,
-                                   .weight = p->weights ? p->weights[i] : 1 };
-    return 0;
-}
-
-/* Equal rows become one with the sum of their weights; what is left of them is moved to the front. */
-static void net(pg_encoder_t *e)
-{
-    size_t to = 0;
-    for (size_t i = 0; i < e->n;) {
-        ref_t r = e->refs[i++];
-        while (i < e->n && e->refs[i].hash == r.hash && cmp_cells(e, &r, &e->refs[i], 0, e->schema->n_cols) == 0)
-            r.weight += e->refs[i++].weight;
-        if (r.weight) e->refs[to++] = r;
-    }
-    e->n = to;
-}
-
-static int not_unique(const pg_encoder_t *e, const ref_t *group, size_t n, hg_err_t *err)
-{
-    hg_buf_t text;
-    hg_buf_init(&text, 300);
-    for (size_t i = 0; i < HG_MIN(n, (size_t)10); i++) {
-        (void)hg_buf_addf(&text, "%s%+" PRId64 " (", i ? ", " : "", group[i].weight);
-        for (uint32_t c = 0; c < e->schema->n_cols; c++) {
-            if (c) (void)hg_buf_addc(&text, ',');
-            (void)hg_json_cell_print(&text, group[i].batch->cols[c], group[i].row, &hg_json_flavors[HG_JF_POSTGRES]);
-        }
-        (void)hg_buf_addc(&text, ')');
-    }
-    hg_err_set(err, HG_EEXIST, "the index is no unique key of '" HG_SF "': one key has the updates " HG_SF,
-               HG_SA(e->schema->name), HG_SA(hg_buf_str(&text)));
-    hg_buf_release(&text);
-    return err->code;
-}
-
-/* The operation of each key: its row that comes (or, for a delete, that went) stays, its op in weight. */
-static int decide(pg_encoder_t *e, hg_err_t *err)
-{
-    size_t to = 0;
-    for (size_t i = 0, next; i < e->n; i = next) {
-        const ref_t *come = NULL, *go = NULL;
-        for (next = i; next < e->n && e->refs[next].hash == e->refs[i].hash &&
-                       cmp_cells(e, &e->refs[i], &e->refs[next], 0, e->n_key) == 0;
-             next++) {
-            const ref_t *r = &e->refs[next];
-            if (r->weight == 1 && !come)
-                come = r;
-            else if (r->weight == -1 && !go)
-                go = r;
-            else
-                return not_unique(e, &e->refs[i], HG_MIN(e->n - i, next - i + 1), err);
-        }
-        ref_t r = come ? *come : *go;
-        r.weight = come ? (go ? 'u' : 'i') : 'd';
-        e->refs[to++] = r;
-    }
-    e->n = to;
-    return 0;
-}
-
 int hg_pg_encode(hg_encoder_t *base, const hg_delta_t *delta, hg_encode_sink_t *sink, hg_err_t *err)
 {
-    static const char ops[] = { 'd', 'u', 'i' };
     pg_encoder_t *e = (pg_encoder_t *)(void *)base;
-    int rc = 0;
-    e->n = 0;
-    for (uint32_t i = 0; i < delta->n && rc == 0; i++) rc = add_part(e, delta->parts[i]);
-    if (rc < 0) return hg_err_set(err, (hg_code_t)rc, "out of memory for the keys of a step");
-    qsort_r(e->refs, e->n, sizeof(ref_t), cmp_refs, e);
-    net(e);
-    rc = decide(e, err);
-    for (size_t k = 0; k < HG_COUNT(ops) && rc == 0; k++)
-        for (size_t i = 0; i < e->n && rc == 0; i++)
-            if (e->refs[i].weight == ops[k]) rc = put_row(e, sink, &e->refs[i], ops[k], err);
-    return rc;
+    return hg_keyed_each(&e->keyed, delta, put_row, e, sink, err);
 }

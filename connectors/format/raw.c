@@ -102,7 +102,7 @@ static int fill_others(const raw_parser_t *p, hg_changeb_t *b, uint32_t *missing
         int rc;
         if (i == p->col) continue;
         if (p->defaults && p->defaults[i]) {
-            rc = hg_colb_copy(&b->cols[i], p->defaults[i], 0);
+            rc = hg_colb_default(&b->cols[i], p->defaults[i]);
         } else if (p->schema->cols[i].type->nullable) {
             rc = hg_colb_null(&b->cols[i]);
         } else {

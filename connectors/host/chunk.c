@@ -5,7 +5,8 @@
  * Threads. Parsing runs on the pool, one job at a time per thread, with that thread's scratch. Release runs on
  * whichever pool thread finished the head of the lane's fifo, under in->mu: so chunks of one lane leave in order, and
  * counters have one guard. A chunk that is lost takes all behind it along: the input fails, unless it was a body of its
- * own.
+ * own. A chunk whose format has a question (a schema that it does not know) waits for the answer outside of the pool
+ * (input_ask.c) and is parsed again.
  */
 #include "base/hg.h"
 #include "connectors/host/host_int.h"
@@ -16,6 +17,7 @@ hg_job_t *hg_job_new(hg_input_t *in, hg_lane_t *lane)
 {
     hg_job_t *j = HG_NEW(hg_job_t);
     hg_list_init(&j->link);
+    hg_list_init(&j->park);
     j->pub.in = hg_input_retain(in);
     j->pub.conn = in->conn;
     j->lane = lane;
@@ -24,14 +26,21 @@ hg_job_t *hg_job_new(hg_input_t *in, hg_lane_t *lane)
     return j;
 }
 
+static void drop_errors(hg_job_t *j)
+{
+    for (uint64_t i = 0; j->errors && i < HG_MIN(j->n_errors, (uint64_t)(2 * HG_CHUNK_ERRORS)); i++)
+        hg_free(j->errors[i]);
+    hg_free(j->errors);
+    j->errors = NULL;
+    j->n_errors = 0;
+}
+
 void hg_job_free(hg_job_t *j)
 {
     hg_input_t *in = j->pub.in;
     hg_host_buf_put(in->host, j->buf, j->cap);
     hg_change_drop(j->pub.change);
-    for (uint64_t i = 0; j->errors && i < HG_MIN(j->n_errors, (uint64_t)(2 * HG_CHUNK_ERRORS)); i++)
-        hg_free(j->errors[i]);
-    hg_free(j->errors);
+    drop_errors(j);
     hg_errlist_release(&j->told);
     hg_free(j->msgs);
     hg_free((void *)(uintptr_t)j->pub.start.p);
@@ -57,8 +66,21 @@ static void job_error(hg_parse_out_t *out, const hg_parse_error_t *e)
     if (!j->errors) j->errors = HG_NEWN(hg_perr_t *, 2 * HG_CHUNK_ERRORS);
     uint64_t i = j->n_errors++;
     if (i >= 2 * HG_CHUNK_ERRORS) i = HG_CHUNK_ERRORS + i % HG_CHUNK_ERRORS;
+    char where[320];
+    const char *name = j->msgs && j->lane ? j->lane->name : NULL;
+    if (name) snprintf(where, sizeof where, "%s@%" PRIu64, name, j->msgs[j->at_msg].pos);
     hg_free(j->errors[i]);
-    j->errors[i] = hg_perr_copy(e, e->event ? j->events + e->event : 0);
+    j->errors[i] = hg_perr_copy(e, e->event ? j->events + e->event : 0, name ? where : NULL);
+}
+
+/* soft_delete: the rows stay as what they are. */
+static void keep_deleted(hg_changeb_t *b)
+{
+    b->plain = true;
+    for (uint32_t i = 0; i < b->len; i++) {
+        if (b->ops[i] == HG_OP_DELETE) b->ops[i] = HG_OP_INSERT;
+        b->plain = b->plain && b->ops[i] == HG_OP_INSERT;
+    }
 }
 
 static int fill_hash(hg_input_t *in, hg_change_t *c)
@@ -74,21 +96,45 @@ static int fill_hash(hg_input_t *in, hg_change_t *c)
     return c->hash ? 0 : HG_ENOMEM;
 }
 
-static int parse_bytes(hg_job_t *j, void *scratch, hg_parse_out_t *out, hg_err_t *err)
+static void not_transformed(void *arg, hg_str_t record, const hg_err_t *err)
+{
+    hg_parse_out_t *out = arg;
+    const hg_parse_error_t e = { .tag = "transform_err",
+                                 .text = { record.p, HG_MIN(record.n, (size_t)4096) },
+                                 .description = err->msg };
+    out->error(out, &e);
+}
+
+/* What the parser gets of these bytes. */
+static int shape(hg_job_t *j, hg_shaper_t *shaper, hg_str_t *text, hg_parse_out_t *out, hg_err_t *err)
+{
+    if (!shaper || hg_shape(shaper, *text, not_transformed, out, text) == 0) return 0;
+    return hg_err_set(err, HG_ENOMEM, "no memory for the transforms of '%s'", j->pub.in->name);
+}
+
+static int parse_bytes(hg_job_t *j, void *scratch, hg_shaper_t *shaper, hg_parse_out_t *out, hg_err_t *err)
 {
     hg_input_t *in = j->pub.in;
     if (!j->msgs) {
-        int rc = in->format->parse(in->parser, scratch, j->buf, j->len, j->first, out, err);
+        hg_str_t text = { j->buf, j->len };
+        int rc = shape(j, shaper, &text, out, err);
+        if (rc == 0) rc = in->format->parse(in->parser, scratch, text.p, text.n, j->first, out, err);
         j->events += out->events;
         return rc;
     }
-    for (uint32_t i = 0; i < j->n_msgs; i++) { /* each message is a document of its own */
+    hg_metadata_t *meta = NULL;
+    int rc = hg_metadata_new(j, out->changes.cols, &meta, err);
+    for (uint32_t i = 0; i < j->n_msgs && rc >= 0; i++) { /* each message is a document of its own */
         out->events = 0;
-        int rc = in->format->parse(in->parser, scratch, j->buf + j->msgs[i].off, j->msgs[i].len, true, out, err);
+        j->at_msg = i;
+        hg_metadata_at(meta, i);
+        hg_str_t text = { j->buf + j->msgs[i].off, j->msgs[i].len };
+        rc = shape(j, shaper, &text, out, err);
+        if (rc == 0) rc = in->format->parse(in->parser, scratch, text.p, text.n, true, out, err);
         j->events += out->events;
-        if (rc < 0) return rc;
     }
-    return 0;
+    hg_metadata_free(meta, out->changes.cols);
+    return rc < 0 ? rc : 0;
 }
 
 static void set_fail(hg_job_t *j, int rc, const char *msg)
@@ -126,29 +172,38 @@ static int keep_raw(hg_job_t *j)
     return 0;
 }
 
-static void parse_raw(hg_job_t *j, unsigned worker)
+/* HG_EAGAIN: not parsed, the format has a question first. */
+static int parse_raw(hg_job_t *j, unsigned worker)
 {
     hg_input_t *in = j->pub.in;
     hg_host_t *h = in->host;
     hg_err_t err = HG_ERR_INIT;
-    hg_parse_out_t out = { .error = job_error, .arg = j };
+    hg_parse_out_t out = { .error = job_error, .arg = j, .index = j->lane->index, .at = j->pub.ranges[0].begin };
     if (!in->scratch[worker] && in->format->scratch_new) in->scratch[worker] = in->format->scratch_new(in->parser);
+    if (in->transforms && !in->shapers[worker])
+        in->shapers[worker] = hg_shaper_new(in->transforms, in->transforms_by_line);
     hg_changeb_init(&out.changes, in->table.schema);
     uint32_t hint = atomic_load_explicit(&in->row_hint, memory_order_relaxed);
     int rc = 0;
     for (uint32_t i = 0; hint && rc == 0 && i < in->table.schema->n_cols; i++)
         rc = hg_colb_reserve(&out.changes.cols[i], hint, 0);
     if (rc == 0)
-        rc = parse_bytes(j, in->scratch[worker], &out, &err);
+        rc = parse_bytes(j, in->scratch[worker], in->transforms ? in->shapers[worker] : NULL, &out, &err);
     else
         hg_err_set(&err, rc, "no memory for the columns of a chunk");
     if (rc < 0) {
-        set_fail(j, rc, err.msg[0] ? err.msg : "no memory to parse a chunk");
         hg_changeb_release(&out.changes);
-        return;
+        if (rc == HG_EAGAIN) {
+            j->events = 0;
+            drop_errors(j);
+        } else {
+            set_fail(j, rc, err.msg[0] ? err.msg : "no memory to parse a chunk");
+        }
+        return rc;
     }
     if (h->journal) j->pub.raw_hash = XXH3_64bits(j->buf, j->len);
     j->pub.bytes = out.bytes;
+    if (in->soft_delete && !out.changes.plain) keep_deleted(&out.changes);
     j->pub.change = hg_changeb_seal(&out.changes);
     hg_changeb_release(&out.changes);
     if (j->events)
@@ -160,10 +215,11 @@ static void parse_raw(hg_job_t *j, unsigned worker)
         hg_host_buf_put(h, j->buf, j->cap);
         j->buf = NULL;
     }
-    if (!j->pub.change) return;
+    if (!j->pub.change) return 0;
     atomic_store_explicit(&in->row_hint, HG_MIN(j->pub.change->rows->n_rows, 1u << 16), memory_order_relaxed);
     j->charge = hg_batch_mem(j->pub.change->rows);
     hg_budget_charge(h, j->charge);
+    return 0;
 }
 
 static void release(hg_job_t *j);
@@ -194,7 +250,10 @@ void hg_job_parse(void *arg, unsigned worker)
     if (!atomic_load(&in->dead)) {
         bool given = !j->buf && j->pub.change; /* came as rows */
         hg_err_t err = HG_ERR_INIT;
-        if (j->buf) parse_raw(j, worker);
+        if (j->buf && parse_raw(j, worker) == HG_EAGAIN) {
+            hg_job_park(j);
+            return;
+        }
         if (given && in->host->journal && hash_change(j) < 0) set_fail(j, HG_ENOMEM, "no memory for a hash");
         if (j->rc == 0 && j->pub.change && fill_hash(in, j->pub.change) < 0)
             set_fail(j, HG_ENOMEM, "no memory for key hashes");
@@ -270,7 +329,7 @@ static void release(hg_job_t *done)
         if (!j->parsed) break;
         hg_list_del(&j->link);
         bool taken = release_one(in, j);
-        if (of != l && of->closed && of->inflight == 0) hg_free(of);
+        if (of != l && of->closed && of->inflight == 0) hg_lane_free(of);
         if (taken) {
             ready = true;
             continue;
@@ -285,7 +344,7 @@ static void release(hg_job_t *done)
         hg_list_add_tail(&dropped, &j->link);
     }
     bool gone = l->closed && l->inflight == 0; /* with one fifo for all lanes some of it may still be there */
-    if (gone) hg_free(l);
+    if (gone) hg_lane_free(l);
     hg_queue_release(in);
     pthread_mutex_unlock(&in->mu);
 

@@ -9,6 +9,7 @@
 #include "connectors/host/output_int.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "data/json_scan.h"
 
 /* [m] */
 static bool must_flush(const hg_output_t *out)
@@ -20,11 +21,18 @@ static bool must_flush(const hg_output_t *out)
     return next->snapshot || next->group || (out->buffer->step <= out->flush_at && next->step > out->flush_at);
 }
 
+/* [m] The next step has nothing to encode: it needs no answer, and who waits for its delivery none either. */
+static bool only_progress(const hg_output_t *out)
+{
+    return !hg_list_empty(&out->queue) && !hg_outitem_has_rows(HG_ENTRY(out->queue.next, hg_outitem_t, link));
+}
+
 /* [m] */
 static bool has_work(const hg_output_t *out)
 {
     if (out->failed || out->now) return out->item || out->buffer;
     if (out->gated) return false;
+    if (out->asking && !only_progress(out)) return false;
     return out->pending < HG_OUT_PENDING && (out->item || !hg_list_empty(&out->queue) || must_flush(out));
 }
 
@@ -56,22 +64,62 @@ static void seal_messages(hg_output_t *out)
     if (b) append_block(out, b);
 }
 
+/* n records were left out, or (n = 1) all that was left of a step. */
+static void encode_error(hg_output_t *out, const hg_err_t *err, uint64_t n)
+{
+    pthread_mutex_lock(&out->mu);
+    out->n_encode_errors += n;
+    hg_errlist_add_many(&out->encode_errors, "encode", hg_strz(err->msg), n);
+    pthread_mutex_unlock(&out->mu);
+    hg_log(HG_LOG_WARN, "output", out->name, "encode_error", "step=%" PRIu64 " records=%" PRIu64 " message=\"%s\"",
+           out->item->step, n, err->msg);
+}
+
+static void not_transformed(void *arg, hg_str_t record, const hg_err_t *err)
+{
+    (void)record;
+    encode_error(arg, err, 1);
+}
+
+/* What the transforms make of the encoder's bytes takes their place. */
+static int shape(hg_output_t *out, hg_buf_t *bytes, hg_err_t *err)
+{
+    hg_str_t text;
+    if (!out->shaper || bytes->len == 0) return 0;
+    int rc = hg_js_pad(bytes);
+    if (rc == 0) rc = hg_shape(out->shaper, hg_buf_str(bytes), not_transformed, out, &text);
+    hg_buf_clear(bytes);
+    if (rc == 0) rc = hg_buf_addstr(bytes, text);
+    return rc < 0 ? hg_err_set(err, (hg_code_t)rc, "no memory for the transforms of '%s'", out->name) : 0;
+}
+
 /* The encoder has one message ready: it goes behind the others of the block, so messages cost no allocation each. */
 static int on_message(hg_encode_sink_t *sink, uint32_t n_records, hg_err_t *err)
 {
     hg_output_t *out = sink->arg;
+    bool some = sink->buf->len > 0;
+    int rc = shape(out, sink->buf, err);
+    if (rc < 0) return rc;
+    if (some && sink->buf->len == 0) { /* all of it was left out */
+        hg_buf_clear(sink->key);
+        sink->op = NULL;
+        return 0;
+    }
     if (!out->fill) out->fill = block_new(out);
     hg_outblock_t *b = out->fill;
     if (b->n_msgs == b->cap_msgs) {
         b->cap_msgs = b->cap_msgs ? b->cap_msgs * 2 : 64;
         b->msgs = hg_xgrow(b->msgs, sizeof(hg_outmsg_t) * b->cap_msgs);
     }
-    hg_outmsg_t m = {
-        .key_off = b->data.len, .key_len = sink->key->len, .records = n_records, .has_key = sink->key->len > 0
-    };
+    hg_outmsg_t m = { .key_off = b->data.len,
+                      .key_len = sink->key->len,
+                      .records = n_records,
+                      .has_key = sink->key->len > 0,
+                      .op = sink->op };
+    sink->op = NULL;
     m.off = m.key_off + m.key_len;
     m.len = sink->buf->len;
-    int rc = hg_buf_addstr(&b->data, hg_buf_str(sink->key));
+    rc = hg_buf_addstr(&b->data, hg_buf_str(sink->key));
     if (rc == 0) rc = hg_buf_addstr(&b->data, hg_buf_str(sink->buf));
     hg_buf_clear(sink->key);
     hg_buf_clear(sink->buf);
@@ -83,29 +131,19 @@ static int on_message(hg_encode_sink_t *sink, uint32_t n_records, hg_err_t *err)
     return 0;
 }
 
-static void encode_error(hg_output_t *out, const hg_err_t *err)
+/* Calls encode with the next piece of the step, or encode_end (`over`), and makes a block of the bytes. */
+static int encode_part(hg_output_t *out, const hg_delta_t *piece, bool over, hg_err_t *err)
 {
-    pthread_mutex_lock(&out->mu);
-    out->n_encode_errors++;
-    hg_errlist_add(&out->encode_errors, "encode", hg_strz(err->msg));
-    pthread_mutex_unlock(&out->mu);
-    hg_log(HG_LOG_WARN, "output", out->name, "encode_error", "step=%" PRIu64 " message=\"%s\"", out->item->step,
-           err->msg);
-}
-
-static int encode_piece(hg_output_t *out, hg_err_t *err)
-{
-    hg_delta_t piece;
     bool messages = out->format->messages && (!out->type || out->type->messages);
-    int rc = hg_slicer_next(&out->slicer, out->slice_rows, &piece, err);
-    if (rc < 0) return rc;
     hg_encode_sink_t sink = {
         .buf = &out->out_buf, .key = &out->key_buf, .message = messages ? on_message : NULL, .arg = out
     };
     hg_buf_clear(&out->out_buf);
     hg_buf_clear(&out->key_buf);
-    rc = piece.n ? out->format->encode(out->encoder, &piece, &sink, err) : 0;
-    hg_delta_release(&piece);
+    int rc =
+        over ? out->format->encode_end(out->encoder, &sink, err) : out->format->encode(out->encoder, piece, &sink, err);
+    if (sink.left_out) encode_error(out, &sink.why, sink.left_out);
+    if (rc == 0) rc = shape(out, &out->out_buf, err);
     if (rc < 0 || out->out_buf.len == 0) return rc;
     hg_outblock_t *b = block_new(out);
     b->records = sink.records;
@@ -114,6 +152,16 @@ static int encode_piece(hg_output_t *out, hg_err_t *err)
     out->wrote = true;
     append_block(out, b);
     return 0;
+}
+
+static int encode_piece(hg_output_t *out, hg_err_t *err)
+{
+    hg_delta_t piece;
+    int rc = hg_slicer_next(&out->slicer, out->slice_rows, &piece, err);
+    if (rc < 0) return rc;
+    if (piece.n) rc = encode_part(out, &piece, false, err);
+    hg_delta_release(&piece);
+    return rc;
 }
 
 static void append_end(hg_output_t *out, const hg_outitem_t *it)
@@ -135,6 +183,9 @@ static void append_end(hg_output_t *out, const hg_outitem_t *it)
 static void end_item(hg_output_t *out)
 {
     hg_outitem_t *it = out->item;
+    hg_err_t err = HG_ERR_INIT;
+    bool keeps = out->format && out->format->encode_end && !it->more;
+    if (keeps && encode_part(out, NULL, true, &err) < 0) encode_error(out, &err, 1);
     seal_messages(out);
     out->goes_on = it->more;
     if (!it->more) append_end(out, it);
@@ -293,6 +344,8 @@ static void start_next(hg_output_t *out, hg_outitem_t *it)
 
 static void drop_all(hg_output_t *out)
 {
+    hg_err_t err = HG_ERR_INIT;
+    if (out->format && out->format->encode_end) (void)out->format->encode_end(out->encoder, NULL, &err);
     if (out->item) hg_output_uncharge(out, out->item);
     hg_outitem_free(out->item);
     hg_outitem_free(out->buffer);
@@ -333,7 +386,7 @@ static void encode_task(void *arg, unsigned worker)
             continue;
         }
         if (hg_slicer_more(&out->slicer) && encode_piece(out, &err) < 0) {
-            encode_error(out, &err);
+            encode_error(out, &err, 1);
             out->slicer.delta = NULL; /* the rest of this batch is dropped */
             it->group_over = true;
         }
@@ -345,7 +398,7 @@ static void encode_task(void *arg, unsigned worker)
 void hg_output_pump(hg_output_t *out)
 {
     pthread_mutex_lock(&out->mu);
-    bool start = !out->encoding && has_work(out);
+    bool start = !out->encoding && !out->closed_sent && has_work(out);
     if (start) out->encoding = true;
     pthread_mutex_unlock(&out->mu);
     if (start) hg_pool_submit(out->host->pool, encode_task, NULL, NULL, hg_output_retain(out));

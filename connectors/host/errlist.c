@@ -83,9 +83,14 @@ static void put_entry(hg_errlist_t *l, const char *tag, entry_t x)
     *e = x;
 }
 
+void hg_errlist_add_many(hg_errlist_t *l, const char *tag, hg_str_t msg, uint64_t n)
+{
+    put_entry(l, tag, (entry_t){ .index = l->index += n, .at_us = hg_now_us(), .text = elide(msg) });
+}
+
 void hg_errlist_add(hg_errlist_t *l, const char *tag, hg_str_t msg)
 {
-    put_entry(l, tag, (entry_t){ .index = ++l->index, .at_us = hg_now_us(), .text = elide(msg) });
+    hg_errlist_add_many(l, tag, msg, 1);
 }
 
 /* Walks a list in the order of its index, oldest first. Each ring is in order already: a merge. */

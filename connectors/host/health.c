@@ -68,12 +68,17 @@ void hg_health_text(const hg_health_t *h, char *out, size_t cap)
 const uint64_t hg_latency_edges[HG_LATENCY_EDGES] = { 1000,   2500,   5000,    10000,   25000,    50000,
                                                       100000, 250000, 1000000, 5000000, 15000000, 60000000 };
 
-void hg_latency_add(hg_latency_t *l, uint64_t us)
+void hg_latency_sum_add(hg_latency_sum_t *l, uint64_t us)
 {
     unsigned at = 0;
     while (at < HG_LATENCY_EDGES && us > hg_latency_edges[at]) at++;
-    l->ever[at]++;
-    l->ever_us += us;
+    l->n[at]++;
+    l->us += us;
+}
+
+void hg_latency_add(hg_latency_t *l, uint64_t us)
+{
+    hg_latency_sum_add(&l->ever, us);
     unsigned top = us ? 63u - (unsigned)__builtin_clzll(us) : 0;
     unsigned sub = top >= 2 ? (unsigned)(us >> (top - 2)) & 3u : 0;
     unsigned i = HG_MIN(top * 4 + sub, (unsigned)HG_COUNT(l->n) - 1);

@@ -67,6 +67,12 @@ typedef struct hg_table_env {
     const hg_schema_t *schema;
     hg_col_t *const *defaults;
     hg_hashkey_t hashkey;
+    hg_col_t *const *deleted; /* defaults of rows that connectors with soft_delete are told to delete */
+    /* Of DEFAULTs that read CONNECTOR_METADATA(): cols[i] has a row per row of meta (a VARIANT column), NULL where the
+     * constant stands; all are the caller's. Pool thread. HG_EEVAL: of some row it is not to be computed. NULL: no
+     * DEFAULT reads it. */
+    int (*from_metadata)(void *arg, hg_col_t *meta, hg_col_t **cols, hg_err_t *err);
+    void *arg;
 } hg_table_env_t;
 
 /* Makes the instance; opens nothing. */
@@ -131,10 +137,11 @@ void hg_host_durable(hg_host_t *h, uint64_t step);
 
 int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t out, const hg_schema_t *schema, hg_output_t **ret,
                   hg_err_t *err);
-/* Before hg_output_start: which life of the endpoint this is. A sink that keeps the number of its last step keeps it
+/* Before hg_output_start: whose the endpoint is, as pipelines of one name on several servers may share a sink
+ * (hg_out_durable_id), and which life of it this is. A sink that keeps the number of its last step keeps it
  * for one life: what an earlier one wrote under the same name says nothing about the steps of this one. The same over
  * restarts, until the output starts afresh. Default 0. */
-void hg_output_life(hg_output_t *out, uint64_t life);
+void hg_output_life(hg_output_t *out, uint64_t owner, uint64_t life);
 /* Any thread: the columns of its index; *ret_n 0: it has none. */
 const uint32_t *hg_output_index(const hg_output_t *out, uint32_t *ret_n);
 void hg_output_start(hg_output_t *out); /* a tap: any thread; chunks come from now on */
@@ -193,7 +200,7 @@ struct hg_chunk {
     uint64_t lane_key; /* of the lane it came on (hg_lane_open_key) */
     hg_str_t raw;   /* keep_payload: for hg_push_replay: the bytes it was parsed from and a mark, until hg_chunk_done */
     hg_str_t after; /* raw, of a connector: the position behind this chunk and all taken before it (JSON) */
-    hg_str_t start; /* `journal`, first chunk of a connector's instance: the position before it (JSON), else empty */
+    hg_str_t start; /* hg_chunk_claim_start() */
     int64_t ingested_us;
 };
 
@@ -201,6 +208,10 @@ struct hg_chunk {
  * respecting each input's max_batch_size. Returns how many were written to ret (<= room). Never blocks. only_running:
  * skip nothing today (a paused input's buffered data is still taken: pause stops reading, not draining). */
 uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_t room);
+/* Circuit thread, with `journal`, for each chunk of a range in the order in which the journal has them: the first one
+ * of a connector's instance gets the position at which the instance began (JSON) as `start`; of all others it is empty.
+ * Not the first that was cut: chunks of several lanes overtake each other while they are parsed. */
+void hg_chunk_claim_start(hg_chunk_t *c);
 /* After the step: counters go from buffered to processed, memory returns, `buffered(conn, false)` follows when it was
  * the last. */
 void hg_chunk_done(hg_chunk_t *c);
@@ -252,6 +263,9 @@ bool hg_output_snapshot_owed(const hg_output_t *out);
 /* Any thread: all steps <= this are with the sink (UINT64_MAX - 1 when it failed and keeps nothing: it holds nobody
  * up). */
 uint64_t hg_output_delivered_step(const hg_output_t *out);
+/* When (wall clock, microseconds) it had delivered everything up to this step, as far as it remembers: 0 if that was
+ * not confirmed by its sink. Any thread. */
+int64_t hg_output_delivered_us(const hg_output_t *out, uint64_t step);
 
 /* --- HTTP push (ingress) and change streams (egress): any I/O loop serves the connection --- */
 
@@ -298,17 +312,20 @@ uint64_t hg_tap_dropped(const hg_output_t *out);
 /* Upper edges of the buckets of latencies, in microseconds; what is above the last one is in one more. */
 #define HG_LATENCY_EDGES 12
 extern const uint64_t hg_latency_edges[HG_LATENCY_EDGES];
+typedef struct hg_latency_sum {
+    uint64_t n[HG_LATENCY_EDGES + 1], us; /* samples per bucket; the sum of all */
+} hg_latency_sum_t;
+void hg_latency_sum_add(hg_latency_sum_t *l, uint64_t us);
 
 typedef struct hg_input_stats {
     uint64_t total_bytes, total_records, buffered_records, buffered_bytes, num_transport_errors, num_parse_errors;
     uint64_t processed_records, processed_bytes; /* taken and stepped */
     bool end_of_input, failed, barrier;
-    uint64_t p99_micros; /* 0 = no sample */
-    uint64_t latency_n[HG_LATENCY_EDGES + 1],
-        latency_us;       /* from read to stepped, per chunk: counts per bucket, their sum */
-    uint64_t done, total; /* progress in the transport's unit; total 0 = unknown */
-    char fatal[512];      /* "" = none */
-    char health[384];     /* description; "" = nothing reported */
+    uint64_t p99_micros;      /* 0 = no sample */
+    hg_latency_sum_t latency; /* from read to stepped, per chunk */
+    uint64_t done, total;     /* progress in the transport's unit; total 0 = unknown */
+    char fatal[512];          /* "" = none */
+    char health[384];         /* description; "" = nothing reported */
     bool unhealthy;
     char mark[256]; /* mark as JSON, "" = none */
 } hg_input_stats_t;

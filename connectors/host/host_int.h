@@ -8,17 +8,20 @@
 #ifndef HG_CONNECTORS_HOST_INT_H
 #define HG_CONNECTORS_HOST_INT_H
 
+#include "connectors/host/shape_int.h"
 #include "connectors/host/host.h"
 #include "base/list.h"
+#include "connectors/host/ask.h"
 #include <pthread.h>
 
 /* A chunk aims at HG_CHUNK_BYTES; it is cut once HG_CHUNK_CUT bytes are in, so that reads of up to 64 KiB always fit.
  */
 #define HG_CHUNK_BYTES   ((size_t)256 << 10)
 #define HG_CHUNK_CUT     ((size_t)192 << 10)
-#define HG_CHUNK_SMALL   ((size_t)4 << 10) /* first buffer of a push body: a thousand clients must be cheap */
-#define HG_TAKE_BYTES    ((size_t)2 << 20) /* of a step: the outputs' queues pass their mark by no more */
-#define HG_PAYLOAD_FIRST 'F'               /* behind the kept payload of a chunk: it begins its body */
+#define HG_CHUNK_SMALL   ((size_t)4 << 10)  /* first buffer of a push body: a thousand clients must be cheap */
+#define HG_SMALL_MAX     ((size_t)32 << 10) /* above it, it gets a whole chunk's */
+#define HG_TAKE_BYTES    ((size_t)2 << 20)  /* of a step: the outputs' queues pass their mark by no more */
+#define HG_PAYLOAD_FIRST 'F'                /* behind the kept payload of a chunk: it begins its body */
 #define HG_PAYLOAD_LATER 'L'
 #define HG_PAYLOAD_MSGS                                                                                                \
     'M' /* before it the messages: (offset, length) each and their number, 4 bytes little endian                       \
@@ -103,6 +106,8 @@ typedef struct hg_errlist {
     uint64_t index; /* running number of the newest */
 } hg_errlist_t;
 void hg_errlist_add(hg_errlist_t *l, const char *tag, hg_str_t msg);
+/* n errors of which this one tells. */
+void hg_errlist_add_many(hg_errlist_t *l, const char *tag, hg_str_t msg, uint64_t n);
 void hg_errlist_append(hg_errlist_t *l, const hg_errlist_t *from); /* behind those of l, as if they came now */
 void hg_errlist_json(const hg_errlist_t *l, hg_jw_t *w);
 void hg_errlist_release(hg_errlist_t *l);
@@ -129,36 +134,40 @@ void hg_health_good(hg_health_t *h);
 typedef struct hg_latency {
     uint32_t n[160];
     uint32_t total;
-    uint32_t used; /* buckets from here on are empty */
-    /* what never fades: all samples by hg_latency_edges, and their sum */
-    uint64_t ever[HG_LATENCY_EDGES + 1], ever_us;
+    uint32_t used;         /* buckets from here on are empty */
+    hg_latency_sum_t ever; /* what never fades */
 } hg_latency_t;
 void hg_latency_add(hg_latency_t *l, uint64_t us);
 uint64_t hg_latency_p99(const hg_latency_t *l);
 
 /* A refused record, copied out of the parser's call: one block (parse_error.c). */
 typedef struct hg_perr {
-    const char *tag, *description, *suggestion;
+    const char *tag, *description, *suggestion, *where;
     uint64_t event;
     hg_str_t field, text;
 } hg_perr_t;
-hg_perr_t *hg_perr_copy(const hg_parse_error_t *e, uint64_t event);   /* NULL when memory is out */
+/* where: which record, or NULL. NULL when memory is out. */
+hg_perr_t *hg_perr_copy(const hg_parse_error_t *e, uint64_t event, const char *where);
 void hg_perr_text(const hg_perr_t *e, uint64_t event, hg_buf_t *out); /* as people read it */
 void hg_perr_json(const hg_perr_t *e, uint64_t event, hg_jw_t *w);    /* connectors D1.2 */
 
 /* --- a chunk on its way: filled [L of its lane] → cut → parsed [pool] → released in lane order → taken → done --- */
 typedef struct hg_msgref {
     size_t off, len;
+    uint64_t pos;    /* the transport's */
+    size_t meta_len; /* of its metadata: JSON, one byte behind the message */
 } hg_msgref_t;
 
 struct hg_job {
     hg_chunk_t pub;
     hg_list_t link;  /* on lane->fifo [m], then in->ready [h], then a local list: one at a time */
+    hg_list_t park;  /* on in->parked [m]: its format has a question */
     hg_lane_t *lane; /* until it is released */
     char *buf;
     size_t cap, len;
     hg_msgref_t *msgs;
     uint32_t n_msgs, cap_msgs;
+    uint32_t at_msg;    /* being parsed */
     uint64_t charge;    /* bytes of parsed rows charged to the budget */
     uint64_t cut_bytes; /* what in->inflight_bytes counts */
     bool first, parsed;
@@ -176,7 +185,10 @@ struct hg_job {
 hg_job_t *hg_job_new(hg_input_t *in, hg_lane_t *lane);
 void hg_job_parse(void *job, unsigned worker); /* pool: parses it, and releases what is at the head of its lane */
 void hg_job_free(hg_job_t *j);                 /* not charged any more by then */
-void hg_job_drop(hg_job_t *j);                 /* a cut job that nobody will take: counters, budget, memory */
+/* input_ask.c: the job is parsed again once the format's questions are answered, or the input is over. */
+void hg_job_park(hg_job_t *j);        /* pool */
+void hg_input_unpark(hg_input_t *in); /* [L] no more questions: dead, or closing */
+void hg_job_drop(hg_job_t *j);        /* a cut job that nobody will take: counters, budget, memory */
 
 /* Per lane what was cut, or taken. */
 typedef struct hg_ranges {
@@ -193,6 +205,7 @@ struct hg_lane {
     hg_loop_t *loop;         /* [k] */
     hg_push_body_t *body;    /* [k] NULL for transports */
     uint64_t id, key;        /* [k] */
+    char *name;              /* [k] before the first cut; NULL: it has none */
     bool supersedes;         /* [k] no other lane with this key was open */
     uint32_t cut_at;         /* [L] replay: where to look for its next cut */
     void *user;              /* [L] */
@@ -202,6 +215,7 @@ struct hg_lane {
     size_t seen;             /* [L] bytes of cur that the splitter has seen */
     uint64_t pos;            /* [L] position of cur's first byte */
     hg_split_state_t split;
+    hg_file_index_t *index; /* [k] from the first byte on; NULL: none */
     bool first, grew;
     hg_list_t fifo;    /* [m] cut, in order */
     uint32_t inflight; /* [m] */
@@ -209,6 +223,13 @@ struct hg_lane {
     uint64_t events;   /* [m] push bodies number their own */
 };
 
+/* metadata.c, pool thread: DEFAULTs of a chunk's messages. *ret NULL: none depends on the message. */
+typedef struct hg_metadata hg_metadata_t;
+int hg_metadata_new(const hg_job_t *j, hg_colb_t *cols, hg_metadata_t **ret, hg_err_t *err);
+void hg_metadata_at(hg_metadata_t *m, uint32_t msg);
+void hg_metadata_free(hg_metadata_t *m, hg_colb_t *cols);
+
+void hg_lane_free(hg_lane_t *l);
 hg_lane_t *hg_lane_make(hg_input_t *in, hg_loop_t *loop, hg_push_body_t *body, uint64_t origin);
 int hg_lane_append(hg_lane_t *l, const char *p, size_t n); /* reserve + copy + fill, in pieces */
 /* One chunk of its own, whole: a lane that is opened and closed for it. Any thread. */
@@ -244,9 +265,12 @@ struct hg_input {
     char *name;
     uint32_t conn;
     hg_table_env_t table;
-    hg_col_t *const *defaults;
     const hg_format_type_t *format;
+    bool soft_delete; /* what is deleted is a row like any other */
     hg_parser_t *parser;
+    const hg_chain_t *transforms; /* of its records, before the parser; NULL: none */
+    bool transforms_by_line;
+    hg_shaper_t **shapers; /* per worker, made on first use */
     uint64_t max_batch, max_queued_records, max_queued_bytes;
     uint32_t max_inflight;
     bool keep_raw; /* chunks keep their raw bytes for the journal, and are released in the order of the cuts */
@@ -261,22 +285,25 @@ struct hg_input {
     bool open_called, opened, running, want_run, full_seen, closing, inst_closing, inst_closed, marking;
     bool eoi_called;
     unsigned mark_attempts;
-    bool told_start;     /* a chunk with the position before it has been cut */
+    bool told_start;     /* `start` was made */
     hg_replay_t *replay; /* until hg_input_replay_end; set before open */
     uv_timer_t *timer;   /* retry of mark; heap, freed by its close call-back */
     char *restore;       /* position to restore after open, or NULL */
+    hg_asker_t *asker;   /* made with the first question */
     hg_list_t lanes;
     hg_waiter_t waiter;
     hg_ranges_t cut; /* keep_raw */
 
     pthread_mutex_t mu;
     /* [m] */
+    hg_str_t start; /* the position at which the instance began, until a chunk has it; owned */
     uint64_t total_bytes, total_records, buffered_records, buffered_bytes, processed_records, processed_bytes;
     uint64_t n_transport_errors, n_parse_errors, events;
     hg_list_t fifo;                /* keep_raw: instead of the lanes' */
     uint32_t inflight, n_buffered; /* chunks being parsed; chunks released and not done */
     uint64_t inflight_bytes;
     hg_list_t waiters;
+    hg_list_t parked; /* jobs whose format has a question */
     bool push_held, eoi_wanted, end_of_input, failed, close_wanted, closed_sent, ev_posted, barrier, inst_gone;
     uint64_t done, total;
     char fatal[512], mark[256];
@@ -286,6 +313,7 @@ struct hg_input {
     hg_errlist_t consumed_errors; /* parse errors of the chunks that are done: what a checkpoint has */
     uint64_t consumed_events;     /* events of those chunks; not of bodies, which number their own */
     hg_ranges_t consumed;         /* what the circuit has taken and stepped */
+    uint32_t n_saving;            /* copies of it that save() has not seen yet: nothing is folded meanwhile */
     void **scratch;               /* one slot per pool thread, touched by that thread only */
 
     /* [h] */

@@ -14,6 +14,7 @@
  */
 #include "base/hg.h"
 #include "connectors/host/host_int.h"
+#include "base/hide.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -37,6 +38,8 @@ void hg_input_drop(hg_input_t *in)
     for (unsigned i = 0; i < hg_pool_size(h->pool); i++)
         if (in->scratch[i] && in->format->scratch_free) in->format->scratch_free(in->scratch[i]);
     hg_free(in->scratch);
+    for (unsigned i = 0; in->shapers && i < hg_pool_size(h->pool); i++) hg_shaper_free(in->shapers[i]);
+    hg_free(in->shapers);
     if (in->parser) in->format->parser_free(in->parser);
     hg_errlist_release(&in->transport_errors);
     hg_errlist_release(&in->parse_errors);
@@ -46,6 +49,7 @@ void hg_input_drop(hg_input_t *in)
     hg_ranges_release(&in->cut);
     hg_replay_release(in);
     hg_free(in->restore);
+    hg_free((void *)(uintptr_t)in->start.p);
     if (in->inst && in->type && in->type->fini) in->type->fini(in->inst);
     hg_free(in->inst);
     hg_free(in->name);
@@ -77,7 +81,7 @@ int hg_input_make(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_ta
 {
     hg_parser_t *parser = NULL;
     if (format) {
-        hg_parse_env_t penv = { .schema = env->schema, .defaults = env->defaults };
+        hg_parse_env_t penv = { .schema = env->schema, .defaults = env->defaults, .deleted = env->deleted };
         int rc = format->parser_new(format_cfg, &penv, &parser, err);
         if (rc < 0) return rc;
     }
@@ -101,6 +105,7 @@ int hg_input_make(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_ta
     hg_list_init(&in->lanes);
     hg_list_init(&in->fifo);
     hg_list_init(&in->waiters);
+    hg_list_init(&in->parked);
     hg_list_init(&in->ready);
     hg_list_init(&in->ready_link);
     put_instance(in);
@@ -119,8 +124,14 @@ int hg_input_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t conn, const 
     if (!spec->format && !(spec->in_type->caps & HG_CAP_BATCHES))
         return hg_err_set(err, HG_EINVAL, "connector '%s' needs a format", spec->in_type->name);
     snprintf(name, sizeof name, HG_SF, HG_SA(spec->endpoint));
-    int rc = hg_input_make(h, name, conn, env, spec->format, spec->format_cfg, &in, err);
+    hg_table_env_t table = *env;
+    if (!spec->soft_delete) table.deleted = NULL;
+    int rc = hg_input_make(h, name, conn, &table, spec->format, spec->format_cfg, &in, err);
     if (rc < 0) return rc;
+    in->soft_delete = spec->soft_delete;
+    in->transforms = spec->transforms;
+    in->transforms_by_line = spec->transforms_by_line;
+    if (in->transforms) in->shapers = HG_NEWN(hg_shaper_t *, hg_pool_size(h->pool));
     in->type = spec->in_type;
     in->cfg = spec->transport_cfg;
     in->max_batch = spec->max_batch_size;
@@ -254,6 +265,7 @@ static void close_instance(hg_input_t *in)
 {
     if (in->inst_closing) return;
     in->inst_closing = true;
+    hg_input_unpark(in);
     if (in->running && !in->eoi_called) do_hold(in);
     hg_waiter_cancel(in, &in->waiter);
     if (in->timer) {
@@ -340,8 +352,9 @@ static void fail_on_loop(void *arg)
     hg_input_drop(in);
 }
 
-void hg_input_fail(hg_input_t *in, const char *tag, const hg_err_t *err)
+void hg_input_fail(hg_input_t *in, const char *tag, const hg_err_t *whole)
 {
+    const hg_err_t told = hg_hide_err(whole), *err = &told;
     pthread_mutex_lock(&in->mu);
     bool first = !in->failed;
     in->failed = true;
@@ -434,10 +447,18 @@ static void cmd_mark(void *arg)
     hg_input_drop(in);
 }
 
+static void cmd_unpark(void *arg)
+{
+    hg_input_t *in = arg;
+    hg_input_unpark(in);
+    hg_input_drop(in);
+}
+
 static void cmd_close(void *arg)
 {
     hg_input_t *in = arg;
     in->closing = true;
+    hg_input_unpark(in);
     close_instance(in);
     hg_input_settle(in);
     hg_input_drop(in);
@@ -491,10 +512,12 @@ void hg_input_close(hg_input_t *in)
         hg_push_wake_all(in);
     }
     pthread_mutex_unlock(&in->mu);
-    if (in->type)
+    if (in->type) {
         hg_loop_post(in->loop, cmd_close, hg_input_retain(in));
-    else
-        hg_input_settle(in);
+        return;
+    }
+    if (in->format && in->format->parser_ask) hg_loop_post(in->loop, cmd_unpark, hg_input_retain(in));
+    hg_input_settle(in);
 }
 
 void hg_input_free(hg_input_t *in)
@@ -503,6 +526,11 @@ void hg_input_free(hg_input_t *in)
 }
 
 /* --- services to the transport: the endpoint's loop --- */
+
+bool hg_in_wants_metadata(const hg_input_t *in)
+{
+    return in->table.from_metadata != NULL;
+}
 
 const void *hg_in_cfg(const hg_input_t *in)
 {
@@ -542,8 +570,9 @@ void hg_in_eoi(hg_input_t *in)
     hg_input_settle(in);
 }
 
-void hg_in_error(hg_input_t *in, const char *tag, const hg_err_t *err)
+void hg_in_error(hg_input_t *in, const char *tag, const hg_err_t *whole)
 {
+    const hg_err_t told = hg_hide_err(whole), *err = &told;
     HG_ON_LOOP(in->loop);
     if (err->fatal) {
         hg_input_fail(in, tag, err);

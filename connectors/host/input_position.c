@@ -47,6 +47,29 @@ void hg_ranges_release(hg_ranges_t *s)
     hg_free(s->key);
 }
 
+static bool fold(hg_ranges_t *s, uint64_t lane, uint64_t end)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (s->v[i].lane != lane) continue;
+        if (s->v[i].end != end) return false;
+        s->n--; /* the others keep their order */
+        memmove(&s->v[i], &s->v[i + 1], sizeof s->v[0] * (s->n - i));
+        memmove(&s->key[i], &s->key[i + 1], sizeof s->key[0] * (s->n - i));
+        return true;
+    }
+    return false;
+}
+
+bool hg_in_fold(hg_input_t *in, uint64_t lane, uint64_t end)
+{
+    HG_ON_LOOP(in->loop);
+    pthread_mutex_lock(&in->mu);
+    bool done = in->n_saving == 0 && fold(&in->consumed, lane, end);
+    pthread_mutex_unlock(&in->mu);
+    if (done) (void)fold(&in->cut, lane, end);
+    return done;
+}
+
 uint64_t hg_lane_taken(const hg_lane_t *l)
 {
     hg_input_t *in = l->in;
@@ -79,6 +102,15 @@ void hg_chunk_done(hg_chunk_t *c)
     pthread_mutex_unlock(&in->mu);
     hg_job_drop(j);
     hg_input_drop(in);
+}
+
+void hg_chunk_claim_start(hg_chunk_t *c)
+{
+    hg_input_t *in = c->in;
+    pthread_mutex_lock(&in->mu);
+    c->start = in->start;
+    in->start = (hg_str_t){ 0 };
+    pthread_mutex_unlock(&in->mu);
 }
 
 /* --- restore, save, commit --- */
@@ -131,6 +163,9 @@ static void save_on_loop(void *arg)
         s->in->type->save(s->in, s->ranges, s->n, &w);
         s->lost = w.rc < 0;
     }
+    pthread_mutex_lock(&s->in->mu);
+    s->in->n_saving--;
+    pthread_mutex_unlock(&s->in->mu);
     hg_loop_post(s->in->host->control, save_done, s);
 }
 
@@ -145,6 +180,7 @@ void hg_input_save(hg_input_t *in, void (*done)(void *arg, hg_str_t position), v
     s->n = in->consumed.n;
     s->ranges = HG_NEWN(hg_range_t, s->n + 1);
     if (s->n) memcpy(s->ranges, in->consumed.v, sizeof(hg_range_t) * s->n);
+    if (in->type) in->n_saving++;
     pthread_mutex_unlock(&in->mu);
     if (in->type)
         hg_loop_post(in->loop, save_on_loop, s);

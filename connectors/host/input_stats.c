@@ -18,8 +18,8 @@ static void put_counts(const hg_input_t *in, hg_input_stats_t *ret)
     ret->end_of_input = in->end_of_input;
     ret->failed = in->failed;
     ret->barrier = in->barrier;
-    ret->p99_micros = ret->latency_us = 0;
-    memset(ret->latency_n, 0, sizeof ret->latency_n);
+    ret->p99_micros = 0;
+    memset(&ret->latency, 0, sizeof ret->latency);
     ret->done = in->done;
     ret->total = in->total;
     ret->unhealthy = in->health.unhealthy;
@@ -45,8 +45,7 @@ void hg_input_get_stats(const hg_input_t *cin, hg_input_stats_t *ret)
     pthread_mutex_lock(&in->mu);
     put_counts(in, ret);
     ret->p99_micros = hg_latency_p99(&in->latency);
-    memcpy(ret->latency_n, in->latency.ever, sizeof ret->latency_n);
-    ret->latency_us = in->latency.ever_us;
+    ret->latency = in->latency.ever;
     put_text(ret->fatal, in->fatal);
     hg_health_text(&in->health, ret->health, sizeof ret->health);
     put_text(ret->mark, in->mark);

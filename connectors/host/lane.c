@@ -26,6 +26,30 @@ hg_lane_t *hg_lane_make(hg_input_t *in, hg_loop_t *loop, hg_push_body_t *body, u
     return l;
 }
 
+void hg_lane_free(hg_lane_t *l)
+{
+    if (l->index) l->index->free(l->index);
+    hg_free(l->name);
+    hg_free(l);
+}
+
+bool hg_in_wants_index(const hg_input_t *in)
+{
+    return in->format && in->format->index_new;
+}
+
+int hg_in_index(const hg_input_t *in, const hg_file_reader_t *file, hg_file_index_t **ret, hg_err_t *err)
+{
+    return in->format->index_new(in->parser, file, ret, err);
+}
+
+void hg_lane_index(hg_lane_t *l, hg_file_index_t *x)
+{
+    HG_ASSERT(!l->index && !l->cur);
+    l->index = x;
+    l->split.index = x;
+}
+
 hg_lane_t *hg_lane_open_key(hg_input_t *in, uint64_t key, uint64_t origin)
 {
     HG_ON_LOOP(in->loop);
@@ -43,6 +67,13 @@ hg_lane_t *hg_lane_open_key(hg_input_t *in, uint64_t key, uint64_t origin)
 hg_lane_t *hg_lane_open(hg_input_t *in, uint64_t origin)
 {
     return hg_lane_open_key(in, 0, origin);
+}
+
+void hg_lane_call(hg_lane_t *l, const char *name)
+{
+    HG_ON_LOOP(l->loop);
+    hg_free(l->name);
+    l->name = hg_xstrdup(name);
 }
 
 uint64_t hg_lane_id(const hg_lane_t *l)
@@ -96,9 +127,11 @@ static int no_memory(hg_lane_t *l, size_t n)
     return HG_ENOMEM;
 }
 
+/* A body that is still small has a small buffer. The next size is that of a whole chunk: one of the host's spare ones,
+ * and no byte is copied again and again while it grows. */
 static size_t first_cap(const hg_lane_t *l, size_t need)
 {
-    if (!l->body) return HG_MAX(need, HG_CHUNK_BYTES);
+    if (!l->body || need > HG_SMALL_MAX) return HG_MAX(need, HG_CHUNK_BYTES);
     return HG_MAX((need + HG_CHUNK_SMALL - 1) / HG_CHUNK_SMALL * HG_CHUNK_SMALL, HG_CHUNK_SMALL);
 }
 
@@ -117,7 +150,7 @@ static int make_room(hg_lane_t *l, size_t need)
     if (need - 1 > l->in->host->max_record + HG_CHUNK_BYTES) return too_big(l);
     /* doubling must not make room for a record that is too long: one large read could then complete it unseen */
     size_t most = l->in->host->max_record + HG_CHUNK_BYTES + 1;
-    size_t cap = j->cap ? HG_MAX(need, HG_MIN(j->cap * 2, most)) : first_cap(l, need);
+    size_t cap = j->cap < HG_CHUNK_BYTES ? first_cap(l, need) : HG_MAX(need, HG_MIN(j->cap * 2, most));
     char *p = hg_host_buf_get(l->in->host, cap);
     if (!p) return no_memory(l, cap);
     if (j->len) memcpy(p, j->buf, j->len);
@@ -140,14 +173,17 @@ static hg_str_t position_text(hg_input_t *in, const hg_ranges_t *consumed)
     return (hg_str_t){ hg_buf_take(&text, NULL), n };
 }
 
-/* What the journal has to know of a connector's place: where its first chunk begins, or where each one ends. Without
+/* What the journal has to know of a connector's place: where its instance began, or where each one ends. Without
  * that it would read again what is in the journal. */
 static void tell_place(hg_input_t *in, hg_job_t *j)
 {
     hg_err_t err = HG_ERR_INIT;
     if (!in->keep_raw && !in->told_start) {
+        hg_str_t start = position_text(in, NULL);
         in->told_start = true;
-        j->pub.start = position_text(in, NULL);
+        pthread_mutex_lock(&in->mu);
+        in->start = start;
+        pthread_mutex_unlock(&in->mu);
     }
     if (!in->keep_raw) return;
     for (uint32_t i = 0; i < j->pub.n_ranges; i++) hg_ranges_grow(&in->cut, j, &j->pub.ranges[i]);
@@ -213,6 +249,7 @@ static int cut_forced(hg_lane_t *l)
             return hg_replay_fail(l->in, c, "the source goes on at %" PRIu64, l->pos);
         if (l->cur->len < c->end - c->begin) break;
         size_t upto = (size_t)(c->end - c->begin);
+        l->split.at = l->pos;
         (void)l->in->format->split(l->in->parser, &l->split, l->cur->buf, l->seen, upto, false);
         hg_replay_made(l, l->cur, c);
         int rc = cut(l, upto);
@@ -238,6 +275,7 @@ static int cut_complete(hg_lane_t *l, bool eof)
     size_t upto = j->len;
     if (!eof) {
         if (l->seen == j->len) return 0;
+        l->split.at = l->pos;
         upto = l->in->format->split(l->in->parser, &l->split, j->buf, l->seen, j->len, false);
         l->seen = j->len;
         if (HG_NEVER(upto > j->len)) upto = j->len;
@@ -333,7 +371,8 @@ int hg_lane_message(hg_lane_t *l, const hg_message_t *m)
         return hg_replay_fail(l->in, c, "the source goes on at %" PRIu64, m->pos);
     if (m->payload.n > l->in->host->max_record) return too_big(l);
     size_t len = l->cur ? l->cur->len : 0;
-    int rc = make_room(l, len + m->payload.n + 1);
+    size_t meta = m->metadata.n ? m->metadata.n + 1 : 0;
+    int rc = make_room(l, len + m->payload.n + 1 + meta);
     if (rc < 0) return rc;
     hg_job_t *j = l->cur;
     if (j->n_msgs == j->cap_msgs) {
@@ -347,8 +386,13 @@ int hg_lane_message(hg_lane_t *l, const hg_message_t *m)
     j->pub.ranges[0].end = m->pos + 1;
     if (m->payload.n) memcpy(j->buf + j->len, m->payload.p, m->payload.n);
     j->buf[j->len + m->payload.n] = '\n'; /* keeps the bytes between two messages defined */
-    if (m->payload.p) j->msgs[j->n_msgs++] = (hg_msgref_t){ j->len, m->payload.n };
+    if (m->payload.p) j->msgs[j->n_msgs++] = (hg_msgref_t){ j->len, m->payload.n, m->pos, m->metadata.n };
     j->len += m->payload.n + 1;
+    if (meta) {
+        memcpy(j->buf + j->len, m->metadata.p, m->metadata.n);
+        j->buf[j->len + m->metadata.n] = '\n';
+        j->len += meta;
+    }
     bool did_cut = c ? m->pos + 1 == c->end : j->len >= cut_target(l->in);
     if (did_cut && c) hg_replay_made(l, j, c);
     if (did_cut) {
@@ -428,7 +472,7 @@ static void finish(hg_lane_t *l)
     bool gone = l->inflight == 0;
     pthread_mutex_unlock(&in->mu);
     if (gone) {
-        hg_free(l);
+        hg_lane_free(l);
         if (body) hg_push_drained(body);
     }
     hg_input_drop(in);
@@ -455,7 +499,7 @@ int hg_lane_single(hg_input_t *in, const char *p, size_t n, const hg_msgref_t *m
         size_t cap = j->cap;
         j->cap = 0;
         hg_job_free(j);
-        hg_free(l);
+        hg_lane_free(l);
         return hg_err_set(err, HG_ENOMEM, "no memory for a buffer of %zu bytes", cap);
     }
     if (n) memcpy(j->buf, p, n);

@@ -59,6 +59,7 @@ void hg_output_drop(hg_output_t *out)
     hg_outblock_free(out->fill);
     hg_output_owed_release(out);
     if (out->encoder) out->format->encoder_free(out->encoder);
+    hg_shaper_free(out->shaper);
     hg_buf_release(&out->out_buf);
     hg_buf_release(&out->key_buf);
     hg_errlist_release(&out->transport_errors);
@@ -67,6 +68,7 @@ void hg_output_drop(hg_output_t *out)
     hg_free(out->types);
     hg_free(out->words);
     hg_free(out->acks);
+    hg_free(out->times);
     hg_free(out->inst);
     hg_free(out->name);
     hg_free(out->durable_id);
@@ -131,8 +133,10 @@ int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t id, const h
     hg_encode_env_t env = { .schema = schema,
                             .key = spec->index_key,
                             .n_key = spec->n_index_key,
-                            .want_messages = spec->out_type->messages,
-                            .max_message = MAX_MESSAGE };
+                            .want_messages = spec->out_type->messages || spec->out_type->no_format,
+                            .max_message = MAX_MESSAGE,
+                            .index = spec->index_name,
+                            .topic = spec->out_type->topic ? spec->out_type->topic(spec->transport_cfg) : NULL };
     if (spec->out_type->abi != HG_CONNECTOR_ABI)
         return hg_err_set(err, HG_EUNSUPPORTED, "connector '%s' was built for another version of the contract",
                           spec->out_type->name);
@@ -141,8 +145,11 @@ int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t id, const h
     snprintf(name, sizeof name, HG_SF, HG_SA(spec->endpoint));
     if (spec->out_type->max_message)
         env.max_message = spec->out_type->max_message(spec->transport_cfg, h->exactly_once);
+    if (spec->out_type->key_separator) env.key_separator = spec->out_type->key_separator(spec->transport_cfg);
+    if (spec->transforms) env.max_message /= 2; /* room for what they put in */
     int rc = output_make(h, name, id, schema, spec->format, spec->format_cfg, &env, &out, err);
     if (rc < 0) return rc;
+    if (spec->transforms) out->shaper = hg_shaper_new(spec->transforms, false);
     out->type = spec->out_type;
     out->cfg = spec->transport_cfg;
     out->index = spec->index_key;
@@ -153,6 +160,7 @@ int hg_output_new(hg_host_t *h, const hg_conn_spec_t *spec, uint32_t id, const h
     out->buffer_ms = spec->max_output_buffer_time_millis ? spec->max_output_buffer_time_millis : UINT64_MAX;
     out->buffer_records = spec->max_output_buffer_size_records ? spec->max_output_buffer_size_records : 10000000;
     out->inst = hg_xzero(out->type->inst_size);
+    out->asking = out->format && out->format->encoder_ask;
     out->keeps = h->keep_owed;
     out->gated = h->exactly_once && (out->type->caps & HG_OUT_STORES_STEP);
     *ret = out;
@@ -178,8 +186,11 @@ int hg_tap_new(hg_host_t *h, const char *endpoint, uint32_t id, const hg_schema_
 
 /* --- commands: control loop --- */
 
-void hg_output_life(hg_output_t *out, uint64_t life)
+void hg_output_life(hg_output_t *out, uint64_t owner, uint64_t life)
 {
+    char *id = hg_xprintf("%s.%016" PRIx64, out->durable_id, owner);
+    hg_free(out->durable_id);
+    out->durable_id = id;
     out->life = life;
 }
 
@@ -446,6 +457,33 @@ uint64_t hg_tap_dropped(const hg_output_t *out)
     return out->tap_dropped;
 }
 
+/* [m] */
+static void note_time(hg_output_t *out, uint64_t step)
+{
+    if (!out->times) out->times = HG_NEWN(hg_outtime_t, HG_OUT_TIMES);
+    out->times[out->n_times++ % HG_OUT_TIMES] = (hg_outtime_t){ step, hg_now_us() };
+}
+
+int64_t hg_output_delivered_us(const hg_output_t *cout, uint64_t step)
+{
+    hg_output_t *out = (hg_output_t *)(uintptr_t)cout;
+    int64_t at = 0;
+    pthread_mutex_lock(&out->mu);
+    uint64_t lo = out->n_times - HG_MIN(out->n_times, (uint64_t)HG_OUT_TIMES), hi = out->n_times;
+    while (lo < hi) {
+        uint64_t mid = lo + (hi - lo) / 2;
+        const hg_outtime_t *t = &out->times[mid % HG_OUT_TIMES];
+        if (t->step < step) {
+            lo = mid + 1;
+        } else {
+            at = t->at_us;
+            hi = mid;
+        }
+    }
+    pthread_mutex_unlock(&out->mu);
+    return at;
+}
+
 void hg_output_advance(hg_output_t *out, const hg_outpos_t *to, uint32_t n, bool data)
 {
     hg_list_t gone;
@@ -458,6 +496,7 @@ void hg_output_advance(hg_output_t *out, const hg_outpos_t *to, uint32_t n, bool
         hg_output_confirmed(out, &to[i], data, &gone);
         if (to[i].through > atomic_load(&out->delivered)) atomic_store(&out->delivered, to[i].through);
     }
+    if (n && !out->failed) note_time(out, to[n - 1].through);
     pthread_mutex_unlock(&out->mu);
     hg_outkept_free(out, &gone);
     hg_host_wake(out->host);

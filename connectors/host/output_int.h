@@ -42,6 +42,7 @@ typedef struct hg_outmsg {
     size_t key_off, key_len, off, len;
     uint32_t records;
     bool has_key;
+    const char *op; /* hg_encode_sink_t.op */
 } hg_outmsg_t;
 
 /* Encoded data of one step, or the mark that a step is complete. */
@@ -101,6 +102,12 @@ typedef struct hg_outword {
     bool paused;
 } hg_outword_t;
 
+#define HG_OUT_TIMES 128u
+typedef struct hg_outtime {
+    uint64_t step; /* everything up to it */
+    int64_t at_us; /* wall clock */
+} hg_outtime_t;
+
 struct hg_output {
     hg_host_t *host; /* [k] down to backpressure */
     hg_loop_t *loop;
@@ -116,6 +123,7 @@ struct hg_output {
     const hg_type_t **types; /* of the columns, for consolidation */
     const hg_format_type_t *format;
     hg_encoder_t *encoder;
+    hg_shaper_t *shaper;   /* [e] transforms of its records, behind the encoder; NULL: none */
     bool whole;            /* indexed: a step is encoded in one piece */
     const uint32_t *index; /* its columns, of the spec */
     uint32_t n_index;
@@ -125,13 +133,18 @@ struct hg_output {
     bool backpressure;
     atomic_uint refs;
     _Atomic uint64_t delivered;
+    hg_outtime_t
+        *times;       /* [m] when the newest deliveries were confirmed: a ring of HG_OUT_TIMES; NULL before the first */
+    uint64_t n_times; /* [m] ever; the newest is at (n_times - 1) % HG_OUT_TIMES */
     atomic_bool waits_durable; /* the writer stopped before a step that the journal does not have yet */
     hg_list_t host_link;       /* [h] on host->outputs, if the host works exactly once */
 
     /* [L] */
     void *inst;
-    bool open_called, start_called, ready, eagain, writing, stop_called, close_called, closed, closed_sent;
+    bool open_called, start_called, ready, eagain, writing, stop_called, close_called, closed;
+    const char *op;     /* of the message being written */
     hg_outblock_t *cur; /* being written: not in blocks any more, still in pending */
+    hg_asker_t *asker;  /* the encoder's questions */
     hg_outpos_t *acks;
     uint32_t n_acks, cap_acks;
     bool ending, confirmed; /* inside end_batch; the sink answered from inside it, for confirmed_step */
@@ -149,11 +162,13 @@ struct hg_output {
     uint32_t n_words, next_word;
     bool muted; /* as paused, but what is queued is delivered: the last of the words */
     bool encoding, write_posted, paused, stopping, now, failed, flush_due, full_told;
+    bool closed_sent; /* nothing is encoded any more: the loop may go */
     size_t pending;
     uint64_t queued_records, queued_batches, buffered_records, buffered_batches, transmitted_records, transmitted_bytes;
     uint64_t n_encode_errors, n_transport_errors, processed_input, processed_steps, dropped, buffer_mem;
     uint64_t seq;    /* pushes so far */
     uint64_t resume; /* steps up to here are with the sink already */
+    bool asking;     /* nothing is encoded before the encoder's questions are answered */
     bool gated;      /* nothing is encoded before the sink has said where it resumes */
     hg_list_t kept;
     hg_outpos_t at;       /* the last one confirmed */

@@ -430,8 +430,11 @@ int hg_output_hand_over(hg_output_t *old, hg_output_t *next, bool afresh, uint64
     owed_free(list, n);
     hg_buf_release(&state);
     if (rc < 0) return rc;
+    /* Its progress stays what it is: until the owner has put the next one in its place, this one is asked. */
     pthread_mutex_lock(&old->mu);
-    hg_output_let_go(old);
+    old->holds = false;
+    hg_output_unkeep(old, 0, UINT64_MAX);
+    hg_output_count_kept(old);
     pthread_mutex_unlock(&old->mu);
     return 0;
 }

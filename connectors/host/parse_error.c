@@ -13,17 +13,19 @@ static char *put(char **at, hg_str_t s)
     return p;
 }
 
-hg_perr_t *hg_perr_copy(const hg_parse_error_t *e, uint64_t event)
+hg_perr_t *hg_perr_copy(const hg_parse_error_t *e, uint64_t event, const char *where)
 {
     size_t text = HG_MIN(e->text.n, (size_t)4096);
     hg_str_t what = hg_strz(e->description ? e->description : "bad record"), hint = hg_strz(e->suggestion);
     hg_str_t tag = hg_strz(e->tag ? e->tag : "text_event_err");
-    hg_perr_t *p = hg_trynew(sizeof *p + e->field.n + text + what.n + hint.n + tag.n + 5);
+    hg_str_t place = hg_strz(where);
+    hg_perr_t *p = hg_trynew(sizeof *p + e->field.n + text + what.n + hint.n + tag.n + place.n + 6);
     if (!p) return NULL;
     char *at = (char *)(p + 1);
     p->event = event;
     p->tag = put(&at, tag);
     p->description = put(&at, what);
+    p->where = where ? put(&at, place) : NULL;
     p->suggestion = e->suggestion ? put(&at, hint) : NULL;
     p->field = (hg_str_t){ e->field.p ? put(&at, e->field) : NULL, e->field.n };
     p->text = (hg_str_t){ e->text.p ? put(&at, (hg_str_t){ e->text.p, text }) : NULL, text };
@@ -52,6 +54,7 @@ void hg_perr_text(const hg_perr_t *e, uint64_t event, hg_buf_t *out)
         (void)hg_buf_addc(out, '\'');
     }
     if (e->suggestion) (void)hg_buf_addf(out, "\n%s", e->suggestion);
+    if (e->where) (void)hg_buf_addf(out, "\nRecord: %s", e->where);
 }
 
 void hg_perr_json(const hg_perr_t *e, uint64_t event, hg_jw_t *w)

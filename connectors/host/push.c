@@ -67,7 +67,9 @@ int hg_push_new(hg_host_t *h, const char *endpoint, uint32_t conn, const hg_tabl
                 hg_err_t *err)
 {
     (void)cfg_arena; /* the caller keeps it as long as the endpoint */
-    int rc = hg_input_make(h, endpoint, conn, env, format, format_cfg, ret, err);
+    hg_table_env_t table = *env;
+    table.deleted = NULL; /* what is pushed belongs to no connector that could ask for soft_delete */
+    int rc = hg_input_make(h, endpoint, conn, &table, format, format_cfg, ret, err);
     if (rc < 0) return rc;
     (*ret)->max_queued_records = 100000;
     (*ret)->max_queued_bytes = 1000 * (*ret)->max_queued_records;
@@ -138,7 +140,7 @@ void hg_push_job_released(hg_push_body_t *b, const hg_job_t *j)
     if (j->rc < 0) {
         b->failed = true;
         hg_parse_error_t e = { .tag = "text_envelope_err", .description = j->fail };
-        hg_perr_t *p = hg_perr_copy(&e, 0);
+        hg_perr_t *p = hg_perr_copy(&e, 0, NULL);
         b->n_errors++;
         if (p && b->listed++ < HG_BODY_ERRORS) hg_perr_json(p, 0, &b->w);
         hg_free(p);

@@ -116,6 +116,16 @@ bool hg_in_replay_reaches(hg_input_t *in, uint64_t key, uint64_t end)
     return true;
 }
 
+hg_replay_part_t hg_in_replay_part(const hg_input_t *in, uint64_t key)
+{
+    const hg_replay_t *r = in->replay;
+    HG_ON_LOOP(in->loop);
+    if (!r || !r->left) return HG_REPLAY_NONE;
+    for (uint32_t i = 0; i < r->n; i++)
+        if (!r->made[i] && r->cuts[i].lane_key == key) return HG_REPLAY_WANTED;
+    return HG_REPLAY_OTHER;
+}
+
 int hg_replay_eoi(hg_input_t *in)
 {
     const hg_replay_cut_t *c = in->replay ? first_left(in->replay) : NULL;
@@ -160,7 +170,7 @@ static int replay_messages(hg_input_t *in, hg_str_t raw, hg_err_t *err)
     hg_msgref_t *msgs = HG_NEWN(hg_msgref_t, n + 1);
     bool sound = true;
     for (uint32_t i = 0; i < n; i++, at += 8) {
-        msgs[i] = (hg_msgref_t){ get_u32(at), get_u32(at + 4) };
+        msgs[i] = (hg_msgref_t){ .off = get_u32(at), .len = get_u32(at + 4) };
         sound &= msgs[i].off <= len && msgs[i].len <= len - msgs[i].off;
     }
     int rc = sound ? hg_lane_single(in, raw.p, len, msgs, n, true, err) : no_payload(in, err);

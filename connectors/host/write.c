@@ -7,6 +7,7 @@
  */
 #include "base/hg.h"
 #include "connectors/host/output_int.h"
+#include "base/hide.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -74,7 +75,10 @@ static bool write_block(hg_output_t *out, hg_outblock_t *b)
         const hg_outmsg_t *m = &b->msgs[b->next++];
         hg_str_t key = { m->has_key ? b->data.p + m->key_off : NULL, m->key_len };
         hg_str_t payload = { m->len || !m->has_key ? b->data.p + m->off : NULL, m->len };
-        if (!write_one(out, b, key, payload, m->records)) return false;
+        out->op = m->op;
+        bool more = write_one(out, b, key, payload, m->records);
+        out->op = NULL;
+        if (!more) return false;
     }
     return true;
 }
@@ -218,6 +222,8 @@ static void close_instance(hg_output_t *out)
 {
     if (out->close_called) return;
     out->close_called = true;
+    hg_asker_free(out->asker);
+    out->asker = NULL;
     if (out->timer) {
         uv_close((uv_handle_t *)out->timer, free_timer);
         out->timer = NULL;
@@ -251,19 +257,16 @@ void hg_out_closed(hg_output_t *out)
 static void check_stop(hg_output_t *out)
 {
     pthread_mutex_lock(&out->mu);
-    bool stopping = out->stopping, over = out->failed || out->now, encoding = out->encoding;
-    bool idle = !encoding && !out->item && !out->buffer && !out->cur && hg_list_empty(&out->queue) &&
+    bool stopping = out->stopping, over = out->failed || out->now, gone = out->closed;
+    bool idle = !out->encoding && !out->item && !out->buffer && !out->cur && hg_list_empty(&out->queue) &&
                 hg_list_empty(&out->blocks);
+    /* the encode task still posts to this loop: its post brings us back; and none begins any more from here on */
+    bool tell = stopping && gone && !out->closed_sent && !out->encoding;
+    if (tell) out->closed_sent = true;
     pthread_mutex_unlock(&out->mu);
-    if (!stopping) return;
-    if (out->closed) {
-        if (!out->closed_sent && !encoding) { /* the encode task still posts to this loop; its post brings us back */
-            out->closed_sent = true;
-            hg_loop_post(out->host->control, run_closed, hg_output_retain(out));
-        }
-        return;
-    }
-    if (over) { /* also behind a stop that drains: a sink that is down would make it wait for ever */
+    if (tell) hg_loop_post(out->host->control, run_closed, hg_output_retain(out));
+    if (!stopping || gone) return; /* who was told may have freed it */
+    if (over) {                    /* also behind a stop that drains: a sink that is down would make it wait for ever */
         if (!out->stop_called || !out->close_called) drop_blocks(out);
         out->stop_called = true;
         close_instance(out);
@@ -312,8 +315,9 @@ static void tell_failed(hg_output_t *out, const hg_err_t *err)
     hg_loop_post(out->host->control, run_failed, f);
 }
 
-void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *err)
+void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *whole)
 {
+    const hg_err_t told = hg_hide_err(whole), *err = &told;
     pthread_mutex_lock(&out->mu);
     bool first = !out->failed;
     out->failed = true;
@@ -327,6 +331,47 @@ void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *err)
     /* not from inside the transport's own call */
     if (first) hg_loop_post(out->loop, fail_on_loop, hg_output_retain(out));
     if (first && out->type) tell_failed(out, err);
+}
+
+/* --- the encoder's questions --- */
+
+static void ask_quiet(void *arg)
+{
+    hg_output_t *out = arg;
+    pthread_mutex_lock(&out->mu);
+    out->asking = false;
+    pthread_mutex_unlock(&out->mu);
+    hg_output_pump(out);
+}
+
+static void ask_trouble(void *arg, const hg_err_t *err, uint64_t ms)
+{
+    hg_out_error(arg, "schema_registry", err);
+    hg_out_retries_in(arg, ms);
+}
+
+static void ask_failed(void *arg, const hg_err_t *err)
+{
+    hg_output_fail(arg, "schema_registry", err);
+}
+
+static void ask_healthy(void *arg)
+{
+    hg_out_healthy(arg);
+}
+
+static void ask(hg_output_t *out)
+{
+    const hg_asker_ops_t ops = { .ask = out->format->encoder_ask,
+                                 .answer = out->format->encoder_answer,
+                                 .obj = out->encoder,
+                                 .quiet = ask_quiet,
+                                 .trouble = ask_trouble,
+                                 .failed = ask_failed,
+                                 .healthy = ask_healthy,
+                                 .arg = out };
+    out->asker = hg_asker_new(out->loop, &ops);
+    hg_asker_pump(out->asker);
 }
 
 /* --- commands --- */
@@ -358,6 +403,7 @@ void hg_output_cmd_start(void *arg)
         }
         rc = out->type->start(out, &err);
         if (rc < 0) hg_output_fail(out, "start", &err);
+        if (rc >= 0 && out->asking) ask(out);
     }
     hg_output_drop(out);
 }
@@ -411,6 +457,10 @@ void *hg_out_inst(hg_output_t *out)
 hg_loop_t *hg_out_loop(const hg_output_t *out)
 {
     return out->loop;
+}
+const char *hg_out_op(const hg_output_t *out)
+{
+    return out->op;
 }
 const char *hg_out_name(const hg_output_t *out)
 {
@@ -491,8 +541,9 @@ void hg_out_delivered(hg_output_t *out, uint64_t step)
     if (!out->n_acks) hg_output_write_post(out); /* a stop may wait for this */
 }
 
-void hg_out_error(hg_output_t *out, const char *tag, const hg_err_t *err)
+void hg_out_error(hg_output_t *out, const char *tag, const hg_err_t *whole)
 {
+    const hg_err_t told = hg_hide_err(whole), *err = &told;
     HG_ON_LOOP(out->loop);
     if (err->fatal) {
         hg_output_fail(out, tag, err);

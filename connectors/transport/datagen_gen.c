@@ -354,7 +354,7 @@ static int list_cell(const dg_field_t *f, dg_rng_t *r, uint64_t i, hg_colb_t *b,
             if (rc < 0) return rc;
             len += rc + 1;
         }
-    int rc = hg_colb_close_list(b);
+    int rc = f->n_sub == 2 ? hg_colb_close_map(b) : hg_colb_close_list(b);
     return rc < 0 ? rc : len;
 }
 

@@ -32,44 +32,29 @@ static inline double dg_unit(dg_rng_t *r)
     return (double)(dg_next(r) >> 11) * 0x1p-53;
 } /* [0, 1) */
 
-/* X(enum, name): the order of the text strategies is that of datagen_text.c's switch. */
+/* X(enum, name): the first three serve every type, the others make texts. */
 /* clang-format off */
 #define DG_STRATEGIES(X)                                                                                               \
-    X(INCREMENT, "increment")                                                                                          \
-    X(UNIFORM, "uniform") X(ZIPF, "zipf") X(WORD, "word") X(WORDS, "words") X(SENTENCE, "sentence") X(                 \
-        SENTENCES, "sentences") X(PARAGRAPH, "paragraph") X(PARAGRAPHS, "paragraphs") X(FIRST_NAME, "first_name")      \
-        X(LAST_NAME, "last_name") X(TITLE, "title") X(SUFFIX, "suffix") X(NAME, "name") X(                             \
-            NAME_WITH_TITLE, "name_with_title") X(DOMAIN_SUFFIX, "domain_suffix") X(EMAIL, "email")                    \
-            X(USERNAME, "username") X(PASSWORD, "password") X(FIELD, "field") X(POSITION, "position") X(               \
-                SENIORITY, "seniority") X(JOB_TITLE, "job_title") X(IPV4, "ipv4") X(IPV6, "ipv6") X(IP, "ip")          \
-                X(MAC_ADDRESS, "mac_address") X(USER_AGENT, "user_agent") X(RFC_STATUS_CODE, "rfc_status_code") X(     \
-                    VALID_STATUS_CODE,                                                                                 \
-                    "valid_status_code") X(COMPANY_SUFFIX,                                                             \
-                                           "company_suffix") X(COMPANY_NAME,                                           \
-                                                               "company_name") X(BUZZWORD, "buzzword")                 \
-                    X(BUZZWORD_MIDDLE, "buzzword_middle") X(BUZZWORD_TAIL, "buzzword_tail") X(                         \
-                        CATCH_PHRASE,                                                                                  \
-                        "catch_phrase") X(BS_VERB, "bs_verb") X(BS_ADJ, "bs_adj")                                      \
-                        X(BS_NOUN, "bs_noun") X(BS, "bs") X(PROFESSION, "profession") X(INDUSTRY, "industry") X(       \
-                            CURRENCY_CODE, "currency_code") X(CURRENCY_NAME, "currency_name")                          \
-                            X(CURRENCY_SYMBOL, "currency_symbol") X(CREDIT_CARD_NUMBER, "credit_card_number") X(       \
-                                CITY_PREFIX, "city_prefix") X(CITY_SUFFIX, "city_suffix")                              \
-                                X(CITY_NAME, "city_name") X(COUNTRY_NAME, "country_name") X(                           \
-                                    COUNTRY_CODE,                                                                      \
-                                    "country_code") X(STREET_SUFFIX, "street_suffix") X(STREET_NAME, "street_name")    \
-                                    X(TIME_ZONE, "time_zone") X(STATE_NAME, "state_name") X(STATE_ABBR, "state_abbr")  \
-                                        X(SECONDARY_ADDRESS_TYPE, "secondary_address_type")                            \
-                                            X(SECONDARY_ADDRESS, "secondary_address") X(ZIP_CODE, "zip_code")          \
-                                                X(POST_CODE, "post_code") X(BUILDING_NUMBER, "building_number")        \
-                                                    X(LATITUDE, "latitude")                                            \
-                                                        X(LONGITUDE, "longitude") X(ISBN, "isbn") X(ISBN13, "isbn13")  \
-                                                            X(ISBN10, "isbn10")                                        \
-                                                                X(PHONE_NUMBER, "phone_number")                        \
-                                                                    X(CELL_NUMBER, "cell_number")                      \
-                                                                        X(FILE_PATH, "file_path")                      \
-                                                                            X(FILE_NAME, "file_name")                  \
-                                                                                X(FILE_EXTENSION, "file_extension")    \
-                                                                                    X(DIR_PATH, "dir_path")
+    X(INCREMENT, "increment") X(UNIFORM, "uniform") X(ZIPF, "zipf") X(WORD, "word") X(WORDS, "words")                  \
+    X(SENTENCE, "sentence") X(SENTENCES, "sentences") X(PARAGRAPH, "paragraph") X(PARAGRAPHS, "paragraphs")            \
+    X(FIRST_NAME, "first_name") X(LAST_NAME, "last_name") X(TITLE, "title") X(SUFFIX, "suffix") X(NAME, "name")        \
+    X(NAME_WITH_TITLE, "name_with_title") X(DOMAIN_SUFFIX, "domain_suffix") X(EMAIL, "email") X(USERNAME, "username")  \
+    X(PASSWORD, "password") X(FIELD, "field") X(POSITION, "position") X(SENIORITY, "seniority")                        \
+    X(JOB_TITLE, "job_title") X(IPV4, "ipv4") X(IPV6, "ipv6") X(IP, "ip") X(MAC_ADDRESS, "mac_address")                \
+    X(USER_AGENT, "user_agent") X(RFC_STATUS_CODE, "rfc_status_code") X(VALID_STATUS_CODE, "valid_status_code")        \
+    X(COMPANY_SUFFIX, "company_suffix") X(COMPANY_NAME, "company_name") X(BUZZWORD, "buzzword")                        \
+    X(BUZZWORD_MIDDLE, "buzzword_middle") X(BUZZWORD_TAIL, "buzzword_tail") X(CATCH_PHRASE, "catch_phrase")            \
+    X(BS_VERB, "bs_verb") X(BS_ADJ, "bs_adj") X(BS_NOUN, "bs_noun") X(BS, "bs") X(PROFESSION, "profession")            \
+    X(INDUSTRY, "industry") X(CURRENCY_CODE, "currency_code") X(CURRENCY_NAME, "currency_name")                        \
+    X(CURRENCY_SYMBOL, "currency_symbol") X(CREDIT_CARD_NUMBER, "credit_card_number") X(CITY_PREFIX, "city_prefix")    \
+    X(CITY_SUFFIX, "city_suffix") X(CITY_NAME, "city_name") X(COUNTRY_NAME, "country_name")                            \
+    X(COUNTRY_CODE, "country_code") X(STREET_SUFFIX, "street_suffix") X(STREET_NAME, "street_name")                    \
+    X(TIME_ZONE, "time_zone") X(STATE_NAME, "state_name") X(STATE_ABBR, "state_abbr")                                  \
+    X(SECONDARY_ADDRESS_TYPE, "secondary_address_type") X(SECONDARY_ADDRESS, "secondary_address")                      \
+    X(ZIP_CODE, "zip_code") X(POST_CODE, "post_code") X(BUILDING_NUMBER, "building_number") X(LATITUDE, "latitude")    \
+    X(LONGITUDE, "longitude") X(ISBN, "isbn") X(ISBN13, "isbn13") X(ISBN10, "isbn10") X(PHONE_NUMBER, "phone_number")  \
+    X(CELL_NUMBER, "cell_number") X(FILE_PATH, "file_path") X(FILE_NAME, "file_name")                                  \
+    X(FILE_EXTENSION, "file_extension") X(DIR_PATH, "dir_path")
 /* clang-format on */
 #define X(e, s) DG_##e,
 typedef enum { DG_STRATEGIES(X) DG_STRATEGY_N } dg_strategy_t;

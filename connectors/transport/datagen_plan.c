@@ -3,6 +3,7 @@
 #include "connectors/transport/datagen_int.h"
 #include "data/text.h"
 #include <float.h>
+#include <math.h>
 
 #define MAX_BATCH 10000
 
@@ -315,6 +316,43 @@ static void default_range(dg_field_t *f)
     }
 }
 
+/* The least and the largest value that a field of whole numbers makes; in days or milliseconds, where it is a time. */
+static void made(const dg_field_t *f, hg_i128 *ret_lo, hg_i128 *ret_hi)
+{
+    hg_i128 scale = f->type->kind == HG_T_DATE && f->scale < 0 ? -(hg_i128)f->scale : f->scale;
+    *ret_lo = f->lo;
+    *ret_hi = f->hi - 1;
+    if (f->strategy != DG_UNIFORM) return;
+    *ret_lo = (scale < 0 ? f->hi - 1 : f->lo) * scale;
+    *ret_hi = (scale < 0 ? f->lo : f->hi - 1) * scale;
+}
+
+static int check_fits(const dg_field_t *f, hg_err_t *err)
+{
+    const hg_i128 day = f->type->kind == HG_T_DATE ? 1 : 86400000;
+    hg_kind_t k = f->type->kind;
+    hg_i128 lo, hi, min, max;
+    bool fits = true;
+    if (k == HG_T_REAL || k == HG_T_DOUBLE) {
+        double most = k == HG_T_REAL ? (double)FLT_MAX : DBL_MAX;
+        double scale = f->strategy == DG_UNIFORM ? fabs((double)f->scale) : 1;
+        fits = fabs(f->dlo) <= most / HG_MAX(scale, 1) && fabs(f->dhi) <= most / HG_MAX(scale, 1);
+    } else if (hg_kind_is_integer(k) || k == HG_T_DATE || k == HG_T_TIMESTAMP || k == HG_T_TIMESTAMP_TZ) {
+        bool integer = hg_kind_is_integer(k);
+        min = integer ? int_min(k) : hg_days_from_civil(1, 1, 1) * day;
+        max = integer ? int_max(k) : (hg_days_from_civil(9999, 12, 31) + 1) * day - 1;
+        made(f, &lo, &hi);
+        fits = lo >= min && hi <= max;
+    }
+    if (fits) return 0;
+    if (!f->has_range)
+        return hg_err_set(err, HG_EINVALTRANSPORT,
+                          "field `%s` has a scale but no range: its values would not fit into %s", f->name,
+                          hg_kind_name(k));
+    return hg_err_set(err, HG_EINVALTRANSPORT, "the range of field `%s` (times its scale) does not fit into %s",
+                      f->name, hg_kind_name(k));
+}
+
 static int check_range(dg_field_t *f, hg_err_t *err)
 {
     hg_kind_t k = f->type->kind;
@@ -326,20 +364,8 @@ static int check_range(dg_field_t *f, hg_err_t *err)
     if (f->has_range && (above || equal) && !f->has_values)
         return hg_err_set(err, HG_EINVALTRANSPORT, "Empty range, min >= max for field `%s`", f->name);
     f->span = (hg_u128)f->hi - (hg_u128)f->lo;
-    if (hg_kind_is_integer(k) && !f->has_values) {
-        hg_i128 lo = f->lo, hi = f->hi;
-        if (f->strategy == DG_UNIFORM) {
-            lo = f->scale < 0 ? (f->hi - 1) * f->scale : f->lo * f->scale;
-            hi = f->scale < 0 ? f->lo * f->scale + 1 : (f->hi - 1) * f->scale + 1;
-        }
-        if (f->has_range && (lo < int_min(k) || hi - 1 > int_max(k)))
-            return hg_err_set(err, HG_EINVALTRANSPORT, "the range of field `%s` (times its scale) does not fit into %s",
-                              f->name, hg_kind_name(k));
-        if (!f->has_range && f->strategy == DG_UNIFORM && f->scale != 1)
-            return hg_err_set(err, HG_EINVALTRANSPORT,
-                              "field `%s` has a scale but no range: its values would not fit into %s", f->name,
-                              hg_kind_name(k));
-    }
+    int rc = f->has_values ? 0 : check_fits(f, err);
+    if (rc < 0) return rc;
     if (k == HG_T_DECIMAL && f->has_range && !f->has_values) {
         hg_i128 max = hg_pow10(f->type->precision) - 1;
         if (f->lo < -max || f->hi - 1 > max)
@@ -409,13 +435,14 @@ static int make_field(hg_arena_t *a, const hg_type_t *type, const char *name, co
     f->scale = f->e = 1;
     f->always_null =
         k == HG_T_VARIANT || k == HG_T_INTERVAL || k == HG_T_INTERVAL_YM || k == HG_T_NULL || k == HG_T_GEOMETRY;
+    int rc = read_strategy(f, j, err);
+    if (rc < 0) return rc;
     if (f->always_null)
         return type->nullable ? 0
                               : hg_err_set(err, HG_EINVALTRANSPORT,
                                            "datagen makes only NULL for type %s, but field `%s` is NOT NULL",
                                            hg_kind_name(k), name);
-    int rc = read_strategy(f, j, err);
-    if (rc == 0) rc = make_subs(a, f, j, err);
+    rc = make_subs(a, f, j, err);
     if (rc < 0) return rc;
     default_range(f);
     const hg_json_t *range = member(j, "range"), *values = member(j, "values");

@@ -11,10 +11,16 @@
  * that has become shorter than what was read, or whose path names another file by now, is a clear error: what is in it
  * has no known relation to what was read. After a restart the same is told by the first bytes of the file, whose hash
  * is part of the position.
+ *
+ * A compressed file is decompressed by the job that reads it, straight into the chunk buffer: `off` and positions count
+ * uncompressed bytes, `packed_off` is where the next read starts. What one job has decompressed cannot be made again at
+ * little cost, so it is delivered although the input was held meanwhile.
  */
 #include "base/hg.h"
 #include "connectors/transport/file_path.h"
 #include "connectors/connector.h"
+#include "connectors/format.h"
+#include "connectors/transport/decompress.h"
 #include "connectors/transport/position.h"
 #include "base/fault.h"
 #include "base/mem.h"
@@ -26,17 +32,20 @@
 
 extern const hg_input_type_t hg_input_file;
 
-#define POLL_MS  200
-#define PIPE_MS  20
-#define GRACE    5     /* polls that a replaced file is still read: its writer may not know yet */
-#define TAIL     65536 /* how far back from the end a mark looks for the end of a line */
-#define MIN_READ 8192u
-#define HEAD     512u /* first bytes of a file, by which it is known again */
+#define POLL_MS    200
+#define PIPE_MS    20
+#define GRACE      5     /* polls that a replaced file is still read: its writer may not know yet */
+#define TAIL       65536 /* how far back from the end a mark looks for the end of a line */
+#define MIN_READ   8192u
+#define PACKED     65536u    /* compressed bytes that are read at a time */
+#define PACKED_JOB (1 << 20) /* and by one job, when they give nothing: it began before the position */
+#define HEAD       512u      /* first bytes of a file, by which it is known again */
 
 typedef struct {
     const char *path;
     uint64_t buffer_size;
     bool follow;
+    int compression; /* hg_compression_t */
 } file_cfg_t;
 
 static const hg_opt_t file_opts[] = {
@@ -58,6 +67,15 @@ static const hg_opt_t file_opts[] = {
       .at = offsetof(file_cfg_t, follow),
       .def = "false",
       .doc = "Go on waiting for data at the end of the file, as tail -f does. Such an input never ends." },
+    { .key = "compression",
+      .type = HG_OPT_ENUM,
+      .at = offsetof(file_cfg_t, compression),
+      .names = HG_COMPRESSION_NAMES,
+      .def = "auto",
+      .doc = "What the file is compressed with; `auto` goes by its name: .gz or .gzip, .zst or .zstd. Several members "
+             "one behind the other are one stream. A compressed file cannot be followed. A resume reads it again from "
+             "the start, or from the last member (of 256 KiB or more) that began before; positions count uncompressed "
+             "bytes." },
     { .key = NULL },
 };
 
@@ -76,13 +94,25 @@ typedef struct {
     uint32_t head_len;
     uint64_t want_hash; /* restored: of the first want_len bytes; 0 = not known */
     uint32_t want_len;
+    /* compressed; the job's while busy, but for members and from */
+    hg_decompress_t *unpack;
+    uint64_t packed_off;
+    char *packed; /* PACKED bytes: [packed_at, packed_len) were read and not taken yet */
+    size_t packed_at, packed_len;
+    bool more; /* the decompressor may have more to give without new bytes */
+    hg_members_t members;
+    hg_member_t from; /* restored */
     /* the job under way: written before it starts, read after it ended */
     work_kind_t kind;
     char *to;
     size_t room;
     ssize_t got;
     uint32_t head_got;
-    int sys; /* errno */
+    bool at_end;  /* compressed: got is 0 because the file has no more */
+    int sys;      /* errno */
+    hg_err_t bad; /* compressed: what is wrong with it */
+    hg_err_t index_err;
+    hg_file_index_t *index; /* of the file, until the lane takes it */
 } file_t;
 
 static void next_step(hg_input_t *in);
@@ -92,20 +122,50 @@ static bool file_is_finite(const void *cfg)
     return !((const file_cfg_t *)cfg)->follow;
 }
 
+static hg_compression_t compression(const file_cfg_t *c)
+{
+    return hg_compression_of((hg_compression_t)c->compression, hg_strz(c->path));
+}
+
+static bool is_packed(const file_cfg_t *c)
+{
+    return compression(c) != HG_COMPRESSION_NONE;
+}
+
 static void file_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
 {
-    hg_file_path_check(((const file_cfg_t *)cfg)->path, obj, d);
+    const file_cfg_t *c = cfg;
+    hg_file_path_check(c->path, obj, d);
+    if (c->follow && is_packed(c))
+        hg_diag(d, false, hg_json_get(obj, "follow"), false,
+                "option 'follow': a compressed file (%s%s) cannot be followed; write plain text, or set 'compression' "
+                "to 'none' if it is not compressed",
+                hg_compression_name(compression(c)), c->compression == HG_COMPRESSION_AUTO ? ", by its name" : "");
+}
+
+/* The mark is a place in the uncompressed bytes, which nobody knows before all were read. */
+static const char *file_no_mark(const void *cfg)
+{
+    return is_packed(cfg) ? "compression" : NULL;
 }
 
 static int file_open(hg_input_t *in, hg_err_t *err)
 {
     file_t *f = hg_in_inst(in);
     hg_buf_t path;
+    const file_cfg_t *cfg = hg_in_cfg(in);
     f->fd = -1;
+    if (cfg->follow && hg_in_wants_index(in))
+        return hg_err_option(err, HG_EINVALTRANSPORT, "follow",
+                             "a file of this format cannot be followed: its end says what is in it");
     hg_buf_init(&path, 1 << 16);
-    int rc = hg_file_path(((const file_cfg_t *)hg_in_cfg(in))->path, &path, err);
+    int rc = hg_file_path(cfg->path, &path, err);
     if (rc == 0) f->path = hg_buf_take(&path, NULL);
     hg_buf_release(&path);
+    if (rc == 0 && cfg->follow && is_packed(cfg)) /* its path was a reference when it was checked */
+        return hg_err_option(err, HG_EINVALTRANSPORT, "follow", "a compressed file ('%s') cannot be followed",
+                             cfg->path);
+    if (is_packed(cfg)) f->unpack = hg_decompress_new(compression(cfg));
     return rc;
 }
 
@@ -124,7 +184,7 @@ static int open_fd(const char *path)
         errno = EACCES;
         return -1;
     }
-    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return hg_access_open(path, O_RDONLY | O_NONBLOCK, 0);
 }
 
 static void read_head(file_t *f)
@@ -135,7 +195,25 @@ static void read_head(file_t *f)
     if (n > 0) f->head_got = f->head_len + (uint32_t)n;
 }
 
-static void work_open(file_t *f)
+static int read_for_index(void *arg, uint64_t at, void *to, uint64_t n)
+{
+    const file_t *f = arg;
+    for (uint64_t got = 0; got < n;) {
+        ssize_t k = pread(f->fd, (char *)to + got, (size_t)(n - got), (off_t)(at + got));
+        if (k < 0 && errno == EINTR) continue;
+        if (k <= 0) return -1;
+        got += (uint64_t)k;
+    }
+    return 0;
+}
+
+static void make_index(hg_input_t *in, file_t *f)
+{
+    const hg_file_reader_t file = { .size = f->size, .read = read_for_index, .arg = f };
+    if (f->regular && !f->unpack && hg_in_wants_index(in)) (void)hg_in_index(in, &file, &f->index, &f->index_err);
+}
+
+static void work_open(hg_input_t *in, file_t *f)
 {
     struct stat st;
     f->fd = open_fd(f->path);
@@ -147,21 +225,63 @@ static void work_open(file_t *f)
         f->regular = S_ISREG(st.st_mode);
         f->size = f->regular ? (uint64_t)st.st_size : 0;
         read_head(f);
+        make_index(in, f);
+    }
+}
+
+static ssize_t read_at(file_t *f, char *to, size_t n, uint64_t off)
+{
+    ssize_t got;
+    do {
+        got = f->regular ? pread(f->fd, to, n, (off_t)off) : read(f->fd, to, n);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) f->sys = errno;
+    return got;
+}
+
+/* Bytes of a compressed file until some come out of it, its end, or enough for one job. */
+static void work_unpack(file_t *f)
+{
+    uint64_t begun_at = f->packed_off;
+    f->got = 0;
+    f->at_end = false;
+    while (f->got == 0 && f->packed_off - begun_at < PACKED_JOB) {
+        if (!f->more && f->packed_at == f->packed_len) {
+            ssize_t n = read_at(f, f->packed, PACKED, f->packed_off);
+            if (n <= 0) {
+                f->got = n;
+                f->at_end = n == 0;
+                if (n == 0 && (f->saw_data || f->regular)) (void)hg_decompress_end(f->unpack, &f->bad);
+                return;
+            }
+            f->saw_data = true;
+            f->packed_off += (uint64_t)n;
+            f->packed_at = 0;
+            f->packed_len = (size_t)n;
+        }
+        size_t used, made;
+        if (hg_decompress(f->unpack, f->packed + f->packed_at, f->packed_len - f->packed_at, &used, f->to, f->room,
+                          &made, &f->bad) < 0)
+            return;
+        f->packed_at += used;
+        f->more = made == f->room;
+        f->got = (ssize_t)made;
     }
 }
 
 static void work_read(file_t *f)
 {
     struct stat st, named;
-    do {
-        f->got = f->regular ? pread(f->fd, f->to, f->room, (off_t)f->off) : read(f->fd, f->to, f->room);
-    } while (f->got < 0 && errno == EINTR);
-    if (f->got < 0) f->sys = errno;
+    if (f->unpack)
+        work_unpack(f);
+    else
+        f->got = read_at(f, f->to, f->room, f->off);
     read_head(f);
     if (!f->regular) return;
     bool there = f->got == 0 && stat(f->path, &named) == 0;
     if (fstat(f->fd, &st) < 0) return;
     f->size = (uint64_t)st.st_size;
+    if (f->unpack) return; /* it is not followed */
     f->other = there && f->off == f->size && (named.st_ino != st.st_ino || named.st_dev != st.st_dev);
 }
 
@@ -199,7 +319,7 @@ static void work(void *arg, unsigned worker)
     f->sys = 0;
     switch (f->kind) {
     case WORK_OPEN:
-        work_open(f);
+        work_open(arg, f);
         break;
     case WORK_READ:
         work_read(f);
@@ -217,8 +337,14 @@ static void finish_close(hg_input_t *in)
     file_t *f = hg_in_inst(in);
     if (f->fd >= 0) close(f->fd);
     f->fd = -1;
+    if (f->index) f->index->free(f->index);
+    f->index = NULL;
     hg_free(f->path);
     f->path = NULL;
+    hg_decompress_free(f->unpack);
+    f->unpack = NULL;
+    hg_free(f->packed);
+    f->packed = NULL;
     hg_in_closed(in);
 }
 
@@ -282,17 +408,27 @@ static void fail(hg_input_t *in, const char *tag, const char *what)
     hg_in_error(in, tag, &err);
 }
 
+static void fail_unpack(hg_input_t *in)
+{
+    file_t *f = hg_in_inst(in);
+    f->running = false;
+    hg_err_wrap(&f->bad, "file '%s'", f->path);
+    f->bad.fatal = 1;
+    hg_in_error(in, "decompress", &f->bad);
+}
+
 /* A restored position belongs to one file. */
 static bool is_same_file(hg_input_t *in)
 {
     const file_t *f = hg_in_inst(in);
     hg_err_t err = HG_ERR_INIT;
+    uint64_t least = f->unpack ? f->from.packed : f->off;
     if (!f->restored || !f->regular) return true;
-    if (f->size < f->off)
+    if (f->size < least)
         hg_err_set(&err, HG_EIO,
                    "file '%s' has %" PRIu64 " bytes, fewer than the %" PRIu64
                    " that were read before the restart: it was truncated or replaced",
-                   f->path, f->size, f->off);
+                   f->path, f->size, least);
     else if (f->want_len && (f->head_len < f->want_len || XXH3_64bits(f->head, f->want_len) != f->want_hash))
         hg_err_set(&err, HG_EIO,
                    "file '%s' is not the one that was read before the restart: its first %u bytes are others", f->path,
@@ -314,14 +450,29 @@ static void opened(hg_input_t *in)
         f->running = false;
         return;
     }
+    if (f->index_err.code) {
+        hg_err_t err = HG_ERR_INIT;
+        hg_err_set(&err, f->index_err.code, "file '%s': %s", f->path, f->index_err.msg);
+        err.fatal = 1;
+        f->running = false;
+        hg_in_error(in, "open", &err);
+        return;
+    }
     f->off = f->start = f->restored ? f->off : f->marked ? f->mark : 0;
     f->begun = true;
-    if (!hg_in_replay_reaches(in, 0, f->size)) { /* shorter than it was, or a pipe */
+    if (f->unpack) {
+        f->packed = hg_xnew(PACKED);
+        f->packed_off = f->from.packed;
+        hg_decompress_from(f->unpack, f->from, f->off);
+        hg_members_note(&f->members, f->from);
+    } else if (!hg_in_replay_reaches(in, 0, f->size)) { /* shorter than it was, or a pipe */
         f->running = false;
         return;
     }
     if (f->regular && ((const file_cfg_t *)hg_in_cfg(in))->follow) start_watch(in);
     f->lane = hg_lane_open(in, f->off);
+    if (f->index) hg_lane_index(f->lane, f->index);
+    f->index = NULL;
     next_step(in);
 }
 
@@ -329,7 +480,7 @@ static void at_end(hg_input_t *in)
 {
     file_t *f = hg_in_inst(in);
     const file_cfg_t *cfg = hg_in_cfg(in);
-    if (f->regular && f->size < f->off) {
+    if (f->regular && !f->unpack && f->size < f->off) {
         hg_err_t err = HG_ERR_INIT;
         hg_err_set(&err, HG_EIO,
                    "file '%s' has %" PRIu64 " bytes now, fewer than the %" PRIu64
@@ -360,6 +511,10 @@ static void at_end(hg_input_t *in)
             f->running = false;
         return;
     }
+    if (f->unpack && !hg_in_replay_reaches(in, 0, f->off)) {
+        f->running = false;
+        return;
+    }
     f->ended = true;
     f->running = false;
     hg_lane_t *l = f->lane;
@@ -374,7 +529,9 @@ static void got_data(hg_input_t *in)
     const file_cfg_t *cfg = hg_in_cfg(in);
     f->saw_data = true;
     f->off += (uint64_t)f->got;
-    hg_in_progress(in, f->off, cfg->follow || !f->regular ? 0 : HG_MAX(f->size, f->off));
+    uint64_t read = f->unpack ? hg_decompress_in(f->unpack) : f->off;
+    hg_in_progress(in, read, cfg->follow || !f->regular ? 0 : HG_MAX(f->size, read));
+    if (f->unpack) hg_members_note(&f->members, hg_decompress_member(f->unpack));
     if (hg_lane_fill(f->lane, (size_t)f->got) != HG_LANE_OK)
         f->running = false; /* full: a run will come; failed: a close */
     else if (f->running)
@@ -412,10 +569,14 @@ static void work_done(void *arg)
             f->running = false;
     } else if (f->got < 0) {
         fail(in, "read", "Failed to read input file");
-    } else if (!f->running && f->regular) {
+    } else if (f->bad.code) {
+        fail_unpack(in);
+    } else if (!f->running && f->regular && !f->unpack) {
         return; /* held meanwhile: these bytes are read again */
     } else if (f->got > 0) {
         got_data(in);
+    } else if (f->running && f->unpack && !f->at_end) {
+        next_step(in);
     } else if (f->running) {
         at_end(in);
     }
@@ -467,6 +628,12 @@ static int file_hold(hg_input_t *in, hg_err_t *err)
 static int file_mark(hg_input_t *in, hg_err_t *err)
 {
     file_t *f = hg_in_inst(in);
+    if (f->unpack || hg_in_wants_index(in)) { /* compressed: its path was a reference when the program was checked */
+        hg_err_set(err, HG_ENOMARK, "a %s file ('%s') has no position that could be marked",
+                   f->unpack ? "compressed" : "Parquet", f->path);
+        err->fatal = 1;
+        return err->code;
+    }
     if (f->busy) return hg_err_retry(err, HG_EBUSY, "file '%s' is being read", f->path);
     start_work(in, WORK_MARK);
     return 0;
@@ -493,12 +660,14 @@ static void file_close(hg_input_t *in)
 /* The ranges tell what was taken; f->off is what was read and says nothing about that. */
 static void file_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg_jw_t *w)
 {
-    const file_t *f = hg_in_inst(in);
+    file_t *f = hg_in_inst(in);
     uint64_t at = n ? consumed[0].end : f->begun ? f->start : f->restored ? f->off : f->marked ? f->mark : 0;
-    uint32_t len = (uint32_t)HG_MIN(at, (uint64_t)f->head_len);
+    bool packed = is_packed(hg_in_cfg(in));
+    uint32_t len = packed && at ? f->head_len : (uint32_t)HG_MIN(at, (uint64_t)f->head_len);
     char hash[20];
     hg_jw_obj(w);
     hg_jw_ku64(w, "offset", at);
+    if (packed) hg_member_save(f->begun ? hg_members_at(&f->members, at) : f->from, w);
     if (len || f->want_len) {
         snprintf(hash, sizeof hash, "%016" PRIx64, len ? XXH3_64bits(f->head, len) : f->want_hash);
         hg_jw_ku64(w, "head_bytes", len ? len : f->want_len);
@@ -507,19 +676,23 @@ static void file_save(hg_input_t *in, const hg_range_t *consumed, uint32_t n, hg
     hg_jw_end_obj(w);
 }
 
-static int read_position(const hg_json_t *v, uint64_t *offset, uint64_t *head_len, uint64_t *head_hash, hg_err_t *err)
+static int read_position(const file_cfg_t *cfg, const hg_json_t *v, uint64_t *offset, hg_member_t *from,
+                         uint64_t *head_len, uint64_t *head_hash, hg_err_t *err)
 {
-    static const char *const names[] = { "offset", "head_bytes", "head_hash", NULL };
+    static const char *const plain[] = { "offset", "head_bytes", "head_hash", NULL };
+    static const char *const packed[] = { "offset", "head_bytes", "head_hash", HG_MEMBER_NAMES, NULL };
+    const char *const *names = is_packed(cfg) ? packed : plain;
     static const char what[] = "a position of file_input";
     int rc = hg_position_members(v, what, names, err);
     *head_len = *head_hash = 0;
     if (rc == 0) rc = hg_position_u64(v, what, "offset", true, offset, err);
     if (rc == 0) rc = hg_position_u64(v, what, "head_bytes", false, head_len, err);
+    if (rc == 0) rc = hg_member_read(v, what, *offset, from, err);
     if (rc < 0) return rc;
     const char *hash = hg_json_str(hg_json_get(v, "head_hash"), "");
     char *end;
     *head_hash = strtoull(hash, &end, 16);
-    if (*head_len > HEAD || *head_len > *offset || (*head_len > 0) != (strlen(hash) == 16) || *end)
+    if (*head_len > HEAD || (*head_len > *offset && !is_packed(cfg)) || (*head_len > 0) != (strlen(hash) == 16) || *end)
         return hg_err_set(err, HG_EPARSE,
                           "%s: 'head_bytes' (at most %u, not more than 'offset') and 'head_hash' (16 hex "
                           "digits) belong together; leave both out to skip the check",
@@ -530,11 +703,13 @@ static int read_position(const hg_json_t *v, uint64_t *offset, uint64_t *head_le
 static int file_check_position(const void *cfg, const hg_json_t *position, hg_err_t *err)
 {
     uint64_t offset, len, hash;
+    hg_member_t from;
     struct stat st;
     hg_buf_t path;
     hg_buf_init(&path, HG_BUF_NOMAX);
-    int rc = read_position(position, &offset, &len, &hash, err);
+    int rc = read_position(cfg, position, &offset, &from, &len, &hash, err);
     if (rc == 0) rc = hg_file_path(((const file_cfg_t *)cfg)->path, &path, err);
+    if (rc == 0 && is_packed(cfg)) offset = from.packed;
     if (rc == 0 && stat(path.p, &st) == 0 && S_ISREG(st.st_mode) && offset > (uint64_t)st.st_size)
         rc = hg_err_set(err, HG_ERANGE, "offset %" PRIu64 " is behind the end of '%s', which has %" PRIu64 " bytes",
                         offset, path.p, (uint64_t)st.st_size);
@@ -546,7 +721,7 @@ static int file_restore(hg_input_t *in, const hg_json_t *position, hg_err_t *err
 {
     file_t *f = hg_in_inst(in);
     uint64_t len;
-    int rc = read_position(position, &f->off, &len, &f->want_hash, err);
+    int rc = read_position(hg_in_cfg(in), position, &f->off, &f->from, &len, &f->want_hash, err);
     if (rc < 0) return rc;
     f->want_len = (uint32_t)len;
     f->restored = true;
@@ -572,7 +747,9 @@ const hg_input_type_t hg_input_file = {
     .save = file_save,
     .restore = file_restore,
     .check_position = file_check_position,
+    .no_mark = file_no_mark,
     .position_doc =
         "`{\"offset\": n}`: the next byte to read. Saved ones also have `head_bytes` and `head_hash`, by which a file "
-        "that was replaced is noticed.",
+        "that was replaced is noticed. Of a compressed file `offset` counts uncompressed bytes; `member_at` and "
+        "`member_offset` tell where reading begins (compressed and uncompressed), so that it need not be the start.",
 };

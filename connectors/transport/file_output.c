@@ -104,7 +104,7 @@ static int sync_fd(const file_t *f)
 static int open_fd(file_t *f, int flags)
 {
     errno = EACCES;
-    f->fd = hg_fault(HG_FAULT_OPEN) ? -1 : open(f->path, O_WRONLY | O_CLOEXEC | flags, 0666);
+    f->fd = hg_fault(HG_FAULT_OPEN) ? -1 : hg_access_open(f->path, O_WRONLY | flags, 0666);
     return f->fd < 0 ? errno : 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef HG_CONNECTORS_TRANSPORT_FILE_PATH_H
 #define HG_CONNECTORS_TRANSPORT_FILE_PATH_H
 
+#include "base/access.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/opts.h"
@@ -21,13 +22,14 @@ static inline int hg_file_path(const char *path, hg_buf_t *out, hg_err_t *err)
     return 0;
 }
 
-/* Compile time: would it be one? A reference (${env:…}) is judged when it is resolved. */
+/* Compile time: would it be one, and may it be opened? A reference (${env:…}) is judged when it is resolved. */
 static inline void hg_file_path_check(const char *path, const hg_json_t *obj, hg_diag_t *d)
 {
     hg_buf_t out;
     hg_err_t err = HG_ERR_INIT;
     hg_buf_init(&out, 1 << 16);
-    if (!hg_str_starts(hg_strz(path), HG_S("${")) && hg_file_path(path, &out, &err) < 0)
+    if (!hg_str_starts(hg_strz(path), HG_S("${")) &&
+        (hg_file_path(path, &out, &err) < 0 || hg_access_path(out.p, &err) < 0))
         hg_diag(d, false, hg_json_get(obj, "path"), false, "%s", err.msg);
     hg_buf_release(&out);
 }

@@ -18,7 +18,7 @@ void hg_kafka_check(const hg_kvlist_t *extra, const char *kind, hg_diag_t *d)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     for (uint32_t i = 0; i < extra->n; i++) {
         const hg_kv_t *kv = &extra->v[i];
-        if (is_reference(kv->value)) continue;
+        if (is_reference(kv->value) || !hg_kafka_access(kv, d)) continue;
         rd_kafka_conf_res_t rc = rd_kafka_conf_set(conf, kv->key, kv->value, msg, sizeof msg);
         if (rc == RD_KAFKA_CONF_UNKNOWN)
             hg_diag(d, false, kv->node, true,
@@ -61,6 +61,7 @@ int hg_kafka_client(rd_kafka_type_t type, const hg_kvlist_t *extra, const hg_kaf
     if (ok) {
         rd_kafka_conf_set_opaque(conf, opaque);
         rd_kafka_conf_set_log_cb(conf, on_log);
+        hg_kafka_access_guard(conf);
         setup(conf, opaque);
         rd_kafka_t *rk = rd_kafka_new(type, conf, msg, sizeof msg);
         if (rk) {
@@ -155,12 +156,17 @@ void hg_kafka_wake_close(hg_kafka_wake_t *w, void (*closed)(void *))
     uv_close((uv_handle_t *)&w->poll, wake_closed);
 }
 
-uint64_t hg_kafka_reconnect_ms(rd_kafka_t *rk)
+uint64_t hg_kafka_option_ms(rd_kafka_t *rk, const char *key)
 {
     char text[32];
     size_t n = sizeof text;
-    if (rd_kafka_conf_get(rd_kafka_conf(rk), "reconnect.backoff.max.ms", text, &n) != RD_KAFKA_CONF_OK) return 0;
+    if (rd_kafka_conf_get(rd_kafka_conf(rk), key, text, &n) != RD_KAFKA_CONF_OK) return 0;
     return strtoull(text, NULL, 10);
+}
+
+uint64_t hg_kafka_reconnect_ms(rd_kafka_t *rk)
+{
+    return hg_kafka_option_ms(rk, "reconnect.backoff.max.ms");
 }
 
 bool hg_kafka_transient(rd_kafka_resp_err_t e)

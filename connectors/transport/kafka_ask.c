@@ -233,5 +233,8 @@ void hg_kin_ask(void *arg)
     case ASK_LOST:
         (void)ask_lost(k);
         return;
+    case ASK_LAG:
+        (void)ask_watermarks(k);
+        return;
     }
 }

@@ -25,14 +25,17 @@ extern const hg_input_type_t hg_input_kafka;
 #define TURN       8000 /* messages delivered before other connectors of the loop get their turn */
 #define RETRY_BASE 250
 #define RETRY_CAP  10000
+#define LAG_MS     5000              /* between two looks at how much waits for a connector that is held */
 #define WAKE_BYTES ((size_t)1 << 20) /* see resume_fetches() */
 #define MERGED_KEY UINT64_MAX        /* of the lane of all partitions; otherwise a lane's key is its partition */
 
 /* --- client --- */
 
+static void ask(kafka_t *k, ask_t what);
 static void deliver(hg_input_t *in);
 static void start_reading(hg_input_t *in);
 static void finish_close(hg_input_t *in);
+static void tell_progress(hg_input_t *in);
 
 static void on_client_error(void *arg, const hg_err_t *err)
 {
@@ -79,6 +82,9 @@ static int kafka_open(hg_input_t *in, hg_err_t *err)
     const kafka_cfg_t *c = hg_in_cfg(in);
     (void)err;
     k->topic = hg_kin_topic(c);
+    hg_buf_init(&k->meta, HG_BUF_NOMAX);
+    k->wants_meta =
+        hg_in_wants_metadata(in) && (c->headers || c->include_topic || c->partition || c->offset || c->timestamp);
     if (c->header_filter && c->header_filter->kind != HG_J_NULL) k->filter = hg_kfilter_new(c->header_filter);
     return 0;
 }
@@ -87,10 +93,15 @@ static int kafka_open(hg_input_t *in, hg_err_t *err)
 
 static void on_timer(uv_timer_t *t)
 {
-    start_reading(t->data);
+    hg_input_t *in = t->data;
+    kafka_t *k = hg_in_inst(in);
+    if (k->running)
+        start_reading(in);
+    else if (k->assigned && !k->busy && !k->ended)
+        ask(k, ASK_LAG);
 }
 
-static void retry_later(hg_input_t *in)
+static void set_timer(hg_input_t *in, uint64_t ms)
 {
     kafka_t *k = hg_in_inst(in);
     if (!k->timer) {
@@ -98,9 +109,15 @@ static void retry_later(hg_input_t *in)
         uv_timer_init(hg_loop_uv(hg_in_loop(in)), k->timer);
         k->timer->data = in;
     }
+    uv_timer_start(k->timer, on_timer, ms, 0);
+}
+
+static void retry_later(hg_input_t *in)
+{
+    kafka_t *k = hg_in_inst(in);
     uint64_t ms = hg_backoff_ms(k->attempts++, RETRY_BASE, RETRY_CAP);
     hg_in_retries_in(in, ms);
-    uv_timer_start(k->timer, on_timer, ms, 0);
+    set_timer(in, ms);
 }
 
 static void take_answer(kafka_t *k)
@@ -141,6 +158,14 @@ static bool merging(hg_input_t *in)
     return ((const kafka_cfg_t *)hg_in_cfg(in))->synchronize && k->n_parts > 1;
 }
 
+/* "price[3]": errors of records name the message by it and its offset. */
+static void name_lane(hg_input_t *in, const part_t *p)
+{
+    char name[280];
+    snprintf(name, sizeof name, "%s[%d]", hg_kin_topic(hg_in_cfg(in)), p->id);
+    hg_lane_call(p->lane, name);
+}
+
 static void open_lanes(hg_input_t *in)
 {
     kafka_t *k = hg_in_inst(in);
@@ -154,6 +179,7 @@ static void open_lanes(hg_input_t *in)
         part_t *p = &k->parts[i];
         p->lane = hg_lane_open_key(in, (uint64_t)p->id, (uint64_t)p->start);
         p->lane_id = hg_lane_id(p->lane);
+        name_lane(in, p);
     }
 }
 
@@ -265,6 +291,23 @@ static void answered_lost(hg_input_t *in)
     if (k->err.retry && k->running) retry_later(in);
 }
 
+/* While the connector is held nothing is fetched, so the topic's end has to be asked for. A broker that is gone is told
+ * of by the client. */
+static void answered_lag(hg_input_t *in)
+{
+    kafka_t *k = hg_in_inst(in);
+    for (uint32_t i = 0; i < k->n_answer && k->err.code == HG_OK; i++) {
+        part_t *p = hg_kin_part(k, k->answer[i].id);
+        if (p) p->high = k->answer[i].high;
+    }
+    drop_answer(k);
+    tell_progress(in);
+    if (!k->running)
+        set_timer(in, LAG_MS);
+    else if (k->lost) /* it runs again, and has met an offset that is gone while this was asked */
+        start_reading(in);
+}
+
 static void answered(void *arg)
 {
     hg_input_t *in = arg;
@@ -277,6 +320,8 @@ static void answered(void *arg)
         answered_start(in);
     } else if (k->ask == ASK_MARK) {
         answered_mark(in);
+    } else if (k->ask == ASK_LAG) {
+        answered_lag(in);
     } else {
         answered_lost(in);
     }
@@ -293,11 +338,13 @@ static void start_reading(hg_input_t *in)
 {
     kafka_t *k = hg_in_inst(in);
     hg_err_t err = HG_ERR_INIT;
-    if (!k->running || k->busy || k->closing || k->ended) return;
-    if (k->lost)
-        ask(k, ASK_LOST);
-    else if (k->assigned)
+    if (!k->running || k->closing || k->ended) return;
+    if (k->assigned && !k->lost)
         deliver(in);
+    else if (k->busy)
+        return;
+    else if (k->lost)
+        ask(k, ASK_LOST);
     else if (open_client(in, &err) < 0)
         hg_in_error(in, "kafka-open", &err);
     else
@@ -357,12 +404,19 @@ static bool give(hg_input_t *in, const rd_kafka_message_t *m)
     p->eof = false;
     p->next = m->offset + 1;
     if (!passes(k, m)) return true;
+    if (k->wants_meta && hg_kmeta(hg_in_cfg(in), k->topic, m, &k->meta) < 0) {
+        hg_err_t err = HG_ERR_INIT;
+        hg_err_set(&err, HG_ENOMEM, "no memory for the metadata of a message");
+        hg_in_error(in, "kafka-msg", &err);
+        return false;
+    }
     int64_t ts = rd_kafka_message_timestamp(m, &tt);
     hg_message_t msg = { .key = { m->key, m->key_len },
                          .payload = { m->payload, m->len },
                          .pos = k->merge.lane ? k->merge.next : (uint64_t)m->offset,
                          .timestamp_us = ts > 0 ? ts * 1000 : 0,
-                         .partition = m->partition };
+                         .partition = m->partition,
+                         .metadata = hg_buf_str(&k->meta) };
     if (k->merge.lane) hg_kin_merge_add(k, (uint32_t)(p - k->parts));
     return hg_lane_message(p->lane, &msg) == HG_LANE_OK;
 }
@@ -378,8 +432,8 @@ static void flush_lanes(kafka_t *k, bool *full)
         if (k->parts[i].lane && hg_lane_flush(k->parts[i].lane) != HG_LANE_OK) *full = true;
 }
 
-/* Consumed against what the topic holds: the lag. Watermarks are librdkafka's cached ones: no question to the broker.
- */
+/* Consumed against what the topic holds: the lag. Watermarks are librdkafka's cached ones, or what was asked for last:
+ * no question to the broker. */
 static void tell_progress(hg_input_t *in)
 {
     kafka_t *k = hg_in_inst(in);
@@ -388,8 +442,9 @@ static void tell_progress(hg_input_t *in)
         int64_t low, high;
         done += (uint64_t)(k->parts[i].next - k->parts[i].start);
         if (rd_kafka_get_watermark_offsets(hg_kafka_use_rk(k->use), k->topic, k->parts[i].id, &low, &high) ||
-            high < k->parts[i].next)
-            high = k->parts[i].next;
+            high < k->parts[i].high)
+            high = k->parts[i].high;
+        high = HG_MAX(high, k->parts[i].next);
         total += (uint64_t)(high - k->parts[i].start);
     }
     hg_in_progress(in, done, total);
@@ -479,7 +534,10 @@ static int kafka_hold(hg_input_t *in, hg_err_t *err)
     kafka_t *k = hg_in_inst(in);
     (void)err;
     k->running = false;
-    if (k->timer) uv_timer_stop(k->timer);
+    if (k->assigned)
+        set_timer(in, LAG_MS);
+    else if (k->timer)
+        uv_timer_stop(k->timer);
     return 0;
 }
 
@@ -509,6 +567,7 @@ static void client_closed(void *arg)
     for (uint32_t i = 0; i < k->n_src; i++) hg_free(k->src[i].batch);
     hg_free(k->src);
     hg_kfilter_free(k->filter);
+    hg_buf_release(&k->meta);
     hg_in_closed(arg); /* parts and merged order stay for save() until fini */
 }
 

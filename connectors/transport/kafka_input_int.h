@@ -54,11 +54,13 @@ typedef struct {
     uint64_t cap; /* a power of two, or 0 */
 } merge_t;
 
-typedef enum { ASK_MARK, ASK_START, ASK_LOST } ask_t;
+typedef enum { ASK_MARK, ASK_START, ASK_LOST, ASK_LAG } ask_t;
 
 typedef struct {
     const char *topic;
     hg_kfilter_t *filter; /* NULL: everything passes */
+    hg_buf_t meta;        /* of the message that is being given, where a DEFAULT reads it */
+    bool wants_meta;
     hg_kafka_use_t *use;
     rd_kafka_topic_t *rkt;
     hg_kafka_wake_t wake;
@@ -109,5 +111,8 @@ void hg_kin_merge_prune(kafka_t *k, uint64_t taken); /* the circuit has taken ev
 /* Where partition `part` stands once the circuit has taken everything before this count. */
 void hg_kin_merge_offsets(const kafka_t *k, uint64_t taken, int64_t *ret_offsets);
 part_t *hg_kin_part(kafka_t *k, int32_t id);
+
+/* kafka_meta.c: fills buf with the metadata of a message. HG_ENOMEM. */
+int hg_kmeta(const kafka_cfg_t *c, const char *topic, const rd_kafka_message_t *m, hg_buf_t *buf);
 
 #endif

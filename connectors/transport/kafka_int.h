@@ -33,6 +33,12 @@ void hg_kafka_check(const hg_kvlist_t *extra, const char *kind, hg_diag_t *d);
 int hg_kafka_client(rd_kafka_type_t type, const hg_kvlist_t *extra, const hg_kafka_default_t *defaults,
                     size_t n_defaults, void (*conf)(rd_kafka_conf_t *, void *opaque), void *opaque, rd_kafka_t **ret,
                     hg_err_t *err);
+/* kafka_access.c: what programs may reach (base/access.h). Any thread, compile time, before librdkafka sees the option
+ * (it loads plugins as soon as they are named): false after a complaint about a server, a file, or an option that gets
+ * round limits. */
+bool hg_kafka_access(const hg_kv_t *kv, hg_diag_t *d);
+/* Brokers that a client hears of later are judged when it looks them up and connects. */
+void hg_kafka_access_guard(rd_kafka_conf_t *conf);
 const char *hg_kafka_option(const hg_kvlist_t *extra, const char *key); /* the user's value, or NULL */
 
 /* Any thread. work(arg) on a thread of its own, then done(arg) on the loop: what waits for a broker must not hold up
@@ -53,6 +59,8 @@ void hg_kafka_wake_on(hg_kafka_wake_t *w, rd_kafka_queue_t *q);
 void hg_kafka_wake_off(rd_kafka_queue_t *q);
 void hg_kafka_wake_close(hg_kafka_wake_t *w, void (*closed)(void *arg));
 
+/* The value that applies of one of librdkafka's options in ms. Any thread. */
+uint64_t hg_kafka_option_ms(rd_kafka_t *rk, const char *key);
 /* After so many ms at most the client tries to connect again: reconnect.backoff.max.ms. Any thread. */
 uint64_t hg_kafka_reconnect_ms(rd_kafka_t *rk);
 

@@ -18,6 +18,7 @@
 extern const hg_output_type_t hg_output_kafka;
 
 #define RETRY_BASE 100
+#define OP_HEADER  "op" /* what a message does, where its format says it beside the message */
 #define RETRY_CAP  5000
 
 static void add_header(rd_kafka_headers_t *hs, const hg_json_t *h)
@@ -57,11 +58,20 @@ static int kafka_open(hg_output_t *out, hg_err_t *err)
 
 /* --- sending --- */
 
+/* Those of the configuration, then the operation. NULL: none. */
+static rd_kafka_headers_t *headers_of(const kout_t *k, const char *op)
+{
+    bool has_op = op && *op;
+    rd_kafka_headers_t *hs = k->headers ? rd_kafka_headers_copy(k->headers) : has_op ? rd_kafka_headers_new(1) : NULL;
+    if (has_op) rd_kafka_header_add(hs, OP_HEADER, -1, op, -1);
+    return hs;
+}
+
 static rd_kafka_resp_err_t put_message(hg_output_t *out, batch_t *b, const char *key, size_t key_len, bool has_key,
-                                       const char *p, size_t n, bool has_payload)
+                                       const char *p, size_t n, bool has_payload, const char *op)
 {
     kout_t *k = hg_out_inst(out);
-    rd_kafka_headers_t *hs = k->headers ? rd_kafka_headers_copy(k->headers) : NULL;
+    rd_kafka_headers_t *hs = headers_of(k, op);
     union {
         const char *in;
         void *out;
@@ -112,24 +122,47 @@ static void report(hg_output_t *out, const char *tag, rd_kafka_resp_err_t e)
     hg_out_retries_within(out, hg_kafka_reconnect_ms(k->rk));
 }
 
-/* The broker, or the client, will never take this message. Returns false if the connector has failed by it. */
+/* The client will never send again, whatever it is asked for. */
+static void client_failed(const kout_t *k, hg_err_t *err)
+{
+    char why[sizeof err->msg];
+    rd_kafka_fatal_error(k->rk, why, sizeof why);
+    hg_err_set(err, HG_ENET, "%s", why);
+    err->fatal = 1;
+    hg_ktxn_judge(k, k->txn.state == TXN_OFF, err); /* the next idempotent producer begins anew */
+}
+
+/* The broker, or the client, does not take this message. Before the client tells of its own end, or of that of its
+ * transaction, a message may meet it. */
+static void refusal(hg_output_t *out, rd_kafka_resp_err_t e, hg_str_t key, size_t len, hg_err_t *err)
+{
+    kout_t *k = hg_out_inst(out);
+    const kout_cfg_t *c = hg_out_cfg(out);
+    if (e == RD_KAFKA_RESP_ERR__FATAL)
+        client_failed(k, err);
+    else if (e == RD_KAFKA_RESP_ERR__STATE)
+        hg_ktxn_why(k, err);
+    else
+        hg_kout_refusal(e, c->topic, key, len, k->txn.state == TXN_OFF, err);
+}
+
+/* Returns false if the connector has failed by it. */
 static bool refused(hg_output_t *out, batch_t *b, const char *tag, rd_kafka_resp_err_t e, const char *key,
                     size_t key_len, bool has_key, size_t len)
 {
-    const kout_t *k = hg_out_inst(out);
-    const kout_cfg_t *c = hg_out_cfg(out);
     hg_err_t err = HG_ERR_INIT;
-    hg_kout_refusal(e, c->topic, (hg_str_t){ has_key ? key : NULL, key_len }, len, k->txn.state == TXN_OFF, &err);
+    refusal(out, e, (hg_str_t){ has_key ? key : NULL, key_len }, len, &err);
     if (!err.fatal) b->open--;
     hg_out_error(out, tag, &err);
     return !err.fatal;
 }
 
 static void hold_message(hg_list_t *list, batch_t *b, const char *key, size_t key_len, bool has_key, const char *p,
-                         size_t n, bool has_payload)
+                         size_t n, bool has_payload, hg_str_t op)
 {
     stuck_t *s = hg_xnew(sizeof *s + key_len + n);
     *s = (stuck_t){ .batch = b, .key_len = key_len, .len = n, .has_key = has_key, .has_payload = has_payload };
+    if (op.n && op.n < sizeof s->op) memcpy(s->op, op.p, op.n);
     hg_list_init(&s->link);
     if (key_len) memcpy(s->data, key, key_len);
     if (n) memcpy(s->data + key_len, p, n);
@@ -166,8 +199,8 @@ void hg_kout_retry(hg_output_t *out)
             return;
         }
         stuck_t *s = HG_ENTRY(k->stuck.next, stuck_t, link);
-        rd_kafka_resp_err_t e =
-            put_message(out, s->batch, s->data, s->key_len, s->has_key, s->data + s->key_len, s->len, s->has_payload);
+        rd_kafka_resp_err_t e = put_message(out, s->batch, s->data, s->key_len, s->has_key, s->data + s->key_len,
+                                            s->len, s->has_payload, s->op);
         if (e == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
             retry_later(out);
             return;
@@ -195,15 +228,18 @@ static void transaction_failed(hg_output_t *out, const rd_kafka_message_t *m)
     hg_err_t err = HG_ERR_INIT;
     if (k->txn.failed) return;
     k->txn.failed = true;
-    if (hg_kafka_transient(m->err) || m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
-        m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
-        hg_err_set(&err, HG_ENET, "%s", rd_kafka_err2str(m->err));
-    else
-        hg_kout_refusal(m->err, c->topic, (hg_str_t){ m->key, m->key_len }, m->len, false, &err);
-    hg_err_wrap(&err, "the transaction cannot be committed");
-    err.fatal = 1;
-    /* a broker that was away for too long: a producer of its own may go on with it, unless somebody else has the id */
-    err.retry = hg_kafka_transient(m->err) && rd_kafka_fatal_error(k->rk, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) {
+        hg_ktxn_why(k, &err); /* it had failed before */
+    } else {
+        if (hg_kafka_transient(m->err))
+            hg_err_set(&err, HG_ENET, "%s", rd_kafka_err2str(m->err));
+        else
+            hg_kout_refusal(m->err, c->topic, (hg_str_t){ m->key, m->key_len }, m->len, false, &err);
+        hg_err_wrap(&err, "the transaction cannot be committed");
+        err.fatal = 1;
+        /* a broker that was away for too long: a new producer may go on with it, unless somebody else has the id */
+        hg_ktxn_judge(k, hg_kafka_transient(m->err) && !rd_kafka_fatal_error(k->rk, NULL, 0), &err);
+    }
     hg_out_error(out, "kafka-transaction", &err);
 }
 
@@ -227,6 +263,18 @@ static void send_back(kout_t *k)
     }
 }
 
+/* The operation behind the headers of the configuration, if it has one. */
+static hg_str_t sent_op(const kout_t *k, const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *hs = NULL;
+    const void *op = NULL;
+    size_t n = 0;
+    if (rd_kafka_message_headers(m, &hs)) return (hg_str_t){ NULL, 0 };
+    if (k->headers && rd_kafka_header_cnt(hs) == rd_kafka_header_cnt(k->headers)) return (hg_str_t){ NULL, 0 };
+    if (rd_kafka_header_get_last(hs, OP_HEADER, &op, &n)) n = 0;
+    return (hg_str_t){ op, n };
+}
+
 static void on_delivery(hg_output_t *out, const rd_kafka_message_t *m)
 {
     kout_t *k = hg_out_inst(out);
@@ -245,7 +293,8 @@ static void on_delivery(hg_output_t *out, const rd_kafka_message_t *m)
         retry_later(out);
     }
     if (again || (!m->err && !hg_list_empty(&k->back))) {
-        hold_message(&k->back, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL);
+        hold_message(&k->back, b, m->key, m->key_len, m->key != NULL, m->payload, m->len, m->payload != NULL,
+                     sent_op(k, m));
     } else if (m->err) {
         refused(out, b, "kafka_nonft_delivery", m->err, m->key, m->key_len, m->key != NULL, m->len);
     } else {
@@ -259,15 +308,10 @@ static void on_error(hg_output_t *out, const rd_kafka_event_t *ev)
 {
     kout_t *k = hg_out_inst(out);
     hg_err_t err = HG_ERR_INIT;
-    char fatal[512];
-    if (rd_kafka_event_error_is_fatal((rd_kafka_event_t *)(uintptr_t)ev)) {
-        rd_kafka_fatal_error(k->rk, fatal, sizeof fatal);
-        hg_err_set(&err, HG_ENET, "%s", fatal);
-        err.fatal = 1;
-        err.retry = k->txn.state == TXN_OFF; /* of the idempotent producer: the next one begins anew */
-    } else {
+    if (rd_kafka_event_error_is_fatal((rd_kafka_event_t *)(uintptr_t)ev))
+        client_failed(k, &err);
+    else
         hg_err_retry(&err, HG_ENET, "%s", rd_kafka_event_error_string((rd_kafka_event_t *)(uintptr_t)ev));
-    }
     k->unhealthy |= !err.fatal;
     hg_out_error(out, "kafka-poll", &err);
     if (err.retry) hg_out_retries_within(out, hg_kafka_reconnect_ms(k->rk));
@@ -319,16 +363,15 @@ static int kafka_start(hg_output_t *out, hg_err_t *err)
     kout_t *k = hg_out_inst(out);
     const kout_cfg_t *c = hg_out_cfg(out);
     bool once = hg_out_exactly_once(out);
-    hg_kafka_default_t defaults[5] = { { "linger.ms", "5" }, { "queue.buffering.max.kbytes", "8192" } };
+    hg_kafka_default_t defaults[4] = { { "linger.ms", "5" }, { "queue.buffering.max.kbytes", "8192" } };
     size_t n = 2;
     if (once) {
         k->txn.state = TXN_STARTING;
         k->txn.id = hg_out_durable_id(out);
         k->txn.group = hg_xprintf("%s.%016" PRIx64, k->txn.id, hg_out_life(out));
         defaults[n++] = (hg_kafka_default_t){ "transactional.id", k->txn.id };
-        /* a broker may be away for so long without failing the connector */
+        /* a broker may be away for so long without failing the connector; message.timeout.ms follows it */
         defaults[n++] = (hg_kafka_default_t){ "transaction.timeout.ms", "300000" };
-        defaults[n++] = (hg_kafka_default_t){ "message.timeout.ms", "300000" };
     }
     if (!once && hg_out_keeps(out) && !has_own_order(c)) /* its retries keep the order */
         defaults[n++] = (hg_kafka_default_t){ "enable.idempotence", "true" };
@@ -337,6 +380,7 @@ static int kafka_start(hg_output_t *out, hg_err_t *err)
     int rc = hg_kafka_client(RD_KAFKA_PRODUCER, &options, defaults, n, setup, out, &k->rk, err);
     hg_arena_free(a);
     if (rc < 0) return rc;
+    k->txn.timeout_us = (int64_t)hg_kafka_option_ms(k->rk, "transaction.timeout.ms") * 1000;
     k->topic = rd_kafka_topic_new(k->rk, c->topic, NULL);
     if (!k->topic)
         return hg_err_set(err, HG_EINVALTRANSPORT, "topic '%s': %s", c->topic, rd_kafka_err2str(rd_kafka_last_error()));
@@ -373,19 +417,19 @@ static int kafka_write(hg_output_t *out, uint64_t step, hg_str_t key, hg_str_t p
     (void)n_records;
     rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR__QUEUE_FULL; /* or a transaction that takes no more */
     if (hg_list_empty(&k->stuck) && hg_list_empty(&k->back) && hg_ktxn_open(out, err))
-        e = put_message(out, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
+        e = put_message(out, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL, hg_out_op(out));
     if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
         b->open++;
         return 0;
     }
     if (err->code) return err->code;
     if (e != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-        const kout_cfg_t *c = hg_out_cfg(out);
-        hg_kout_refusal(e, c->topic, key, payload.n, k->txn.state == TXN_OFF, err);
+        refusal(out, e, key, payload.n, err);
         return err->code;
     }
     b->open++;
-    hold_message(&k->stuck, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL);
+    hold_message(&k->stuck, b, key.p, key.n, key.p != NULL, payload.p, payload.n, payload.p != NULL,
+                 hg_strz(hg_out_op(out)));
     k->told_full = true;
     if (k->txn.state < TXN_SEALED) retry_later(out); /* else the commit goes on with it */
     return HG_EAGAIN;
@@ -467,6 +511,11 @@ static void kafka_close(hg_output_t *out)
     hg_kout_finish_close(out);
 }
 
+static const char *kafka_topic(const void *cfg)
+{
+    return ((const kout_cfg_t *)cfg)->topic;
+}
+
 const hg_output_type_t hg_output_kafka = {
     .abi = HG_CONNECTOR_ABI,
     .name = "kafka_output",
@@ -477,6 +526,7 @@ const hg_output_type_t hg_output_kafka = {
     .inst_size = sizeof(kout_t),
     .messages = true,
     .max_message = hg_kout_max_message,
+    .topic = kafka_topic,
     .caps = HG_OUT_EXACT | HG_OUT_STORES_STEP,
     .check = hg_kout_check,
     .open = kafka_open,

@@ -21,10 +21,10 @@ const hg_opt_t hg_kout_opts[] = {
       .type = HG_OPT_JSON,
       AT(fault_tolerance),
       .doc = "{\"producer_options\": {librdkafka's options}}: these go before the others where the pipeline is "
-             "exactly_once. "
-             "transactional.id is headgate.<pipeline>.<endpoint> unless it is given. \"consumer_options\" are checked "
-             "and have no "
-             "effect: no consumer is used." },
+             "exactly_once. transactional.id is headgate.<pipeline>.<endpoint>.<id of the pipeline> and "
+             "transaction.timeout.ms 300000 unless they are given; a transaction that gets older, and is ended by the "
+             "broker, is done again. "
+             "\"consumer_options\" are checked and have no effect: no consumer is used." },
     { .key = "kafka_service", .type = HG_OPT_STR, AT(kafka_service), .flags = HG_OPT_IGNORED, .doc = "Obsolete." },
     HG_KAFKA_OPT_REGION(AT(region)),
     { .key = NULL },

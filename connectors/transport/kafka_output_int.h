@@ -28,6 +28,7 @@ typedef struct stuck {
     batch_t *batch;
     size_t key_len, len;
     bool has_key, has_payload;
+    char op[16]; /* header `op`; "": none */
     char data[]; /* key, then payload */
 } stuck_t;
 
@@ -43,15 +44,15 @@ typedef enum {
 
 typedef struct {
     txn_state_t state;
-    bool busy;           /* a thread is at work */
-    bool failed;         /* it cannot be committed any more */
-    bool taken;          /* thread: the transactional id is ours */
-    atomic_bool leaving; /* for that thread: give up */
-    const char *id;      /* transactional.id */
-    char *group;         /* consumer group of the stored step: the id and the life of the output */
-    int64_t begun_us;
-    uint64_t step;     /* stored last, or to be stored */
-    uv_timer_t *timer; /* group commit; retries of the start */
+    bool busy;                    /* a thread is at work */
+    bool failed;                  /* it cannot be committed any more */
+    bool taken;                   /* thread: the transactional id is ours */
+    atomic_bool leaving;          /* for that thread: give up */
+    const char *id;               /* transactional.id */
+    char *group;                  /* consumer group of the stored step: the id and the life of the output */
+    int64_t begun_us, timeout_us; /* by the clock that goes on while the machine sleeps; transaction.timeout.ms */
+    uint64_t step;                /* stored last, or to be stored */
+    uv_timer_t *timer;            /* group commit; retries of the start */
     unsigned attempts;
     hg_err_t err;
 } ktxn_t;
@@ -61,9 +62,8 @@ typedef struct {
     rd_kafka_topic_t *topic; /* held: a message by topic name costs a search under locks */
     rd_kafka_queue_t *queue;
     hg_kafka_wake_t wake;
-    bool wake_open, told_full, stopping, stopped, closing, unhealthy, client_failed;
+    bool wake_open, told_full, stopping, stopped, closing, unhealthy;
     bool refused; /* the broker will go on refusing for a while: only the timer sends again */
-    hg_err_t client_err;
     rd_kafka_headers_t *headers;
     hg_list_t batches, stuck;
     hg_list_t back;    /* came back, and what was sent behind that: sent once more when nothing is under way */
@@ -90,7 +90,11 @@ void hg_kout_delivered(hg_output_t *out); /* tells of every batch at the front t
 void hg_kout_retry(hg_output_t *out);     /* sends what waits */
 void hg_kout_finish_close(hg_output_t *out);
 
-/* kafka_txn.c: loop */
+/* kafka_txn.c: loop. What has just made the open transaction fail, in err, fatal: is a producer of its own to try
+ * again? */
+void hg_ktxn_judge(const kout_t *k, bool may_pass, hg_err_t *err);
+/* kafka_txn.c: loop. librdkafka takes no more messages into the open transaction: why. */
+void hg_ktxn_why(kout_t *k, hg_err_t *err);
 void hg_ktxn_start(hg_output_t *out);               /* → hg_out_resume(), hg_out_ready() */
 bool hg_ktxn_open(hg_output_t *out, hg_err_t *err); /* before a message: false = not now (err->code 0), or failed */
 bool hg_ktxn_check(hg_output_t *out); /* is a commit due? False: nothing is to be delivered by the caller */

@@ -16,11 +16,24 @@
  * Whatever blocks runs on a thread of its own, one at a time (`busy`), in slices so that a close need not wait. A
  * transaction that fails is not repeated here, because its messages are gone: the connector fails, and goes on from
  * the stored step when it is started again.
+ *
+ * Fenced, or too late? The broker ends a transaction that is older than transaction.timeout.ms (its link was cut, this
+ * process stood still, the journal could not be written) by raising the producer's epoch, which librdkafka cannot tell
+ * from another producer that took the id over. The transaction's age can: it counts from before the broker has heard of
+ * it, so one that the broker has timed out is never younger. Old enough, whatever went wrong with it: it could not have
+ * been committed anyway, and a new instance of the output takes the id over without being asked. If something else is
+ * wrong as well, that one will hear of it in a young transaction. Younger: fenced, for good, until the user says which
+ * one is right.
+ *
+ * So two producers that live do not fight for one id. Who is fenced goes on by itself only if it was held up for a
+ * whole transaction.timeout.ms; the other one is then fenced in turn, in a transaction of some 20 ms, and stays down.
+ * Were both held up again and again, each turn would take that long, and the host gives up after ten without a step.
  */
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "connectors/transport/kafka_output_int.h"
+#include <time.h>
 
 #define GROUP_US   20000
 #define SLICE_MS   250
@@ -45,6 +58,40 @@ static bool waits(const rd_kafka_error_t *e)
     return rd_kafka_error_is_retriable(e) || hg_kafka_transient(rd_kafka_error_code(e));
 }
 
+/* A machine that was asleep has not stopped the broker's clock. */
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Also on the thread that commits: nobody begins another transaction meanwhile. */
+void hg_ktxn_judge(const kout_t *k, bool may_pass, hg_err_t *err)
+{
+    int64_t age = now_us() - k->txn.begun_us;
+    err->retry = may_pass;
+    if (k->txn.state < TXN_OPEN || age < k->txn.timeout_us) return;
+    hg_err_wrap(err, "after %" PRId64 " ms, with transaction.timeout.ms %" PRId64, age / 1000,
+                k->txn.timeout_us / 1000);
+    err->retry = 1;
+}
+
+void hg_ktxn_why(kout_t *k, hg_err_t *err)
+{
+    rd_kafka_error_t *e = rd_kafka_begin_transaction(k->rk); /* there is one: the answer says what is wrong with it */
+    if (HG_NEVER(!e)) e = rd_kafka_error_new(RD_KAFKA_RESP_ERR__STATE, "it was not open");
+    bool may_pass = hg_kafka_transient(rd_kafka_error_code(e));
+    refused(err, "the transaction cannot be committed", e, false);
+    hg_ktxn_judge(k, may_pass, err);
+}
+
+static bool fenced(rd_kafka_resp_err_t e)
+{
+    return e == RD_KAFKA_RESP_ERR__FENCED || e == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           e == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
 /* --- starting: thread --- */
 
 static int take_over(kout_t *k)
@@ -64,62 +111,65 @@ static int take_over(kout_t *k)
     return 0;
 }
 
-/* The offset that the group has committed, from the answer; 0 = none. */
-static int stored_step(kout_t *k, const rd_kafka_event_t *ev)
+static void no_log(const rd_kafka_t *rk, int level, const char *fac, const char *buf)
 {
-    size_t n = 0;
-    const rd_kafka_ListConsumerGroupOffsets_result_t *r =
-        rd_kafka_event_ListConsumerGroupOffsets_result((rd_kafka_event_t *)(uintptr_t)ev);
-    const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(r, &n);
-    const rd_kafka_error_t *e = n == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
-    const rd_kafka_topic_partition_list_t *l = n == 1 && !e ? rd_kafka_group_result_partitions(groups[0]) : NULL;
-    rd_kafka_resp_err_t code = e                   ? rd_kafka_error_code(e)
-                               : !l || l->cnt != 1 ? RD_KAFKA_RESP_ERR__BAD_MSG
-                                                   : l->elems[0].err;
-    if (code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return 0;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        k->txn.step = l->elems[0].offset > 0 ? (uint64_t)l->elems[0].offset : 0;
-        return 0;
-    }
-    bool again = hg_kafka_transient(code) || code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT ||
-                 code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
-                 code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
-    hg_err_retry(&k->txn.err, HG_ENET, "cannot read the last step from group '%s': %s", k->txn.group,
-                 rd_kafka_err2str(code));
-    k->txn.err.retry = again;
-    k->txn.err.fatal = !again;
-    return k->txn.err.code;
+    (void)rk, (void)level, (void)fac, (void)buf;
 }
 
+/* A consumer for one question, with the producer's options; it joins no group. Its log stays quiet: the producer beside
+ * it tells of brokers that are gone, and that some options are a producer's is no news. Not the admin interface: in
+ * librdkafka 2.0.2 a request of it may be built with the broker's pointer still NULL, and takes the process along. */
+static rd_kafka_t *asker_open(kout_t *k)
+{
+    char why[256] = "";
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(rd_kafka_conf(k->rk));
+    rd_kafka_conf_set_events(conf, 0);
+    rd_kafka_conf_set_log_cb(conf, no_log);
+    rd_kafka_t *rk = NULL;
+    if (rd_kafka_conf_set(conf, "group.id", k->txn.group, why, sizeof why) == RD_KAFKA_CONF_OK &&
+        rd_kafka_conf_set(conf, "isolation.level", "read_committed", why, sizeof why) == RD_KAFKA_CONF_OK)
+        rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
+    if (rk) return rk;
+    rd_kafka_conf_destroy(conf);
+    hg_err_retry(&k->txn.err, HG_ENET, "cannot ask for the last step: %s", why);
+    return NULL;
+}
+
+static bool ask_again(rd_kafka_resp_err_t e)
+{
+    return hg_kafka_transient(e) || e == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT ||
+           e == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || e == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+           e == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+}
+
+/* The offset that the group has committed; none = 0. */
 static int read_step(kout_t *k, const char *topic)
 {
-    char why[256];
-    int rc = 0;
-    rd_kafka_queue_t *q = rd_kafka_queue_new(k->rk);
-    rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(k->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+    rd_kafka_t *asker = asker_open(k);
+    if (!asker) return k->txn.err.code;
     rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(l, topic, 0);
-    rd_kafka_ListConsumerGroupOffsets_t *ask = rd_kafka_ListConsumerGroupOffsets_new(k->txn.group, l);
-    rd_kafka_AdminOptions_set_request_timeout(o, ASK_MS, why, sizeof why);
-    rd_kafka_error_t *e = rd_kafka_AdminOptions_set_require_stable_offsets(o, 1);
-    if (e) rd_kafka_error_destroy(e);
-    rd_kafka_ListConsumerGroupOffsets(k->rk, &ask, 1, o, q);
-    rd_kafka_event_t *ev = NULL;
-    while (!ev && !atomic_load(&k->txn.leaving)) ev = rd_kafka_queue_poll(q, SLICE_MS); /* ASK_MS ends it */
-    if (!ev) {
-        rc = hg_err_retry(&k->txn.err, HG_ENET, "given up");
-    } else if (rd_kafka_event_error(ev)) {
-        rc = hg_err_retry(&k->txn.err, HG_ENET, "cannot read the last step from group '%s': %s", k->txn.group,
-                          rd_kafka_event_error_string(ev));
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(l, topic, 0);
+    rd_kafka_resp_err_t e;
+    int left = ASK_MS;
+    do {
+        e = rd_kafka_committed(asker, l, SLICE_MS);
+        if (!e) e = at->err;
+        rd_kafka_poll(asker, 0);
+        left -= SLICE_MS;
+    } while (ask_again(e) && left > 0 && !atomic_load(&k->txn.leaving));
+    if (e == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND || e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        k->txn.step = 0;
+    } else if (e) {
+        hg_err_retry(&k->txn.err, HG_ENET, "cannot read the last step from group '%s': %s", k->txn.group,
+                     rd_kafka_err2str(e));
+        k->txn.err.retry = ask_again(e);
+        k->txn.err.fatal = !k->txn.err.retry;
     } else {
-        rc = stored_step(k, ev);
+        k->txn.step = at->offset > 0 ? (uint64_t)at->offset : 0;
     }
-    if (ev) rd_kafka_event_destroy(ev);
-    rd_kafka_ListConsumerGroupOffsets_destroy(ask);
     rd_kafka_topic_partition_list_destroy(l);
-    rd_kafka_AdminOptions_destroy(o);
-    rd_kafka_queue_destroy(q);
-    return rc;
+    rd_kafka_destroy_flags(asker, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return k->txn.err.code;
 }
 
 static void do_start(void *arg)
@@ -157,11 +207,12 @@ static void do_commit(void *arg)
             rd_kafka_error_destroy(e);
             continue;
         }
-        /* Its messages are gone with it; what undoes it is a producer that takes the id over, if this one may yet live.
+        /* Its messages are gone with it; what undoes it is a producer that takes the id over, unless another one has.
          */
-        bool renew = rd_kafka_error_txn_requires_abort(e) && !rd_kafka_error_is_fatal(e);
+        bool renew =
+            rd_kafka_error_txn_requires_abort(e) && !rd_kafka_error_is_fatal(e) && !fenced(rd_kafka_error_code(e));
         refused(&k->txn.err, "the transaction was not committed", e, false);
-        k->txn.err.retry = renew;
+        hg_ktxn_judge(k, renew, &k->txn.err);
         return;
     }
 }
@@ -221,13 +272,13 @@ bool hg_ktxn_open(hg_output_t *out, hg_err_t *err)
     kout_t *k = hg_out_inst(out);
     if (k->txn.state == TXN_OFF || k->txn.state == TXN_OPEN) return true;
     if (k->txn.state != TXN_IDLE) return false;
+    k->txn.begun_us = now_us();
     rd_kafka_error_t *e = rd_kafka_begin_transaction(k->rk);
-    if (e) {
+    if (e) { /* none is open that the broker could have timed out */
         refused(err, "cannot begin a transaction", e, false);
         return false;
     }
     k->txn.state = TXN_OPEN;
-    k->txn.begun_us = hg_mono_us();
     return true;
 }
 
@@ -262,7 +313,7 @@ bool hg_ktxn_check(hg_output_t *out)
     kout_t *k = hg_out_inst(out);
     if (k->txn.state == TXN_OPEN) {
         const batch_t *last = HG_ENTRY(k->batches.prev, batch_t, link); /* there is one: it has messages */
-        int64_t due = k->txn.begun_us + GROUP_US - hg_mono_us();
+        int64_t due = k->txn.begun_us + GROUP_US - now_us();
         if (!last->ended || !hg_list_empty(&k->stuck)) return false;
         if (due > 0 && !k->stopping) {
             wake_in(out, (uint64_t)(due + 999) / 1000);

@@ -171,6 +171,10 @@ static void start_work(uv_work_t *w)
         c->err.fatal = 1;
         return;
     }
+    if (hg_pg_access_resolve(&c->params, &c->err) < 0) {
+        c->err.fatal = !c->err.retry;
+        return;
+    }
     c->pg = PQconnectStartParams(c->params.keys, c->params.values, 0);
     if (!c->pg) hg_err_set(&c->err, HG_ENOMEM, "no memory for a connection");
 }

@@ -1,7 +1,8 @@
 /* postgres_input.c: reads the result of a query once, as rows of COPY … TO STDOUT (FORMAT binary).
  *
  *   PLAN    range 0 connects, begins a read-only transaction, has the query described, and plans the SELECT around it
- *           (postgres_input_plan.c); with `parallel` it finds the key's bounds and exports its snapshot
+ *           (postgres_input_plan.c); it asks whether the key has a NULL, and with `parallel` for its quantiles, the
+ *           bounds of ranges; then it exports its snapshot
  *   IMPORT  the other ranges connect and take that snapshot, while range 0 keeps it
  *   READ    every range copies: a connection and a lane each; a range that is done closes both
  *
@@ -39,17 +40,21 @@ static const hg_opt_t pgin_opts[] = {
       .type = HG_OPT_STR,
       .at = offsetof(pgin_cfg_t, key_column),
       .doc =
-          "Column of the query that is unique and never NULL, best with an index. Rows are then read in its order: a "
-          "lost connection and a restart from a checkpoint go on behind the last row, and exactly_once is possible "
-          "as long as rows that were read do not change. Without it they read everything again." },
+          "Column of the query that is unique and never NULL, best with an index; whether it has a NULL is asked "
+          "before "
+          "the first row. Rows are then read in its order: a lost connection and a restart from a checkpoint go on "
+          "behind the last row, and exactly_once is possible as long as rows that were read do not change. Without it "
+          "they read everything again." },
     { .key = "parallel",
       .type = HG_OPT_U32,
       .at = offsetof(pgin_cfg_t, parallel),
       .def = "1",
       .min = 1,
-      .max = 64,
-      .doc = "Ranges of an integer `key_column` that are read at the same time, each over a connection of its own; all "
-             "see the same snapshot." },
+      .max = HG_PGIN_RANGES,
+      .doc =
+          "Ranges of the `key_column` that are read at the same time, each over a connection of its own; all see the "
+          "same snapshot. The key is an integer, numeric, text, uuid, date, time or timestamp. However its values "
+          "are spread, the ranges have about as many rows: one more query looks at the keys first." },
     { .key = "snapshot",
       .type = HG_OPT_STR,
       .at = offsetof(pgin_cfg_t, snapshot),
@@ -214,6 +219,11 @@ static void tell_progress(hg_input_t *in)
     hg_in_progress(in, done, p->estimate ? HG_MAX(done, p->estimate) : 0);
 }
 
+static void no_null(const pgin_cfg_t *c, hg_err_t *err)
+{
+    hg_err_set(err, HG_EINVALTRANSPORT, "'key_column': '%s' is NULL in a row; a key has to be NOT NULL", c->key_column);
+}
+
 /* The key in front of a row; false: the row cannot be given. */
 static bool take_key(range_t *r, const char **at, const char *end)
 {
@@ -225,8 +235,7 @@ static bool take_key(range_t *r, const char **at, const char *end)
     if (end - *at < 4 || (n != UINT32_MAX && n > (size_t)(end - *at - 4)))
         hg_err_set(&err, HG_EPROTO, "the server sent a row without its key");
     else if (n == UINT32_MAX)
-        hg_err_set(&err, HG_EINVALTRANSPORT, "'key_column': '%s' is NULL in a row; a key has to be NOT NULL",
-                   c->key_column);
+        no_null(c, &err);
     else if (r->has_key && hg_str_eq(hg_buf_str(&r->key), (hg_str_t){ *at + 4, n }))
         hg_err_set(&err, HG_EINVALTRANSPORT, "'key_column': '%s' is no unique key, two rows have '%.*s'", c->key_column,
                    (int)HG_MIN(n, 80u), *at + 4);
@@ -354,9 +363,9 @@ static void plan_next(range_t *r)
     pgin_t *p = hg_in_inst(r->in);
     hg_buf_t sql;
     hg_buf_init(&sql, HG_BUF_NOMAX);
-    if (p->ask == ASK_BOUNDS && (p->bounded || p->n_ranges == 1)) {
+    if (p->ask == ASK_KEY && !p->key_name) {
         p->bounded = true;
-        p->ask = ASK_ESTIMATE;
+        p->ask = ASK_EXPORT;
     }
     if (p->ask == ASK_EXPORT && p->n_ranges == 1) p->ask = ASK_NONE;
     switch (p->ask) {
@@ -366,14 +375,12 @@ static void plan_next(range_t *r)
     case ASK_DESCRIBE:
         hg_pg_describe(r->conn);
         break;
-    case ASK_BOUNDS: {
-        const char *from = strstr(p->select.p, " FROM (\n");
-        (void)hg_buf_addf(&sql, "SELECT min(%s)::text, max(%s)::text%s", p->key_name, p->key_name, from ? from : "");
-        hg_pg_query(r->conn, sql.p);
-        break;
-    }
     case ASK_ESTIMATE:
         (void)hg_buf_addf(&sql, "EXPLAIN (FORMAT JSON) %s", p->select.p);
+        hg_pg_query(r->conn, sql.p);
+        break;
+    case ASK_KEY:
+        hg_pgin_ask_key(p, &sql);
         hg_pg_query(r->conn, sql.p);
         break;
     case ASK_EXPORT:
@@ -386,15 +393,21 @@ static void plan_next(range_t *r)
     hg_buf_release(&sql);
 }
 
-static void take_bounds(pgin_t *p, const PGresult *r)
+/* Rows behind a key and between two of them are asked for by comparison, which a NULL passes nowhere: it would be left
+ * out without a word, so it is looked for first. */
+static void take_key_facts(range_t *r, const PGresult *res)
 {
-    int64_t min, max;
-    p->bounded = true;
-    if (PQntuples(r) == 1 && !PQgetisnull(r, 0, 0) && hg_str_i64(hg_strz(PQgetvalue(r, 0, 0)), &min) == 0 &&
-        hg_str_i64(hg_strz(PQgetvalue(r, 0, 1)), &max) == 0)
-        hg_pgin_split(p, min, max);
-    else /* no rows: the first range reads that */
-        for (uint32_t i = 1; i < p->n_ranges; i++) p->ranges[i].state = RG_DONE;
+    pgin_t *p = hg_in_inst(r->in);
+    const char *at[HG_PGIN_RANGES];
+    uint32_t n = 0;
+    if (PQntuples(res) > 0 && PQgetvalue(res, 0, 0)[0] == 't') {
+        no_null(hg_in_cfg(r->in), &r->err);
+        return;
+    }
+    if (p->bounded) return;
+    for (int i = 0; i < PQntuples(res) && n < HG_COUNT(at); i++)
+        if (!PQgetisnull(res, i, 1)) at[n++] = PQgetvalue(res, i, 1);
+    hg_pgin_split(p, at, n);
 }
 
 static void take_estimate(pgin_t *p, const PGresult *r)
@@ -418,11 +431,11 @@ static void take_answer(range_t *r, const PGresult *res)
         else
             (void)hg_pgin_plan(c, hg_in_schema(r->in), res, p, &r->err);
         break;
-    case ASK_BOUNDS:
-        take_bounds(p, res);
-        break;
     case ASK_ESTIMATE:
         take_estimate(p, res);
+        break;
+    case ASK_KEY:
+        take_key_facts(r, res);
         break;
     case ASK_EXPORT:
         if (PQntuples(res) == 1) p->snapshot = hg_xstrdup(PQgetvalue(res, 0, 0));

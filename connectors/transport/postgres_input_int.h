@@ -5,6 +5,8 @@
 
 #include "connectors/transport/postgres_int.h"
 
+#define HG_PGIN_RANGES 64 /* at most */
+
 typedef struct {
     hg_pg_cfg_t conn;
     const char *query, *key_column, *snapshot;
@@ -42,7 +44,7 @@ typedef struct {
 } range_t;
 
 typedef enum { PH_NEW, PH_PLAN, PH_IMPORT, PH_READ, PH_ENDED } phase_t;
-typedef enum { ASK_PREPARE, ASK_DESCRIBE, ASK_BOUNDS, ASK_ESTIMATE, ASK_EXPORT, ASK_NONE } pgin_ask_t;
+typedef enum { ASK_PREPARE, ASK_DESCRIBE, ASK_ESTIMATE, ASK_KEY, ASK_EXPORT, ASK_NONE } pgin_ask_t;
 
 typedef struct {
     phase_t phase;
@@ -52,6 +54,7 @@ typedef struct {
     uint32_t n_ranges, open_conns;
     bool restored, bounded; /* bounded: the ranges are known */
     hg_buf_t select;        /* "SELECT … FROM (query) AS hg(c1, …)" */
+    size_t from_at;         /* where its FROM begins */
     char *key_name;         /* "hg.c3" */
     Oid key_type;
     char *snapshot; /* exported by range 0 */
@@ -65,8 +68,12 @@ int hg_pgin_plan(const pgin_cfg_t *c, const hg_schema_t *s, const PGresult *r, p
 const char *hg_pgin_cast(const hg_type_t *t, Oid oid);
 /* What range asks: appends "COPY (SELECT … WHERE … ORDER BY …) TO STDOUT (FORMAT binary)". */
 void hg_pgin_copy(const pgin_t *p, const range_t *r, hg_buf_t *out);
-/* Splits min..max into the ranges. */
-void hg_pgin_split(pgin_t *p, int64_t min, int64_t max);
+/* About the key, before the first row: (is a NULL among them?, lower bound of a range) rows. Ranges that are known
+ * already are not asked for: then it is one row without a bound. */
+void hg_pgin_ask_key(const pgin_t *p, hg_buf_t *out);
+/* at[i]: where range i + 1 begins, in the key's order; n bounds, one less than ranges. n 0: there are no rows, or too
+ * few to be worth it: range 0 has everything. */
+void hg_pgin_split(pgin_t *p, const char *const *at, uint32_t n);
 
 /* postgres_input_pos.c: loop */
 void hg_pgin_ranges_new(hg_input_t *in, uint32_t n);

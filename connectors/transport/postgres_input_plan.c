@@ -42,6 +42,11 @@
     X(UUID, "uuid", 2950, 2951)                                                                                        \
     X(JSONB, "jsonb", 3802, 3807)
 
+/* Bounds of ranges are the quantiles of a sample of about so many keys, and at least of every 2^THIN_MOST-th: the
+ * server's estimate may be far too high. */
+#define SAMPLE    32768u
+#define THIN_MOST 10u
+
 #define X(e, name, oid, array) PG_##e = (oid),
 enum { TYPES(X) PG_FIRST_OWN = 16384 }; /* types that a database defines itself: enums, composites, extensions' */
 #undef X
@@ -235,6 +240,16 @@ static int one_column(const hg_field_t *f, const PGresult *r, hg_buf_t *out, boo
     return 0;
 }
 
+/* May its values be the bounds of ranges? They have one order, and their text means the same value again. */
+static bool is_splittable(Oid o)
+{
+    static const Oid all[] = { PG_OID,  PG_NUMERIC,   PG_TEXT,        PG_VARCHAR, PG_BPCHAR, PG_NAME,
+                               PG_DATE, PG_TIMESTAMP, PG_TIMESTAMPTZ, PG_TIME,    PG_UUID };
+    for (size_t i = 0; i < HG_COUNT(all); i++)
+        if (all[i] == o) return true;
+    return is_int(o);
+}
+
 static int plan_key(const pgin_cfg_t *c, const PGresult *r, pgin_t *p, hg_err_t *err)
 {
     char name[64];
@@ -244,9 +259,10 @@ static int plan_key(const pgin_cfg_t *c, const PGresult *r, pgin_t *p, hg_err_t 
     if (i < 0) return hg_err_set(err, HG_EINVALTRANSPORT, "'key_column': the query has no column '%s'", c->key_column);
     p->key_type = PQftype(r, i);
     type_name(p->key_type, name);
-    if (c->parallel > 1 && !is_int(p->key_type))
+    if (c->parallel > 1 && !is_splittable(p->key_type))
         return hg_err_set(err, HG_EINVALTRANSPORT,
-                          "'parallel' needs a 'key_column' of type smallint, integer or bigint; '%s' has type %s",
+                          "'parallel' needs a 'key_column' of an integer type, numeric, text, uuid, date, time or "
+                          "timestamp; '%s' has type %s",
                           c->key_column, name);
     hg_free(p->key_name);
     p->key_name = hg_xprintf("hg.c%d", i + 1);
@@ -290,6 +306,7 @@ int hg_pgin_plan(const pgin_cfg_t *c, const hg_schema_t *s, const PGresult *r, p
         (void)hg_buf_adds(out, "NULL::bytea");
     }
     (void)hg_buf_addstr(out, hg_buf_str(&cols));
+    p->from_at = out->len;
     (void)hg_buf_addf(out, " FROM (\n" HG_SF "\n) AS hg(", HG_SA(trimmed(c->query)));
     for (int i = 0; i < PQnfields(r); i++) (void)hg_buf_addf(out, "%sc%d", i ? ", " : "", i + 1);
     (void)hg_buf_addc(out, ')');
@@ -321,13 +338,46 @@ void hg_pgin_copy(const pgin_t *p, const range_t *r, hg_buf_t *out)
     (void)hg_buf_adds(out, ") TO STDOUT (FORMAT binary)");
 }
 
-void hg_pgin_split(pgin_t *p, int64_t min, int64_t max)
+/* How much of a result is looked at: every 2^n-th key. */
+static unsigned thinned(uint64_t rows)
 {
-    uint64_t span = (uint64_t)max - (uint64_t)min;
+    unsigned n = 0;
+    while (n < THIN_MOST && rows >> n > SAMPLE) n++;
+    return n;
+}
+
+void hg_pgin_ask_key(const pgin_t *p, hg_buf_t *out)
+{
+    const char *key = p->key_name, *from = p->select.p + p->from_at;
+    unsigned thin = thinned(p->estimate);
+    if (p->bounded || p->n_ranges == 1) {
+        (void)hg_buf_addf(out, "SELECT EXISTS (SELECT 1%s WHERE %s IS NULL), NULL", from, key);
+        return;
+    }
+    (void)hg_buf_adds(out, "SELECT q.n, u.v::text FROM (SELECT bool_or(s.k IS NULL) AS n, percentile_disc(ARRAY[");
+    for (uint32_t i = 1; i < p->n_ranges; i++) (void)hg_buf_addf(out, "%s%u.0/%u", i > 1 ? "," : "", i, p->n_ranges);
+    (void)hg_buf_addf(out, "]::float8[]) WITHIN GROUP (ORDER BY s.k) AS p FROM (SELECT %s AS k%s", key, from);
+    if (thin)
+        (void)hg_buf_addf(out, " WHERE %s IS NULL OR hashtextextended(%s::text COLLATE \"C\", 0) & %u = 0", key, key,
+                          (1u << thin) - 1);
+    (void)hg_buf_adds(out,
+                      ") AS s) AS q LEFT JOIN LATERAL unnest(q.p) WITH ORDINALITY AS u(v, i) ON true ORDER BY u.i");
+}
+
+void hg_pgin_split(pgin_t *p, const char *const *at, uint32_t n)
+{
+    bool known = n + 1 == p->n_ranges;
+    p->bounded = true;
     for (uint32_t i = 1; i < p->n_ranges; i++) {
-        uint64_t part = (uint64_t)((hg_u128)span * i / p->n_ranges);
-        int64_t at = (int64_t)((uint64_t)min + part);
-        p->ranges[i].from = hg_xprintf("%" PRId64, at);
-        p->ranges[i - 1].to = hg_xstrdup(p->ranges[i].from);
+        range_t *r = &p->ranges[i], *before = &p->ranges[i - 1];
+        if (known) {
+            r->from = hg_xstrdup(at[i - 1]);
+            before->to = hg_xstrdup(at[i - 1]);
+        }
+        /* few keys: several quantiles are the same one, and nothing lies between; the first and the last are open */
+        range_t *none = !known ? r : i > 1 && strcmp(before->from, before->to) == 0 ? before : NULL;
+        if (!none) continue;
+        none->ended = true;
+        none->state = RG_DONE;
     }
 }

@@ -6,8 +6,7 @@
 #include "connectors/transport/position.h"
 #include "connectors/transport/postgres_input_int.h"
 
-#define MAX_RANGES 64u
-#define COMPACT    ((size_t)64 << 10)
+#define COMPACT ((size_t)64 << 10)
 
 void hg_pgin_ranges_new(hg_input_t *in, uint32_t n)
 {
@@ -158,8 +157,8 @@ static int read_position(const pgin_cfg_t *c, const hg_json_t *v, hg_input_t *in
     int rc = hg_position_members(v, what, names, err);
     const hg_json_t *list = rc == 0 ? hg_json_get(v, "ranges") : NULL;
     if (!list) return rc;
-    if (list->kind != HG_J_ARRAY || list->n == 0 || list->n > MAX_RANGES)
-        return hg_err_set(err, HG_EPARSE, "%s: 'ranges' is an array of 1 to %u ranges", what, MAX_RANGES);
+    if (list->kind != HG_J_ARRAY || list->n == 0 || list->n > HG_PGIN_RANGES)
+        return hg_err_set(err, HG_EPARSE, "%s: 'ranges' is an array of 1 to %u ranges", what, (unsigned)HG_PGIN_RANGES);
     if (into) hg_pgin_ranges_new(into, list->n);
     pgin_t *p = into ? hg_in_inst(into) : NULL;
     uint32_t i = 0;

@@ -1,14 +1,11 @@
 /* postgres_int.h: what the PostgreSQL transports share: connection options (postgres_options.c), a connection driven by
- * the endpoint's loop (postgres_conn.c), errors (postgres_error.c), SQL text (postgres_sql.c). */
+ * the endpoint's loop (postgres_conn.c). */
 #ifndef HG_CONNECTORS_TRANSPORT_POSTGRES_INT_H
 #define HG_CONNECTORS_TRANSPORT_POSTGRES_INT_H
 
 #include "connectors/connector.h"
 #include "connectors/postgres.h"
-#include <libpq-fe.h>
-
-/* Any thread. Opens libpq at its first use (postgres_lib.c). HG_EIO: it is not installed. */
-int hg_pg_load(hg_err_t *err);
+#include "connectors/transport/postgres.h"
 
 /* --- options --- */
 
@@ -60,22 +57,16 @@ typedef struct {
 /* Any thread; reads files. */
 int hg_pg_params(const hg_pg_cfg_t *c, const char *application, hg_pg_params_t *ret, hg_err_t *err);
 void hg_pg_params_release(hg_pg_params_t *p);
+const char *hg_pg_param(const hg_pg_params_t *p, const char *key); /* NULL: not given */
+/* value is copied and stands for an earlier one of the same key. */
+void hg_pg_set_param(hg_pg_params_t *p, const char *key, const char *value);
 
-/* --- errors --- */
-
-/* Fills err from a refused statement: its message, detail and hint, SQLSTATE, and the position in `sql` if that is what
- * was sent; err->retry where trying again may work, else err->fatal. what: "'query'". */
-void hg_pg_error(const PGresult *r, const char *what, const char *sql, hg_err_t *err);
-/* The same from a connection's message: "server \"db:5432\": …" */
-void hg_pg_conn_error(const PGconn *c, hg_err_t *err);
-bool hg_pg_state_is(const PGresult *r, const char *sqlstate_prefix);
-
-/* --- SQL text --- */
-
-int hg_pg_ident(hg_buf_t *out, hg_str_t name);    /* "na""me" */
-int hg_pg_literal(hg_buf_t *out, hg_str_t value); /* E'val\\ue' */
-/* schema.table as users write it: parts are folded unless quoted. HG_EPARSE: not one. */
-int hg_pg_table(hg_str_t text, hg_buf_t *schema, hg_buf_t *table, hg_err_t *err);
+/* postgres_access.c: what programs may reach (base/access.h). Any thread. By what options and
+ * parameters (before TLS) say: */
+int hg_pg_access_check(const hg_pg_cfg_t *c, const hg_pg_params_t *p, hg_err_t *err);
+/* Names become the addresses that may be connected to; it blocks. HG_EPERM, or retryable where a name has no address.
+ */
+int hg_pg_access_resolve(hg_pg_params_t *p, hg_err_t *err);
 
 /* --- a connection; everything on the loop that opened it --- */
 

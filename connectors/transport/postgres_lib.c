@@ -7,13 +7,16 @@
  * hg_pg_load: any thread; everything else as libpq says.
  */
 #include "base/hg.h"
+#include "base/library.h"
 #include "connectors/transport/postgres_int.h"
-#include <dlfcn.h>
 
 #define SONAME "libpq.so.5" /* the ABI of libpq-fe.h since 2005 */
 
 #define FUNCTIONS(F)                                                                                                   \
     F(PQconnectStartParams)                                                                                            \
+    F(PQconnectdbParams)                                                                                               \
+    F(PQexec)                                                                                                          \
+    F(PQserverVersion)                                                                                                 \
     F(PQconnectPoll)                                                                                                   \
     F(PQfinish)                                                                                                        \
     F(PQstatus)                                                                                                        \
@@ -46,28 +49,19 @@
     F(PQputCopyData)                                                                                                   \
     F(PQputCopyEnd)
 
-#define POINTER(f) __typeof__(&(f)) f##_;
 static struct {
-    FUNCTIONS(POINTER)
+    FUNCTIONS(HG_LIB_POINTER)
 } lib;
-
-#define ROW(f) { #f, &lib.f##_ },
-static const struct {
-    const char *name;
-    void *at; /* of a pointer in lib */
-} g_functions[] = { FUNCTIONS(ROW) };
+static const hg_lib_fn_t g_functions[] = { FUNCTIONS(HG_LIB_ROW) };
 
 static char load_error[256]; /* empty: libpq is there */
 static uv_once_t load_once = UV_ONCE_INIT;
 
 static void load(void)
 {
-    void *so = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL), *f = so;
-    for (size_t i = 0; f && i < HG_COUNT(g_functions); i++) {
-        f = dlsym(so, g_functions[i].name);
-        memcpy(g_functions[i].at, &f, sizeof f);
-    }
-    if (!f) snprintf(load_error, sizeof load_error, "libpq cannot be loaded: %s", dlerror());
+    hg_err_t err = HG_ERR_INIT;
+    if (hg_lib_load("libpq", SONAME, g_functions, HG_COUNT(g_functions), &err) < 0)
+        snprintf(load_error, sizeof load_error, "%.255s", err.msg);
 }
 
 int hg_pg_load(hg_err_t *err)
@@ -81,6 +75,18 @@ int hg_pg_load(hg_err_t *err)
 PGconn *PQconnectStartParams(const char *const *keys, const char *const *values, int expand)
 {
     return lib.PQconnectStartParams_(keys, values, expand);
+}
+PGconn *PQconnectdbParams(const char *const *keys, const char *const *values, int expand)
+{
+    return lib.PQconnectdbParams_(keys, values, expand);
+}
+PGresult *PQexec(PGconn *c, const char *sql)
+{
+    return lib.PQexec_(c, sql);
+}
+int PQserverVersion(const PGconn *c)
+{
+    return lib.PQserverVersion_(c);
 }
 PostgresPollingStatusType PQconnectPoll(PGconn *c)
 {

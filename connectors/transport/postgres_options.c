@@ -3,6 +3,7 @@
  * Later ones win: our defaults, the uri, host, port …, TLS. libpq wants files for certificates and keys; texts are put
  * into anonymous files in memory (memfd) and named by their descriptor, so that no key is ever on a disk. */
 #include "base/hg.h"
+#include "base/access.h"
 #include "base/mem.h"
 #include "connectors/transport/postgres_int.h"
 #include <errno.h>
@@ -12,33 +13,6 @@
 #include <unistd.h>
 
 #define PEM_MAX ((size_t)1 << 20)
-
-void hg_pg_check(const hg_pg_cfg_t *c, const hg_json_t *obj, hg_diag_t *d)
-{
-    hg_err_t err = HG_ERR_INIT;
-    char *msg = NULL;
-    if (!c->uri && !c->host) {
-        hg_diag(d, false, obj, false, "missing field 'uri' (or 'host', with 'port', 'database', 'user', 'password')");
-        return;
-    }
-    if ((c->cert_pem || c->cert_file) != (c->key_pem || c->key_file))
-        hg_diag(d, false, obj, false,
-                "'ssl_client_pem' (or 'ssl_client_location') and 'ssl_client_key' (or "
-                "'ssl_client_key_location') belong together");
-    if (c->chain_file && !c->cert_pem && !c->cert_file)
-        hg_diag(d, false, obj, false,
-                "'ssl_certificate_chain_location' needs 'ssl_client_pem' or 'ssl_client_location'");
-    if (!c->uri || strncmp(c->uri, "${", 2) == 0 || hg_pg_load(&err) < 0) return;
-    PQconninfoOption *o = PQconninfoParse(c->uri, &msg);
-    if (o) {
-        PQconninfoFree(o);
-        return;
-    }
-    /* libpq quotes the text, which may hold a password */
-    hg_diag(d, false, hg_json_get(obj, "uri"), false,
-            "'uri' is neither postgresql://user:password@host:port/database nor key=value text of libpq");
-    PQfreemem(msg);
-}
 
 static const char *own(const hg_pg_params_t *p, const char *s)
 {
@@ -59,6 +33,11 @@ static void set(hg_pg_params_t *p, const char *key, const char *value)
     p->values[p->n++] = value;
 }
 
+void hg_pg_set_param(hg_pg_params_t *p, const char *key, const char *value)
+{
+    set(p, key, own(p, value));
+}
+
 static int from_uri(hg_pg_params_t *p, const char *uri, hg_err_t *err)
 {
     char *msg = NULL;
@@ -77,7 +56,7 @@ static int add_file(int fd, const char *path, const char *option, hg_err_t *err)
 {
     char buf[16384];
     size_t all = 0;
-    int in = open(path, O_RDONLY | O_CLOEXEC);
+    int in = hg_access_open(path, O_RDONLY, 0);
     if (in < 0) return hg_err_errno(err, errno, "'%s': cannot open '%s'", option, path);
     for (ssize_t n; (n = read(in, buf, sizeof buf)) > 0 && all < PEM_MAX; all += (size_t)n)
         if (write(fd, buf, (size_t)n) != n) break;
@@ -116,17 +95,17 @@ static int tls(hg_pg_params_t *p, const hg_pg_cfg_t *c, hg_err_t *err)
     return rc;
 }
 
-static const char *value_of(const hg_pg_params_t *p, const char *key)
+const char *hg_pg_param(const hg_pg_params_t *p, const char *key)
 {
     for (unsigned i = 0; i < p->n; i++)
         if (strcmp(p->keys[i], key) == 0) return p->values[i];
     return NULL;
 }
 
-int hg_pg_params(const hg_pg_cfg_t *c, const char *application, hg_pg_params_t *ret, hg_err_t *err)
+/* All but TLS. */
+static int parameters(const hg_pg_cfg_t *c, const char *application, hg_pg_params_t *ret, hg_err_t *err)
 {
     char port[16];
-    uint64_t seconds = 0;
     memset(ret, 0, sizeof *ret);
     ret->arena = hg_arena_new();
     set(ret, "fallback_application_name", own(ret, application));
@@ -141,13 +120,78 @@ int hg_pg_params(const hg_pg_cfg_t *c, const char *application, hg_pg_params_t *
     set(ret, "user", c->user);
     set(ret, "password", c->password);
     set(ret, "client_encoding", "UTF8");
+    return rc;
+}
+
+/* libpq has a look at the home folder of who runs us: passwords by host name (~/.pgpass), a certificate to log in with.
+ * A program that is limited is nobody who may act with them: files are named that cannot be. */
+static void no_home(hg_pg_params_t *p)
+{
+    static const char *const own_files[] = { "passfile", "sslcert", "sslkey" };
+    for (size_t i = 0; i < HG_COUNT(own_files) && hg_access_limited(); i++)
+        if (!hg_pg_param(p, own_files[i])) set(p, own_files[i], "/dev/null/none");
+}
+
+int hg_pg_params(const hg_pg_cfg_t *c, const char *application, hg_pg_params_t *ret, hg_err_t *err)
+{
+    uint64_t seconds = 0;
+    int rc = parameters(c, application, ret, err);
+    if (rc == 0) rc = hg_pg_access_check(c, ret, err);
     if (rc == 0) rc = tls(ret, c, err);
-    const char *timeout = value_of(ret, "connect_timeout");
+    if (rc == 0) no_home(ret);
+    const char *timeout = hg_pg_param(ret, "connect_timeout");
     ret->timeout_ms = 10000;
     if (timeout && hg_str_u64(hg_strz(timeout), &seconds) == 0 && seconds && seconds < 86400)
         ret->timeout_ms = (uint32_t)seconds * 1000;
     if (rc < 0) hg_pg_params_release(ret);
     return rc;
+}
+
+static bool is_reference(const char *v)
+{
+    return v && strncmp(v, "${", 2) == 0;
+}
+
+/* What references stand for is judged where it is known: hg_pg_params. */
+static void check_access(const hg_pg_cfg_t *c, const hg_json_t *obj, hg_diag_t *d)
+{
+    const char *const all[] = { c->uri, c->host, c->ca_file, c->cert_file, c->key_file, c->chain_file };
+    hg_pg_params_t p;
+    hg_err_t err = HG_ERR_INIT;
+    for (size_t i = 0; i < HG_COUNT(all); i++)
+        if (is_reference(all[i])) return;
+    int rc = hg_access_limited() ? parameters(c, "", &p, &err) : 0;
+    if (rc == 0 && hg_access_limited()) rc = hg_pg_access_check(c, &p, &err);
+    if (rc < 0) hg_diag(d, false, hg_json_get(obj, c->uri ? "uri" : "host"), false, "%s", err.msg);
+    if (hg_access_limited()) hg_pg_params_release(&p);
+}
+
+void hg_pg_check(const hg_pg_cfg_t *c, const hg_json_t *obj, hg_diag_t *d)
+{
+    hg_err_t err = HG_ERR_INIT;
+    char *msg = NULL;
+    if (!c->uri && !c->host) {
+        hg_diag(d, false, obj, false, "missing field 'uri' (or 'host', with 'port', 'database', 'user', 'password')");
+        return;
+    }
+    if ((c->cert_pem || c->cert_file) != (c->key_pem || c->key_file))
+        hg_diag(d, false, obj, false,
+                "'ssl_client_pem' (or 'ssl_client_location') and 'ssl_client_key' (or "
+                "'ssl_client_key_location') belong together");
+    if (c->chain_file && !c->cert_pem && !c->cert_file)
+        hg_diag(d, false, obj, false,
+                "'ssl_certificate_chain_location' needs 'ssl_client_pem' or 'ssl_client_location'");
+    if (is_reference(c->uri) || hg_pg_load(&err) < 0) return;
+    PQconninfoOption *o = c->uri ? PQconninfoParse(c->uri, &msg) : NULL;
+    PQconninfoFree(o);
+    if (o || !c->uri) {
+        check_access(c, obj, d);
+        return;
+    }
+    /* libpq quotes the text, which may hold a password */
+    hg_diag(d, false, hg_json_get(obj, "uri"), false,
+            "'uri' is neither postgresql://user:password@host:port/database nor key=value text of libpq");
+    PQfreemem(msg);
 }
 
 void hg_pg_params_release(hg_pg_params_t *p)

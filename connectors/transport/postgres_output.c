@@ -106,7 +106,8 @@ static void pgout_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d)
 static int pgout_open(hg_output_t *out, hg_err_t *err)
 {
     pgout_t *p = hg_out_inst(out);
-    hg_buf_t *const all[] = { &p->prepare, &p->del, &p->upd, &p->ins, &p->ins_new, &p->create, &p->read, &p->write };
+    hg_buf_t *const all[] = { &p->prepare, &p->del,    &p->upd,  &p->ins,  &p->ins_new,
+                              &p->copy,    &p->create, &p->read, &p->write };
     (void)err;
     hg_list_init(&p->chunks);
     for (size_t i = 0; i < HG_COUNT(all); i++) hg_buf_init(all[i], HG_BUF_NOMAX);
@@ -132,7 +133,8 @@ static void drop_timer(pgout_t *p)
 
 static void release(pgout_t *p)
 {
-    hg_buf_t *const all[] = { &p->prepare, &p->del, &p->upd, &p->ins, &p->ins_new, &p->create, &p->read, &p->write };
+    hg_buf_t *const all[] = { &p->prepare, &p->del,    &p->upd,  &p->ins,  &p->ins_new,
+                              &p->copy,    &p->create, &p->read, &p->write };
     hg_pgout_chunks_free(p);
     for (size_t i = 0; i < HG_COUNT(all); i++) hg_buf_release(all[i]);
 }

@@ -47,7 +47,7 @@ typedef enum {
 
 typedef enum {
     TX_IDLE,   /* nothing is sent */
-    TX_COPY,   /* rows go into the temporary table */
+    TX_COPY,   /* rows go into the temporary table, or straight into the user's */
     TX_APPLY,  /* and from there into the user's */
     TX_UNDO,   /* back to before the slice that was refused */
     TX_COMMIT, /* with the step */
@@ -76,7 +76,10 @@ typedef struct {
     bool commit_any; /* the commit has a whole step */
 
     hg_buf_t prepare, del, upd, ins, ins_new, create, read, write; /* SQL; ins_new: no row is there yet */
-    uint32_t careful;                                              /* chunks to be written by `ins`: rows were there */
+    hg_buf_t copy;    /* SQL: new rows straight into the user's table; empty: types differ, or it is no plain table */
+    bool straight;    /* the slice that is sent goes so */
+    bool staged;      /* this transaction's hg_rows has rows */
+    uint32_t careful; /* chunks to be written by `ins`: rows were there */
     bool cdc;
 } pgout_t;
 

@@ -3,7 +3,10 @@
  * Rows are copied into a temporary table whose columns have the types that the encoder writes; three statements take
  * them from there into the user's table, by operation. Where the two types differ the server casts (without a length or
  * a scale: those are checked when the value is assigned, so a text that is too long is refused and not cut). Nested
- * values and variants travel as JSON; the server makes an array, a composite or whatever the column is of it. */
+ * values and variants travel as JSON; the server makes an array, a composite or whatever the column is of it.
+ *
+ * Where no column needs that and COPY does what INSERT would (a table without rules and row-level security), new rows
+ * are copied straight into the user's table. */
 #include "base/hg.h"
 #include "connectors/transport/postgres_output_int.h"
 
@@ -28,7 +31,10 @@ void hg_pgout_ask_table(const char *table, hg_buf_t *out, hg_err_t *err)
     hg_buf_t name;
     hg_buf_init(&name, 4096);
     table_name(table, &name, err);
-    (void)hg_buf_adds(out, "SELECT attname, format_type(atttypid, -1) FROM pg_catalog.pg_attribute WHERE attrelid = ");
+    (void)hg_buf_adds(out, "SELECT attname, format_type(atttypid, -1), CASE WHEN relkind IN ('r', 'p') AND NOT "
+                           "relhasrules AND NOT relrowsecurity AND typnamespace = 'pg_catalog'::regnamespace THEN "
+                           "typname END FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = attrelid "
+                           "JOIN pg_catalog.pg_type t ON t.oid = atttypid WHERE attrelid = ");
     (void)hg_pg_literal(out, hg_buf_str(&name));
     (void)hg_buf_adds(out, "::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''");
     hg_buf_release(&name);
@@ -48,6 +54,7 @@ static int find_column(const PGresult *r, hg_str_t name, bool exact)
 
 typedef struct {
     hg_str_t name, type; /* in the user's table */
+    const char *catalog; /* its type's name in the catalog, if rows could be copied into the table; else "" */
     const char *ours;
     uint32_t nr;
 } target_t;
@@ -112,6 +119,26 @@ static void values(hg_buf_t *out, const shape_t *s)
     }
 }
 
+/* Are the bytes that the encoder writes those of the column's type? Length and scale are checked by the server. */
+static bool is_same_type(const target_t *t)
+{
+    static const char *const texts[] = { "text", "varchar", "bpchar" };
+    size_t n = strlen(t->ours), last = n > 2 && t->ours[n - 1] == ']' ? n - 2 : n;
+    if (last < n) return t->catalog[0] == '_' && hg_str_eqz((hg_str_t){ t->ours, last }, t->catalog + 1);
+    for (size_t i = 0; i < HG_COUNT(texts); i++)
+        if (strcmp(t->ours, "text") == 0 && strcmp(t->catalog, texts[i]) == 0) return true;
+    return strcmp(t->ours, t->catalog) == 0;
+}
+
+static void straight(pgout_t *p, const shape_t *s)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        if (!is_same_type(&s->cols[i])) return;
+    (void)hg_buf_addf(&p->copy, "COPY " HG_SF " (", HG_SA(s->table));
+    columns(&p->copy, s);
+    (void)hg_buf_adds(&p->copy, ") FROM STDIN (FORMAT binary)");
+}
+
 static void insert(hg_buf_t *out, const shape_t *s, const char *name)
 {
     (void)hg_buf_addf(out, "; PREPARE %s AS INSERT INTO " HG_SF " (", name, HG_SA(s->table));
@@ -166,6 +193,7 @@ static void materialized(pgout_t *p, const pgout_cfg_t *c, const shape_t *s)
     (void)hg_buf_adds(&p->prepare, "; EXPLAIN EXECUTE hg_i"); /* only planning finds out that no unique index fits */
     (void)hg_buf_adds(&p->ins_new, "EXECUTE hg_n;");
     (void)hg_buf_adds(&p->ins, "EXECUTE hg_i;");
+    straight(p, s);
 }
 
 static int no_column(const pgout_cfg_t *c, const char *option, hg_str_t name, hg_err_t *err)
@@ -199,7 +227,7 @@ int hg_pgout_statements(hg_output_t *out, const PGresult *r, hg_err_t *err)
     pgout_t *p = hg_out_inst(out);
     const pgout_cfg_t *c = hg_out_cfg(out);
     const hg_schema_t *s = hg_out_schema(out);
-    hg_buf_t *const all[] = { &p->prepare, &p->del, &p->upd, &p->ins, &p->ins_new };
+    hg_buf_t *const all[] = { &p->prepare, &p->del, &p->upd, &p->ins, &p->ins_new, &p->copy };
     hg_buf_t table;
     for (size_t i = 0; i < HG_COUNT(all); i++) hg_buf_clear(all[i]);
     hg_buf_init(&table, 4096);
@@ -216,6 +244,7 @@ int hg_pgout_statements(hg_output_t *out, const PGresult *r, hg_err_t *err)
         }
         cols[i] = (target_t){ .name = hg_strz(PQgetvalue(r, at, 0)),
                               .type = hg_strz(PQgetvalue(r, at, 1)),
+                              .catalog = PQgetvalue(r, at, 2),
                               .ours = hg_pg_type(s->cols[i].type),
                               .nr = i + 1 };
         (void)hg_buf_addf(&p->prepare, ", c%u %s", i + 1, cols[i].ours);

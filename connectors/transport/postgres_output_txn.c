@@ -1,6 +1,7 @@
 /* postgres_output_txn.c: rows → chunks → transactions.
  *
  *   for each chunk of a transaction:   [BEGIN] SAVEPOINT · COPY hg_rows · EXECUTE delete, update, insert
+ *   where it has but inserts:          [BEGIN] SAVEPOINT · COPY the table (if it takes our types as they are)
  *   when a step is whole and nothing waits, or the transaction is old or large:   [step row] COMMIT → delivered
  *
  * A chunk is what max_buffer_size_bytes and max_records_in_buffer allow, and never of two steps: within a step a key
@@ -11,8 +12,8 @@
  * A statement that the server refuses because of the data costs only the bad rows: back to the savepoint, the slice is
  * cut in halves, and so on down to one row, which is reported and left out.
  *
- * An insert is tried as if its rows were new, which they are unless steps are done again; that costs the server half of
- * what ON CONFLICT costs. If one is there after all, this chunk and some after it go the careful way.
+ * An insert is tried as if its rows were new, which they are unless steps are done again; that costs the server half
+ * of what ON CONFLICT costs. If one is there after all, this chunk and some after it go the careful way.
  *
  * A step so large that it should not be kept whole (the content of a view at its start) is committed in pieces, except
  * where exactly once wants it at once. */
@@ -122,29 +123,70 @@ static size_t row_begin(const chunk_t *ch, uint32_t i)
     return i ? ch->ends[i - 1] : 0;
 }
 
+static bool has_op(const chunk_t *ch, slice_t s, char op)
+{
+    for (uint32_t i = s.from; i < s.to; i++)
+        if (ch->rows.p[row_begin(ch, i) + HG_PG_OP_AT] == op) return true;
+    return false;
+}
+
 static void send_copy(pgout_t *p)
 {
     hg_buf_t sql;
     p->slice = p->slices[--p->n_slices];
+    p->straight = p->copy.len && !p->careful && !has_op(p->at, p->slice, 'd') && !has_op(p->at, p->slice, 'u');
     hg_buf_init(&sql, 1024);
     if (!p->in_tx) {
         p->tx_began_us = hg_mono_us();
         (void)hg_buf_adds(&sql, "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; ");
     } else {
-        (void)hg_buf_adds(&sql, "RELEASE SAVEPOINT hg; DELETE FROM hg_rows; ");
+        (void)hg_buf_adds(&sql, p->staged ? "RELEASE SAVEPOINT hg; DELETE FROM hg_rows; " : "RELEASE SAVEPOINT hg; ");
+        p->staged = false;
     }
     p->in_tx = true;
-    (void)hg_buf_adds(&sql, "SAVEPOINT hg; COPY hg_rows FROM STDIN (FORMAT binary)");
+    (void)hg_buf_adds(&sql, "SAVEPOINT hg; ");
+    if (p->straight) {
+        (void)hg_buf_addstr(&sql, hg_buf_str(&p->copy));
+    } else {
+        (void)hg_buf_adds(&sql, "COPY hg_rows FROM STDIN (FORMAT binary)");
+        p->staged = true;
+    }
     p->tx = TX_COPY;
     hg_pg_query(p->conn, sql.p);
     hg_buf_release(&sql);
+}
+
+/* Without their operation, which is the first field. */
+static int send_straight(pgout_t *p)
+{
+    const chunk_t *ch = p->at;
+    hg_buf_t rows;
+    hg_buf_init(&rows, HG_BUF_NOMAX);
+    int rc = 0;
+    for (uint32_t i = p->slice.from; i < p->slice.to && rc == 0; i++) {
+        const char *row = ch->rows.p + row_begin(ch, i);
+        size_t skip = HG_PG_OP_AT + 1, n = ch->ends[i] - row_begin(ch, i);
+        if (ch->bad && ch->bad[i]) continue;
+        uint32_t fields = ((uint32_t)(uint8_t)row[0] << 8 | (uint8_t)row[1]) - 1;
+        const char head[2] = { (char)(fields >> 8), (char)fields };
+        rc = hg_buf_add(&rows, head, sizeof head);
+        if (rc == 0) rc = hg_buf_add(&rows, row + skip, n - skip);
+    }
+    if (rc == 0 && rows.len) hg_pg_put(p->conn, rows.p, rows.len);
+    hg_buf_release(&rows);
+    return rc;
 }
 
 static void send_rows(pgout_t *p)
 {
     const chunk_t *ch = p->at;
     hg_pg_put(p->conn, copy_header, 19);
-    if (!ch->bad) {
+    if (p->straight) {
+        if (send_straight(p) < 0) {
+            hg_pg_put_end(p->conn, "no memory for its rows");
+            return;
+        }
+    } else if (!ch->bad) {
         size_t from = row_begin(ch, p->slice.from), to = row_begin(ch, p->slice.to);
         if (to > from) hg_pg_put(p->conn, ch->rows.p + from, to - from);
     } else {
@@ -158,21 +200,14 @@ static void send_rows(pgout_t *p)
 static void send_apply(pgout_t *p)
 {
     const chunk_t *ch = p->at;
-    bool del = false, upd = false, ins = false;
     hg_buf_t sql;
     hg_buf_init(&sql, 1024);
-    for (uint32_t i = p->slice.from; i < p->slice.to; i++) {
-        char op = ch->rows.p[row_begin(ch, i) + HG_PG_OP_AT];
-        del |= op == 'd';
-        upd |= op == 'u';
-        ins |= op == 'i';
-    }
     if (p->cdc) {
         (void)hg_buf_addf(&sql, "EXECUTE hg_c (%" PRId64 ")", hg_now_us());
     } else {
-        if (del) (void)hg_buf_addstr(&sql, hg_buf_str(&p->del));
-        if (upd) (void)hg_buf_addstr(&sql, hg_buf_str(&p->upd));
-        if (ins) (void)hg_buf_addstr(&sql, hg_buf_str(p->careful ? &p->ins : &p->ins_new));
+        if (has_op(ch, p->slice, 'd')) (void)hg_buf_addstr(&sql, hg_buf_str(&p->del));
+        if (has_op(ch, p->slice, 'u')) (void)hg_buf_addstr(&sql, hg_buf_str(&p->upd));
+        if (has_op(ch, p->slice, 'i')) (void)hg_buf_addstr(&sql, hg_buf_str(p->careful ? &p->ins : &p->ins_new));
     }
     p->tx = TX_APPLY;
     hg_pg_query(p->conn, sql.p);
@@ -258,7 +293,7 @@ void hg_pgout_committed(hg_output_t *out, uint64_t step)
 void hg_pgout_rewind(pgout_t *p)
 {
     p->tx = TX_IDLE;
-    p->in_tx = false;
+    p->in_tx = p->staged = false;
     p->at = NULL;
     p->n_slices = 0;
     p->applied = 0;
@@ -286,7 +321,7 @@ static void commit_done(hg_output_t *out)
     const chunk_t *upto = p->at;
     bool any = p->commit_any;
     uint64_t step = p->commit_step;
-    p->in_tx = false;
+    p->in_tx = p->staged = false;
     p->applied = 0;
     p->at = NULL;
     p->tx = TX_IDLE;
@@ -372,7 +407,10 @@ void hg_pgout_tx_done(hg_output_t *out)
     }
     switch (p->tx) {
     case TX_COPY:
-        send_apply(p);
+        if (p->straight)
+            slice_done(out);
+        else
+            send_apply(p);
         break;
     case TX_APPLY:
         slice_done(out);

@@ -1,15 +1,19 @@
-"""What must have come out. Computed from what went in alone: the file, the URL and the messages of the stream, in this order."""
+"""What must have come out. Computed from what went in alone: file, URL, PostgreSQL table and S3 objects in
+the order of the plan, then the messages of the stream; what was pushed has keys of its own."""
 import collections
 import json
 
 
 class Model:
-    def __init__(self, history, web):
+    def __init__(self, plan):
         self.rows = {}
         self.seqs = collections.Counter()
-        for r in history + web:
+        for r in (r for source in plan.order for r in plan.history(source)):
             self.put(r["id"], (r["v"], r["src"]))
             self.seqs[r["seq"]] += 1
+        self.live(plan.live)
+        for r in plan.pushed:
+            self.put(r["id"], (r["v"], r["src"]))
 
     def put(self, key, row):
         if row is None:

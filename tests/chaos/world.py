@@ -1,4 +1,4 @@
-"""The surroundings of headgate and everything that can go wrong in them: broker, web server, proxies, disk, clock, processes."""
+"""The surroundings of headgate and everything that can go wrong in them: broker, servers, proxies, disk, clock, processes."""
 import errno
 import json
 import mmap
@@ -16,7 +16,9 @@ from hg import BUILD, PATIENCE, until
 from hg.daemon import Daemon
 from hg.httpd import Httpd
 from hg.kafka import Broker, free_port
+from hg.postgres import Server as Postgres
 from hg.proxy import Proxy
+from hg.s3 import Server as S3
 
 DISK = 48 << 20  # the data directory's file system
 CLOCK = BUILD / "tests" / "chaos_clock.so"
@@ -31,8 +33,10 @@ class World:
         back = free_port()
         self.kafka_proxy = Proxy(back)
         self.broker = Broker(proxied=self.kafka_proxy.port, back_port=back)
-        self.web = Httpd()
-        self.web_proxy = Proxy(self.web.server.server_port)
+        self.web, self.postgres, self.s3 = Httpd(), Postgres(), S3()
+        self.web_proxy, self.postgres_proxy = Proxy(self.web.server.server_port), Proxy(self.postgres.port)
+        self.s3_proxy = Proxy(self.s3.port)
+        self.proxies = {"broker": self.kafka_proxy, "web": self.web_proxy, "postgres": self.postgres_proxy, "s3": self.s3_proxy}
         clock = os.path.join(self.dir, "clock")
         with open(clock, "wb") as f:
             f.write(bytes(8))
@@ -46,8 +50,9 @@ class World:
         self.calm()
         self.daemon.close()
         self.broker.close()
-        self.web.close()
-        for p in (self.kafka_proxy, self.web_proxy):
+        for server in (self.web, self.postgres, self.s3):
+            server.close()
+        for p in self.proxies.values():
             p.close()
         subprocess.run(["umount", "-l", self.disk], check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -77,8 +82,9 @@ class World:
         """Nothing is wrong any more. The clock is set right too: a broker takes no messages from more than an hour ahead."""
         self.free_disk()
         self._clock[:8] = bytes(8)
-        self.kafka_proxy.heal()
-        self.web_proxy.heal()
+        self.s3.fails = 0
+        for p in self.proxies.values():
+            p.heal()
         if self.broker.proc.poll() is not None:
             self.broker.start()
         if self.daemon.proc.poll() is not None:
@@ -87,6 +93,11 @@ class World:
     def kill_broker(self):
         self.broker.stop(signal.SIGKILL)
         self.broker.start()
+
+    def kill_postgres(self):
+        """As by a crash: what was not committed is gone, what was is recovered."""
+        self.postgres.stop(signal.SIGQUIT)
+        self.postgres.start()
 
     def kill_manager(self):
         if self.daemon.proc.poll() is None:
@@ -105,7 +116,7 @@ class World:
 
     # --- the API, where anything may be away for a moment ---
     def ask(self, method, path, **kw):
-        """The answer, or None if there was none."""
+        """The answer, or None if there was none (in time)."""
         try:
             return self.daemon.request(method, path, **kw)
         except requests.RequestException:
@@ -115,10 +126,10 @@ class World:
         r = self.ask("GET", f"/v0/pipelines/{name}?selector=status")
         return r.json() if r is not None and r.status_code == 200 else None
 
-    def ensure_running(self, name, timeout=PATIENCE):
-        """As an operator would: what is stopped is started, whoever or whatever stopped it. What it needs to come up may be away: a
-        replay reads its sources again, and goes on when they are back."""
-        away = not (self.kafka_proxy.passes() and self.web_proxy.passes())
+    def ensure_running(self, name, nudge, timeout=PATIENCE):
+        """As an operator would: what is stopped is started, whoever or whatever stopped it; nudge() while it does not run. What it needs to
+        come up may be away: a replay reads its sources again, and goes on when they are back."""
+        away = not all(p.passes() for p in self.proxies.values())
         if away:
             timeout = 2
         last = None
@@ -134,6 +145,7 @@ class World:
                     last = s["deployment_error"]
                     self.ask("POST", f"/v0/pipelines/{name}/dismiss_error", raw=True)
                 self.ask("POST", f"/v0/pipelines/{name}/start")
+            nudge()
             if time.monotonic() > end and away:
                 return
             if time.monotonic() > end:

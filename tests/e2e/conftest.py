@@ -65,8 +65,12 @@ def mock_broker():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """HG_REQUIRE=all (CI): what is missing must be installed, so a skip is a failure; but for what says nothing in a sanitized build."""
+    """HG_REQUIRE=all (CI): what is missing must be installed, so a skip is a failure; but for what says nothing in a sanitized build.
+    A test that failed tells what its daemon has to say."""
     report = (yield).get_result()
+    if report.when == "call" and report.failed:
+        for d in {id(x): x for x in item.funcargs.values() if isinstance(x, Daemon)}.values():
+            report.sections.append(("the daemon", d.tell()))
     if report.skipped and os.environ.get("HG_REQUIRE") == "all":
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if "sanitized build" not in reason:

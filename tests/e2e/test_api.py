@@ -1,4 +1,5 @@
-"""The REST API as rest-api clients see it, byte by byte where it counts. (tests/lib/hg/shapes.py checks every answer besides.)"""
+"""The REST API as rest-api clients see it, byte by byte where it counts. (tests/lib/hg/shapes.py checks every answer besides.)
+test-labels: long"""
 import concurrent.futures
 import json
 import os
@@ -44,7 +45,7 @@ def test_platform(daemon):
     assert daemon.get("/v0/config").json()["version"] == "0.349.0"
     assert daemon.get("/healthz").text == '{"status":"healthy"}'
     assert daemon.get("/config/authentication").json() == {}
-    for path in ("/v0/config/demos", "/v0/config/session", "/v0/cluster_healthz", "/v0/cluster/events", "/v0/api_keys", "/v0/tenants",
+    for path in ("/v0/config/demos", "/v0/config/session", "/v0/config/owners", "/v0/cluster_healthz", "/v0/cluster/events", "/v0/api_keys", "/v0/tenants",
                  "/v0/tenant/users", "/v0/oidc_trust", "/v0/metrics", "/v0/cluster/events/latest"):
         assert daemon.get(path).status_code == 200, path
     latest = daemon.get("/v0/cluster/events/latest").json()
@@ -93,6 +94,7 @@ def test_lifecycle(daemon):
     assert daemon.post("/v0/pipelines/life/start?initial=paused").status_code == 202
     error(daemon.post("/v0/pipelines/life/start?initial=running"), 400, "InitialImmutableUnlessStopped")
     error(daemon.post("/v0/pipelines/life/start?initial=sideways"), 405, "UnsupportedPipelineAction")
+    error(daemon.post("/v0/pipelines/life/testing?set_platform_version=x"), 405, "UnsupportedPipelineAction")
     daemon.ok("POST", "/v0/pipelines/life/resume")
     daemon.wait_status("life", "Running")
     error(daemon.request("PATCH", "/v0/pipelines/life", json={"program_code": "CREATE TABLE u (a INT);"}), 400, "UpdateRestrictedToStopped")
@@ -536,7 +538,7 @@ def test_several_statements(daemon, pipeline):
     assert sorted(r["n"] for r in daemon.query(p, "SELECT n FROM u")) == [7, 7, 8, 8, 10, 10, 20, 20]
     # what is wrong is found before the first one runs; what fails later keeps what is done
     for sql in ("INSERT INTO u VALUES (1); SELECT nope FROM u", "INSERT INTO u VALUES (1); CREATE TABLE x (a INT)", "SELECT 1; SELECT 2",
-                "EXPLAIN SELECT 1"):
+                "EXPLAIN SELECT 1; SELECT 1"):
         error(http_query(daemon, p, sql), 400, "AdHocQueryError")
     assert "error" in http_query(daemon, p, "INSERT INTO u VALUES (9); INSERT INTO u SELECT 1 / (n - n) FROM u; SELECT 1", "json").json()
     assert daemon.query(p, "SELECT COUNT(*) AS n FROM u") == [{"n": 9}]
@@ -656,23 +658,37 @@ def test_metrics(daemon, pipeline):
     assert {f"records_{x}" for x in ("input_total", "input_bytes_total", "input_buffered", "processed_bytes_total", "late_total")} | {
         "output_stall_seconds", "output_stall_seconds_total", "dbsp_steps_total", "storage_usage_bytes", "max_rss_bytes", "memory_pressure",
         "process_start_time_seconds", "process_virtual_memory_bytes", "process_open_fds", "process_max_fds"} <= set(kinds)
-    latency = "input_connector_processing_latency_seconds"
-    assert kinds[latency] == "histogram"
-    buckets = [(float(le), int(n)) for le, n in re.findall(latency + r'_bucket\{.*,endpoint="t.a",le="([^"]+)"\} (\d+)', text)]
-    assert buckets == sorted(buckets) and [n for _, n in buckets] == sorted(n for _, n in buckets) and buckets[-1][0] == float("inf")
-    assert f'{latency}_count{{pipeline="{p}",pipeline_name="{p}",endpoint="t.a"}} {buckets[-1][1]}' in text and buckets[-1][1] > 0
     as_json = {m["key"]: m for m in daemon.get(f"/v0/pipelines/{p}/metrics?format=json").json()}
-    assert set(as_json) == set(kinds) and as_json[latency]["values"][0]["value"]["count"] == buckets[-1][1]
+    assert set(as_json) == set(kinds)
+    for latency in ("input_connector_processing_latency_seconds", "input_connector_completion_latency_seconds"):
+        assert kinds[latency] == "histogram"
+        buckets = [(float(le), int(n)) for le, n in re.findall(latency + r'_bucket\{.*,endpoint="t.a",le="([^"]+)"\} (\d+)', text)]
+        assert buckets == sorted(buckets) and [n for _, n in buckets] == sorted(n for _, n in buckets) and buckets[-1][0] == float("inf")
+        assert f'{latency}_count{{pipeline="{p}",pipeline_name="{p}",endpoint="t.a"}} {buckets[-1][1]}' in text and buckets[-1][1] > 0
+        assert as_json[latency]["values"][0]["value"]["count"] == buckets[-1][1]
     assert daemon.get(f"/v0/pipelines/{p}/metrics?format=xml").status_code == 400
     assert "records_processed_total" in daemon.get("/v0/metrics").text
 
 
-def test_start_compaction(daemon, pipeline):
+def test_completion_is_when_the_outputs_have_it(daemon, pipeline, tmp_path):
+    """An output that keeps its rows back for 300 ms makes completion late, not processing."""
+    out = connector("o", "file_output", {"path": str(tmp_path / "out")}, "json", {}, enable_output_buffer=True, max_output_buffer_time_millis=300)
+    p = pipeline(T + view("v", "SELECT * FROM t", out))
+    daemon.wait_token(p, daemon.ingress(p, "t", '{"id": 1}').json()["token"])
+    found = {m["key"]: m for m in daemon.get(f"/v0/pipelines/{p}/metrics?format=json").json()}["input_connector_completion_latency_seconds"]
+    took = next(v["value"] for v in found["values"] if v["value"]["count"])
+    assert took["count"] == 1 and took["sum"] > 0.29  # timers count whole milliseconds
+
+
+@pytest.mark.parametrize("what", ["start_compaction", "rebalance"])
+def test_upkeep(daemon, pipeline, what):
     p = pipeline(T)
     for i in range(3):
         daemon.wait_token(p, daemon.ingress(p, "t", "".join('{"id": %d}' % n for n in range(1000))).json()["token"])
-    daemon.ok("POST", f"/v0/pipelines/{p}/start_compaction")
+    daemon.ok("POST", f"/v0/pipelines/{p}/{what}")
     assert daemon.query(p, "SELECT COUNT(*) AS n FROM t") == [{"n": 1000}]
+    daemon.stop_pipeline(p)
+    assert daemon.post(f"/v0/pipelines/{p}/{what}").json()["error_code"] == "PipelineInteractionNotDeployed"
 
 
 def test_time_series(daemon, pipeline):

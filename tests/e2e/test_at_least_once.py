@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from hg import until
+from hg import until, whole_lines
 from hg.kafka import Topic
 from hg.sql import datagen, file_in, file_out, kafka_in, kafka_out, table, url_in, view
 from test_durable import checkpoint, kill
@@ -157,7 +157,7 @@ BOTH = pytest.mark.parametrize("config", [LEAST, {**LEAST, "fault_tolerance": {*
 
 
 def ids(path):
-    return sorted(json.loads(line)["insert"]["id"] for line in open(path)) if os.path.exists(path) else []
+    return sorted(json.loads(line)["insert"]["id"] for line in whole_lines(path))
 
 
 @BOTH

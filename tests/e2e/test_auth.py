@@ -1,4 +1,5 @@
 """API keys, roles and TLS of the daemon (rest-api §1.2)."""
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import requests
 import websocket
 from feldera import FelderaClient, PipelineBuilder
 
-from hg import FDA, HEADGATE, PATIENCE, certs, until
+from hg import FDA, HEADGATE, PATIENCE, ROOT, certs, until
 from hg.daemon import Daemon
 
 PROGRAM = "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, v VARCHAR) WITH ('materialized' = 'true');"
@@ -73,6 +74,31 @@ def test_who_may_do_what(safe, keys):
     # what is an admin's
     for role in ("read", "write"):
         assert ask(safe, keys[role], "POST", "/v0/tenants", json={"name": "x"}) == (403, "InsufficientPermissions")
+
+
+def test_every_route_asks_for_a_key(safe, keys):
+    """What changes something is not for keys that read, and what is the administrator's is not for others; on every route there is."""
+    routes = re.findall(r"^\| ([A-Z]+) \| `(/v0/[^`]+)` \|", (ROOT / "docs" / "api.md").read_text(), re.M)
+    assert len(routes) > 90
+    with contextlib.ExitStack() as stack:
+        asking = {}
+        for role in (None, "read", "write"):
+            s = asking[role] = stack.enter_context(requests.Session())
+            s.verify, s.trust_env = str(safe.verify), False
+            s.headers.update({"Authorization": f"Bearer {keys[role]}"} if role else {})
+
+        def status(role, method, path):
+            with asking[role].request(method, safe.url + path, json={} if method != "GET" else None, timeout=PATIENCE, stream=True) as r:
+                return r.status_code
+        for method, pattern in routes:
+            path = re.sub(r"\{\w+\}", "none", pattern)  # no pipeline, key or tenant of this name exists
+            assert status(None, method, path) == 401, (method, pattern)
+            read, write = status("read", method, path), status("write", method, path)
+            if method == "GET":
+                assert read == write and read not in (401, 403), (method, pattern, read, write)
+            else:
+                admin = re.match(r"/v0/(tenants?|oidc_trust)\b", path)
+                assert (read, write == 403) == (403, bool(admin)) and write != 401, (method, pattern, read, write)
 
 
 def test_open_to_all(safe):
@@ -167,7 +193,7 @@ def test_certificates_are_read_again(tmp_path):
 @pytest.mark.parametrize("args, says", [
     (["--tls-cert", "/nonexistent/c"], "--tls-key is missing"),
     (["--tls-key", "/nonexistent/k"], "--tls-cert is missing"),
-    (["--auth", "maybe"], "'none' or 'keys'"),
+    (["--auth", "maybe"], "possible values: none, keys"),
 ])
 def test_wrong_options(tmp_path, args, says):
     r = subprocess.run([HEADGATE, "serve", "--data-dir", tmp_path / "d", "--port", "0", *args], capture_output=True, text=True, timeout=PATIENCE)

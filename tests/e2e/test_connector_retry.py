@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from hg import FDA, PATIENCE, until
-from hg.kafka import Topic
+from hg.kafka import KCAT, Topic
 from test_durable import FT, Lines, checkpoint, kill, program, wait_out, wait_rows
 
 
@@ -167,7 +167,7 @@ def test_pipelines_with_a_failed_output_stop(own, tmp_path, force):
 def test_kafka_output_that_was_fenced(own, tmp_path, broker):
     """Another producer took the transactional id: that is for good, until the user says that this one is the right one."""
     lines, topic = Lines(tmp_path / "in.json"), Topic(broker)
-    dst = {"name": "dst", "transport": {"name": "kafka_output", "config": {"topic": topic.name, "bootstrap.servers": broker}},
+    dst = {"name": "dst", "transport": {"name": "kafka_output", "config": {"topic": topic.name, "bootstrap.servers": broker, "transactional.id": topic.name}},
            "format": {"name": "json", "config": {"update_format": "insert_delete"}}}
     text = program(lines, tmp_path / "unused")
     once = {"fault_tolerance": {"model": "exactly_once", "checkpoint_interval_secs": None}}
@@ -176,12 +176,12 @@ def test_kafka_output_that_was_fenced(own, tmp_path, broker):
             runtime_config=once)
 
     def ids():
-        cmd = ["kcat", "-b", broker, "-t", topic.name, "-C", "-o", "beginning", "-e", "-f", "%s\\n", "-X", "isolation.level=read_committed"]
+        cmd = [*KCAT, "-b", broker, "-t", topic.name, "-C", "-o", "beginning", "-e", "-f", "%s\\n", "-X", "isolation.level=read_committed"]
         out = subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
         return sorted(json.loads(m)["insert"]["id"] for m in out.splitlines() if m)
     until("the first are there", lambda: ids() == list(range(10)))
     other = Topic(broker)
-    subprocess.run(["kcat", "-b", broker, "-t", other.name, "-P", "-X", "transactional.id=headgate.p.v.dst"], input="x\n", text=True, check=True)
+    subprocess.run([*KCAT, "-b", broker, "-t", other.name, "-P", "-X", f"transactional.id={topic.name}"], input="x\n", text=True, check=True)
     lines.add(10)
     wait_failed(own, lambda: output(own))
     lines.add(10)

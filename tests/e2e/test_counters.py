@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from hg import PATIENCE, until
-from hg.kafka import MockBroker, Topic, shared
+from hg import PATIENCE, until, whole_lines
+from hg.kafka import KCAT, MockBroker, Topic, shared
 from test_durable import checkpoint, kill
 
 MODELS = ["at_least_once", "exactly_once"]
@@ -193,8 +193,7 @@ def change(d, program):
 
 
 def lines_of(path):
-    with open(path) as f:
-        return sorted(json.loads(x)["insert"]["id"] for x in f)
+    return sorted(json.loads(x)["insert"]["id"] for x in whole_lines(path))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -249,7 +248,7 @@ def test_a_new_output_gets_the_content_while_paused(own, tmp_path):
 
 
 def read_topic(bootstrap, topic):
-    cmd = ["kcat", "-b", bootstrap, "-t", topic, "-C", "-o", "beginning", "-e", "-f", "%s\\n"]
+    cmd = [*KCAT, "-b", bootstrap, "-t", topic, "-C", "-o", "beginning", "-e", "-f", "%s\\n"]
     return subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
 
 
@@ -301,7 +300,7 @@ def test_what_cannot_come_again_is_refused_with_exactly_once(own, option):
 
 
 def committed(topic):
-    cmd = ["kcat", "-b", topic.bootstrap, "-t", topic.name, "-C", "-o", "beginning", "-e", "-f", "%s\\n", "-X", "isolation.level=read_committed"]
+    cmd = [*KCAT, "-b", topic.bootstrap, "-t", topic.name, "-C", "-o", "beginning", "-e", "-f", "%s\\n", "-X", "isolation.level=read_committed"]
     out = subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
     return sorted(json.loads(m)["insert"]["id"] for m in out if m)
 

@@ -1,5 +1,5 @@
 """Checkpoints and resuming: a pipeline that is killed or stopped goes on where it was. State is kept with at_least_once; what is
-in tables is there once, also after kill -9."""
+in tables is there once, also after kill -9. test-labels: long"""
 import glob
 import json
 import os
@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from hg import until
+from hg import until, whole_lines
 from hg.kafka import Broker, Topic
 
 FT = {"fault_tolerance": {"model": "at_least_once", "checkpoint_interval_secs": None}}
@@ -44,9 +44,7 @@ def wait_rows(d, n, name="p"):
 
 def wait_out(d, out, n):
     def there():
-        if not os.path.exists(out):
-            return False
-        ids = [json.loads(line)["insert"]["id"] for line in open(out) if line.endswith("\n")]
+        ids = [json.loads(line)["insert"]["id"] for line in whole_lines(out)]
         assert len(ids) == len(set(ids)), "a row was written twice"
         return sorted(ids) == list(range(n))
     until(f"{n} rows in {out}", there)

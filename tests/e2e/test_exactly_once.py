@@ -1,11 +1,12 @@
-"""exactly_once: every step is in the journal. After kill -9 the same steps are done again, and what outputs wrote is there once."""
+"""exactly_once: every step is in the journal. After kill -9 the same steps are done again, and what outputs wrote is there once.
+test-labels: threads"""
 import glob
 import json
 import os
 
 import pytest
 
-from hg import until
+from hg import until, whole_lines
 from hg.daemon import Daemon
 from hg.kafka import Topic
 from hg.sql import datagen, file_in, file_out, kafka_in, kafka_out, table, view
@@ -31,7 +32,7 @@ def wait_count(d, relation, n):
 
 
 def written(path):
-    return [json.loads(line)["insert"]["id"] for line in open(path)] if os.path.exists(path) else []
+    return [json.loads(line)["insert"]["id"] for line in whole_lines(path)]
 
 
 def durable(d, table, connector, name="p"):
@@ -66,6 +67,25 @@ def test_killed_before_and_after_checkpoints(own, tmp_path, broker):
     def there():
         return [json.loads(m)["insert"]["id"] for m in done.read() if m]
     assert sorted(until("the topic has all", lambda: len(x := there()) >= n and x)) == list(range(n))
+
+
+def test_two_servers_share_a_cluster(own, tmp_path, broker):
+    """A pipeline's name is its server's own: outputs of the same name on another server do not fence this one's off."""
+    topics, servers = [Topic(broker), Topic(broker)], [own, Daemon()]
+    try:
+        for d, topic in zip(servers, topics):
+            src = tmp_path / f"{topic.name}.json"
+            src.touch()
+            d.run("p", table("t", "id BIGINT", file_in("f", src, fmt_config=RAW, follow=True)) +
+                  view("v", "SELECT id FROM t", kafka_out("o", broker, topic.name)), runtime_config=EXACTLY)
+        for n in range(0, 30, 10):
+            for d, topic in zip(servers, topics):
+                add(tmp_path / f"{topic.name}.json", range(n, n + 10))
+                until("the topic has all", lambda: len([m for m in topic.read() if m]) >= n + 10)
+        for topic in topics:
+            assert sorted(json.loads(m)["insert"]["id"] for m in topic.read() if m) == list(range(30))
+    finally:
+        servers[1].close()
 
 
 @pytest.mark.parametrize("config", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
@@ -220,6 +240,25 @@ def test_a_torn_end_is_cut_off_and_damage_is_named(own, tmp_path):
         f.write(bytes([whole[at]]))
     own.start_pipeline("p")
     wait_count(own, "t", 30)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_lanes_that_overtake_each_other(monkeypatch, broker, seed):
+    """Chunks of four partitions are parsed in any order; what is done again begins where the connector began, not where the first that was cut stands."""
+    monkeypatch.setenv("HG_FAULT", f"disorder:{seed}")
+    t = Topic(broker, partitions=4)
+    d = Daemon()
+    try:
+        d.create("p", table("t", "id BIGINT", kafka_in("k", broker, t.name, fmt_config=RAW, options={"start_from": "earliest"}), materialized=True), EXACTLY)
+        for round in range(4):
+            for part in range(4):
+                t.produce([json.dumps({"id": 400 * round + 100 * part + i}) for i in range(100)], partition=part)
+            d.start_pipeline("p")
+            wait_count(d, "t", 400 * (round + 1))
+            durable(d, "t", "k")
+            kill(d)
+    finally:
+        d.close()
 
 
 @pytest.mark.parametrize("point", ["journal.written", "journal.synced"])

@@ -56,7 +56,7 @@ class Fda:
 
 @pytest.fixture(scope="module")
 def fda(daemon):
-    return Fda(daemon.url)
+    return Fda(daemon.overheard)
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +157,71 @@ def test_runtime_config(fda):
 
 # --- a running pipeline ---
 
+def test_query_into_a_file(price, tmp_path, monkeypatch):
+    """--format parquet: result.parquet, or the next name that is free; nothing is left of a result that failed."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("result.parquet", "result_1.parquet"):
+        assert price("query", "price", "SELECT part FROM price", "--format", "parquet") == f"Query result saved to '{name}'\n"
+        assert (tmp_path / name).read_bytes()[:4] == b"PAR1"
+    error = price.run("query", "price", "SELECT nope FROM price", "--format", "parquet")
+    assert error.returncode == 1 and error.stderr.startswith("ERROR: ") and "nope" in error.stderr
+    error = price.run("query", "price", "SELECT 1 / (part - part) FROM price", "--format", "parquet")
+    assert error.returncode == 1 and "division by zero" in error.stderr
+    (tmp_path / "result_2.parquet").mkdir()
+    (tmp_path / "result.parquet").unlink()
+    (tmp_path / "result.parquet").symlink_to("/nonexistent/x")  # a name that is taken, whatever is behind it
+    assert price("query", "price", "SELECT part FROM price", "--format", "parquet") == "Query result saved to 'result_3.parquet'\n"
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["result.parquet", "result_1.parquet", "result_2.parquet", "result_3.parquet"]
+
+
+def test_debug(fda, tmp_path):
+    """Files are read without a server."""
+    f = tmp_path / "f"
+    f.write_bytes(bytes.fromhex("83a16101a16293c0c3c2a163c40201ff" "81e0cfffffffffffffffff" "d1fffb" "d605010203ff" "ca3dcccccd" "cb4000000000000000" "a3220a5c" "dc000190" "c70200aabb"))
+    assert fda("debug", "msgp-cat", str(f)) == (
+        '{"a": 1, "b": [nil, true, false], "c": [1, 255]}\n{-32: 18446744073709551615}\n-5\n[5, [1, 2, 3, 255]]\n0.1\n2\n"\\"\\n\\\\"\n[[]]\n[0, [170, 187]]\n')
+    for data, error in (("9301", "the file ends within a value, at byte 2"), ("c1", "the byte 0xc1 begins no value, at byte 1"),
+                        ("91" * 600, "values are nested too deeply, at byte 513"), ("dbffffffff", "the file ends within a value, at byte 5")):
+        f.write_bytes(bytes.fromhex(data))
+        assert fda.fails(1, "debug", "msgp-cat", str(f)) == f"{f}: {error}\n"
+    f.write_text('# TYPE a counter\nb{pipeline="1",endpoint="t.c"} 2\na{pipeline="1",endpoint="t.c"} 0.5\na_bucket{le="1"} 3\na{pipeline="1"} 3\nc NaN\n')
+    assert fda("debug", "metrics", str(f)) == (
+        "a".ljust(40) + ":            3.00\n" + "c".ljust(40) + ":             nan\n"
+        + '\n[("endpoint", "t.c")]\n' + "a".ljust(40) + ":            0.50\n" + "b".ljust(40) + ":            2.00\n")
+    for text in ("a{b=", 'a{b="c} 1', "a", "{} 1"):
+        f.write_text("a 1\n" + text)
+        assert fda.fails(1, "debug", "metrics", str(f)) == f"{f}: line 2 is no Prometheus metric: {text}\n"
+
+
+def test_heap_profile(price, tmp_path):
+    assert price.fails(1, "heap-profile", "price", "-o", str(tmp_path / "h")) == "A heap profile is not offered by this version of headgate\n"
+    assert price.fails(1, "heap-profile", "nope") == "Unknown pipeline name 'nope'\n"
+    assert "cannot be used with" in price.fails(2, "heap-profile", "price", "-o", "x", "-p", "y")
+    assert not (tmp_path / "h").exists()
+
+
+def test_heap_profile_of_another_server(tmp_path):
+    """What Feldera's daemon answers goes to a file, or to the command that shows it."""
+    class Server(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"bytes")
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        fda = Fda(f"http://127.0.0.1:{server.server_port}")
+        assert fda("heap-profile", "p", "-o", str(tmp_path / "h")) == f"Heap profile written to {tmp_path / 'h'}\n"
+        assert (tmp_path / "h").read_text() == "bytes"
+        assert fda("heap-profile", "p", "-p", "cat") == "bytes"
+        assert "get pprof from" in fda.fails(1, "heap-profile", "p", "-p", "false")
+        server.shutdown()
+
+
 def test_query(price):
     text = price("query", "price", "SELECT part FROM price WHERE part < 0")
     assert text.splitlines()[1] == "| part |"
@@ -168,8 +233,11 @@ def test_query(price):
     error = price.run("query", "price", "SELECT nope FROM price", "--format", "json")
     assert error.returncode == 1 and "nope" in json.loads(error.stdout)["error"]
     assert price.fails(1, "query", "nope", "SELECT 1") == "Unknown pipeline name 'nope'\n"
-    assert price.fails(1, "query", "price", "SELECT 1", "--format", "arrow_ipc") == (
-        "Unsupported output format: arrow_ipc; a query's result comes as text, json or hash\n")
+    assert price.fails(1, "query", "price", "SELECT 1", "--format", "prometheus") == (
+        "Unsupported output format: prometheus; a query's result comes as text, json, arrow_ipc, parquet or hash\n")
+    long = "x" * 100
+    assert f"| {long} |" in price("query", "price", f"SELECT '{long}' AS x", "--format", "arrow_ipc")
+    assert f"| {long[:64]}... |" in price("query", "price", f"SELECT '{long}' AS x")
     assert re.fullmatch("[0-9A-F]{64}\n?", price("query", "price", "SELECT 1", "--format", "hash"))
     assert price.fails(1, "query", "price", stdin=" \n") == "The SQL query is empty\n"
 
@@ -336,7 +404,7 @@ def test_stats_metrics_logs_tokens_tags(price):
     assert "not supported as a metrics format" in price.fails(1, "metrics", "price")
     assert "price.hist" in price("logs", "price")
     token = price("completion-token", "price", "price", "hist").strip()
-    assert price("completion-status", "price", token) == "complete\n"
+    until("it is complete", lambda: price("completion-status", "price", token) == "complete\n")  # a row of the slow one may be under way
     assert price.json("check-token", "price", token)["status"] == "complete"
     assert "token" in price.fails(1, "completion-status", "price", "abc")
     assert price("tags", "price") == "a,b\n"
@@ -367,7 +435,7 @@ def test_logs_are_watched_until_interrupted(price):
     (["connector", "p", "t", "c", "wyh"], ["unrecognized subcommand 'wyh'", "'why'"]),
     (["program"], ["Commands:", "set-config"]),
     ([], ["Usage: fda [OPTIONS] <COMMAND>", "pipelines"]),
-    (["shell", "p"], ["unrecognized subcommand 'shell'", "Feldera's fda has it"]),
+    (["debug", "p"], ["unrecognized subcommand 'p'", "Usage: fda debug"]),
     (["create", "p", "x.sql", "-s"], ["cannot be used with"]),
     (["create", "p", "x.sql", "fast"], ["invalid value 'fast' for '[PROFILE]'"]),
 ])

@@ -1,4 +1,5 @@
 """Kafka in and out against a real broker, and against one that is not there yet. test-labels: threads"""
+import datetime
 import json
 import re
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 
 from hg import BUILD, HEADGATE, PATIENCE, until
 from hg.daemon import Daemon
-from hg.kafka import Topic, free_port
+from hg.kafka import KCAT, Topic, free_port
 from hg.run import run
 from hg.sql import connector, datagen, file_in, kafka_in, kafka_out, table, view
 
@@ -58,11 +59,14 @@ def test_latest_is_the_default(daemon, broker, gone):
     daemon.run(p, table("t", T, kafka_in("k", broker, t.name), materialized=True))
     # latest is resolved once, some time after the start: from then on nothing is missed
     sent = 0
-    end = time.monotonic() + 60
-    while total(daemon, p, "t.k") == 0 and time.monotonic() < end:
+
+    def one_more_came():
+        nonlocal sent
         sent += 1
         t.produce(messages(1000 + sent))
-    until("all since then are in", lambda: max(r["n"] for r in daemon.query(p, "SELECT n FROM t")) == 1000 + sent)
+        return total(daemon, p, "t.k")
+    until("one is read", one_more_came)
+    until("all since then are in", lambda: max((r["n"] for r in daemon.query(p, "SELECT n FROM t")), default=0) == 1000 + sent)
     got = sorted(r["n"] for r in daemon.query(p, "SELECT n FROM t"))
     assert got == list(range(got[0], 1000 + sent + 1)) and got[0] > 1000
 
@@ -121,7 +125,7 @@ def test_synchronized_partitions_and_header_filter(tmp_path, broker):
         stamp = int(time.time() * 1000)
         while int(time.time() * 1000) == stamp:  # the next message is younger
             time.sleep(0.001)
-        subprocess.run(["kcat", "-b", broker, "-t", t.name, "-p", str(n * 7 % 3), "-P", "-H", f"kind={'odd' if n % 2 else 'even'}"],
+        subprocess.run([*KCAT, "-b", broker, "-t", t.name, "-p", str(n * 7 % 3), "-P", "-H", f"kind={'odd' if n % 2 else 'even'}"],
                        input=json.dumps({"n": n}), text=True, check=True)
     options = {"start_from": "earliest", "synchronize_partitions": True}
     assert ns(read_all(tmp_path, broker, t.name, options=options)) == list(range(12))
@@ -134,6 +138,23 @@ def test_earliest_behind_deleted_offsets(tmp_path, broker):
     t.produce(messages(*range(10)))
     t.delete_before(0, 7)
     assert ns(read_all(tmp_path, broker, t.name, options={"start_from": "earliest"})) == [7, 8, 9]
+
+
+def test_what_waits_for_a_paused_connector_is_told(own, broker):
+    t = Topic(broker)
+    t.produce(messages(*range(5)))
+    own.run("p", table("t", T, kafka_in("k", broker, t.name, options={"start_from": "earliest"})))
+
+    def progress():
+        return own.ok("GET", "/v0/pipelines/p/orchestration").json()["connectors"][0].get("progress")
+
+    until("all is read", lambda: (progress() or {}).get("done") == 5)
+    own.ok("POST", "/v0/pipelines/p/tables/t/connectors/k/pause")
+    t.produce(messages(*range(5, 12)))
+    p = until("seven wait", lambda: (lambda p: p["total"] == 12 and p)(progress()))
+    assert p["done"] == 5
+    own.ok("POST", "/v0/pipelines/p/tables/t/connectors/k/start")
+    until("they are read", lambda: progress()["done"] == 12)
 
 
 def test_timestamp(tmp_path, broker):
@@ -233,6 +254,77 @@ def test_kafka_to_kafka(tmp_path, broker):
     assert low == sorted(low)
 
 
+META = {"include_topic": True, "include_partition": True, "include_offset": True, "include_timestamp": True, "include_headers": True}
+
+
+def default(name, type_, member):
+    return f"{name} {type_} DEFAULT CAST(CONNECTOR_METADATA()['{member}'] AS {type_})"
+
+
+ALL_META = ", ".join([T, default("topic", "VARCHAR", "kafka_topic"), default("p", "INT", "kafka_partition"), default("o", "BIGINT", "kafka_offset"),
+                      default("ts", "TIMESTAMP", "kafka_timestamp"),
+                      "kind VARBINARY DEFAULT CAST(CONNECTOR_METADATA()['kafka_headers']['kind'] AS VARBINARY)",
+                      "h VARCHAR NOT NULL DEFAULT COALESCE(TO_JSON(CONNECTOR_METADATA()['kafka_headers']), '-')"])
+
+
+def kcat(broker, topic, line, partition, *headers):
+    subprocess.run([*KCAT, "-b", broker, "-t", topic, "-p", str(partition), "-P", *(x for h in headers for x in ("-H", h))],
+                   input=line, text=True, check=True)
+
+
+def test_metadata_in_defaults(tmp_path, broker):
+    """What the options ask for, message by message, in records that lack the column; of equal headers the last."""
+    t = Topic(broker, partitions=2)
+    before = int(time.time() * 1000)
+    kcat(broker, t.name, '{"n":1}', 0, "kind=a", "b=2", "kind=ab")
+    kcat(broker, t.name, '{"n":2,"topic":"mine","p":null,"h":"x"}', 0, "kind=c")
+    kcat(broker, t.name, '{"n":3}', 1)
+    got = {r["n"]: r for r in read_all(tmp_path, broker, t.name, columns=ALL_META, options={"start_from": "earliest", **META})}
+    for r in got.values():
+        stamp = datetime.datetime.strptime((r.pop("ts") + ".000")[:23], "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=datetime.timezone.utc)
+        assert before - 1 <= stamp.timestamp() * 1000 <= time.time() * 1000 + 1
+    assert got == {1: {"n": 1, "topic": t.name, "p": 0, "o": 0, "kind": [97, 98], "h": '{"b":[50],"kind":[97,98]}'},
+                   2: {"n": 2, "topic": "mine", "p": None, "o": 1, "kind": [99], "h": "x"},
+                   3: {"n": 3, "topic": t.name, "p": 1, "o": 0, "kind": None, "h": "{}"}}
+
+
+def test_only_the_metadata_that_was_asked_for(tmp_path, broker):
+    t = Topic(broker)
+    kcat(broker, t.name, '{"n":1}', 0, "kind=a")
+    columns = T + ", m VARIANT DEFAULT CONNECTOR_METADATA()"
+    assert read_all(tmp_path, broker, t.name, columns=columns, options={"start_from": "earliest"}) == [{"n": 1, "m": None}]
+    (tmp_path / "out.json").unlink()
+    options = {"start_from": "earliest", "include_offset": True, "include_topic": True}
+    assert read_all(tmp_path, broker, t.name, columns=columns, options=options) == [{"n": 1, "m": {"kafka_offset": 0, "kafka_topic": t.name}}]
+
+
+def test_metadata_of_deletes_and_a_default_that_fails(tmp_path, broker):
+    """soft_delete adds is_delete. A DEFAULT that is not to be computed ends its connector with the reason."""
+    t = Topic(broker)
+    t.produce(['{"insert":{"n":1}}', '{"delete":{"n":2}}', '{"delete":{"n":3,"m":"here"}}'])
+    columns = T + ", m VARCHAR DEFAULT TO_JSON(CONNECTOR_METADATA())"
+    options = {"start_from": "earliest", "include_offset": True}
+    got = read_all(tmp_path, broker, t.name, "json", {"update_format": "insert_delete"}, columns=columns, options=options, soft_delete=True)
+    assert sorted((r["n"], r["m"]) for r in got) == [(1, '{"kafka_offset":0}'), (2, '{"is_delete":true,"kafka_offset":1}'), (3, "here")]
+    columns = T + ", m INT DEFAULT 1 / CAST(CONNECTOR_METADATA()['kafka_offset'] AS INT)"
+    r = run(tmp_path, table("t", columns, kafka_in("k", broker, t.name, options={**options, **EOF})) + view("v", "SELECT * FROM t"), "--until-complete")
+    assert r.code != 0 and "DEFAULT of column 'm' of table 't'" in r.out + r.err and "division by zero" in r.out + r.err, r
+
+
+@pytest.mark.parametrize("fmt, config, message", [("csv", {"delimiter": ","}, "5"), ("raw", {"mode": "blob", "column_name": "b"}, "5")])
+def test_metadata_in_other_formats(tmp_path, broker, fmt, config, message):
+    """raw has one column of each message; a CSV record has all columns, so nothing is missing."""
+    t = Topic(broker)
+    t.produce([message, message])
+    options = {"start_from": "earliest", "include_offset": True}
+    if fmt == "raw":
+        columns = "b VARBINARY, " + default("o", "BIGINT", "kafka_offset")
+        assert [r["o"] for r in read_all(tmp_path, broker, t.name, fmt, config, columns=columns, options=options)] == [0, 1]
+    else:
+        columns = default("o", "BIGINT", "kafka_offset")
+        assert [r["o"] for r in read_all(tmp_path, broker, t.name, fmt, config, columns=columns, options=options)] == [5, 5]
+
+
 def test_output_headers_and_deletes(tmp_path, broker):
     t = Topic(broker)
     (tmp_path / "in.json").write_text('{"insert":{"n":1}}\n{"insert":{"n":2}}\n')
@@ -301,9 +393,9 @@ def test_unreachable_broker(daemon, gone):
                view("v", "SELECT n FROM u", kafka_out("o", f"127.0.0.1:{free_port()}", "y", "json")))
     until("the input complains", lambda: (daemon.input(p, "t.k")["health"] or {}).get("status") == "Unhealthy")
     outputs = lambda: next(o for o in daemon.stats(p)["outputs"] if o["endpoint_name"] == "v.o")  # noqa: E731
-    until("the output complains", lambda: (outputs().get("health") or {}).get("status") == "Unhealthy")
-    assert re.match(r"retrying since \S+Z, attempt at least \d+, next within 10 s: ", outputs()["health"]["description"]), outputs()["health"]
-    assert daemon.query(p, "SELECT COUNT(*) AS n FROM u") == [{"n": 5}]  # neighbours work
+    told = re.compile(r"retrying since \S+Z, attempt at least \d+, next within 10 s: ")
+    until("the output complains", lambda: (h := outputs().get("health") or {}).get("status") == "Unhealthy" and told.match(h["description"]))
+    until("neighbours work", lambda: daemon.query(p, "SELECT COUNT(*) AS n FROM u") == [{"n": 5}])
     assert daemon.get(f"/v0/pipelines/{p}?selector=status").json()["deployment_status"] == "Running"
     daemon.stop_pipeline(p)
 

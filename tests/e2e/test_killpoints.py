@@ -1,5 +1,5 @@
 """Every durable action is a named kill point (HG_FAULT=kill:NAME). The names are read from the source; each is walked: die there, start again,
-and the end is as if nothing had been. A point that no scene here reaches fails the test."""
+and the end is as if nothing had been. A point that no scene here reaches fails the test. test-labels: long"""
 import json
 import os
 import re
@@ -232,9 +232,29 @@ class AdminKey:
         d.close()
 
 
+class Pages:
+    """Generated texts: whole or not there."""
+
+    def __init__(self, folder, point):
+        self.folder, self.point, self.command = folder, point, {"page": "pages", "manual": "manual"}[point.split(".")[0]]
+
+    def walk(self):
+        there, again = self.folder / "killed", self.folder / "again"
+        for d in (there, again):
+            d.mkdir()
+        r = subprocess.run([HEADGATE, self.command, there], env={**os.environ, "HG_FAULT": f"kill:{self.point}"}, capture_output=True, timeout=PATIENCE)
+        assert r.returncode == -signal.SIGKILL, r
+        left = {p.name: p.read_text() for p in there.iterdir() if p.suffix in (".md", ".1")}
+        assert len(left) == (0 if self.point.endswith((".written", ".synced")) else 1)
+        for d in (there, again):
+            subprocess.run([HEADGATE, self.command, d], check=True, capture_output=True, timeout=PATIENCE)
+        for name, text in left.items():
+            assert text == (again / name).read_text()
+
+
 SCENES = {"events": Events, "manifest": Checkpoint, "checkpoints": Start, "state.pack": Checkpoint, "state.seg": Segment, "owed": Owed, "exit": Exit, "journal": Journal,
           "deployment": Deployment, "manager.before_spawn": Deployment, "manager.after_spawn": Deployment,
-          "admin_key": AdminKey, "manager.before_respawn": Respawn, "manager.after_respawn": Respawn}
+          "admin_key": AdminKey, "page": Pages, "manual": Pages, "manager.before_respawn": Respawn, "manager.after_respawn": Respawn}
 POINTS = kill_points()
 CONTROL = [p for p in POINTS if p.startswith("control.")]
 

@@ -1,4 +1,4 @@
-"""Large records, many clients, slow sinks: what must stay flat stays flat."""
+"""Large records, many clients, slow sinks: what must stay flat stays flat. test-labels: long"""
 import concurrent.futures
 import http.client
 import json
@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from hg import HEADGATE, PATIENCE, until
-from hg.run import Foreground, RssSampler, run
+from hg.run import Foreground, RssSampler, rss_bytes, run
 from hg.sql import datagen, file_in, file_out, table, view
 
 BUDGET = 16 << 20  # default byte budget of a pipeline's queues
@@ -129,6 +129,58 @@ def test_many_clients_at_once_with_many_records(daemon, gone):
     assert daemon.query(p, "SELECT COUNT(*) AS n, SUM(n) AS s FROM t") == [{"n": 64000, "s": sum(range(64000))}]
 
 
+# --- large bodies: the pipeline's process reads them from the client itself ------------------------------------------------
+
+def some_rows(first, n):
+    return "".join('{"n": %d}\n' % i for i in range(first, first + n)).encode()
+
+
+def test_large_bodies_and_small_ones_on_one_connection(daemon, gone):
+    p, n = gone("lent"), 100_000
+    daemon.run(p, table("t", "n BIGINT NOT NULL", materialized=True))
+    c = http.client.HTTPConnection("127.0.0.1", int(daemon.url.rsplit(":", 1)[1]), timeout=PATIENCE)
+    c.connect()
+    sock, at = c.sock, 0
+    for rows in (n, 1, n, n, 1):
+        c.request("POST", f"/v0/pipelines/{p}/ingress/t?format=json&update_format=raw", some_rows(at, rows))
+        r = c.getresponse()
+        token = json.loads(r.read())["token"]
+        assert r.status == 200 and c.sock is sock, r.headers
+        assert not [k for k in r.headers if k.lower().startswith("x-headgate")]
+        at += rows
+    c.close()
+    daemon.wait_token(p, token)
+    assert daemon.query(p, "SELECT COUNT(*) AS n, SUM(n) AS s FROM t") == [{"n": at, "s": sum(range(at))}]
+
+
+def test_large_body_waits_for_a_paused_pipeline(daemon, gone):
+    p, n = gone("lentpaused"), 300_000
+    daemon.run(p, table("t", "n BIGINT NOT NULL", materialized=True), "paused")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        blocked = pool.submit(daemon.ingress, p, "t", some_rows(0, n))
+        for _ in range(20):  # others are answered meanwhile
+            assert daemon.query(p, "SELECT COUNT(*) AS n FROM t") == [{"n": 0}] and not blocked.done()
+        daemon.ok("POST", f"/v0/pipelines/{p}/resume")
+        r = blocked.result(timeout=PATIENCE)
+    assert r.status_code == 200, r.text
+    daemon.wait_token(p, r.json()["token"])
+    assert daemon.query(p, "SELECT COUNT(*) AS n FROM t") == [{"n": n}]
+
+
+def test_client_that_leaves_in_the_middle_of_a_large_body(daemon, gone):
+    p, n = gone("lentleft"), 50_000
+    daemon.run(p, table("t", "n BIGINT NOT NULL", materialized=True))
+    rows = some_rows(0, n)
+    s = socket.create_connection(("127.0.0.1", int(daemon.url.rsplit(":", 1)[1])), PATIENCE)
+    s.sendall(f"POST /v0/pipelines/{p}/ingress/t?format=json&update_format=raw HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n".encode())
+    s.sendall(rows + b'{"n": 7')
+    s.close()
+    until("whole records are in", lambda: daemon.query(p, "SELECT COUNT(*) AS n FROM t") == [{"n": n}])
+    r = daemon.ingress(p, "t", '{"n": -1}')
+    daemon.wait_token(p, r.json()["token"])
+    assert daemon.query(p, "SELECT COUNT(*) AS n, MAX(n) AS hi FROM t") == [{"n": n + 1, "hi": n - 1}]
+
+
 # --- slow sinks --------------------------------------------------------------------------------------------------------
 
 def egress(daemon, p, relation):
@@ -198,7 +250,7 @@ def test_sink_of_one_percent_through_the_manager(daemon, gone):
     daemon.run(p, table("t", "n BIGINT NOT NULL, s VARCHAR") + view("v", "SELECT n, s FROM t"))
     stream = egress(daemon, p, "v")
     samplers = [RssSampler(daemon.pid_of(p)), RssSampler(daemon.proc.pid)]
-    manager = samplers[1].peak
+    manager = rss_bytes(daemon.proc.pid)
     block = b'{"n":1234567,"s":"%s"}\n' % (b"x" * (ROW - 21)) * 10_000
     assert len(block) == ROW * 10_000
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

@@ -178,8 +178,8 @@ def test_a_mark_that_cannot_be_taken_yet_is_explained(daemon, mock_broker, gone,
     waits = subprocess.Popen([FDA, "--host", daemon.url, "wait", p, "t", "live", "--for", "running"], stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True)
     b.say("up")
-    assert waits.wait(60) == 0, waits.stdout.read()
-    assert daemon.query(p, "SELECT n FROM t") == [{"n": 1}]
+    assert waits.wait(PATIENCE) == 0, waits.stdout.read()
+    until("the row is in", lambda: daemon.query(p, "SELECT n FROM t") == [{"n": 1}])
 
 
 def test_failed_carrier_blocks_and_explains(daemon, web, gone, tmp_path):

@@ -1,10 +1,9 @@
 """A user's pause of an output is remembered, and takes nothing from the sink that it had."""
 import json
-import os
 
 import pytest
 
-from hg import until
+from hg import until, whole_lines
 from hg.sql import file_in, file_out, table, view
 from test_durable import checkpoint, kill
 
@@ -21,7 +20,7 @@ def add(path, ids):
 
 
 def written(path):
-    return [json.loads(line)["insert"]["id"] for line in open(path)] if os.path.exists(path) else []
+    return [json.loads(line)["insert"]["id"] for line in whole_lines(path)]
 
 
 def program(src, out, **output):

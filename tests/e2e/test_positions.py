@@ -178,6 +178,7 @@ def test_journal_goes_on_behind_a_checkpoint(own, tmp_path):
     append(tmp_path / "in.json", lines(10, 11))
     want = {**rows(0, 8), **rows(8, 10, 2), 110: 1}
     wait_counts(own, want)
+    journalled(own, "t.src")
     kill(own)
     own.start_pipeline("p", initial="paused")  # the steps of the old and of the new instance are done again
     assert counts(own) == want and at(position(own, "t.src")) == 11
@@ -354,7 +355,7 @@ def test_url(own, web, model):
     start(own, "t.u")
     own.wait_complete("p")
     wait_counts(own, {**rows(0, 6), **rows(6, 10, 2)})
-    assert web.server.resources["/x"].requests[-1]["Range"] == f"bytes={6 * LINE}-"
+    assert web.resources["/x"].requests[-1]["Range"] == f"bytes={6 * LINE}-"
     own.stop_pipeline("p", force=False)
     put(own, "t.u", {"offset": 9 * LINE})
     own.start_pipeline("p")
@@ -443,7 +444,7 @@ def test_rerun_of_a_stopped_pipeline(own, tmp_path):
     assert (reason(own, "t.hist"), reason(own, "t.live")) == ("running", "waiting")
     own.ok("POST", "/v0/pipelines/p/resume")
     wait_counts(own, {**rows(0, 3, 2), 110: 1})
-    assert reason(own, "t.live") == "running"
+    until("the stream is open", lambda: reason(own, "t.live") == "running")
 
 
 def test_clear_forgets_positions(own, tmp_path):

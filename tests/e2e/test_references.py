@@ -86,6 +86,29 @@ def test_value_that_does_not_fit_is_not_shown(tmp_path, env):
     assert r.returncode == 2 and "what '${env:HG_TEST_URL}' stands for cannot be used here" in r.stderr and "secret-host" not in r.stderr, r.stderr
 
 
+def test_what_a_library_complains_of_is_not_shown(tmp_path):
+    """Errors, health, `why`, logs: an address with its password, a key, a path that could not be opened."""
+    (tmp_path / "secrets" / "kubernetes" / "in").mkdir(parents=True)
+    (tmp_path / "secrets" / "kubernetes" / "in" / "path").write_text("/nonexistent/geheim-1.csv")
+    value = "http://user:geheim-2@127.0.0.1:1/a?token=geheim-3"
+    url = {"name": "u", "transport": {"name": "url_input", "config": {"path": "${env:HG_TEST_URL}"}}, "format": {"name": "json"}}
+    file = {"name": "f", "transport": {"name": "file_input", "config": {"path": "${secret:kubernetes:in/path}"}}, "format": {"name": "csv"}}
+    d = Daemon(env={"HG_TEST_URL": value, "HEADGATE_SECRETS_DIR": str(tmp_path / "secrets")})
+    try:
+        d.create("p", f"CREATE TABLE t (a INT) WITH ('connectors' = '{json.dumps([url, file])}');")
+        d.start_pipeline("p")
+        until("one has failed", lambda: d.input("p", "t.f")["fatal_error"])
+        until("the other tries again", lambda: "${env:HG_TEST_URL}" in json.dumps(d.input("p", "t.u")["health"]))
+        assert "'${secret:kubernetes:in/path}'" in d.input("p", "t.f")["fatal_error"]
+        told = [d.ok("GET", f"/v0/pipelines/p/{what}").text for what in ("stats", "orchestration")]
+        told += [d.ok("GET", f"/v0/pipelines/p/tables/t/connectors/{c}/{what}").text for c in "uf" for what in ("stats", "why")]
+        with open(os.path.join(d.data_dir, "pipelines", d.get("/v0/pipelines/p?selector=status").json()["id"], "log")) as log:
+            told.append(log.read())
+        assert "${env:HG_TEST_URL}" in told[-1] and not any("geheim" in t for t in told), told
+    finally:
+        d.close()
+
+
 def test_check_needs_no_surroundings(tmp_path):
     (tmp_path / "p.sql").write_text(program())
     assert subprocess.run([HEADGATE, "check", tmp_path / "p.sql"], capture_output=True, timeout=PATIENCE).returncode == 0

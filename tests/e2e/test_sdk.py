@@ -1,4 +1,5 @@
-"""The Feldera Python SDK 0.349.0, unchanged, against the daemon."""
+"""The Feldera Python SDK 0.349.0, unchanged, against the daemon. test-labels: long"""
+import contextlib
 import datetime
 import decimal
 import threading
@@ -251,7 +252,8 @@ def test_compile_errors_surface(client, daemon):
 def test_deployment_error_surfaces(build):
     p = build("CREATE TABLE t (a INT NOT NULL); CREATE VIEW v AS SELECT 1 / a AS q FROM t;")
     p.start()
-    p.input_json("t", {"a": 0}, wait=False)
+    with contextlib.suppress(FelderaAPIError):  # 410: its row has ended the pipeline before the answer
+        p.input_json("t", {"a": 0}, wait=False)
     until("the pipeline has stopped", lambda: p.status() == PipelineStatus.STOPPED)
     assert "ivision by zero" in p.deployment_error()["message"]
     assert p.deployment_error()["error_code"] == "RuntimeError.WorkerPanic"

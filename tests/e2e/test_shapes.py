@@ -2,12 +2,14 @@
 over, member by member; each damage must be found."""
 import copy
 import json
+import os
+import subprocess
 import urllib.parse
 
 import pytest
 import requests
 
-from hg import shapes, until
+from hg import FDA, PATIENCE, shapes, until
 from hg.sql import datagen, file_out, table, view
 
 PROGRAM = (table("t", "n BIGINT NOT NULL PRIMARY KEY, s VARCHAR", datagen("g", {"limit": 10}, labels=["a"]), datagen("h", {"limit": 5}, start_after="a"),
@@ -51,7 +53,7 @@ def answers_of_all(daemon, tmp_path_factory):
     for path in ("", "?selector=status", "/stats", "/stats?include_connector_errors=true", "/tables/t/connectors/g/stats", "/views/v/connectors/o/stats",
                  "/tables/t/connectors/g/completion_token", "/completion_status?" + urllib.parse.urlencode({"token": token}), "/completion_status?token=x",
                  "/tables/t/connectors/g/position", "/checkpoint_status", "/checkpoints", "/suspendable", "/time_series", "/events", "/events/latest",
-                 "/orchestration", "/tables/t/connectors/g/why", "/tables/t/connectors/zz/why", "/metrics", "/metrics?format=json",
+                 "/orchestration", "/dataflow_graph", "/circuit_json_profile", "/tables/t/connectors/g/why", "/tables/t/connectors/zz/why", "/metrics", "/metrics?format=json",
                  "/query?format=json&sql=SELECT+1", "/query?format=json&sql=SELEC"):
         ask("GET", p + path)
     ask("POST", f"{p}/diff", json={})
@@ -160,4 +162,18 @@ def test_calls_of_others_are_checked(web):
     with pytest.raises(AssertionError, match="Content-Type"):
         requests.get(web.url + "/healthz")
     assert len(shapes.wrong) == 1
+    shapes.wrong.clear()
+
+
+def test_programs_are_overheard(own, monkeypatch):
+    """fda's own calls: each is judged, a stream that it leaves too, and what is wrong fails the daemon's end."""
+    def fda(*args):
+        return subprocess.run([FDA, *args], env={**os.environ, "FELDERA_HOST": own.overheard}, capture_output=True, text=True, timeout=PATIENCE)
+    assert fda("pipelines").returncode == 0
+    listing = next(r for r in shapes.ROUTES if r[1] == r"/v0/pipelines" and r[0] == "GET")
+    until("the calls are judged", lambda: own._witness.exchanges)
+    assert not shapes.wrong
+    monkeypatch.setattr(shapes, "ROUTES", [r for r in shapes.ROUTES if r is not listing])
+    assert fda("pipelines").returncode == 0
+    assert "no shape is written down for this call" in until("it is told", lambda: list(shapes.wrong))[0]
     shapes.wrong.clear()

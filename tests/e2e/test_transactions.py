@@ -1,4 +1,5 @@
-"""Transactions: what many steps change shows at once, to outputs, readers and counters, and outlives kill -9 where steps are journalled."""
+"""Transactions: what many steps change shows at once, to outputs, readers and counters, and outlives kill -9 where steps are journalled.
+test-labels: long"""
 import glob
 import json
 import os
@@ -7,7 +8,7 @@ import subprocess
 import pytest
 import requests
 
-from hg import BUILD, until
+from hg import BUILD, until, whole_lines
 from hg.daemon import Daemon
 from hg.kafka import Topic
 from hg.sql import datagen, file_in, file_out, kafka_out, table, view
@@ -51,7 +52,7 @@ def stepped(d, n, name="p"):
 
 
 def lines(path):
-    return [json.loads(x) for x in open(path)] if os.path.exists(path) else []
+    return [json.loads(x) for x in whole_lines(path)]
 
 
 def ids(d, relation="v"):
@@ -245,7 +246,7 @@ def test_where_its_changes_cannot_be_kept(tmp_path):
         assert before < n
         temp.mkdir()
         until("it is committed", lambda: metrics(d)["transaction_id"] == 0)
-        assert d.input("p", "t.g")["health"] is None
+        until("it is well", lambda: d.input("p", "t.g")["health"] is None)
         d.wait_complete("p")
         assert first_column(out) == list(range(n))
     finally:
@@ -402,6 +403,28 @@ def test_killed_in_the_middle(own, tmp_path, ft, when):
     assert start(d) == id + 1
 
 
+@pytest.mark.parametrize("ft", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
+def test_killed_when_it_has_just_begun(own, tmp_path, ft):
+    """Nothing is in it yet; it is open all the same, in each life after."""
+    d, out = own, tmp_path / "out.json"
+    d.run("p", table("t", KEYED, materialized=True) +
+          view("v", "SELECT id, s FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True), runtime_config=ft)
+    id = start(d)
+
+    def written():
+        return any(b'"begin"' in open(f, "rb").read() for f in glob.glob(f"{d.data_dir}/**/journal-*", recursive=True))
+    until("the journal has it", written)
+    kill(d)
+    d.start_pipeline("p")
+    assert metrics(d)["transaction_id"] == id and metrics(d)["transaction_status"] == "TransactionInProgress"
+    d.query("p", "INSERT INTO t VALUES (1, 'x'), (2, 'x')")  # its answer says that the journal has it
+    kill(d)
+    d.start_pipeline("p")
+    assert metrics(d)["transaction_id"] == id and lines(out) == []
+    commit(d)
+    until("all of it is written", lambda: len(lines(out)) == 2)
+
+
 def test_fda(piped):
     d, out = piped
 
@@ -412,12 +435,13 @@ def test_fda(piped):
     r = fda("start-transaction", "p")
     assert r.returncode == 0 and r.stdout.startswith("Transaction started successfully with ID: ")
     id = r.stdout.split()[-1]
-    push(d, *rows(1))
+    token = push(d, *rows(1))
     assert fda("start-transaction", "p").returncode == 1
     r = fda("commit-transaction", "p", "--tid", str(int(id) + 1))
     assert r.returncode == 1 and id in r.stderr
     r = fda("commit-transaction", "p", "-t", id)
     assert (r.returncode, r.stdout) == (0, "Transaction committed successfully.\n")
+    d.wait_token("p", token)
     assert len(lines(out)) == 1
     r = fda("--format", "json", "start-transaction", "p")
     assert json.loads(r.stdout) == {"transaction_id": int(id) + 1}
@@ -444,7 +468,8 @@ def test_connectors_of_their_own(daemon, gone, tmp_path):
     d.ok("POST", "/v0/pipelines/p/resume")
     until("the connector has committed its part", lambda: metrics(d)["transaction_initiators"] == {
         "transaction_id": id, "initiated_by_api": "Started", "initiated_by_connectors": {"t.g": {"phase": "Committed", "label": None}}})
-    assert metrics(d)["transaction_records"] == 1000 and d.query("p", "SELECT * FROM v") == []
+    stepped(d, 1000)
+    assert d.query("p", "SELECT * FROM v") == []
     commit(d)
     d.wait_complete("p")
     assert shown(out) == [1000, 2000, 2500]
@@ -469,7 +494,7 @@ def test_a_connectors_transaction_over_a_kill(own, tmp_path, ft):
 def test_a_graceful_stop_ends_a_connectors_transaction(own, tmp_path):
     """Half of one can be neither kept nor shown: the connector ends what it has begun, begins no other, and goes on behind it."""
     d, out = own, tmp_path / "out.json"
-    d.run("p", counting(60000, 4000, rate=10000, worker_chunk_size=100) +
+    d.run("p", counting(900000, 4000, rate=10000, worker_chunk_size=100) +  # more than there is time for
           view("v", "SELECT n FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True))
     for round in range(2):
         until("one is open", lambda: (metrics(d)["transaction_records"] or 0) > 100)

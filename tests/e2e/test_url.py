@@ -1,4 +1,4 @@
-"""url_input against a web server that misbehaves on purpose."""
+"""url_input against a web server that misbehaves on purpose. test-labels: long"""
 import gzip
 import json
 import os

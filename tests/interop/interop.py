@@ -24,7 +24,7 @@ PROGRAM = """CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, v VARCHAR) WITH ('m
   {"name": "g", "transport": {"name": "datagen", "config": {"plan": [{"limit": 3, "fields": {"v": {"values": ["a"]}}}]}}}]');
 CREATE MATERIALIZED VIEW v WITH ('connectors' = '[{"name": "o", "transport": {"name": "null_output"}}]') AS SELECT id, v FROM t;
 """
-# One line a command; they follow one another on the same daemon. {dir}: a folder with good.sql, bad.sql, more.sql.
+# One line a command; they follow one another on the same daemon. {dir}: a folder with good.sql, bad.sql, more.sql. `< FILE`: its standard input.
 ROWS = """
 pipelines
 create p {dir}/good.sql
@@ -32,6 +32,11 @@ create p {dir}/good.sql
 create p2 {dir}/good.sql dev --tag a --tag b|00ff00
 create bad {dir}/bad.sql
 create none {dir}/missing.sql
+create q --stdin < {dir}/good.sql
+create u {dir}/good.sql --udf-rs {dir}/more.sql --udf-toml {dir}/more.sql
+program get u --udf-rs --udf-toml
+delete q
+delete u
 pipelines
 copy p2 p3
 clone p2 p3
@@ -49,7 +54,10 @@ program set-config p -p dev
 program config p
 program set p {dir}/more.sql
 program set p {dir}/good.sql
+program set p --stdin < {dir}/good.sql
 program set p {dir}/missing.sql
+program set-config p -r v0.1.0
+program set-config p -p optimized
 config p
 set-config p workers 4
 set-config p fault_tolerance exactly_once
@@ -63,8 +71,10 @@ set-config p nothing 1
 set-config p workers many
 start bad
 start none
-start p -i paused
+start p -i paused -r
 status p
+start p -i paused
+start p -i standby
 resume p
 pause p
 resume p
@@ -81,7 +91,12 @@ connector p none g pause
 completion-token p t g
 completion-token p t none
 completion-status p abc
+completion-status p
+logs none -w
+events p none
 query p SELECT * FROM v ORDER BY id
+query p --stdin < {dir}/query.sql
+--format json query p --stdin < {dir}/query.sql
 query p SELECT COUNT(*) AS n FROM t
 query p INSERT INTO t VALUES (100, 'x')
 query p SELEC
@@ -89,6 +104,11 @@ query p SELECT * FROM nothing
 --format json query p SELECT * FROM v ORDER BY id
 --format hash query p SELECT * FROM v ORDER BY id
 --format arrow_ipc query p SELECT * FROM v ORDER BY id
+--format arrow_ipc query p SELECT REPEAT('x', 100) AS x, id / 0 AS y FROM t
+--format arrow_ipc query p SELECT REPEAT('x', 100) AS x, ARRAY[id, NULL] AS y FROM t ORDER BY id
+--format parquet query p SELECT * FROM v ORDER BY id
+--format parquet query p SELECT * FROM nothing
+query p EXPLAIN SELECT id FROM v
 query none SELECT 1
 stats none
 metrics p
@@ -96,17 +116,26 @@ metrics p
 logs none
 checkpoint p
 start-transaction p
+start-transaction p
+commit-transaction p -t 77
 commit-transaction p
 commit-transaction p
+checkpoint p -n
 start-compaction p
 rebalance p
 clock-advance p
+heap-profile p
 events none
 event p latest
 event p none
 validate-program {dir}/good.sql
 validate-program {dir}/bad.sql
+validate-program --ir --stdin < {dir}/good.sql
+validate-program
 diff p {dir}/more.sql
+diff p --stdin < {dir}/more.sql
+diff p {dir}/bad.sql
+diff p --runtime-version v0.1.0
 diff none
 update-runtime p
 dismiss-error p
@@ -115,6 +144,8 @@ clear p
 stop p
 update-runtime p
 restart p
+restart p -i paused -c
+stop p -c -n
 stop p -c
 start p --no-dismiss-error -b allow
 approve p
@@ -134,10 +165,15 @@ tenant get default
 tenant get other
 tenant create default
 tenant create x
+tenant rename 00000000-0000-7000-8000-000000000001 x
+tenant delete 00000000-0000-7000-8000-000000000001
 member list
 member add s --role read
+member set-role 00000000-0000-7000-8000-000000000001 write
+member remove 00000000-0000-7000-8000-000000000001
 oidc-trust list
 oidc-trust create a --issuer b --subject c
+oidc-trust delete a
 cluster config
 cluster health
 cluster events
@@ -146,8 +182,15 @@ cluster event latest all
 circuit-profile p2
 heap-profile p2
 support-bundle p2 -o {dir}/bundle.zip
-bench p2
+support-bundle p2 -o {dir}/small.zip --no-logs --no-metrics -n 1
+support-bundle p2 -o {dir}/small.zip -n 0
+shell none
+bench p2 -d 1
 debug metrics {dir}/missing
+debug metrics {dir}/metrics
+debug msgp-cat {dir}/missing
+debug msgp-cat {dir}/values
+debug unbundle {dir}/bundle.zip --dry-run
 """
 # Rows that print a table or an object are run in both formats.
 BOTH = re.compile(r"(pipelines|status|tags|set-tags|program (status|errors|config|set-config|set)|config|set-config|create|copy|connector \S+ \S+ \S+ stats|completion-\w+|"
@@ -171,11 +214,14 @@ def loose(text):
     text = re.sub(r"apikey:[A-Za-z0-9]{128}", "KEY", text)
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00| UTC)?", "TIME", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d+Z", "TIME", text)  # in a name
+    text = re.sub(r"^[|+─ -]+$", "RULE", text, flags=re.M)  # between rows, as wide as their numbers
     text = re.sub(r"\(-?\d+s ago\)", "(Ns ago)", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "HOST", text)
     text = re.sub(r'("(?:refresh_version|processing_latency_p99_micros|total_processed_steps|token)": )("[^"]*"|\d+)', r"\1…", text)
     text = re.sub(r"(total_processed_steps|processing_latency_p99_micros)( *\|) *\d+ *", r"\1\2 … ", text)
     text = re.sub(r"^eyJ\S+$", "TOKEN", text)
+    text = re.sub(r"^(│ (?:Throughput|Memory|Storage|Uptime|State)[^│]*).*$", r"\1│ …", text, flags=re.M)  # of bench
     return "\n".join(re.sub(r"[ ─-]{2,}", "  ", line).rstrip() for line in text.splitlines())
 
 
@@ -187,8 +233,13 @@ class Side:
 
     def run(self, args):
         args = [a.format(dir=self.folder) for a in args]
+        given = b""
+        if "<" in args[:-1]:
+            args, (_, name) = args[:-2], args[-2:]
+            with open(name, "rb") as f:
+                given = f.read()
         try:
-            r = subprocess.run([self.client, *args], env=self.env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+            r = subprocess.run([self.client, *args], env=self.env, input=given, capture_output=True, timeout=60, cwd=self.folder)
         except subprocess.TimeoutExpired:
             return None, "", "did not end within 60 s"
         return r.returncode, *(t.decode(errors="replace").replace(self.folder, "DIR") for t in (r.stdout, r.stderr))
@@ -196,7 +247,7 @@ class Side:
 
 def words(row):
     """The arguments of a row: an SQL text is one of them."""
-    m = re.match(r"(.*\bquery \S+) (.*)$", row)
+    m = re.match(r"(.*\bquery \S+) ([^-].*)$", row)
     return [*m.group(1).split(), m.group(2)] if m else row.split()
 
 
@@ -221,9 +272,14 @@ def main():
     count = {}
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         for folder in (one, two):
-            for name, text in (("good", PROGRAM), ("bad", "CREATE TABLE t (a INTT);"), ("more", PROGRAM + "CREATE VIEW w AS SELECT id FROM t;")):
+            for name, text in (("good", PROGRAM), ("bad", "CREATE TABLE t (a INTT);"), ("more", PROGRAM + "CREATE VIEW w AS SELECT id FROM t;"),
+                               ("query", "SELECT id FROM v WHERE id < 2 ORDER BY id")):
                 with open(os.path.join(folder, name + ".sql"), "w") as f:
                     f.write(text)
+            with open(os.path.join(folder, "values"), "wb") as f:
+                f.write(bytes.fromhex("83a16101a16293c0c3cb3ff8000000000000a163c4020 1ffd1fffbd605010203 04ca3dcccccd90".replace(" ", "")))
+            with open(os.path.join(folder, "metrics"), "w") as f:
+                f.write('# TYPE a counter\na{pipeline="1",endpoint="t.c"} 2\nb{pipeline="1",endpoint="t.c"} 0.5\na{pipeline="1"} 3\n')
         sides = Side(real, one), Side(str(FDA), two)
         try:
             for row in filter(None, ROWS.splitlines()):

@@ -7,7 +7,8 @@
  *   produce TOPIC PARTITION PAYLOAD…     append a message (payload up to the end of the line)
  *   flush                                wait until all are in, print "flushed N"
  *   down | up                            the broker refuses connections / takes them again
- *   fail REQUEST ERROR TIMES             the next requests of this kind (Kafka's number) are answered with this error
+ *   fail REQUEST ERROR TIMES MS          the next requests of this kind (Kafka's number) are answered with this error,
+ *                                        after so many ms
  * Ends at the end of its input.
  */
 #include "base/hg.h"
@@ -44,12 +45,13 @@ static void produce(rd_kafka_t *rk, char *args)
 
 static void fail(rd_kafka_mock_cluster_t *mc, const char *args)
 {
-    long api = 0, error = 0, times = 0;
-    if (sscanf(args, "%ld %ld %ld", &api, &error, &times) != 3) {
-        fprintf(stderr, "mock_broker: fail REQUEST ERROR TIMES\n");
+    long api = 0, error = 0, times = 0, ms = 0;
+    if (sscanf(args, "%ld %ld %ld %ld", &api, &error, &times, &ms) != 4) {
+        fprintf(stderr, "mock_broker: fail REQUEST ERROR TIMES MS\n");
         exit(2);
     }
-    for (long i = 0; i < times; i++) rd_kafka_mock_push_request_errors(mc, (int16_t)api, 1, (rd_kafka_resp_err_t)error);
+    for (long i = 0; i < times; i++)
+        rd_kafka_mock_broker_push_request_error_rtts(mc, 1, (int16_t)api, 1, (rd_kafka_resp_err_t)error, (int)ms);
 }
 
 int main(int argc, char **argv)

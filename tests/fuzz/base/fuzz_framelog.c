@@ -6,27 +6,18 @@
 #include "base/hg.h"
 #include "base/durable.h"
 #include "base/mem.h"
+#include "tests/fuzz/folder.h"
 #include <fcntl.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 #define MAGIC "hgfuzzed"
 
-static char g_dir[64], g_path[80];
-
-static void remove_folder(void)
-{
-    unlink(g_path);
-    rmdir(g_dir);
-}
+static char g_path[128];
 
 static void folder(void)
 {
-    if (g_dir[0]) return;
-    snprintf(g_dir, sizeof g_dir, "/tmp/hg-fuzz-log-XXXXXX");
-    HG_ASSERT(mkdtemp(g_dir) && atexit(remove_folder) == 0);
-    snprintf(g_path, sizeof g_path, "%s/log", g_dir);
+    snprintf(g_path, sizeof g_path, "%s/log", fuzz_folder("log"));
 }
 
 static void write_file(const void *p, size_t n)

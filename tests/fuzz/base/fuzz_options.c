@@ -16,7 +16,9 @@ typedef struct cfg {
     int64_t i64;
     double f64;
     int mode;
-    hg_strlist_t list, many;
+    hg_strlist_t list, many, no_lists;
+    uint32_t no_number;
+    bool no_flag;
     const hg_json_t *json;
 } cfg_t;
 
@@ -35,6 +37,9 @@ static const hg_opt_t table[] = {
     { .key = "topics", .type = HG_OPT_STRLIST, AT(many), .flags = HG_OPT_ONE_OR_MANY, .doc = "One or many." },
     { .key = "plan", .type = HG_OPT_JSON, AT(json), .doc = "Anything." },
     { .key = "wait", .type = HG_OPT_DURATION, AT(wait), .def = "5s", .min = 1, .max = 3600000, .doc = "A time." },
+    { .key = "threads", .type = HG_OPT_U32, AT(no_number), .def = "1", .flags = HG_OPT_IGNORED, .doc = "None." },
+    { .key = "fast", .type = HG_OPT_BOOL, AT(no_flag), .flags = HG_OPT_IGNORED, .doc = "None." },
+    { .key = "more", .type = HG_OPT_STRLIST, AT(no_lists), .flags = HG_OPT_IGNORED, .doc = "None." },
     { .key = NULL },
 };
 

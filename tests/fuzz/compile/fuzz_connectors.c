@@ -1,10 +1,12 @@
 /* The whole compiler. Input that begins with '[' or '{' is taken as the text of a connectors property, with '!' as a
  * program that has Rust code and is compiled strictly, everything else as a program and as an ad-hoc query. Each result
  * is written in every shape; every error must have a place (or be about no place at all: Rust code). References stand
- * for SECRET, but for ${env:NONE}, and nothing that is written shows it. */
+ * for SECRET, but for ${env:NONE}, and nothing that is written shows it;
+ * nor does the text itself once its secrets are left out (redact.h). */
 #include "base/hg.h"
 #include "base/mem.h"
 #include "compile/compile.h"
+#include "compile/redact.h"
 #include "tests/unit/compile/fake_registry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -47,6 +49,24 @@ static void touch(const hg_program_t *p)
     for (uint32_t i = 0; i < p->n_conns; i++) HG_ASSERT(p->conns[i].in_type || p->conns[i].out_type);
     for (uint32_t i = 0; i < p->plan.n_relations; i++)
         HG_ASSERT(p->plan.relations[i].kind == HG_REL_TABLE || p->plan.relations[i].node);
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_jw_init(&w, &b);
+    hg_program_dataflow_json(p, &w);
+    hg_buf_release(&b);
+}
+
+/* Without its secrets a text has none, and is no longer than it was where nothing is replaced. */
+static void redact(hg_str_t text)
+{
+    hg_redact_t *r = hg_redact_new();
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    hg_redact_learn(r, text, resolve, NULL);
+    hg_redact_learn_value(r, HG_S(SECRET));
+    if (hg_redact_copy(r, text, &b) == 0) HG_ASSERT(b.len == text.n && !memcmp(b.p, text.p, text.n));
+    HG_ASSERT(!memmem(b.p, b.len, SECRET, sizeof SECRET - 1));
+    hg_buf_release(&b);
+    hg_redact_free(r);
 }
 
 static void compile(hg_str_t text, bool strict)
@@ -106,6 +126,7 @@ static void query(hg_str_t sql)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     hg_str_t s = { (const char *)data, n };
+    redact(s);
     if (n && (s.p[0] == '[' || s.p[0] == '{'))
         connectors(s);
     else if (n && s.p[0] == '!')

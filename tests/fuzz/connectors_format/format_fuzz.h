@@ -45,8 +45,8 @@ static void ff_error(hg_parse_out_t *out, const hg_parse_error_t *e)
 }
 
 /* Give the parser a copy that ends where it must, with hostile padding. */
-static void ff_parse(const hg_format_type_t *f, const hg_parser_t *p, void *w, const char *buf, size_t n, bool first,
-                     hg_parse_out_t *out)
+HG_UNUSED static void ff_parse(const hg_format_type_t *f, const hg_parser_t *p, void *w, const char *buf, size_t n,
+                               bool first, hg_parse_out_t *out)
 {
     hg_err_t err = HG_ERR_INIT;
     char *copy = hg_xnew(n + 64);
@@ -57,11 +57,11 @@ static void ff_parse(const hg_format_type_t *f, const hg_parser_t *p, void *w, c
 }
 
 /* Parse the stream; with pieces > 0 it arrives `pieces` bytes at a time and is cut wherever the splitter allows. */
-static void ff_run(const hg_format_type_t *f, const hg_parser_t *p, const hg_schema_t *schema, const char *buf,
-                   size_t n, size_t pieces, ff_result_t *r)
+HG_UNUSED static void ff_run(const hg_format_type_t *f, const hg_parser_t *p, const hg_schema_t *schema,
+                             const char *buf, size_t n, size_t pieces, ff_result_t *r)
 {
     hg_parse_out_t out = { .error = ff_error, .arg = r };
-    hg_split_state_t st = { { 0 } };
+    hg_split_state_t st = { 0 };
     void *w = f->scratch_new ? f->scratch_new(p) : NULL;
     size_t begin = 0, seen = 0;
     hg_changeb_init(&out.changes, schema);
@@ -95,7 +95,7 @@ HG_UNUSED static void ff_same(const ff_result_t *a, const ff_result_t *b)
         for (uint32_t i = 0; i < x->n_rows; i++) HG_ASSERT(hg_cell_cmp(x->cols[c], i, y->cols[c], i) == 0);
 }
 
-static void ff_release(ff_result_t *r)
+HG_UNUSED static void ff_release(ff_result_t *r)
 {
     hg_change_drop(r->change);
     hg_buf_release(&r->errors);

@@ -1,11 +1,12 @@
 /* A format with any configuration on any table: the first line is JSON
  *
  *   {"format": "json", "in": {…}, "out": {…}, "columns": [["x", "INT", "NOT NULL"], …], "index": true,
- *    "messages": true, "max_message": 100, "copies": 5}
+ *    "messages": true, "keys": true, "max_message": 100, "copies": 5}
  *
  * (all of it may be missing), what follows are the bytes to parse. Columns: a name, a type (INT, TEXT, BYTES, UUID,
- * VARIANT, INTERVAL, MAP of bytes, LIST of intervals, ROW of one nullable INT) and NOT NULL or QUOTED. A configuration
- * is refused with a sentence; with a good one the bytes are parsed whole and in pieces, and each row is written. */
+ * VARIANT, INTERVAL, MAP by bytes, COUNTS by INT, LIST of intervals, ROW of one nullable INT) and NOT NULL or QUOTED. A
+ * configuration is refused with a sentence; with a good one the bytes are parsed whole and in pieces, and each row is
+ * written. */
 #include "tests/fuzz/connectors_format/format_fuzz.h"
 #include "base/opts.h"
 
@@ -26,6 +27,7 @@ static const struct {
     { "VARIANT", { .kind = HG_T_VARIANT, .nullable = true, .precision = -1 } },
     { "INTERVAL", { .kind = HG_T_INTERVAL, .nullable = true, .precision = -1 } },
     { "MAP", { .kind = HG_T_MAP, .nullable = true, .precision = -1, .key = &t_bytes, .elem = &t_int } },
+    { "COUNTS", { .kind = HG_T_MAP, .nullable = true, .precision = -1, .key = &t_int, .elem = &t_int } },
     { "LIST", { .kind = HG_T_ARRAY, .nullable = true, .precision = -1, .elem = &t_interval } },
     { "ROW", { .kind = HG_T_ROW, .nullable = true, .precision = -1, .fields = row_fields, .n_fields = 1 } },
 };
@@ -109,6 +111,10 @@ static void encode(run_t *r, const hg_json_t *doc, const hg_change_t *change)
     if (flag(doc, "index")) {
         env.key = key;
         env.n_key = 1;
+    }
+    if (flag(doc, "keys")) { /* as a transport that stores values by key */
+        env.key_separator = ":";
+        env.want_messages = true;
     }
     if (!cfg) return;
     if (r->f->encoder_new(cfg, &env, &enc, &err) < 0) {

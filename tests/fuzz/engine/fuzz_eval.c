@@ -8,6 +8,7 @@
  * its rows give one by one, and a batch fails exactly if one of its rows does. */
 #include "base/hg.h"
 #include <math.h>
+#include "data/variant.h"
 #include "engine/circuit.h"
 #include "engine/func_int.h"
 
@@ -63,6 +64,15 @@ static const hg_type_t *pick_type(hg_arena_t *a, in_t *in, hg_kind_t k)
         t->unit = (hg_interval_unit_t)(HG_IV_YEAR + c % 3);
     } else if (k == HG_T_ARRAY) {
         t->elem = pick_type(a, in, pick_scalar(in));
+    } else if (k == HG_T_MAP) {
+        t->key = hg_type_with_null(a, pick_type(a, in, pick_scalar(in)), false);
+        t->elem = pick_type(a, in, c & 1 ? HG_T_VARIANT : pick_scalar(in));
+    } else if (k == HG_T_ROW) {
+        hg_field_t *f = HG_ANEWN(a, hg_field_t, 2);
+        f[0] = (hg_field_t){ .name = HG_S("f"), .type = pick_type(a, in, pick_scalar(in)) };
+        f[1] = (hg_field_t){ .name = HG_S("g"), .type = pick_type(a, in, c & 1 ? HG_T_MAP : pick_scalar(in)) };
+        t->fields = f;
+        t->n_fields = 2;
     }
     return t;
 }
@@ -107,6 +117,12 @@ static hg_kind_t pick_kind(in_t *in, char letter)
         return HG_T_INTERVAL_YM;
     case 'A':
         return HG_T_ARRAY;
+    case 'M':
+        return HG_T_MAP;
+    case 'O':
+        return HG_T_ROW;
+    case 'v':
+        return HG_T_VARIANT;
     default:
         return (hg_kind_t)(c % (HG_T_ARRAY + 1));
     }
@@ -183,6 +199,26 @@ static size_t pick_text(in_t *in, char *out)
     return n;
 }
 
+/* What is no JSON becomes a string. */
+static int put_variant(hg_colb_t *b, hg_str_t text)
+{
+    hg_buf_t in, out;
+    hg_variant_t *v = hg_variant_new();
+    hg_buf_init(&in, HG_BUF_NOMAX);
+    hg_buf_init(&out, HG_BUF_NOMAX);
+    HG_ASSERT(hg_buf_addstr(&in, text) == 0 && hg_buf_reserve(&in, 64) == 0);
+    int rc = hg_variant_parse(v, hg_buf_str(&in), &out);
+    if (rc == HG_EPARSE) {
+        hg_buf_clear(&out);
+        rc = hg_json_quote(&out, text);
+    }
+    if (rc == 0) rc = hg_colb_var(b, out.p, out.len);
+    hg_buf_release(&in);
+    hg_buf_release(&out);
+    hg_variant_free(v);
+    return rc;
+}
+
 static void put_cell(hg_colb_t *b, in_t *in)
 {
     const hg_type_t *t = b->type;
@@ -251,6 +287,24 @@ static void put_cell(hg_colb_t *b, in_t *in)
     case HG_T_ARRAY:
         for (int i = next(in) % 4; i > 0; i--) put_cell(&b->child[0], in);
         rc = hg_colb_close_list(b);
+        break;
+    case HG_T_MAP:
+        for (int i = next(in) % 4; i > 0; i--) {
+            uint32_t before = b->child[0].nulls, len = b->child[0].len;
+            put_cell(&b->child[0], in);
+            if (b->child[0].nulls > before) hg_colb_truncate(&b->child[0], len);
+            if (b->child[0].len == len) rc = hg_colb_zero(&b->child[0]);
+            put_cell(&b->child[1], in);
+        }
+        if (rc == 0) rc = hg_colb_close_map(b);
+        break;
+    case HG_T_ROW:
+        for (uint32_t i = 0; i < b->n_child; i++) put_cell(&b->child[i], in);
+        rc = hg_colb_close_struct(b);
+        break;
+    case HG_T_VARIANT:
+        n = pick_text(in, text);
+        rc = put_variant(b, (hg_str_t){ text, n });
         break;
     default:
         n = pick_text(in, text);

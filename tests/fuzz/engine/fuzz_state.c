@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "data/block.h"
 #include "engine/state.h"
-#include <unistd.h>
+#include "tests/fuzz/folder.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -33,6 +33,10 @@ static void prog_init(prog_t *g, bool bag)
         .materialized = true,
         .stored = true
     };
+    hg_expr_t *less = HG_ANEW(g->a, hg_expr_t); /* LATENESS 0 */
+    *less = (hg_expr_t){ .kind = HG_X_COL, .type = f[0].type };
+    g->rel.late = HG_ANEWN(g->a, const hg_expr_t *, 2);
+    g->rel.late[0] = less;
     g->plan = (hg_plan_t){ &g->rel, 1 };
 }
 
@@ -45,31 +49,10 @@ static hg_circuit_t *circuit(const prog_t *g)
     return c;
 }
 
-static char g_dir[64];
-
-static void remove_folder(void)
-{
-    static const char *const files[] = { "pack-1.hgp", "seg-1-1.hgs" };
-    char path[96];
-    for (size_t i = 0; i < HG_COUNT(files); i++) {
-        snprintf(path, sizeof path, "%s/%s", g_dir, files[i]);
-        unlink(path);
-    }
-    rmdir(g_dir);
-}
-
-static const char *folder(void)
-{
-    if (g_dir[0]) return g_dir;
-    snprintf(g_dir, sizeof g_dir, "/tmp/hg-fuzz-state-XXXXXX");
-    HG_ASSERT(mkdtemp(g_dir) && atexit(remove_folder) == 0);
-    return g_dir;
-}
-
 static void write_pack(const char *name, const char *head, const void *p, size_t n)
 {
-    char path[96], whole[HEAD] = { 0 };
-    snprintf(path, sizeof path, "%s/%s", folder(), name);
+    char path[128], whole[HEAD] = { 0 };
+    snprintf(path, sizeof path, "%s/%s", fuzz_folder("state"), name);
     memcpy(whole, head, 9);
     FILE *f = fopen(path, "wb");
     HG_ASSERT(f && fwrite(whole, 1, HEAD, f) == HEAD && (n == 0 || fwrite(p, 1, n, f) == n));
@@ -96,7 +79,7 @@ static int restore(const prog_t *g, hg_str_t text, const char *names, hg_circuit
 {
     hg_json_t *j;
     hg_err_t err = HG_ERR_INIT;
-    hg_restore_opts_t o = { .dir = folder(), .threads = 1 };
+    hg_restore_opts_t o = { .dir = fuzz_folder("state"), .threads = 1 };
     hg_arena_t *a = hg_arena_new();
     *ret = circuit(g);
     int rc = hg_json_parse(a, text, &j, &err);
@@ -119,7 +102,7 @@ static void again(const prog_t *g, hg_circuit_t *c, uint64_t rows)
     hg_cut_t *k = hg_circuit_cut(c);
     hg_buf_init(&text, HG_BUF_NOMAX);
     hg_jw_init(&w, &text);
-    HG_ASSERT(hg_cut_write(k, folder(), 2, NULL, &w, &err) == 0);
+    HG_ASSERT(hg_cut_write(k, fuzz_folder("state"), 2, NULL, &w, &err) == 0);
     hg_cut_get_stats(k, &stats);
     hg_cut_done(c, k, true);
     HG_ASSERT(stats.rows == rows && stats.files_written == 0);

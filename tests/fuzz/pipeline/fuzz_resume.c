@@ -2,15 +2,18 @@
  *
  * The first byte says what the rest is: 0 a manifest's JSON under a sound first line, 1 a manifest with its first line,
  * 2 records of the log of events, one per line, in sound frames, 3 such a log as it is, 4 a file of owed batches
- * that the manifest describes rightly. */
+ * that the manifest describes rightly, 5 frames of the journal (a kind, a length of two bytes, the payload) in a sound
+ * log, 6 such a log as it is. */
 #include "tests/unit/pipeline/kit.h"
+#include "tests/fuzz/folder.h"
 #define XXH_INLINE_ALL
 #include "base/durable.h"
+#include "pipeline/journal.h"
 #include <xxhash.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
-enum { A_MANIFEST, A_MANIFEST_FILE, EVENTS, AN_EVENTS_FILE, OWED, KINDS };
+enum { A_MANIFEST, A_MANIFEST_FILE, EVENTS, AN_EVENTS_FILE, OWED, JOURNAL, A_JOURNAL_FILE, KINDS };
 
 static const char g_sql[] =
     "CREATE TABLE t (id BIGINT NOT NULL, s VARCHAR) WITH ('materialized' = 'true', 'connectors' = '["
@@ -18,31 +21,21 @@ static const char g_sql[] =
     "CREATE VIEW v WITH ('connectors' = '[{\"name\":\"o\",\"transport\":{\"name\":\"null_output\"}}]')"
     " AS SELECT id, s FROM t;";
 
-static char g_dir[64], g_storage[80];
-
-static void remove_folder(void)
-{
-    char cmd[100];
-    snprintf(cmd, sizeof cmd, "rm -rf %s", g_dir);
-    HG_ASSERT(system(cmd) == 0);
-}
+static const char *g_dir;
+static char g_storage[128];
 
 static void folder(void)
 {
-    char path[512];
-    if (!g_dir[0]) {
-        snprintf(g_dir, sizeof g_dir, "/tmp/hg-fuzz-resume-XXXXXX");
-        HG_ASSERT(mkdtemp(g_dir) && atexit(remove_folder) == 0);
-        snprintf(g_storage, sizeof g_storage, "%s/storage", g_dir);
-        hg_log_init((hg_log_opts_t){ .fd = -1, .level = HG_LOG_ERROR });
-    }
-    snprintf(path, sizeof path, "rm -rf %s && mkdir %s", g_storage, g_storage);
-    HG_ASSERT(system(path) == 0);
+    if (!g_dir) hg_log_init((hg_log_opts_t){ .fd = -1, .level = HG_LOG_ERROR });
+    g_dir = fuzz_folder("resume");
+    fuzz_folder_empty();
+    snprintf(g_storage, sizeof g_storage, "%s/storage", g_dir);
+    HG_ASSERT(mkdir(g_storage, 0777) == 0);
 }
 
 static void write_file(const char *name, const void *p, size_t n)
 {
-    char path[160];
+    char path[200];
     snprintf(path, sizeof path, "%s/%s", g_storage, name);
     FILE *f = fopen(path, "wb");
     HG_ASSERT(f && (n == 0 || fwrite(p, 1, n, f) == n));
@@ -63,7 +56,7 @@ static void write_events(const char *p, size_t n)
 {
     hg_framelog_t *l;
     hg_err_t err = HG_ERR_INIT;
-    char path[160];
+    char path[200];
     snprintf(path, sizeof path, "%s/events-0000000000.log", g_storage);
     HG_ASSERT(hg_framelog_open(path, "hgevents", true, NULL, NULL, &l, &err) == 0);
     for (const char *end = p + n; p < end;) {
@@ -71,6 +64,23 @@ static void write_events(const char *p, size_t n)
         size_t len = nl ? (size_t)(nl - p) : (size_t)(end - p);
         HG_ASSERT(hg_framelog_add(l, 1, (hg_str_t){ p, len }, &err) == 0);
         p += len + 1;
+    }
+    HG_ASSERT(hg_framelog_sync(l, "fuzz", &err) == 0);
+    hg_framelog_close(l);
+}
+
+static void write_journal(const char *p, size_t n)
+{
+    hg_framelog_t *l;
+    hg_err_t err = HG_ERR_INIT;
+    char path[200];
+    snprintf(path, sizeof path, "%s/journal-0000000000.log", g_storage);
+    HG_ASSERT(hg_framelog_open(path, HG_JOURNAL_MAGIC, true, NULL, NULL, &l, &err) == 0);
+    while (n >= 3) {
+        size_t len = HG_MIN((size_t)(uint8_t)p[1] | (size_t)(uint8_t)p[2] << 8, n - 3);
+        HG_ASSERT(hg_framelog_add(l, (uint8_t)p[0], (hg_str_t){ p + 3, len }, &err) == 0);
+        p += 3 + len;
+        n -= 3 + len;
     }
     HG_ASSERT(hg_framelog_sync(l, "fuzz", &err) == 0);
     hg_framelog_close(l);
@@ -117,7 +127,7 @@ static void end(rig_t *r, bool drain)
 static void learn(void)
 {
     rig_t r;
-    char path[160];
+    char path[200];
     hg_buf_t b;
     hg_err_t err = HG_ERR_INIT;
     if (g_manifest.len) return;
@@ -152,6 +162,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     case EVENTS:
         write_events(q, n - 1);
         break;
+    case JOURNAL:
+        write_journal(q, n - 1);
+        break;
+    case A_JOURNAL_FILE:
+        write_file("journal-0000000000.log", q, n - 1);
+        break;
     case AN_EVENTS_FILE:
         write_file("events-0000000000.log", q, n - 1);
         break;
@@ -163,7 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         end(&r, false);
         return 0;
     }
-    bool named = strstr(r.err.msg, g_storage) || strstr(r.err.msg, "checkpoint 1");
+    bool named = strstr(r.err.msg, g_storage) || strstr(r.err.msg, "checkpoint 1") || r.rc == HG_EREPLAY;
     if (!named) fprintf(stderr, "%d: %s\n", r.rc, r.err.msg);
     HG_ASSERT(named);
     hg_program_free(r.program);

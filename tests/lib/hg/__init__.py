@@ -14,6 +14,25 @@ MOCK_BROKER = BUILD / "tests" / "mock_broker"
 PATIENCE = 150  # seconds until a wait is in vain. No test is decided by it: what passes has long come, on the slowest machine too
 
 
+def whole_lines(path):
+    """Lines of a file that is still written to: one whose end is not there yet is not there, and neither is a file."""
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except FileNotFoundError:
+        return []
+    return data[:data.rfind(b"\n") + 1].decode().split("\n")[:-1]
+
+
+def contents(folder):
+    """(path, bytes) of the files below it, without those that go meanwhile."""
+    for at, _, names in os.walk(folder):
+        for path in (os.path.join(at, name) for name in names):
+            try:
+                yield path, pathlib.Path(path).read_bytes() if os.path.isfile(path) else b""
+            except FileNotFoundError:
+                continue
+
+
 def until(what, condition, timeout=PATIENCE, interval=0.02):
     """Poll `condition` until it returns something true and return that; fail with `what` after `timeout` seconds."""
     end = time.monotonic() + timeout

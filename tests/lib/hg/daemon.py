@@ -11,6 +11,7 @@ import urllib.parse
 import requests
 
 from . import HEADGATE, PATIENCE, shapes, until
+from .witness import Witness
 
 
 class Daemon:
@@ -27,6 +28,7 @@ class Daemon:
             data_dir = self._own.name
         self.data_dir = data_dir
         self.proc = None
+        self._witness = None
         self.start()
 
     def start(self):
@@ -40,6 +42,14 @@ class Daemon:
         self.ready_line = line.strip()
         self.url = m.group(1)
         shapes.watch(self.url)
+
+    @property
+    def overheard(self):
+        """The address for clients that are programs of their own: what they are told is held against shapes.py, too. Of a daemon that
+        is not started again."""
+        if not self._witness:
+            self._witness = Witness(self.url)
+        return self._witness.url
 
     def stop(self, sig=signal.SIGTERM, timeout=PATIENCE):
         if self.proc.poll() is None:
@@ -60,6 +70,10 @@ class Daemon:
                 for p in self.get("/v0/pipelines?selector=status").json():
                     self.wait_status(p["name"], "Stopped")
         self.stop()
+        if self._witness:
+            before = len(shapes.wrong)
+            self._witness.close()
+            assert len(shapes.wrong) == before, shapes.wrong[before:]
         try:
             assert self.proc.returncode == 0, f"the daemon ended with {self.proc.returncode}: " + open(self.err.name).read()[-3000:]
             self._no_sanitizer_reports()
@@ -77,6 +91,20 @@ class Daemon:
                     text = f.read()
                 m = re.search(r"^.*(Sanitizer|runtime error:)", text, re.M)
                 assert not m, f"{name}: " + text[m.start():m.start() + 6000]
+
+    def tell(self):
+        """For a test that failed: what the pipelines say about themselves, and the ends of all logs."""
+        out = []
+        try:
+            for p in self.get("/v0/pipelines?selector=status", raw=True, timeout=5).json():
+                out.append(f"{p['name']}: {p['deployment_status']}\n" + self.get(f"/v0/pipelines/{p['name']}/stats", raw=True, timeout=5).text)
+        except (requests.RequestException, ValueError, KeyError, TypeError) as e:
+            out.append(repr(e))
+        for folder, _, files in os.walk(self.data_dir):
+            for name in {"daemon.err", "log"} & set(files):
+                with open(os.path.join(folder, name), errors="replace") as f:
+                    out.append(f"{folder}/{name}:\n" + f.read()[-6000:])
+        return "\n".join(out)
 
     # --- HTTP ---
     def request(self, method, path, **kw):

@@ -1,11 +1,10 @@
 """A web server under test control: serves bodies with ranges, can cut connections, wait, redirect, fail."""
-import http.server
-import threading
+from . import web
 
 
 class Resource:
     """body: bytes. cut_after: list of byte counts, one per connection, after which it is cut. statuses: answers to give first.
-    gate: an Event to wait for after `gate_at` bytes. ranges: answer range requests."""
+    gate: an Event to wait for after `gate_at` bytes; "the last N bytes" pass it. ranges: answer range requests."""
 
     def __init__(self, body, cut_after=(), statuses=(), gate=None, gate_at=0, ranges=True, etag='"v1"', redirect=None, encoding=None):
         self.encoding = encoding  # Content-Encoding of the body, which is given encoded
@@ -13,17 +12,13 @@ class Resource:
         self.gate, self.gate_at, self.ranges, self.etag, self.redirect = gate, gate_at, ranges, etag, redirect
         self.requests = []
         self.lie = 0  # bytes promised on top of what there is
+        self.at_end = None  # called before "the last N bytes" are sent, which stay what they are
         self.broken = 0  # answers that the client did not take to their end
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *a):
-        pass
-
+class _Handler(web.Handler):
     def do_GET(self):
-        res = self.server.resources.get(self.path)
+        res = self.owner.resources.get(self.path)
         if res is None:
             self.send_error(404)
             return
@@ -32,15 +27,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(res.statuses.pop(0))
             return
         if res.redirect:
-            self.send_response(302)
-            self.send_header("Location", res.redirect)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(302, Location=res.redirect)
             return
-        start = 0
+        start, is_end = 0, False
         rng = self.headers.get("Range")
         if rng and res.ranges and self.headers.get("If-Range", res.etag) == res.etag:
-            start = int(rng.split("=")[1].split("-")[0])
+            first, _, last = rng.split("=")[1].partition("-")
+            is_end = not first
+            start = int(first) if first else max(0, len(res.body) - int(last))
             if start >= len(res.body):
                 self.send_error(416)
                 return
@@ -56,43 +50,33 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         end = len(res.body)
         if res.cut_after:
             end = min(end, start + res.cut_after.pop(0))
-        pos = start
+        pos, body, gate = start, res.body, None if is_end else res.gate
+        if is_end and res.at_end:
+            res.at_end()
         while pos < end:
-            if res.gate is not None and pos >= res.gate_at:
-                res.gate.wait()
-            nxt = min(end, pos + 65536, res.gate_at if res.gate is not None and pos < res.gate_at else end)
+            if gate is not None and pos >= res.gate_at:
+                gate.wait()
+            nxt = min(end, pos + 65536, res.gate_at if gate is not None and pos < res.gate_at else end)
             try:
-                self.wfile.write(res.body[pos:nxt])
+                self.wfile.write(body[pos:nxt])
             except OSError:
                 res.broken += 1
                 self.close_connection = True
                 return
             pos = nxt
-        if end < len(res.body) + res.lie:
-            self.close_connection = True
-            self.connection.shutdown(2)
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """Clients that leave are what the tests are about."""
+        if end < len(body) + res.lie:
+            self.cut()
 
 
 class Httpd:
     def __init__(self, tls=None, port=0):
-        self.server = _Server(("127.0.0.1", port), _Handler)
-        self.server.resources = {}
-        if tls:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.resources = {}
+        self.server = web.Server(_Handler, self, port, tls)
+        self.url = self.server.url
 
     def add(self, path, *a, **kw):
-        self.server.resources[path] = r = Resource(*a, **kw)
+        self.resources[path] = r = Resource(*a, **kw)
         return r
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()

@@ -17,6 +17,7 @@ from . import CACHE, MOCK_BROKER, PATIENCE, until
 
 
 _keep = []  # as long as this process
+KCAT = ("kcat", "-m", "60")  # seconds until a broker that is busy has answered once; kcat's own are 5
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"  # any 16 bytes in base64; a random one may begin with '-'
 
 
@@ -45,7 +46,8 @@ def free_port():
 
 
 class Broker:
-    """Real broker in a temporary folder. It has a second listener, `back_port`, that tells clients to come through the port `proxied`."""
+    """Real broker in a temporary folder. It has a second listener, `back_port`, that tells clients to come through the port `proxied`.
+    It looks for transactions that are too old every 100 ms."""
 
     def __init__(self, proxied=None, back_port=None):
         self.dir = tempfile.mkdtemp(prefix="hgk")
@@ -71,6 +73,7 @@ offsets.topic.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
+transaction.abort.timed.out.transaction.cleanup.interval.ms=100
 group.initial.rebalance.delay.ms=0
 log.retention.check.interval.ms=1000
 """)
@@ -167,8 +170,8 @@ class Topic:
         assert error == 0, f"CreateTopics: error {error}: {answer!r}"
 
         def leads():
-            out = subprocess.run(["kcat", "-b", bootstrap, "-L", "-J", "-t", self.name], capture_output=True, text=True, check=True).stdout
-            parts = json.loads(out)["topics"][0]["partitions"]
+            r = subprocess.run([*KCAT, "-b", bootstrap, "-L", "-J", "-t", self.name], capture_output=True, text=True)
+            parts = json.loads(r.stdout)["topics"][0]["partitions"] if r.returncode == 0 else []
             return len(parts) == partitions and all(p["leader"] >= 0 for p in parts)
         until("every partition has its leader", leads)
 
@@ -189,14 +192,41 @@ class Topic:
         assert (low, error) == (offset, 0), answer
 
     def produce(self, lines, partition=0, key_delimiter=None):
-        cmd = ["kcat", "-b", self.bootstrap, "-t", self.name, "-p", str(partition), "-P"]
+        cmd = [*KCAT, "-b", self.bootstrap, "-t", self.name, "-p", str(partition), "-P"]
         if key_delimiter:
             cmd += ["-K", key_delimiter, "-Z"]
         subprocess.run(cmd, input="".join(x + "\n" for x in lines), text=True, check=True)
 
-    def read(self, count=None, fmt="%s\\n"):
-        """Messages from the beginning: all there are now, or wait for `count`."""
-        cmd = ["kcat", "-b", self.bootstrap, "-t", self.name, "-C", "-o", "beginning", "-f", fmt, "-X", "fetch.wait.max.ms=10"]
+    def produce_bytes(self, *payloads, partition=0):
+        """Messages of any bytes: each is a file, which kcat sends as it is."""
+        with tempfile.TemporaryDirectory() as d:
+            names = []
+            for i, p in enumerate(payloads):
+                names.append(os.path.join(d, str(i)))
+                with open(names[-1], "wb") as f:
+                    f.write(p)
+            subprocess.run([*KCAT, "-b", self.bootstrap, "-t", self.name, "-p", str(partition), "-P", *names], check=True)
+
+    def read_bytes(self, count=None):
+        """[(key, payload, headers)]: bytes or None, headers as {name: text}."""
+        cmd = [*KCAT, "-b", self.bootstrap, "-t", self.name, "-C", "-o", "beginning", "-q", "-f", "%K %S %h\\n%k%s\\n",
+               "-X", "fetch.wait.max.ms=10", *(["-c", str(count)] if count else ["-e"])]
+        out = subprocess.run(cmd, capture_output=True, check=True, timeout=PATIENCE).stdout
+        got, at = [], 0
+        while at < len(out):
+            end = out.index(b"\n", at)
+            k, s, headers = out[at:end].decode().split(" ", 2)
+            k, s, at = int(k), int(s), end + 1
+            key, payload = out[at:at + max(k, 0)], out[at + max(k, 0):at + max(k, 0) + max(s, 0)]
+            at += max(k, 0) + max(s, 0) + 1
+            got.append((key if k >= 0 else None, payload if s >= 0 else None,
+                        dict(h.split("=", 1) for h in headers.split(",") if h)))
+        return got
+
+    def read(self, count=None, fmt="%s\\n", options=None):
+        """Messages from the beginning: all there are now, or wait for `count`. options: of librdkafka."""
+        cmd = [*KCAT, "-b", self.bootstrap, "-t", self.name, "-C", "-o", "beginning", "-f", fmt, "-X", "fetch.wait.max.ms=10"]
+        cmd += [x for k, v in (options or {}).items() for x in ("-X", f"{k}={v}")]
         cmd += ["-c", str(count)] if count else ["-e"]
         return subprocess.run(cmd, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
 
@@ -212,9 +242,9 @@ class MockBroker:
         self.proc.stdin.write("".join(x + "\n" for x in lines))
         self.proc.stdin.flush()
 
-    def fail(self, request, error, times):
-        """The next requests of this kind (a number of Kafka's protocol) are answered with this error."""
-        self.say(f"fail {request} {error} {times}")
+    def fail(self, request, error, times, ms=0):
+        """The next requests of this kind (a number of Kafka's protocol) are answered with this error, after so many ms."""
+        self.say(f"fail {request} {error} {times} {ms}")
         assert self.proc.stdout.readline().startswith("failing")
 
     def produce(self, topic, payloads, partition=0):

@@ -1,4 +1,5 @@
-"""A real PostgreSQL server in a temporary folder, on loopback. The server refuses root: then it runs as the user that Debian's package makes."""
+"""A real PostgreSQL server in a temporary folder, on loopback. The server refuses root: then it runs as the user that Debian's package makes,
+or (where root is but the name of another user: tests/chaos) in a user namespace that gives it another one."""
 import glob
 import os
 import pwd
@@ -18,6 +19,11 @@ def bindir():
     return os.path.dirname(found[-1]) if found else None
 
 
+def root_in_name_only():
+    with open("/proc/self/uid_map") as f:
+        return os.getuid() == 0 and f.read().split()[1] != "0"
+
+
 class Server:
     """tls: (certificate, key) files, for connections by TCP."""
 
@@ -25,7 +31,8 @@ class Server:
         self.bin, self.port = bindir(), free_port()
         assert self.bin, "no PostgreSQL server here: ./dev setup test"
         self.dir = tempfile.mkdtemp(prefix="hgp")
-        self.user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
+        self.prefix = ["unshare", "-U", "--map-user=1000", "--map-group=1000", "--"] if root_in_name_only() else []
+        self.user = pwd.getpwnam("postgres") if os.getuid() == 0 and not self.prefix else None
         if self.user:
             os.chown(self.dir, self.user.pw_uid, self.user.pw_gid)
         self.data = os.path.join(self.dir, "data")
@@ -49,14 +56,14 @@ class Server:
         self.sql(f"CREATE ROLE guarded LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
 
     def _as_user(self, argv):
-        return ["runuser", "-u", "postgres", "--", *argv] if self.user else argv
+        return ["runuser", "-u", "postgres", "--", *argv] if self.user else [*self.prefix, *argv]
 
     def _run(self, name, *args):
         subprocess.run(self._as_user([os.path.join(self.bin, name), *args]), check=True, capture_output=True, cwd=self.dir, timeout=PATIENCE)
 
     def start(self):
         with open(os.path.join(self.dir, "log"), "ab") as log:
-            self.proc = subprocess.Popen([os.path.join(self.bin, "postgres"), "-D", self.data], stdout=log, stderr=log, cwd=self.dir,
+            self.proc = subprocess.Popen([*self.prefix, os.path.join(self.bin, "postgres"), "-D", self.data], stdout=log, stderr=log, cwd=self.dir,
                                          stdin=subprocess.DEVNULL, user=self.user.pw_uid if self.user else None,
                                          group=self.user.pw_gid if self.user else None, extra_groups=[] if self.user else None)
         until("PostgreSQL answers", self._answers)

@@ -1,5 +1,6 @@
 """A TCP proxy that does to connections what networks do: cut them, hold them up, refuse them. One thread, any number of connections."""
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
@@ -11,7 +12,9 @@ class Proxy:
         self.delay = 0.0  # seconds that each piece waits
         self.refuse = False
         self.cut_in = None  # bytes until all connections are cut
+        self.hold_in = None  # bytes until nothing moves any more
         self.cuts = self.refused = 0  # connections that it happened to
+        self.moved = 0  # bytes that were passed on
         self._open = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -42,7 +45,7 @@ class Proxy:
         pair = (client_writer, server_writer)
         self._open.add(pair)
         try:
-            await asyncio.gather(self._pump(client, server_writer), self._pump(server, client_writer))
+            await asyncio.gather(self._ask(client, server_writer), self._pump(server, client_writer))
         except OSError:
             for w in pair:
                 self._reset(w)
@@ -53,6 +56,11 @@ class Proxy:
 
     async def _pump(self, reader, writer):
         while data := await reader.read(65536):
+            if self.hold_in is not None:
+                self.hold_in -= len(data)
+                if self.hold_in <= 0:
+                    self.hold_in = None
+                    self._gate.clear()
             await self._gate.wait()
             if self.delay:
                 await asyncio.sleep(self.delay)
@@ -65,8 +73,13 @@ class Proxy:
                     return
             writer.write(data)
             await writer.drain()
+            self.moved += len(data)
         if writer.can_write_eof():
             writer.write_eof()
+
+    async def _ask(self, reader, writer):
+        """What the client says; others know more of it."""
+        await self._pump(reader, writer)
 
     @staticmethod
     def _reset(writer):
@@ -100,7 +113,7 @@ class Proxy:
 
     def heal(self):
         def calm():
-            self.delay, self.refuse, self.cut_in = 0.0, False, None
+            self.delay, self.refuse, self.cut_in, self.hold_in = 0.0, False, None, None
             self._gate.set()
         self._on_loop(calm)
 
@@ -108,3 +121,54 @@ class Proxy:
         self._on_loop(self._cut)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+
+
+class KafkaProxy(Proxy):
+    """Knows where a request begins, and can hold everything, or one connection, up just before one. Requests have Kafka's numbers."""
+
+    def __init__(self, target_port, port=0):
+        self.held = set()  # requests that are waited at
+        self._before = {}  # request: (how many of them still pass, hold its connection only)
+        super().__init__(target_port, port)
+
+    async def _ask(self, reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readexactly(6)
+                size, api = struct.unpack(">ih", head)
+                body = await reader.readexactly(size - 2)
+                await self._maybe_hold(api)
+                await self._gate.wait()
+                writer.write(head + body)
+                await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+
+    async def _maybe_hold(self, api):
+        if api not in self._before:
+            return
+        left, alone = self._before.pop(api)
+        if left:
+            self._before[api] = (left - 1, alone)
+            return
+        self.held.add(api)
+        if not alone:
+            self._gate.clear()
+        while alone and api in self.held:
+            await asyncio.sleep(0.005)
+
+    # --- for the test ---
+    def hold_before(self, api, after=0, alone=False):
+        """From the next such request on nothing moves any more, in no direction; alone: on its connection. `after` of them pass."""
+        self._on_loop(lambda: self._before.update({api: (after, alone)}))
+
+    def release(self, api):
+        """One that was held alone."""
+        self._on_loop(lambda: self.held.discard(api))
+
+    def heal(self):
+        def forget():
+            self._before.clear()
+            self.held.clear()
+        self._on_loop(forget)
+        super().heal()

@@ -49,6 +49,7 @@ COLUMN = set("""BOOLEAN TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTE
 TRANSPORT = set("""file_input file_output nats_input kafka_input kafka_output pub_sub_input url_input s3_input delta_table_input delta_table_output
  dynamodb_output redis_output iceberg_input postgres_input postgres_cdc_input postgres_output datagen nexmark http_input http_output ad_hoc_input
  clock_input null_output empty_input""".split())
+OWN_TRANSPORT = {"iggy_input", "iggy_output"}  # shown by routes that Feldera does not have
 
 ERROR = {"message": "str", "error_code": "str", "details": ANY}
 ERROR_CODES = {  # which code comes with which status; a code that is in no row is an error of ours
@@ -57,7 +58,7 @@ ERROR_CODES = {  # which code comes with which status; a code that is in no row 
      DismissErrorRestrictedToFullyStopped EditRestrictedToClearedStorage EmptyName FtRequiresStorage IllegalPipelineAction IncarnationUuidMismatch
      InitialImmutableUnlessStopped InitialStandbyNotAllowed InvalidActivateStatus InvalidBootstrapConfig InvalidConnectorAction InvalidNewProgramSql
      InvalidParam InvalidProgramConfig InvalidRequest InvalidRuntimeConfig InvalidRuntimeVersion InvalidTag InvalidTransition InvalidUuidParam MissingOption
-     NameDoesNotMatchPattern NoTransactionInProgress OutOfRange ParseError ParseErrors ProtocolError StorageStatusImmutableUnlessStopped SuspendError
+     InvalidSupportBundleParameter NameDoesNotMatchPattern NoTransactionInProgress OutOfRange ParseError ParseErrors ProtocolError StorageStatusImmutableUnlessStopped SuspendError
      TooLongDescription TooLongName TooManyTags TypeError UnknownOption UpdateRestrictedToStopped ConfigError.CyclicDependency
      ConfigError.EmptyStartAfter ConfigError.EncoderConfigParseError ConfigError.HandoffNotExact ConfigError.HandoffNotSupported
      ConfigError.InvalidTransportConfig ConfigError.ParserConfigParseError ConfigError.UnknownInputFormat ConfigError.UnknownLabel
@@ -74,9 +75,11 @@ ERROR_CODES = {  # which code comes with which status; a code that is in no row 
     413: "PayloadTooLarge",
     417: "InvalidRequest",
     429: "ApiConnectionLimit",
-    500: "InternalError IoError NewProgramCompilationFailed PipelineInteractionFailed ReplayFailure StorageDamaged StorageError",
+    500: """InternalError IoError NewProgramCompilationFailed PipelineInteractionFailed ReplayFailure StorageDamaged StorageError
+     UnableToCreateSupportBundle""",
     501: "NotSupported",
-    503: "AwaitingApproval BootstrapInProgress Initializing OutOfMemory PipelineInteractionNotDeployed PipelineInteractionUnreachable TryAgain"}
+    503: """AwaitingApproval BootstrapInProgress Initializing OutOfMemory PipelineInteractionNotDeployed PipelineInteractionUnreachable
+     RestoreInProgress TryAgain"""}
 ERROR_CODES = {status: frozenset(codes.split()) for status, codes in ERROR_CODES.items()}
 OF_THE_MANAGER = {"PipelineInteractionNotDeployed", "PipelineInteractionUnreachable"}  # say when to come again
 
@@ -102,8 +105,10 @@ STATUS = {
     "bootstrap_policy": opt({"allow", "reject", "await_approval"}), "silent_bootstrap": "bool", "concurrent_bootstrap": "bool", **_SINCE}
 
 _POSITION = {"start_line_number": "count", "start_column": "count", "end_line_number": "count", "end_column": "count"}
-COLUMN_TYPE = {"nullable": "bool", "type": COLUMN, "precision?": opt("int"), "scale?": opt("int"), "component?": opt("object"),
-               "fields?": opt([ANY]), "key?": opt("object"), "value?": opt("object")}
+# a ROW has fields and no type
+COLUMN_TYPE = ("any", {"nullable": "bool", "fields": ["object"]},
+               {"nullable": "bool", "type": COLUMN, "precision?": opt("int"), "scale?": opt("int"), "component?": opt("object"),
+                "key?": opt("object"), "value?": opt("object")})
 RELATION = {"name": "str", "case_sensitive": "bool", "materialized": "bool",
             "fields": [{"name": "str", "case_sensitive": "bool", "columntype": COLUMN_TYPE}],
             "properties?": ("map", {"value": "str", "key_position": _POSITION, "value_position": _POSITION})}
@@ -125,8 +130,10 @@ RUNTIME_CONFIG = {
     "io_workers": opt("u64"), "env": ("map", "str"), "dev_tweaks": "object", "logging": opt("str"), "pipeline_template_configmap": opt("object")}
 RESTARTS = {"restart": {"policy": {"never", "on_failure", "always"}, "attempts": "count", "max_attempts": opt("count"), "next_at": opt("time"),
                         "last_exit_at": "time", "last_exit": ERROR}}
+GIT_MARK = {"git": {**{k: "str" for k in "source folder branch commit author subject state description".split()},
+                    **{k: opt("str") for k in "message refused resume".split()}, "tags": ["str"], "time": "int"}}
 _MORE = {"runtime_config": RUNTIME_CONFIG, "program_code": "str", "udf_rust": "str", "udf_toml": "str", "program_error": PROGRAM_ERROR,
-         "program_info": opt(PROGRAM_INFO), "deployment_resources_status_details": opt(RESTARTS)}
+         "program_info": opt(PROGRAM_INFO), "deployment_resources_status_details": opt(("any", RESTARTS, GIT_MARK, {**RESTARTS, **GIT_MARK}))}
 ALL = {**STATUS, **_MORE}
 INFO = {k: v for k, v in ALL.items() if k not in ("bootstrap_policy", "silent_bootstrap", "concurrent_bootstrap")}
 WITH_CONNECTORS = {**STATUS, "connectors?": {"num_errors": "count"}}
@@ -165,7 +172,7 @@ STATS = {"global_metrics": GLOBAL_METRICS, "inputs": [INPUT], "outputs": [OUTPUT
          "suspend_error": opt(("any", {"Permanent": [PERMANENT]}, {"Temporary": [TEMPORARY]})), "permanent_checkpoint_errors": opt([PERMANENT])}
 SAMPLE = {"t": "int", "r": "count", "m": "count", "s": "count"}
 EVENT = {"event_id": "uuid", "recorded_at": "time", "deployment_resources_status": RESOURCES, "deployment_has_error": "bool",
-         "deployment_resources_desired_status": {"Stopped", "Provisioned"}, "program_status": PROGRAM, "storage_status": STORAGE, "deployment_resources_status_details?": opt(RESTARTS)}
+         "deployment_resources_desired_status": {"Stopped", "Provisioned"}, "program_status": PROGRAM, "storage_status": STORAGE, "deployment_resources_status_details?": opt(("any", RESTARTS, GIT_MARK, {**RESTARTS, **GIT_MARK}))}
 CONFIG = {**{k: "str" for k in "posthog conceptualhq product_fruits version revision runtime_revision changelog_url build_source".split()},
           "edition": {"Enterprise", "Open source"},
           "build_info": {k: "str" for k in """build_timestamp build_cpu build_os cargo_dependencies cargo_features cargo_debug cargo_opt_level
@@ -178,14 +185,28 @@ ROLE = {"read", "write", "admin", "owner"}
 
 BLOCKER = {"label": "str", "connector": "str", "until": {"finished", "marked"}, "failed": "bool"}
 LAST_CHANGE = opt({"change": {"set", "reset", "rerun"}, "at": "time"})
-POSITION = {"endpoint_name": "str", "transport": TRANSPORT, "position": opt("object"), "settable": "bool", "obstacle": opt("str"),
+POSITION = {"endpoint_name": "str", "transport": TRANSPORT | OWN_TRANSPORT, "position": opt("object"), "settable": "bool", "obstacle": opt("str"),
             "origin": {"running", "checkpoint", "user", "configuration"}, "durable": "bool", "checkpoint": opt("count"),
             "last_change": LAST_CHANGE, "members": opt("str")}
+
+PROFILE = {"steps": "count", "circuit_usecs": "count", "relations": [
+    {"name": "str", "kind": {"table", "view"}, "stored": "bool",
+     **{k: "count" for k in "steps rows_out time_usecs rows waiting_rows dead_rows segments bytes index_bytes".split()}}]}
+_REL = {"id": "count", "relOp": "str", "inputs": ["count"], "table?": ["str"], "fields?": ["str"], "all?": "bool", "exprs?": ["object"]}
+DATAFLOW = {"calcite_plan": ("map", {"rels": [_REL]}),
+            "mir": ("map", {"operation": "str", "inputs": [{"node": "str", "output": "count"}], "positions": [_POSITION], "table?": "str", "view?": "str"})}
+
+_COMMIT = {"id": "str", "author": "str", "subject": "str"}
+GIT = {"source": "str", "interval_msecs": "count", "state": {"starting", "checking", "applying", "ok", "refused", "unreachable"}, "commit": opt(_COMMIT),
+       "looked_at": opt("time"), "next_look_at": opt("time"), "failures": "count", "error": opt("str"),
+       "refused": opt({"commit": _COMMIT, "at": "str", "message": "str"}),
+       "pipelines": [{"name": "str", "state": {"applied", "stopping", "blocked", "refused", "taken"}, "commit": opt(_COMMIT), "message": opt("str")}]}
 
 JSON, TEXT, NONE = "application/json", "text/plain", None
 P = r"/v0/pipelines/[^/]+"
 
 # method, path (whole), success codes, content type (None: no body), shape of the body (None: not looked at)
+TENANT = {"id": "uuid", "name": "str", "initial_provider": "str"}
 ROUTES = [
     ("GET", r"/v0/pipelines", {200}, JSON, "list"),
     ("POST", r"/v0/pipelines", {201}, JSON, INFO),
@@ -219,9 +240,12 @@ ROUTES = [
     ("POST", P + r"/egress/[^/]+", {200}, "egress", None),
     ("GET", P + r"/query", {200}, "query", None),
     ("GET", P + r"/metrics", {200}, "metrics", None),
-    ("POST", P + r"/start_compaction", {200}, NONE, None),
+    ("POST", P + r"/(start_compaction|rebalance)", {200}, NONE, None),
     ("GET", P + r"/time_series", {200}, JSON, {"now": "int", "samples": [SAMPLE]}),
     ("GET", P + r"/time_series_stream", {200}, "application/x-ndjson", None),
+    ("GET", P + r"/circuit_json_profile", {200}, JSON, PROFILE),
+    ("GET", P + r"/(circuit_profile|support_bundle)", {200}, "application/zip", None),
+    ("GET", P + r"/dataflow_graph", {200}, JSON, DATAFLOW),
     ("GET", P + r"/logs", {200}, "text/plain; charset=utf-8", None),
     ("GET", P + r"/events", {200}, JSON, [EVENT]),
     ("GET", P + r"/events/[^/]+", {200}, JSON, EVENT),
@@ -231,6 +255,7 @@ ROUTES = [
          {"from": "str", "to": "str", "label": "str"}]}),
     ("GET", P + r"/(tables|views)/[^/]+/connectors/[^/]+/why", {200}, JSON, {"endpoint_name": "str", "text": "str", "since": "time", "waiting_for": [BLOCKER],
      "reason": {"running", "user", "waiting", "mark", "failed", "ended"}, "last_change?": LAST_CHANGE}),
+    ("GET", r"/v0/git", {200}, JSON, GIT),
     ("GET", r"/v0/config", {200}, JSON, CONFIG),
     ("GET", r"/config/authentication", {200}, JSON, "object"),
     ("GET", r"/healthz", {200}, JSON, {"status": {"healthy"}}),
@@ -241,13 +266,16 @@ ROUTES = [
     ("GET", r"/v0/api_keys/[^/]+", {200}, JSON, [{"id": "uuid", "name": "str", "role": {"read", "write"}}]),
     ("POST", r"/v0/api_keys", {201}, JSON, {"id": "uuid", "name": "str", "api_key": "str"}),
     ("DELETE", r"/v0/api_keys/[^/]+", {200}, NONE, None),
-    ("GET", r"/v0/tenants", {200}, JSON, [{"id": "uuid", "name": "str", "initial_provider": "str"}]),
+    ("GET", r"/v0/tenants", {200}, JSON, [TENANT]),
+    ("POST", r"/v0/tenants", {200, 201}, JSON, TENANT),
+    ("GET", r"/v0/tenants/[^/]+", {200}, JSON, TENANT),
     ("GET", r"/v0/tenant/users", {200}, JSON, [{"user_id": "uuid", "provider": "str", "subject": "str", "role": ROLE}]),
     ("GET", r"/v0/oidc_trust", {200}, JSON, [{"id": "uuid", "name": "str", "issuer": "str", "subject": "str", "role": ROLE}]),
     ("GET", r"/v0/config/demos", {200}, JSON, [ANY]),
     ("GET", r"/v0/config/session", {200}, JSON, {"tenant_id": opt("uuid"), "tenant_name": opt("str"), "role": opt(ROLE)}),
+    ("GET", r"/v0/config/owners", {200}, JSON, {"owners": ["str"], "owner_trusts": [{"issuer": "str", "subject": "str", "audience?": opt("str")}]}),
     ("GET", r"/v0/metrics", {200}, TEXT, None),
-    ("POST", r"/v0/validate_program", {200}, JSON, ("any", {"Success": {"program_info": {**PROGRAM_INFO, "dataflow": ANY}}},
+    ("POST", r"/v0/validate_program", {200}, JSON, ("any", {"Success": {"program_info": {**PROGRAM_INFO, "dataflow": opt(DATAFLOW)}}},
                                                     {"SqlError": {"info": SQL_COMPILATION}}, {"SystemError": {"error": "str"}})),
 ]
 METRICS = [{"key": "str", "type": {"counter", "gauge", "histogram"}, "description?": opt("str"), "values": [{"labels": ("map", "str"), "value": ANY}]}]

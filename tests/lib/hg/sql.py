@@ -40,7 +40,9 @@ def url_in(name, url, fmt="json", fmt_config=None, **members):
     config = {"path": url}
     if "pause_timeout" in members:
         config["pause_timeout"] = members.pop("pause_timeout")
-    return connector(name, "url_input", config, fmt, fmt_config or {"update_format": "raw"}, **members)
+    if fmt_config is None and fmt == "json":
+        fmt_config = {"update_format": "raw"}
+    return connector(name, "url_input", config, fmt, fmt_config, **members)
 
 
 def datagen(name, *plans, seed=1, **members):
@@ -56,3 +58,29 @@ def kafka_in(name, bootstrap, topic, fmt="json", fmt_config=None, options=None, 
 
 def kafka_out(name, bootstrap, topic, fmt="json", fmt_config=None, options=None, **members):
     return connector(name, "kafka_output", {"topic": topic, "bootstrap.servers": bootstrap, **(options or {})}, fmt, fmt_config, **members)
+
+
+def s3_in(name, server, fmt="json", fmt_config=None, bucket="bucket", creds=True, **config):
+    """server: hg.s3.Server. Options of the transport as they are; members of the connector by name."""
+    members = {k: config.pop(k) for k in ("labels", "start_after", "paused", "max_queued_records") if k in config}
+    config = {"region": "eu-test-1", "bucket_name": bucket, "endpoint_url": server.url, **config}
+    if creds:
+        config = {"aws_access_key_id": "AKIDTESTTESTTEST", "aws_secret_access_key": "geheim/4711+x=", **config}
+    if fmt_config is None and fmt == "json":
+        fmt_config = {"update_format": "raw"}
+    return connector(name, "s3_input", config, fmt, fmt_config, **members)
+
+
+def _iggy(server, stream, topic, options):
+    login = {} if {"token", "username", "connection_string"} & set(options) else {"username": "iggy", "password": "iggy"}
+    where = {} if "connection_string" in options else {"address": server.address}
+    return {**where, "stream": stream, "topic": topic, "reconnect_interval": "100ms", **login, **options}
+
+
+def iggy_in(name, server, stream, topic, fmt="json", fmt_config=None, options=None, **members):
+    """server: hg.iggy.Server."""
+    return connector(name, "iggy_input", _iggy(server, stream, topic, options or {}), fmt, fmt_config or {"update_format": "raw"}, **members)
+
+
+def iggy_out(name, server, stream, topic, fmt="json", fmt_config=None, options=None, **members):
+    return connector(name, "iggy_output", _iggy(server, stream, topic, options or {}), fmt, fmt_config, **members)

@@ -89,6 +89,8 @@ typedef struct {
     int e;
     hg_strlist_t l;
     uint64_t d;
+    uint32_t old;
+    hg_strlist_t olds;
 } cfg_t;
 
 static const hg_opt_t g_table[] = {
@@ -105,6 +107,13 @@ static const hg_opt_t g_table[] = {
     { .key = "l", .type = HG_OPT_STRLIST, .at = offsetof(cfg_t, l), .flags = HG_OPT_ONE_OR_MANY },
     { .key = "d", .type = HG_OPT_DURATION, .at = offsetof(cfg_t, d), .def = "30s" },
     { .key = "password", .type = HG_OPT_STR, .at = offsetof(cfg_t, s), .flags = HG_OPT_SECRET },
+    { .key = "old",
+      .type = HG_OPT_U32,
+      .at = offsetof(cfg_t, old),
+      .def = "3",
+      .flags = HG_OPT_IGNORED,
+      .doc = "Why." },
+    { .key = "olds", .type = HG_OPT_STRLIST, .at = offsetof(cfg_t, olds), .flags = HG_OPT_IGNORED, .doc = "Why." },
     { .key = NULL },
 };
 
@@ -160,9 +169,32 @@ static void options_are_checked(void **state)
                 "W unknown field \"numbr\"; did you mean \"number\"?\n");
     try_options("{\"s\": \"\", \"other.option\": {}}", HG_EXTRA_TAKE, &c,
                 "E option 'other.option': expected a string, found an object\n");
-    try_options(
-        "{\"s\": \"\", \"d\": \"5 weeks\"}", HG_EXTRA_REFUSE, &c,
-        "E option 'd': '5 weeks' is not a duration; write milliseconds or a text like \"500ms\", \"30s\", \"5m\"\n");
+    static const struct {
+        const char *json;
+        uint64_t ms;
+    } durations[] = { { "250", 250 },          { "\"250\"", 250 },         { "\"0\"", 0 },
+                      { "\"1m 30s\"", 90000 }, { "\"2 Hours\"", 7200000 }, { "\"1500us\"", 1 },
+                      { "\"1day\"", 86400000 } };
+    for (size_t i = 0; i < HG_COUNT(durations); i++) {
+        char json[64];
+        snprintf(json, sizeof json, "{\"s\": \"\", \"d\": %s}", durations[i].json);
+        try_options(json, HG_EXTRA_REFUSE, &c, "");
+        assert_int_equal(c.d, durations[i].ms);
+    }
+    try_options("{\"s\": \"\", \"d\": \"5 fortnights\"}", HG_EXTRA_REFUSE, &c,
+                "E option 'd': '5 fortnights' is not a duration; write milliseconds or a text like \"500ms\", \"30s\", "
+                "\"5m\"\n");
+}
+
+/* Feldera's programs may say what it is anyway. */
+static void what_is_without_effect_is_told(void **state)
+{
+    (void)state;
+    cfg_t c;
+    try_options("{\"s\": \"\", \"old\": 3, \"olds\": []}", HG_EXTRA_REFUSE, &c, "");
+    try_options("{\"s\": \"\", \"old\": null, \"olds\": null}", HG_EXTRA_REFUSE, &c, "");
+    try_options("{\"s\": \"\", \"old\": 4, \"olds\": [\"a\"]}", HG_EXTRA_REFUSE, &c,
+                "W option 'old' is without effect: Why.\nW option 'olds' is without effect: Why.\n");
 }
 
 static void secrets_are_not_printed(void **state)
@@ -233,6 +265,7 @@ int main(void)
         cmocka_unit_test(percent_codes),
         cmocka_unit_test(the_nearest_name),
         cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(what_is_without_effect_is_told),
         cmocka_unit_test(secrets_are_not_printed),
         cmocka_unit_test(string_map_finds_what_was_put),
         cmocka_unit_test(arena_arrays_grow),

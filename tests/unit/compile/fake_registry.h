@@ -34,6 +34,7 @@ static const hg_opt_t fake_kafka_opts[] = {
       .names = "latest|earliest",
       .def = "latest",
       .doc = "Where." },
+    { .key = "include_topic", .type = HG_OPT_BOOL, .at = AT(follow), .flags = HG_OPT_METADATA, .doc = "Metadata." },
     { .key = NULL },
 };
 static const hg_opt_t fake_datagen_opts[] = {
@@ -60,6 +61,17 @@ static void fake_datagen_check(const void *cfg, const hg_json_t *obj, hg_diag_t 
     if (c->limit_set && c->limit == 13) hg_diag(d, false, hg_json_get(obj, "limit"), false, "13 rows are never enough");
 }
 
+static const char *fake_file_no_mark(const void *cfg)
+{
+    const char *path = ((const fake_cfg_t *)cfg)->path;
+    return path && strstr(path, ".gz") ? "path" : NULL;
+}
+static const char *fake_key_separator(const void *cfg)
+{
+    (void)cfg;
+    return ":";
+}
+
 static const hg_input_type_t fake_inputs[] = {
     { .abi = 1, .name = "url_input", .opts = fake_url_opts, .cfg_size = sizeof(fake_cfg_t), .caps = HG_CAP_FINITE },
     { .abi = 1,
@@ -67,7 +79,8 @@ static const hg_input_type_t fake_inputs[] = {
       .opts = fake_file_opts,
       .cfg_size = sizeof(fake_cfg_t),
       .caps = HG_CAP_FINITE | HG_CAP_MARK,
-      .is_finite = fake_file_finite },
+      .is_finite = fake_file_finite,
+      .no_mark = fake_file_no_mark },
     { .abi = 1,
       .name = "kafka_input",
       .opts = fake_kafka_opts,
@@ -99,6 +112,12 @@ static const hg_output_type_t fake_outputs[] = {
       .extra = HG_EXTRA_TAKE,
       .cfg_size = sizeof(fake_cfg_t),
       .messages = true },
+    { .abi = 1,
+      .name = "redis_output",
+      .opts = fake_url_opts,
+      .cfg_size = sizeof(fake_cfg_t),
+      .messages = true,
+      .key_separator = fake_key_separator },
     { .abi = 1, .name = "null_output", .opts = fake_no_opts, .no_format = true },
 };
 

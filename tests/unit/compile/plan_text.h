@@ -85,7 +85,9 @@ static void plan_expr(hg_buf_t *b, const hg_expr_t *e)
 
 static void plan_node(const hg_program_t *p, const hg_node_t *n, unsigned depth, hg_buf_t *b)
 {
-    static const char *const names[] = { "scan", "filter", "map", "union", "values", "agg", "sort", "distinct" };
+    static const char *const names[] = {
+        "scan", "filter", "map", "union", "values", "agg", "sort", "distinct", "unnest"
+    };
     static const char *const aggs[] = { "count*", "count", "sum", "min", "max", "avg" };
     for (unsigned i = 0; i < depth; i++) hg_buf_adds(b, "  ");
     hg_buf_adds(b, names[n->kind]);
@@ -99,6 +101,8 @@ static void plan_node(const hg_program_t *p, const hg_node_t *n, unsigned depth,
         hg_buf_adds(b, i ? ", " : " ");
         plan_expr(b, n->exprs[i]);
     }
+    if (n->ordinality) hg_buf_adds(b, " ordinality");
+    for (uint32_t i = 0; i < n->n_carry; i++) hg_buf_addf(b, "%s%u", i ? "," : " #", n->carry[i]);
     for (uint32_t i = 0; i < n->n_aggs; i++) {
         hg_buf_addf(b, " | %s%s", n->aggs[i].distinct ? "distinct " : "", aggs[n->aggs[i].fn]);
         if (n->aggs[i].arg) {

@@ -112,9 +112,47 @@ static const kit_case_t queries[] = {
       "error SQL error: Column 'nope' not found in any table at Line: 1, Column: 38\n" },
     { "INSERT INTO plain VALUES (5); DROP TABLE t",
       "error SQL error: only SELECT and INSERT are allowed in an ad-hoc query at Line: 1, Column: 31\n" },
-    { " explain SELECT 1", "error SQL error: EXPLAIN is not offered in ad-hoc queries; only SELECT and INSERT are\n" },
-    { "PREPARE p AS SELECT $1; EXECUTE p(1)",
-      "error SQL error: PREPARE is not offered in ad-hoc queries; only SELECT and INSERT are\n" },
+    { " explain SELECT i, d AS x FROM t WHERE i > 1 AND (s = 'a''b' OR dt < DATE '2024-01-02') ORDER BY 1",
+      "select plan_type, plan reads\n"
+      "  values ('logical_plan', 'Sort: t.i ASC NULLS FIRST') ('logical_plan', '  Projection: t.i, t.d AS x') "
+      "('logical_plan', '    Filter: (t.i > 1) AND ((t.s = 'a''b') OR (t.dt < DATE '2024-01-02'))') ('logical_plan', '"
+      "      TableScan: t projection=[i, s, dt, d]') : VARCHAR, VARCHAR\n" },
+    { "EXPLAIN INSERT INTO plain VALUES (5)",
+      "select plan_type, plan reads\n"
+      "  values ('logical_plan', 'Dml: op=[Insert Into] table=[plain]') ('logical_plan', '  Projection: column1') "
+      "('logical_plan', '    Values: (5)') : VARCHAR, VARCHAR\n" },
+    { "PREPARE p AS SELECT i FROM t WHERE i = $1; EXPLAIN EXECUTE p(4)",
+      "select plan_type, plan reads\n"
+      "  values ('logical_plan', 'Filter: t.i = 4') ('logical_plan', '  TableScan: t projection=[i]') : VARCHAR, "
+      "VARCHAR\n" },
+    { "EXPLAIN SELECT x FROM plain", "error Execution error: Tried to SELECT from a non-materialized source. Make sure "
+                                     "`plain` is configured as materialized: use `with ('materialized' = 'true')` for "
+                                     "tables, or `create materialized view` for views at Line: 1, Column: 23\n" },
+    { "EXPLAIN ANALYZE SELECT 1", "error SQL error: Encountered \"ANALYZE\" at line 1, column 9. Was expecting INSERT "
+                                  "or SELECT. at Line: 1, Column: 9\n" },
+    { "EXPLAIN SELECT 1; SELECT 2", "error SQL error: only the final statement in a multi-statement ad-hoc query may "
+                                    "return a result set; statement 1 is an EXPLAIN at Line: 1, Column: 1\n" },
+    { "PREPARE p AS SELECT $1 AS a; EXECUTE p(42)", "select a reads\n"
+                                                    "  map 42 : INTEGER\n"
+                                                    "    values (true) : BOOLEAN\n" },
+    { "prepare P(int, text) as\nselect i from t where i > $1 and s <> $2 and s <> '$1;' -- $1;\n; execute p( 1 + 1 , "
+      "'a,)' ) ;",
+      "select i reads t\n"
+      "  map $0 : INTEGER?\n"
+      "    filter and(>($0, 2), <>($1, 'a,)'), <>($1, '$1;')) : INTEGER?, VARCHAR?\n"
+      "      scan t #0,2 : INTEGER?, VARCHAR?\n" },
+    { "EXECUTE q", "error SQL error: there is no prepared statement 'q' in this request at Line: 1, Column: 9\n" },
+    { "PREPARE p AS SELECT $2;\nEXECUTE p(1)",
+      "error SQL error: EXECUTE p has too few arguments at Line: 2, Column: 9\n" },
+    { "PREPARE p AS SELECT 1; EXECUTE p(1",
+      "error SQL error: EXECUTE p: the arguments are not closed at Line: 1, Column: 32\n" },
+    { "PREPARE p AS SELECT 1; EXECUTE p(1) x",
+      "error SQL error: unexpected text behind EXECUTE p at Line: 1, Column: 37\n" },
+    { "PREPARE p SELECT 1", "error SQL error: PREPARE p needs AS and a statement at Line: 1, Column: 11\n" },
+    { "PREPARE ;", "error SQL error: PREPARE needs a name at Line: 1, Column: 9\n" },
+    { "PREPARE p AS SELECT 1;", "error SQL error: no SQL statements were provided\n" },
+    { "PREPARE p AS SELECT 1; SELECT nope FROM t",
+      "error SQL error: Column 'nope' not found in any table at Line: 1, Column: 31\n" },
     { "INSERT INTO t VALUES (1, 2, 'x', 1.5, DATE '2020-01-01')",
       "insert into t i, j, s, d, dt reads\n"
       "  map $0, $1, $2, $3, $4 : INTEGER, INTEGER, VARCHAR, DECIMAL(8, 2), DATE\n"

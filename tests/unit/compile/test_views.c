@@ -166,13 +166,13 @@ static const kit_case_t views[] = {
       "TIME?, "
       "INTEGER ARRAY?, UUID?\n" },
     { "SELECT TIMESTAMP WITH TIME ZONE '2024-02-05 10:20:30 Europe/Paris' AS x FROM t",
-      "E 3:25-83 Not yet implemented: A time zone by name ('Europe/Paris') is not yet implemented; please file an "
-      "issue "
-      "if you need it\n"
-      "  note an offset such as +02:00 does what a name would\n" },
+      "view v(x TIMESTAMP WITH TIME ZONE)\n"
+      "  map 1707124830000000 : TIMESTAMP WITH TIME ZONE\n"
+      "    scan t : INTEGER?, INTEGER, BIGINT?, VARCHAR?, DECIMAL(8, 2)?, DOUBLE?, BOOLEAN?, DATE?, TIMESTAMP?, TIME?, "
+      "INTEGER ARRAY?, UUID?\n" },
     { "SELECT TIMESTAMP WITH TIME ZONE '2024-02-05 10:20:30' AS x FROM t",
       "E 3:25-70 Compilation error: From line 3, column 25 to line 3, column 70: Illegal TIMESTAMP WITH TIME ZONE "
-      "literal '2024-02-05 10:20:30': not in format 'yyyy-MM-dd HH:mm:ss[.f] {+|-}HH:mm'\n" },
+      "literal '2024-02-05 10:20:30': not in format 'yyyy-MM-dd HH:mm:ss[.f] {zone|{+|-}HH:mm}'\n" },
     { "SELECT UUID '12' AS x FROM t",
       "E 3:25-33 Compilation error: From line 3, column 25 to line 3, column 33: Illegal UUID literal '12': not in "
       "format 'xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx'\n" },

@@ -32,6 +32,7 @@ typedef struct kit {
     unsigned n_errors;
     hg_buf_t bytes, key, messages;
     hg_encode_sink_t sink;
+    const char *separator; /* of keys: a sink that stores by key */
 } kit_t;
 
 HG_UNUSED static void kit_error(hg_parse_out_t *out, const hg_parse_error_t *e)
@@ -114,7 +115,9 @@ HG_UNUSED static int kit_parser(kit_t *k, const char *cfg)
 
 HG_UNUSED static int kit_encoder(kit_t *k, const char *cfg, bool messages, size_t max)
 {
-    hg_encode_env_t env = { .schema = &k->schema, .want_messages = messages, .max_message = max };
+    hg_encode_env_t env = {
+        .schema = &k->schema, .want_messages = messages, .max_message = max, .key_separator = k->separator
+    };
     int rc = k->f->encoder_new(kit_cfg(k, k->f->out_opts, k->f->out_cfg, cfg), &env, &k->encoder, &k->err);
     if (rc < 0) return rc;
     k->encoder->type = k->f;

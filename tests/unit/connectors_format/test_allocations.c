@@ -1,9 +1,14 @@
-/* Nothing is allocated per record: every format, update format and flavor parses and encodes rows of all scalar types
- * and an array; what is allocated may only grow as buffers double. */
+/* Nothing is allocated per record: every format, update format and flavor parses and encodes rows of all scalar types,
+ * a VARIANT and a MAP whose members are out of order; what is allocated may only grow as buffers double. */
 #include "tests/unit/connectors_format/kit.h"
 
-#define ROWS  100000
-#define LIMIT 300 /* the buffers of 14 columns double from nothing, two or three of them per column */
+#define ROWS 100000
+#define LIMIT                                                                                                          \
+    400 /* the buffers of 16 columns and their children double from nothing, two or three of them per column */
+
+static const hg_type_t t_text = { .kind = HG_T_VARCHAR, .precision = -1 };
+static const hg_type_t variant = { .kind = HG_T_VARIANT, .nullable = true, .precision = -1 };
+static const hg_type_t map = { .kind = HG_T_MAP, .nullable = true, .precision = -1, .key = &t_text, .elem = &variant };
 
 static const col_spec_t cols[] = {
     { .name = "id", .kind = HG_T_UBIGINT },
@@ -20,16 +25,23 @@ static const col_spec_t cols[] = {
     { .name = "ts", .kind = HG_T_TIMESTAMP, .nullable = true },
     { .name = "tz", .kind = HG_T_TIMESTAMP_TZ, .nullable = true },
     { .name = "u", .kind = HG_T_UUID, .nullable = true },
+    { .name = "v", .kind = HG_T_VARIANT, .nullable = true },
+    { .name = "m", .type = &map, .nullable = true },
 };
 
 /* A record is one of these around its number. */
 #define JSON_TAIL                                                                                                      \
     ",\"i\":-7,\"d\":\"12345678901234567890.0123456789\",\"f\":1.5e3,\"r\":0.1,\"b\":true,\"s\":\"x\\u00e9 "           \
     "\\\"q\\\"\",\"c\":\"abc\",\"bin\":[1,255],\"dt\":\"2024-02-29\",\"tm\":\"23:59:59.999999999\",\"ts\":\""          \
-    "2024-02-29 01:02:03.5\",\"tz\":\"2024-02-29T01:02:03+02:00\",\"u\":\"67e55044-10b1-426f-9247-bb680e5fe0c8\"}"
+    "2024-02-29 "                                                                                                      \
+    "01:02:03.5\",\"tz\":\"2024-02-29T01:02:03+02:00\",\"u\":\"67e55044-10b1-426f-9247-bb680e5fe0c8\",\"v\":{\"y\":["  \
+    "2.0],\"x\":\"\\u00e9\"},\"m\":{\"b\":{\"z\":1.50,"                                                                \
+    "\"a\":1},\"a\":null,\"b\":[true]}}"
 #define CSV_TAIL                                                                                                       \
     ",-7,12345678901234567890.0123456789,1.5e3,0.1,true,\"x \"\"q\"\"\",abc,\"[1,255]\",2024-02-29,23:59:59.5,"        \
-    "2024-02-29 01:02:03,2024-02-29T01:02:03Z,67e55044-10b1-426f-9247-bb680e5fe0c8\n"
+    "2024-02-29 "                                                                                                      \
+    "01:02:03,2024-02-29T01:02:03Z,67e55044-10b1-426f-9247-bb680e5fe0c8,\"{\"\"y\"\":[2.0],\"\"x\"\":1}\",\"{"         \
+    "\"\"b\"\":1.50,\"\"a\"\":{}}\"\n"
 
 static const struct {
     const hg_format_type_t *format;

@@ -313,7 +313,7 @@ static void json_result_does_not_depend_on_cuts(void **state)
         hg_buf_init(&got, HG_BUF_NOMAX);
         for (size_t cut = 0, n = sizeof text - 1; cut <= n; cut++) {
             kit_t k;
-            hg_split_state_t st = { { 0 } };
+            hg_split_state_t st = { 0 };
             kit_init(&k, &hg_format_json, three, 3, NULL, 0);
             assert_int_equal(kit_parser(&k, cfg), 0);
             if (cut == 0) {
@@ -348,7 +348,7 @@ static void json_split_one_byte_at_a_time(void **state)
     kit_t k;
     kit_init(&k, &hg_format_json, three, 3, NULL, 0);
     assert_int_equal(kit_parser(&k, "{}"), 0);
-    hg_split_state_t st = { { 0 } };
+    hg_split_state_t st = { 0 };
     size_t begin = 0, cuts[16], n_cuts = 0;
     for (size_t i = 0; i < sizeof text - 1; i++) {
         size_t b = k.f->split(k.parser, &st, text + begin, i - begin, i + 1 - begin, false);

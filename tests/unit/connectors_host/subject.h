@@ -34,11 +34,12 @@ static inline void add_values(values_t *l, const hg_chunk_t *c)
 typedef struct {
     const hg_input_type_t *type;
     const char *json;               /* options */
-    char *position;                 /* of the last checkpoint; before one: of the beginning, from the first chunk */
+    char *position;                 /* of the last checkpoint; before one: of the beginning, as the instance told */
     hg_replay_cut_t cuts[CUTS_MAX]; /* the journal after the checkpoint */
     size_t upto[CUTS_MAX];          /* values that were there after each cut */
     uint32_t n_cuts;
     values_t values; /* what the tables have */
+    bool begun;      /* the instance has told where it began */
 } subject_t;
 
 static inline hg_input_t *subject_open(subject_t *s, uint64_t max_queued)
@@ -64,6 +65,7 @@ static inline hg_input_t *subject_open(subject_t *s, uint64_t max_queued)
         assert_int_equal(hg_input_restore(in, pos, &err), 0);
     }
     if (s->n_cuts) assert_int_equal(hg_input_replay(in, s->cuts, s->n_cuts, &err), 0);
+    s->begun = false;
     hg_input_open(in);
     hg_input_run(in);
     return in;
@@ -108,6 +110,9 @@ static inline bool subject_step(subject_t *s)
     if (!eoi) {
         assert_int_equal(c->n_ranges, 1);
         assert_true(s->n_cuts < CUTS_MAX);
+        hg_chunk_claim_start(c);
+        assert_int_equal(c->start.n > 0, !s->begun); /* whichever lane it is from */
+        s->begun = true;
         if (c->start.n && !s->position) s->position = hg_xstrndup(c->start.p, c->start.n);
         add_values(&s->values, c);
         s->upto[s->n_cuts] = s->values.n;

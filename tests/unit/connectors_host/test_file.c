@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 extern const hg_input_type_t hg_input_file, hg_input_empty, hg_input_skeleton;
 extern const hg_output_type_t hg_output_file, hg_output_null;
@@ -177,7 +178,7 @@ static void a_followed_file_gives_what_is_appended_and_never_ends(void **st)
 static void a_followed_file_that_is_replaced_is_read_to_its_end_and_told(void **st)
 {
     (void)st;
-    char old[128];
+    char old[160];
     kit_up((hg_host_opts_t){ 0 });
     put("f", "1\n", "w");
     hg_input_t *in = make_file("f", ",\"follow\":true", 0);
@@ -287,7 +288,7 @@ static void a_position_by_hand_is_checked(void **st)
     extern const hg_input_type_t hg_input_datagen, hg_input_url;
     kit_up((hg_host_opts_t){ 0 });
     put("five", "1\n2\n3", "w");
-    char file[128], nowhere[128];
+    char file[160], nowhere[160];
     snprintf(file, sizeof file, "{\"path\":\"%s\"}", path_of("five"));
     snprintf(nowhere, sizeof nowhere, "{\"path\":\"%s\"}", path_of("nowhere"));
     const char *const url = "{\"path\":\"http://h/x\"}", *const rows = "{\"plan\":[{\"limit\":60},{\"limit\":40}]}";
@@ -307,6 +308,8 @@ static void a_position_by_hand_is_checked(void **st)
         { &hg_input_url, "{\"offset\":5,\"validator\":\"x\",\"length\":7}", NULL },
         { &hg_input_url, "{\"offset\":5,\"validator\":7}", "'validator' is not a text" },
         { &hg_input_url, "{\"offset\":8,\"length\":7}", "'offset' is behind the end" },
+        { &hg_input_file, "{\"offset\":5,\"member_at\":2}", "has no member 'member_at'" },
+        { &hg_input_url, "{\"offset\":5,\"member_at\":2}", "is for compressed resources" },
         { &hg_input_url, "{\"end\":8}", "has no member 'end'" },
         { &hg_input_datagen, "{\"rows\":100}", NULL },
         { &hg_input_datagen, "{\"rows\":101}", ">the plans make 100 rows" },
@@ -339,15 +342,11 @@ static void a_position_by_hand_is_checked(void **st)
     kit_down();
 }
 
-static void a_file_can_be_held_and_run_again_at_any_moment(void **st)
+/* Runs what N lines hold; nothing is twice and nothing is missing. */
+static void held_and_run(const char *name)
 {
-    (void)st;
     enum { N = 200000 };
-    kit_up((hg_host_opts_t){ .budget_bytes = 1 << 20 });
-    FILE *f = fopen(path_of("h"), "w");
-    for (int i = 1; i <= N; i++) fprintf(f, "%d\n", i);
-    fclose(f);
-    hg_input_t *in = make_file("h", "", 0);
+    hg_input_t *in = make_file(name, "", 0);
     hg_input_open(in);
     hg_input_run(in);
     uint64_t rows = 0;
@@ -365,9 +364,30 @@ static void a_file_can_be_held_and_run_again_at_any_moment(void **st)
             eoi |= c->eoi;
         }
     }
-    assert_int_equal(rows, N); /* nothing twice, nothing missing */
+    assert_int_equal(rows, N);
     assert_int_equal(sum, (int64_t)N * (N + 1) / 2);
     kit_close(in, 0);
+}
+
+static void a_file_can_be_held_and_run_again_at_any_moment(void **st)
+{
+    (void)st;
+    kit_up((hg_host_opts_t){ .budget_bytes = 1 << 20 });
+    FILE *f = fopen(path_of("h"), "w");
+    for (int i = 1; i <= 200000; i++) fprintf(f, "%d\n", i);
+    fclose(f);
+    held_and_run("h");
+    kit_down();
+}
+
+static void so_can_a_compressed_one(void **st)
+{
+    (void)st;
+    kit_up((hg_host_opts_t){ .budget_bytes = 1 << 20 });
+    gzFile z = gzopen(path_of("h.gz"), "w");
+    for (int i = 1; i <= 200000; i++) gzprintf(z, "%d\n", i);
+    assert_int_equal(gzclose(z), Z_OK);
+    held_and_run("h.gz");
     kit_down();
 }
 
@@ -682,6 +702,7 @@ int main(void)
         cmocka_unit_test(a_file_that_was_replaced_is_noticed),
         cmocka_unit_test(a_position_by_hand_is_checked),
         cmocka_unit_test(a_file_can_be_held_and_run_again_at_any_moment),
+        cmocka_unit_test(so_can_a_compressed_one),
         cmocka_unit_test(steps_are_in_the_file_when_they_are_delivered),
         cmocka_unit_test(a_restored_file_is_cut_back_and_written_on),
         cmocka_unit_test(a_fault_leaves_a_file_that_can_be_gone_on_with),

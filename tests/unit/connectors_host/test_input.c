@@ -427,6 +427,62 @@ static void a_position_covers_what_the_circuit_has_done_and_comes_back(void **st
     kit_down();
 }
 
+typedef struct {
+    src_t *s;
+    uint64_t lane, end;
+    bool close_lane, save, folded;
+    kit_saved_t saved;
+} fold_t;
+
+static void fold_on_loop(void *arg)
+{
+    fold_t *f = arg;
+    if (f->close_lane) {
+        f->lane = hg_lane_id(f->s->lane);
+        assert_int_equal(hg_lane_close(f->s->lane, false), HG_LANE_OK);
+        f->s->lane = NULL;
+    }
+    if (f->save) hg_input_save(f->s->in, kit_on_saved, &f->saved); /* the transport is asked when this turn is over */
+    f->folded = hg_in_fold(f->s->in, f->lane, f->end);
+}
+
+static bool folds(fold_t *f, uint64_t end)
+{
+    f->end = end;
+    hg_loop_call(hg_in_loop(f->s->in), fold_on_loop, f);
+    f->close_lane = false;
+    return f->folded;
+}
+
+static void a_lane_that_is_taken_folds_unless_a_position_is_being_made(void **st)
+{
+    (void)st;
+    src_t s = { 0 }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_input_t *in = src_make(&h, kit_spec(NULL), 0);
+    fold_t f = { .s = &s, .close_lane = true };
+    hg_input_run(in);
+    KIT_WAIT(s.running);
+    src_give(&s, "1\n2\n");
+    src_give(&s, "3\n");
+    assert_false(folds(&f, 6)); /* nothing is taken */
+    hg_chunk_done(kit_take_wait());
+    assert_false(folds(&f, 6)); /* a part is */
+    assert_string_equal(kit_save(in), "{\"at\":4}");
+    hg_chunk_done(kit_take_wait());
+    f.save = true;
+    assert_false(folds(&f, 6)); /* a copy of what is taken is on its way to save() */
+    f.save = false;
+    KIT_WAIT(f.saved.answered);
+    assert_string_equal(f.saved.state, "{\"at\":6}");
+    hg_free(f.saved.state);
+    assert_true(folds(&f, 6));
+    assert_false(folds(&f, 6)); /* once */
+    assert_string_equal(kit_save(in), "{\"at\":0}");
+    kit_close(in, 0);
+    kit_down();
+}
+
 static void a_close_drops_what_is_queued_and_leaves_what_is_taken_alone(void **st)
 {
     (void)st;
@@ -518,6 +574,7 @@ int main(void)
         cmocka_unit_test(a_mark_that_fails_is_tried_again),
         cmocka_unit_test(health_says_since_when_how_often_and_when_next),
         cmocka_unit_test(a_position_covers_what_the_circuit_has_done_and_comes_back),
+        cmocka_unit_test(a_lane_that_is_taken_folds_unless_a_position_is_being_made),
         cmocka_unit_test(a_close_drops_what_is_queued_and_leaves_what_is_taken_alone),
         cmocka_unit_test(messages_make_one_chunk_with_their_positions),
         cmocka_unit_test(keyed_tables_get_key_hashes),

@@ -1,5 +1,6 @@
 /* Outputs: order, progress, flat memory, pause, buffer, errors, taps. test-labels: threads */
 #include "tests/unit/connectors_host/sink.h"
+#include "connectors/host/output_int.h"
 
 static void steps_arrive_in_order_and_empty_ones_count(void **st)
 {
@@ -308,6 +309,38 @@ static void a_stop_now_drops_what_is_queued(void **st)
     out_down(out, &s, true);
 }
 
+static void held_up(void *arg, unsigned worker)
+{
+    (void)worker;
+    pthread_mutex_lock(arg);
+    pthread_mutex_unlock(arg);
+}
+
+/* The circuit's first step, which brings nothing, may come as late as this: the output has said that it is closed, and
+ * its loop may be gone by the time that a worker would be done. */
+static void a_step_behind_the_end_is_left_alone(void **st)
+{
+    (void)st;
+    sink_t s = { 0 }, *h = &s;
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    kit_up((hg_host_opts_t){ .pool_threads = 1 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_start(out);
+    hg_output_stop(out, false);
+    KIT_WAIT(kit->c[0].out_closed);
+    pthread_mutex_lock(&gate);
+    hg_pool_submit(hg_host_pool(kit->h), held_up, NULL, NULL, &gate);
+    step_of(out, 1, 0, 0);
+    pthread_mutex_lock(&out->mu);
+    bool taken = out->encoding;
+    pthread_mutex_unlock(&out->mu);
+    pthread_mutex_unlock(&gate);
+    assert_false(taken);
+    hg_output_free(out);
+    hg_buf_release(&s.got);
+    kit_down();
+}
+
 /* --- taps --- */
 
 typedef struct {
@@ -427,6 +460,7 @@ int main(void)
         cmocka_unit_test(a_failed_sink_holds_nobody_up),
         cmocka_unit_test(a_sink_that_does_not_start_fails),
         cmocka_unit_test(a_stop_now_drops_what_is_queued),
+        cmocka_unit_test(a_step_behind_the_end_is_left_alone),
         cmocka_unit_test(a_tap_with_backpressure_stops_the_circuit),
         cmocka_unit_test(a_tap_without_backpressure_loses_batches_and_says_so),
     };

@@ -162,8 +162,9 @@ static hg_output_t *take_over_from(hg_output_t *old, sink_t **h, bool afresh)
 {
     hg_err_t err = HG_ERR_INIT;
     hg_output_t *next = sink_make(h, kit_spec(NULL));
+    uint64_t delivered = hg_output_delivered_step(old);
     assert_int_equal(hg_output_hand_over(old, next, afresh, 5, 50, &err), 0);
-    assert_int_equal(hg_output_delivered_step(old), UINT64_MAX - 1);
+    assert_int_equal(hg_output_delivered_step(old), delivered); /* nothing is complete by it: it may still be asked */
     hg_output_stop(old, true);
     KIT_WAIT(kit->c[0].out_closed);
     kit->c[0].out_closed = false;

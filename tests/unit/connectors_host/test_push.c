@@ -135,6 +135,37 @@ static void a_streamed_record_arrives_before_the_body_ends(void **st)
     kit_down();
 }
 
+/* What collects stands in a small buffer, and then in that of a whole chunk: it is not copied from one to the next. */
+static void a_body_that_collects_takes_one_chunk_buffer(void **st)
+{
+    (void)st;
+    body_t b = { 0 };
+    kit_up((hg_host_opts_t){ 0 });
+    hg_input_t *in = push_make();
+    hg_buf_t text;
+    hg_buf_init(&text, HG_BUF_NOMAX);
+    while (text.len < 40 << 10) hg_buf_adds(&text, "123456789\n");
+    begin(&b, in, 0);
+    give(&b, "gate\n"); /* in the parser until the gate opens */
+    KIT_WAIT(kit->at_gate == 1);
+    uint64_t held = hg_host_input_bytes(kit->h);
+    give(&b, "1\n");
+    assert_int_equal(hg_host_input_bytes(kit->h) - held, 4 << 10);
+    for (int i = 0; i < 4; i++) {
+        give(&b, text.p);
+        assert_int_equal(hg_host_input_bytes(kit->h) - held, 256 << 10);
+    }
+    kit_open_gate();
+    end(&b, false);
+    KIT_WAIT(b.done);
+    assert_int_equal(b.records, 1 + 4 * (text.len / 10));
+    assert_int_equal(drain(), b.records);
+    hg_buf_release(&text);
+    kit_close(in, 0);
+    assert_int_equal(hg_host_input_bytes(kit->h), 0);
+    kit_down();
+}
+
 static void each_sender_gets_its_own_errors(void **st)
 {
     (void)st;
@@ -334,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_is_queued_and_answered),
         cmocka_unit_test(a_streamed_record_arrives_before_the_body_ends),
+        cmocka_unit_test(a_body_that_collects_takes_one_chunk_buffer),
         cmocka_unit_test(each_sender_gets_its_own_errors),
         cmocka_unit_test(an_aborted_body_keeps_its_whole_records_only),
         cmocka_unit_test(a_full_endpoint_stops_bodies_and_room_wakes_them),

@@ -232,6 +232,26 @@ static void expect(subject_t *s, const char *text)
     down(in);
 }
 
+/* Of several ranges that have changed the one is named whose parser comes first. */
+static void expect_a_range(subject_t *s)
+{
+    kit_up((hg_host_opts_t){ .exactly_once = true });
+    hg_input_t *in = subject_open(s, 1000000);
+    KIT_WAIT(kit->c[0].failed);
+    bool named = false;
+    for (uint32_t i = 0; i < s->n_cuts && !named; i++) {
+        const hg_replay_cut_t *c = &s->cuts[i];
+        char text[160];
+        snprintf(text, sizeof text,
+                 "'t.c' cannot be read again as it was: range %" PRIu64 " to %" PRIu64 " (lane 0, %" PRIu64
+                 " records): its content has changed",
+                 (uint64_t)c->begin, (uint64_t)c->end, (uint64_t)c->records);
+        named = strstr(kit->c[0].error, text) != NULL;
+    }
+    if (!named) fail_msg("%s", kit->c[0].error);
+    down(in);
+}
+
 static void a_resource_that_has_changed_is_not_replayed(void **st)
 {
     (void)st;
@@ -247,7 +267,10 @@ static void a_resource_that_has_changed_is_not_replayed(void **st)
         }
         down(in);
         resource = (resource_t){ .body = other, .etag = etag ? "\"v2\"" : NULL };
-        expect(s, etag ? "the resource has changed" : "'t.c' cannot be read again as it was: range 0 to ");
+        if (etag)
+            expect(s, "the resource has changed");
+        else
+            expect_a_range(s);
         if (!etag) { /* as long as before: only the content tells */
             assert_int_equal(strlen(other), strlen(body));
             expect(s, "its content has changed");

@@ -104,32 +104,68 @@ static void test_casts(void **state)
     }
 }
 
+/* Bounds make ranges one behind the other, the outer two open; where nothing can lie, nothing is asked. */
 static void test_ranges_cover_everything_once(void **state)
 {
     (void)state;
     static const struct {
-        int64_t min, max;
-    } spans[] = { { 0, 0 }, { 1, 10 }, { INT64_MIN, INT64_MAX }, { -5, 5 } };
-    for (size_t s = 0; s < HG_COUNT(spans); s++) {
+        const char *at[3];
+        uint32_t n;
+        const char *done; /* per range */
+    } cases[] = {
+        { { "b", "m", "x" }, 3, "...." }, { { "m", "m", "x" }, 3, ".d.." },    { { "b", "x", "x" }, 3, "..d." },
+        { { "m", "m", "m" }, 3, ".dd." }, { { NULL, NULL, NULL }, 0, ".ddd" },
+    };
+    for (size_t c = 0; c < HG_COUNT(cases); c++) {
         range_t ranges[4] = { 0 };
         pgin_t p = { .ranges = ranges, .n_ranges = 4 };
-        char key[] = "c1";
-        p.key_name = key;
-        hg_pgin_split(&p, spans[s].min, spans[s].max);
+        hg_pgin_split(&p, cases[c].at, cases[c].n);
+        assert_true(p.bounded);
         assert_null(ranges[0].from);
         assert_null(ranges[3].to);
-        for (int i = 1; i < 4; i++) {
-            int64_t a, b;
-            assert_string_equal(ranges[i].from, ranges[i - 1].to);
-            assert_int_equal(hg_str_i64(hg_strz(ranges[i].from), &b), 0);
-            assert_true(b >= spans[s].min && b <= spans[s].max);
-            if (i > 1 && hg_str_i64(hg_strz(ranges[i - 1].from), &a) == 0) assert_true(a <= b);
+        for (uint32_t i = 0; i < 4; i++) {
+            bool done = cases[c].done[i] == 'd';
+            assert_int_equal(ranges[i].ended, done);
+            assert_int_equal(ranges[i].state == RG_DONE, done);
+            if (i && cases[c].n) assert_string_equal(ranges[i].from, cases[c].at[i - 1]);
+            if (i && cases[c].n) assert_string_equal(ranges[i - 1].to, cases[c].at[i - 1]);
+            if (!cases[c].n) assert_true(!ranges[i].from && !ranges[i].to);
         }
         for (int i = 0; i < 4; i++) {
             hg_free(ranges[i].from);
             hg_free(ranges[i].to);
         }
     }
+}
+
+static const char *asked(hg_buf_t *b, uint32_t n_ranges, bool bounded, uint64_t estimate)
+{
+    char key[] = "hg.c2";
+    pgin_t p = { .n_ranges = n_ranges, .bounded = bounded, .estimate = estimate, .key_name = key };
+    hg_buf_init(&p.select, 100);
+    (void)hg_buf_adds(&p.select, "SELECT x FROM q");
+    p.from_at = strlen("SELECT x");
+    hg_buf_clear(b);
+    hg_pgin_ask_key(&p, b);
+    hg_buf_release(&p.select);
+    return b->p;
+}
+
+/* A sample grows much more slowly than what it is of, and where ranges are known only NULLs are looked for. */
+static void test_what_is_asked_about_a_key(void **state)
+{
+    (void)state;
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    assert_string_equal(asked(&b, 1, false, 5), "SELECT EXISTS (SELECT 1 FROM q WHERE hg.c2 IS NULL), NULL");
+    assert_string_equal(asked(&b, 4, true, 5), "SELECT EXISTS (SELECT 1 FROM q WHERE hg.c2 IS NULL), NULL");
+    const char *all = asked(&b, 4, false, 32768);
+    assert_non_null(strstr(all, "ARRAY[1.0/4,2.0/4,3.0/4]::float8[]"));
+    assert_non_null(strstr(all, "(SELECT hg.c2 AS k FROM q) AS s"));
+    assert_non_null(strstr(asked(&b, 2, false, 1000000), "WHERE hg.c2 IS NULL OR hashtextextended(hg.c2::text"));
+    assert_non_null(strstr(b.p, "& 31 = 0"));
+    assert_non_null(strstr(asked(&b, 2, false, UINT64_MAX), "& 1023 = 0"));
+    hg_buf_release(&b);
 }
 
 /* Keys go in order and out from the front; the last one that was taken stays. */
@@ -237,7 +273,7 @@ int main(void)
         cmocka_unit_test(test_table_names),    cmocka_unit_test(test_quoting),
         cmocka_unit_test(test_casts),          cmocka_unit_test(test_ranges_cover_everything_once),
         cmocka_unit_test(test_keys_that_wait), cmocka_unit_test(test_save_and_restore),
-        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_positions),      cmocka_unit_test(test_what_is_asked_about_a_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

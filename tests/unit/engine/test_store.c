@@ -230,6 +230,41 @@ static void index_grows_by_splitting(void **state)
     one_close(&o);
 }
 
+/* Sub-tables that are due at the same time take turns: a step of few rows makes one split at most. */
+static void a_step_splits_no_more_than_its_share(void **state)
+{
+    enum { KEYS = 600000, CHUNK = 2000 };
+    const uint64_t sub = sizeof(uint64_t) * 16384;
+    (void)state;
+    one_t o;
+    hg_store_stats_t st;
+    uint64_t before = 0, splits = 0;
+    one_open(&o, "0", false);
+    for (int64_t k = 0; k < KEYS; k += CHUNK) {
+        hg_changeb_t b;
+        hg_changeb_init(&b, &o.p.rels[0].schema);
+        for (int64_t i = k; i < k + CHUNK; i++) {
+            row_t row = { .k = i, .s = -1, .d = -1, .n = -1, .l = -1 };
+            put_row(&b, &row);
+            hg_changeb_row(&b, HG_OP_INSERT, NULL);
+        }
+        hg_change_t *c = hg_changeb_seal(&b);
+        hg_changeb_release(&b);
+        assert_int_equal(one_run(&o, c, 0), 0);
+        hg_change_drop(c);
+        hg_circuit_stats(o.c, 0, &st);
+        /* without a pool the index takes memory for one sub-table at a time; a split gives one back and takes two */
+        if (before > 4 * sub) {
+            assert_true(st.index_bytes - before < 2 * sub);
+            splits += st.index_bytes - before > sub;
+        }
+        before = st.index_bytes;
+    }
+    assert_int_equal(st.rows, KEYS);
+    assert_true(splits > 32);
+    one_close(&o);
+}
+
 /* --- merge --- */
 
 static void merge_bounds_the_dead(void **state)
@@ -545,6 +580,7 @@ int main(void)
         cmocka_unit_test(failed_steps_change_nothing),
         cmocka_unit_test(colliding_hashes_cost_speed_only),
         cmocka_unit_test(index_grows_by_splitting),
+        cmocka_unit_test(a_step_splits_no_more_than_its_share),
         cmocka_unit_test(merge_bounds_the_dead),
         cmocka_unit_test(snapshot_pins_memory_until_dropped),
         cmocka_unit_test(readers_see_whole_steps_while_the_circuit_goes_on),

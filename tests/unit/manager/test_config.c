@@ -107,6 +107,8 @@ static void test_runtime_refused(void **state)
         { "{\"cpu_profiler\":1}", "cpu_profiler: expected a boolean" },
         { "{\"storage\":\"yes\"}", "storage: expected an object" },
         { "{\"storage\":{\"compression\":\"zip\"}}", "storage.compression: unknown variant 'zip'" },
+        { "{\"storage\":{\"compression\":\"none|snappy\"}}", "unknown variant 'none|snappy'" },
+        { "{\"storage\":{\"compression\":\"none\\u0000\"}}", "unknown variant 'none" },
         { "{\"storage\":{\"backend\":{}}}", "storage.backend: missing field 'name'" },
         { "{\"storage\":{\"backend\":{\"name\":\"tape\",\"config\":{}}}}", "unknown variant 'tape'" },
         { "{\"storage\":{\"backend\":{\"name\":\"file\"}}}", "missing field 'config'" },

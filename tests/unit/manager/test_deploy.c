@@ -86,6 +86,7 @@ static void test_deployment_json(void **state)
     hg_json_t *v = NULL;
     assert_int_equal(hg_json_parse(a, hg_strz(text), &v, &err), 0);
     assert_string_equal(hg_json_str(hg_json_get(v, "name"), ""), "price");
+    assert_string_equal(hg_json_str(hg_json_get(v, "id"), ""), f->pl->id);
     assert_string_equal(hg_json_str(hg_json_get(v, "deployment_id"), ""), f->pl->deployment_id);
     assert_string_equal(hg_json_str(hg_json_get(v, "initial"), ""), "paused");
     assert_string_equal(hg_json_str(hg_json_get(v, "program"), ""), f->pl->def.program_code);

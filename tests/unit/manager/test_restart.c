@@ -190,9 +190,9 @@ static void test_stored_and_shown(void **state)
     hg_jw_init(&w, &b);
     hg_restarts_details(&w, &p, &s);
     assert_string_equal(b.p,
-                        "{\"restart\":{\"policy\":\"on_failure\",\"attempts\":2,\"max_attempts\":5,"
+                        "{\"policy\":\"on_failure\",\"attempts\":2,\"max_attempts\":5,"
                         "\"next_at\":\"2026-03-04T05:06:07.000000Z\",\"last_exit_at\":\"2026-03-04T05:06:06.000000Z\","
-                        "\"last_exit\":{\"message\":\"m\"}}}");
+                        "\"last_exit\":{\"message\":\"m\"}}");
     hg_restarts_clear(&s);
     hg_restarts_clear(&r);
     hg_buf_clear(&b);

@@ -471,6 +471,23 @@ static void http_survives_running_out_of_descriptors(void **state)
     ask(&S, GET("/hello"), "HTTP/1.1 200 OK", NULL);
 }
 
+/* What a server with short times answers; said again where it has closed before it was said. */
+static hg_buf_t in_time(server_t *t, const char *bytes)
+{
+    for (;;) {
+        int fd = dial(t);
+        hg_buf_t b;
+        hg_buf_init(&b, HG_BUF_NOMAX);
+        if (send(fd, bytes, strlen(bytes), MSG_NOSIGNAL) == (ssize_t)strlen(bytes)) {
+            hg_buf_release(&b);
+            b = hear_all(fd);
+        }
+        close(fd);
+        if (b.len > 0) return b;
+        hg_buf_release(&b);
+    }
+}
+
 static void http_timeouts(void **state)
 {
     (void)state;
@@ -481,13 +498,12 @@ static void http_timeouts(void **state)
     assert_int_equal(b.len, 0);
     hg_buf_release(&b);
     close(fd);
-    ask(&t, "GET / HT", "HTTP/1.1 408 Request Timeout\r\n", NULL);
-    fd = dial(&t);
-    say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
-    b = hear_all(fd); /* kept alive, idle, closed */
+    b = in_time(&t, "GET / HT");
+    assert_ptr_equal(strstr(b.p, "HTTP/1.1 408 Request Timeout\r\n"), b.p);
+    hg_buf_release(&b);
+    b = in_time(&t, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"); /* kept alive, idle, closed */
     assert_non_null(strstr(b.p, "hello"));
     hg_buf_release(&b);
-    close(fd);
     server_down(&t);
 }
 

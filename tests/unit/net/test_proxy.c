@@ -1,6 +1,7 @@
 /* The proxy between a front server on TCP and a back server on a unix socket, both with real clients. The back server
  * can also be a plain thread that breaks the protocol at a chosen place. test-labels: threads */
 #include "tests/unit/net/net_test.h"
+#include <poll.h>
 
 static char path[64];
 static server_t Front, Back;
@@ -9,6 +10,7 @@ static struct {
     sem_t event, abort;
     atomic_size_t bytes;
     hg_req_t *held;
+    atomic_bool loaned; /* the last body that ended was read from its client */
 } P;
 
 /* --- behind --- */
@@ -24,6 +26,7 @@ static bool count_data(void *arg, const char *p, size_t n)
 static void count_end(void *arg)
 {
     char text[32];
+    atomic_store(&P.loaned, ((hg_req_t *)arg)->conn->loaned);
     snprintf(text, sizeof text, "%zu", atomic_load(&P.bytes));
     hg_resp_send(arg, 200, "text/plain", hg_strz(text), "X-Back: 1\r\n");
 }
@@ -32,6 +35,17 @@ static void on_abort(void *arg)
 {
     (void)arg;
     sem_post(&P.abort);
+}
+
+/* Answers in the middle of the body. */
+static bool refuse_data(void *arg, const char *p, size_t n)
+{
+    hg_req_t *r = arg;
+    (void)p;
+    if (atomic_fetch_add(&P.bytes, n) + n < 1 << 20 || r->answered) return true;
+    atomic_store(&P.loaned, r->conn->loaned);
+    hg_resp_error(r, 413, "PayloadTooLarge", "enough", NULL);
+    return true;
 }
 
 static bool hold_data(void *arg, const char *p, size_t n)
@@ -80,6 +94,8 @@ static void on_back(void *arg, hg_req_t *r)
     } else if (hg_str_eqz(p, "/count") || hg_str_eqz(p, "/stall")) {
         hg_body_ops_t ops = { .data = hg_str_eqz(p, "/count") ? count_data : hold_data, .end = count_end, .arg = r };
         hg_req_stream(r, &ops);
+    } else if (hg_str_eqz(p, "/refuse")) {
+        hg_req_stream(r, &(hg_body_ops_t){ .data = refuse_data, .arg = r });
     } else if (hg_str_eqz(p, "/chunks")) {
         hg_resp_begin(r, 200, "text/plain", NULL);
         hg_resp_write(r, "a\n", 2);
@@ -208,6 +224,102 @@ static void proxy_streams_uploads(void **state)
     ask(&Front, "POST /count HTTP/1.1\r\n" CLOSE "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK", "\r\n\r\n5");
     free(block);
+}
+
+/* A large body: the back reads it from the client, up to its last byte; what follows is the front's. */
+static void proxy_lends_the_client_for_a_large_body(void **state)
+{
+    (void)state;
+    char *block = calloc(1, 4 << 20);
+    int fd = dial(&Front);
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&P.bytes, 0);
+        atomic_store(&P.loaned, false);
+        say(fd, "POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 4194304\r\n\r\n");
+        say_n(fd, block, 4 << 20);
+        say(fd, "GET /chunks HTTP/1.1\r\nHost: h\r\n\r\n");
+        hg_buf_t b = hear_until(fd, "\r\n0\r\n\r\n");
+        assert_memory_equal(b.p, "HTTP/1.1 200 OK", 15);
+        assert_non_null(strstr(b.p, "\r\n\r\n4194304HTTP/1.1 200 OK\r\n"));
+        assert_null(strstr(b.p, HG_LEND_FIELD));
+        assert_null(strstr(b.p, "Connection: close"));
+        assert_true(atomic_load(&P.loaned));
+        hg_buf_release(&b);
+    }
+    /* one byte less than is worth it */
+    atomic_store(&P.bytes, 0);
+    say(fd, "POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 524287\r\n\r\n");
+    say_n(fd, block, (512 << 10) - 1);
+    expect_until(fd, "\r\n\r\n524287");
+    assert_false(atomic_load(&P.loaned));
+    close(fd);
+    free(block);
+}
+
+/* Nobody knows where the next request begins: the connection ends with the answer. */
+static void an_early_answer_ends_a_lent_connection(void **state)
+{
+    (void)state;
+    char *block = calloc(1, 1 << 20);
+    int fd = dial(&Front);
+    say(fd, "POST /refuse HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n");
+    say_n(fd, block, 1 << 20);
+    hg_buf_t b = hear_all(fd);
+    assert_memory_equal(b.p, "HTTP/1.1 413 ", 13);
+    assert_non_null(strstr(b.p, "Connection: close\r\n"));
+    assert_non_null(strstr(b.p, "enough"));
+    assert_true(atomic_load(&P.loaned));
+    hg_buf_release(&b);
+    close(fd);
+    free(block);
+}
+
+static void a_client_that_leaves_a_loan_reaches_the_back(void **state)
+{
+    (void)state;
+    char *block = calloc(1, 1 << 20);
+    int fd = dial(&Front);
+    say(fd, "POST /count HTTP/1.1\r\n" CLOSE "Content-Length: 8388608\r\n\r\n");
+    say_n(fd, block, 1 << 20);
+    close(fd);
+    wait_sem(&P.abort);
+    assert_int_equal(atomic_load(&P.bytes), 1 << 20);
+    free(block);
+}
+
+/* A descriptor that nobody asked for, and one that is no stream. */
+static void descriptors_out_of_place_are_closed(void **state)
+{
+    (void)state;
+    static const char *const with[] = { "GET /chunks HTTP/1.1\r\n" CLOSE "\r\n",
+                                        "POST /count HTTP/1.1\r\n" CLOSE "Content-Length: 4\r\n\r\nab" };
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        union {
+            struct cmsghdr align;
+            char room[CMSG_SPACE(sizeof(int))];
+        } control = { 0 };
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0), ends[2];
+        assert_int_equal(pipe(ends), 0);
+        snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
+        assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+        struct iovec v = { (char *)(uintptr_t)with[i], strlen(with[i]) };
+        struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+        *CMSG_FIRSTHDR(&m) =
+            (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &ends[0], sizeof(int));
+        assert_int_equal(sendmsg(fd, &m, 0), (ssize_t)strlen(with[i]));
+        close(ends[0]);
+        if (i == 1) say(fd, "cd");
+        hg_buf_t b = hear_all(fd);
+        assert_memory_equal(b.p, "HTTP/1.1 200 OK", 15);
+        assert_true(i == 0 || strstr(b.p, "\r\n\r\n4"));
+        hg_buf_release(&b);
+        close(fd);
+        struct pollfd gone = { .fd = ends[1] };
+        assert_int_equal(poll(&gone, 1, WAIT_S * 1000), 1); /* its last reader */
+        close(ends[1]);
+    }
 }
 
 /* The back holds; what the client can push into the proxy is bounded by marks and kernel buffers. */
@@ -340,6 +452,12 @@ static void proxy_reports_a_broken_leg(void **state)
     (void)state;
     const char *get = "GET / HTTP/1.1\r\n" CLOSE "\r\n";
     const char *post = "POST / HTTP/1.1\r\n" CLOSE "Content-Length: 8\r\n\r\nabcdefgh";
+    char *large = malloc(64 << 10);
+    int n = snprintf(large, 64 << 10, "POST / HTTP/1.1\r\n" CLOSE "Content-Length: %d\r\n\r\n", 2 << 20);
+    memset(large + n, 'a', (64 << 10) - 1 - (size_t)n);
+    large[(64 << 10) - 1] = 0;
+    broken_back("aaaaaaaa", NULL, large, "HTTP/1.1 500 ", "PipelineInteractionFailed", NULL); /* with the client lent */
+    free(large);
     broken_back("\r\n\r\n", NULL, get, "HTTP/1.1 500 ", "PipelineInteractionFailed", NULL);
     broken_back("abcdefgh", NULL, post, "HTTP/1.1 500 ", "PipelineInteractionFailed", NULL);
     broken_back("\r\n\r\n", "HTTP/1.1 200", get, "HTTP/1.1 500 ", "PipelineInteractionFailed", NULL);
@@ -366,6 +484,10 @@ int main(void)
         T(proxy_writes_both_heads_anew),
         T(proxy_keeps_the_clients_connection),
         T(proxy_streams_uploads),
+        T(proxy_lends_the_client_for_a_large_body),
+        T(an_early_answer_ends_a_lent_connection),
+        T(a_client_that_leaves_a_loan_reaches_the_back),
+        T(descriptors_out_of_place_are_closed),
         T(proxy_holds_the_client_while_the_back_holds),
         T(proxy_holds_the_back_while_the_client_holds),
         T(proxy_passes_upgrades),

@@ -1,6 +1,7 @@
 /* The Nth write, fsync, rename, open, read or allocation fails, for each N: while a whole pipeline takes a checkpoint,
  * logs a decision, stores what an output owes, resumes. What failed is told, the pipeline goes on, and whoever resumes
- * from the disk as it then is finds every row once. */
+ * from the disk as it then is finds every row once.
+ * test-labels: long */
 #include "tests/unit/pipeline/lives.h"
 #include <fcntl.h>
 #include <sys/mman.h>

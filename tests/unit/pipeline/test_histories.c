@@ -290,8 +290,8 @@ static void finish(const life_t *l)
     uint32_t again_max = again + perhaps;
     uint64_t rows = (uint64_t)ROWS + tail + LATE + GENERATED * (1 + (uint64_t)again);
     for (int i = 0; processed(&r) < rows + 2 * KEYED || !gen_ended(&r); i++) {
-        if (i == 40000) fprintf(stderr, "%" PRIu64 " records of %" PRIu64 "\n", processed(&r), rows + 2 * KEYED);
-        MUST(i < 40000);
+        if (i == 200000) fprintf(stderr, "%" PRIu64 " records of %" PRIu64 "\n", processed(&r), rows + 2 * KEYED);
+        MUST(i < 200000);
         /* the file came after this incarnation had looked for it, and the words above may have been before its failure
          */
         if (hg_pipeline_failed(r.p, why, sizeof why)) word(&r, "b.late", true);

@@ -563,7 +563,8 @@ static void keep_line(keeper_t *k, const char *line, size_t n)
     snprintf(k->stream, sizeof k->stream, "%.16s", stream ? stream + 10 : "");
 }
 
-/* Reads whole lines until a random number of bytes has come, all rows are there, or the stream ends. */
+/* Reads whole lines until a random number of bytes and a row have come (a line may be longer than that number: it would
+ * never be read whole), all rows are there, or the stream ends. */
 static void keep_reading(keeper_t *k, int fd)
 {
     char t[4096];
@@ -571,7 +572,8 @@ static void keep_reading(keeper_t *k, int fd)
     uint32_t left = 200 + dice(&k->c.seed, 30000);
     hg_buf_init(&b, HG_BUF_NOMAX);
     bool whole = !*k->after; /* a snapshot that is left half read is none */
-    while ((left || (whole && !*k->after)) && k->n < KEEPER_ROWS) {
+    uint32_t had = k->n;
+    while ((left || k->n == had || (whole && !*k->after)) && k->n < KEEPER_ROWS) {
         ssize_t got = recv(fd, t, sizeof t, 0);
         if (got <= 0) break;
         left -= HG_MIN(left, (uint32_t)got);

@@ -74,6 +74,11 @@ static const pair_t g_pairs[] = {
       "relations with lateness ('t')" },
     { T("a INT NOT NULL LATENESS 1", MAT), T("a INT NOT NULL", MAT), "modified tables: t", "",
       "relations with lateness ('t')" },
+    { T("a INT NOT NULL WATERMARK 1", MAT), T("a INT NOT NULL WATERMARK 2", MAT), "modified tables: t", "",
+      "relations with lateness ('t')" },
+    { T("a TIMESTAMP", MAT) "CREATE VIEW v AS SELECT TIMESTAMP_TRUNC(a, DAY) AS a FROM t;",
+      T("a TIMESTAMP", MAT) "CREATE VIEW v AS SELECT TIMESTAMP_TRUNC(a, HOUR) AS a FROM t;", "modified views: v",
+      "v < t", NULL },
     { T("a INT NOT NULL LATENESS 1", MAT ", 'connectors' = '" FILE_IN("") "'"), T("a INT NOT NULL LATENESS 1", MAT),
       "removed input connectors: t.c", "", NULL },
 };

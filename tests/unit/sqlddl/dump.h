@@ -68,10 +68,10 @@ static bool dump_positions;
 
 static inline void dump_expr(hg_buf_t *o, const hg_ast_expr_t *e)
 {
-    static const char *const kinds[] = { "col",     "star",     "null",  "bool",    "int",  "dec",   "float",
-                                         "str",     "bytes",    "typed", "op",      "and",  "or",    "not",
-                                         "isnull",  "is",       "in",    "between", "case", "cast",  "call",
-                                         "extract", "floor_to", "diff",  "array",   "sub",  "query", "param" };
+    static const char *const kinds[] = { "col",   "star",    "null",  "bool",  "int",  "dec",     "float",    "str",
+                                         "bytes", "typed",   "op",    "and",   "or",   "not",     "isnull",   "is",
+                                         "in",    "between", "case",  "cast",  "call", "extract", "floor_to", "diff",
+                                         "array", "sub",     "field", "query", "param" };
     if (e->kind == HG_E_COLUMN && !dump_positions) {
         for (uint32_t i = 0; i < e->n_names; i++) {
             if (i) hg_buf_addc(o, '.');
@@ -92,7 +92,7 @@ static inline void dump_expr(hg_buf_t *o, const hg_ast_expr_t *e)
     if (e->has_else) hg_buf_adds(o, " ELSE");
     if (e->kind == HG_E_BOOL) hg_buf_adds(o, e->bool_value ? " true" : " false");
     if (e->text.n) hg_buf_addf(o, " '" HG_SF "'", HG_SA(e->text));
-    if (e->kind == HG_E_COLUMN || e->kind == HG_E_STAR) {
+    if (e->kind == HG_E_COLUMN || e->kind == HG_E_STAR || e->kind == HG_E_FIELD) {
         for (uint32_t i = 0; i < e->n_names; i++) {
             hg_buf_addc(o, i ? '.' : ' ');
             dump_name(o, &e->names[i]);

@@ -21,6 +21,8 @@ static const struct {
     { "SELECT TIMESTAMPDIFF(HOUR, a, b), TIMESTAMP_TRUNC(ts, MINUTE), DATE('x'), time FROM map",
       "{SELECT (call 'timestampdiff' hour a b) (call 'timestamp_trunc' ts minute) (call 'date' (str 'x')) time FROM "
       "[map]}" },
+    { "SELECT r.a.b, (r).a, (f(x)).\"B\"[1].c",
+      "{SELECT r.a.b (field a r) (field c (sub (field \"B\" (call 'f' x)) 1))}" },
     { "SELECT x FROM t WHERE (SELECT 1) - (SELECT 2) > 0",
       "{SELECT x FROM [t] WHERE (op '>' (op '-' (query 'scalar' {SELECT 1}) (query 'scalar' {SELECT 2})) 0)}" },
     { "SELECT -a, a || b || 'x' + 1, a <=> b, a != b, a::INT ARRAY, SAFE_CAST(a AS DECIMAL(10,2)), CAST(x AS ROW(a "

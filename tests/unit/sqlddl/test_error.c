@@ -111,7 +111,6 @@ static const struct {
     { "SELECT percentile(a) WITHIN GROUP (ORDER BY b)", HG_EUNSUPPORTED, "WITHIN GROUP" LATER, 1, 22, 1, 33 },
     { "SELECT a FROM s.t", HG_EUNSUPPORTED, "A name with a dot" LATER, 1, 15, 1, 17 },
     { "SELECT s.f(a)", HG_EUNSUPPORTED, "A function name with a dot" LATER, 1, 8, 1, 13 },
-    { "SELECT (a).b", HG_EUNSUPPORTED, "A field of an expression" LATER, 1, 8, 1, 12 },
     { "SELECT a[1:2]", HG_EUNSUPPORTED, "A slice of an array" LATER, 1, 8, 1, 13 },
     { "SELECT a = ANY(b)", HG_EUNSUPPORTED, "ANY over an array" LATER, 1, 10, 1, 17 },
     { "SELECT ARRAY(SELECT 1)", HG_EUNSUPPORTED, "ARRAY of a subquery" LATER, 1, 8, 1, 12 },

@@ -1,0 +1,51 @@
+# headgate-parquet.so (data/parquet.h), beside the programs. Debian has no Arrow; PyPI's pyarrow brings its C++ libraries
+# and headers, and the environment of the tests has it. Without pyarrow there is no module, and headgate says so where
+# Parquet is asked for. -DHG_PARQUET=OFF leaves it out, ON insists; HG_PYARROW_PYTHON names another interpreter.
+set(HG_PARQUET AUTO CACHE STRING "build the Parquet module: AUTO, ON, OFF")
+set(cache $ENV{HG_CACHE})
+if(NOT cache)
+  set(cache ${CMAKE_SOURCE_DIR}/.cache)
+endif()
+set(HG_PYARROW_PYTHON ${cache}/venv/bin/python CACHE FILEPATH "a Python that has pyarrow")
+
+function(hg_parquet_module)
+  if(HG_PARQUET STREQUAL "OFF")
+    return()
+  endif()
+  execute_process(COMMAND ${HG_PYARROW_PYTHON} -c "import pyarrow; print(pyarrow.get_include()); print(pyarrow.get_library_dirs()[0])"
+    OUTPUT_VARIABLE found RESULT_VARIABLE failed ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(failed)
+    if(HG_PARQUET STREQUAL "ON")
+      message(FATAL_ERROR "HG_PARQUET=ON, but ${HG_PYARROW_PYTHON} cannot import pyarrow")
+    endif()
+    message(STATUS "no pyarrow in ${HG_PYARROW_PYTHON}: headgate-parquet.so is not built")
+    return()
+  endif()
+  string(REPLACE "\n" ";" found "${found}")
+  list(GET found 0 include)
+  list(GET found 1 libs)
+  file(GLOB arrow ${libs}/libarrow.so.*) # the wheel has no names without a version
+  file(GLOB parquet ${libs}/libparquet.so.*)
+  list(GET arrow 0 arrow)
+  list(GET parquet 0 parquet)
+  add_library(headgate-parquet MODULE modules/parquet/parquet.cc)
+  set_target_properties(headgate-parquet PROPERTIES PREFIX "" CXX_STANDARD 20 CXX_VISIBILITY_PRESET hidden
+    BUILD_RPATH ${libs} INSTALL_RPATH ${libs} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  set(root ${CMAKE_BINARY_DIR}/inc/headgate-parquet)
+  file(MAKE_DIRECTORY ${root}/data)
+  foreach(h parquet.h arrow_c.h)
+    file(CREATE_LINK ${CMAKE_SOURCE_DIR}/data/${h} ${root}/data/${h} SYMBOLIC)
+  endforeach()
+  target_include_directories(headgate-parquet PRIVATE ${root})
+  target_include_directories(headgate-parquet SYSTEM PRIVATE ${include})
+  target_compile_options(headgate-parquet PRIVATE -Wall -Wextra -Wshadow)
+  if(HG_FUZZ) # the program around it is C, and clang links it without what C++ asks of the sanitizer
+    target_compile_options(headgate-parquet PRIVATE -fno-sanitize=vptr,function)
+  endif()
+  if(HG_WERROR)
+    target_compile_options(headgate-parquet PRIVATE -Werror)
+  endif()
+  target_link_libraries(headgate-parquet PRIVATE ${parquet} ${arrow})
+  install(TARGETS headgate-parquet LIBRARY DESTINATION lib/headgate) # ../lib/headgate of the programs, whatever LIBDIR is
+endfunction()
+hg_parquet_module()

@@ -1,0 +1,43 @@
+# hg_plugin(folder MAY a b LIBS x y): plugins/folder/*.c as build/plugins/libiggy_connector_<folder>.so, which exports the
+# functions of include/headgate/iggy_plugin.h and nothing else. What it needs of the tree is linked into it.
+function(hg_plugin folder)
+  cmake_parse_arguments(M "" "" "MAY;LIBS" ${ARGN})
+  file(GLOB src CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/${folder}/*.c)
+  set(t iggy_connector_${folder})
+  add_library(${t} MODULE ${src})
+  add_dependencies(${t} hg_layers)
+  _hg_setup(${t} plugins/${folder} plugins/sdk base iggy/plugin ${M_MAY})
+  target_include_directories(${t} PRIVATE ${CMAKE_SOURCE_DIR}/include)
+  set_target_properties(${t} PROPERTIES PREFIX lib LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins
+    LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/plugin.map)
+  target_link_options(${t} PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/plugin.map -Wl,--as-needed)
+  if(NOT HG_SANITIZE) # whose functions are the host's
+    target_link_options(${t} PRIVATE -Wl,-z,defs)
+  endif()
+  target_link_libraries(${t} PRIVATE hg_plugins_sdk ${M_LIBS})
+  foreach(d ${M_MAY})
+    _hg_target_name(dt ${d})
+    target_link_libraries(${t} PRIVATE ${dt})
+  endforeach()
+  install(TARGETS ${t} LIBRARY DESTINATION lib/headgate/plugins) # where iggy/plugin/library.c looks
+endfunction()
+
+hg_module(plugins/sdk MAY base net data iggy/plugin)
+target_include_directories(hg_plugins_sdk PUBLIC ${CMAKE_SOURCE_DIR}/include)
+hg_plugin(random_source)
+hg_plugin(stdout_sink)
+hg_plugin(http_sink MAY net)
+hg_plugin(quickwit_sink MAY net)
+hg_plugin(elasticsearch_sink MAY net)
+hg_plugin(elasticsearch_source MAY net)
+hg_module(plugins/postgres MAY base iggy/plugin connectors/transport plugins/sdk)
+hg_plugin(postgres_sink MAY plugins/postgres connectors/transport LIBS pq_headers)
+hg_plugin(postgres_source MAY plugins/postgres connectors/transport LIBS pq_headers)
+hg_plugin(s3_sink MAY net connectors/transport)
+# As for libcurl: plugins/mongodb_sink/mongo_lib.c loads libmongoc at the first open.
+pkg_check_modules(MONGOC REQUIRED libmongoc-1.0)
+add_library(mongoc_headers INTERFACE)
+target_include_directories(mongoc_headers SYSTEM INTERFACE ${MONGOC_INCLUDE_DIRS})
+hg_plugin(mongodb_sink LIBS mongoc_headers)
+hg_module(plugins/iceberg MAY base data connectors connectors/format LIBS PkgConfig::ZLIB)
+hg_plugin(iceberg_sink MAY net data connectors connectors/transport plugins/iceberg)

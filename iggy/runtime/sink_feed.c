@@ -1,0 +1,289 @@
+/* sink_feed.c: the consumer of a lane, on the I/O loop, and the queue between it and the lane's thread. The queue holds
+ * two polls; a full one pauses the consumer. What belongs to partitions that went to another member is dropped, and not
+ * stored: it is delivered there. */
+#include "base/hg.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "iggy/runtime/sink_int.h"
+
+#define QUEUE 2u
+
+void hg_feed_free(hg_item_t *item)
+{
+    for (hg_piece_t *p = item->pieces, *next; p; p = next) {
+        next = p->next;
+        if (atomic_fetch_sub(&p->memory->refs, 1) == 1) {
+            hg_free(p->memory->p);
+            hg_free(p->memory);
+        }
+        hg_free(p);
+    }
+    hg_free(item);
+}
+
+/* --- I/O loop --- */
+static void on_ready(void *arg, const hg_iggy_server_t *server)
+{
+    hg_lane_t *l = arg;
+    (void)server;
+    hg_run_tell(l->run, HG_RUN_READY, NULL);
+    hg_run_well(l->run);
+}
+
+static void on_down(void *arg, const hg_err_t *err)
+{
+    hg_lane_t *l = arg;
+    hg_run_tell(l->run, HG_RUN_TROUBLE, err);
+}
+
+static void on_fatal(void *arg, const hg_err_t *err)
+{
+    hg_lane_t *l = arg;
+    pthread_mutex_lock(&l->run->bell.lock);
+    l->fatal = true;
+    l->fatal_err = *err;
+    pthread_cond_broadcast(&l->run->bell.rung);
+    pthread_mutex_unlock(&l->run->bell.lock);
+}
+
+static void mark(hg_item_t *item, const uint32_t *partitions, uint32_t n)
+{
+    for (uint32_t i = 0; item && i < n; i++)
+        if (item->partition == partitions[i]) item->stale = true;
+}
+
+static void on_revoked(void *arg, const uint32_t *partitions, uint32_t n)
+{
+    hg_lane_t *l = arg;
+    hg_gather_drop(l, partitions, n);
+    pthread_mutex_lock(&l->run->bell.lock);
+    for (hg_item_t *i = l->first; i; i = i->next) mark(i, partitions, n);
+    for (unsigned i = 0; i < 2; i++) mark(l->prep[i].item, partitions, n);
+    pthread_mutex_unlock(&l->run->bell.lock);
+}
+
+static void on_batch(void *arg, const hg_iggy_delivered_t *d)
+{
+    hg_lane_t *l = arg;
+    if (d->count == 0) return;
+    hg_item_t *item = HG_NEW(hg_item_t);
+    hg_piece_t *piece = HG_NEW(hg_piece_t);
+    hg_memory_t *memory = HG_NEW(hg_memory_t);
+    *memory = (hg_memory_t){ 1, hg_iggy_take(d->reply) };
+    *piece = (hg_piece_t){ .memory = memory, .messages = d->messages };
+    *item = (hg_item_t){
+        .partition = d->partition,
+        .count = d->count,
+        .last = d->last,
+        .newest = d->end ? d->end - 1 : d->last,
+        .pieces = piece,
+        .pieces_end = piece,
+        .bytes = (uint64_t)(d->messages.end - d->messages.p),
+    };
+    if (l->wants.messages || l->wants.bytes)
+        hg_gather_add(l, item);
+    else
+        hg_feed_push(l, item);
+}
+
+void hg_feed_push(hg_lane_t *l, hg_item_t *item)
+{
+    hg_bell_t *b = &l->run->bell;
+    pthread_mutex_lock(&b->lock);
+    if (l->last)
+        l->last->next = item;
+    else
+        l->first = item;
+    l->last = item;
+    bool full = ++l->queued >= QUEUE;
+    pthread_cond_broadcast(&b->rung);
+    pthread_mutex_unlock(&b->lock);
+    if (full && !l->paused) {
+        l->paused = true;
+        hg_iggy_consumer_pause(l->consumer);
+    }
+}
+
+static const hg_iggy_consumer_ops_t OPS = {
+    .ready = on_ready,
+    .down = on_down,
+    .fatal = on_fatal,
+    .revoked = on_revoked,
+    .batch = on_batch,
+};
+
+/* A lane that comes back, whatever happened to us or to the server, finds the place it had in its group. */
+static void identify(const hg_lane_t *l, hg_iggy_opts_t *conn)
+{
+    const hg_run_t *r = l->run;
+    if (!r->spec.identity || !r->spec.identity[0]) return;
+    char *who = hg_xprintf("%s\n%s\n%s\n%s\n%s", r->spec.identity, r->config->key, l->stream->stream, l->topic,
+                           l->stream->consumer_group);
+    hg_iggy_opts_identify(conn, hg_strz(who));
+    hg_free(who);
+}
+
+static void do_open(void *arg)
+{
+    hg_lane_t *l = arg;
+    hg_iggy_opts_t conn = l->run->conn; /* its texts are the run's */
+    identify(l, &conn);
+    hg_iggy_consumer_opts_t o = {
+        .stream = hg_iggy_id_of(hg_strz(l->stream->stream)),
+        .topic = hg_iggy_id_of(hg_strz(l->topic)),
+        .consumer = { .group = true, .id = hg_iggy_id_of(hg_strz(l->stream->consumer_group)) },
+        .start = { HG_IGGY_NEXT, 0 },
+        .batch_count = l->stream->batch_length,
+        .poll_ms = HG_MAX(l->stream->poll_interval_us / 1000, (uint64_t)1),
+        .wait_topic = true,
+        .auto_commit = l->run->config->offset_commit == HG_IGGY_AFTER_POLLING,
+    };
+    hg_gather_open(l);
+    l->consumer = hg_iggy_consumer_open(l->run->spec.io, &conn, &o, &OPS, l);
+}
+
+static void do_resume(void *arg)
+{
+    hg_lane_t *l = arg;
+    pthread_mutex_lock(&l->run->bell.lock);
+    bool full = l->queued >= QUEUE;
+    pthread_mutex_unlock(&l->run->bell.lock);
+    if (!l->paused || full) return;
+    l->paused = false;
+    hg_iggy_consumer_resume(l->consumer);
+}
+
+static void committed(void *arg)
+{
+    hg_lane_t *l = arg;
+    pthread_mutex_lock(&l->run->bell.lock);
+    l->committed = true;
+    pthread_cond_broadcast(&l->run->bell.rung);
+    pthread_mutex_unlock(&l->run->bell.lock);
+}
+
+/* The lane goes on in a later turn of the loop: where the connection is what failed, its end is told behind the answers
+ * of its calls, and the next batch, which will come again with this one, is stale before the plugin can have it. */
+static void not_committed(hg_lane_t *l, const hg_err_t *err)
+{
+    hg_log(HG_LOG_WARN, "iggy_sink", l->run->config->key, "offset_not_stored", "topic=%s reason=\"%s\"", l->topic,
+           err->msg);
+    hg_loop_post(l->run->spec.io, committed, l);
+}
+
+static void on_commit(void *arg, const hg_iggy_reply_t *reply)
+{
+    if (reply->err)
+        not_committed(arg, reply->err);
+    else
+        committed(arg);
+}
+
+static void do_commit(void *arg)
+{
+    hg_lane_t *l = arg;
+    hg_err_t err = HG_ERR_INIT;
+    const hg_item_t *item = l->committing;
+    pthread_mutex_lock(&l->run->bell.lock);
+    bool stale = item->stale;
+    pthread_mutex_unlock(&l->run->bell.lock);
+    int rc = stale ? hg_err_set(&err, HG_EAGAIN, "partition %u is not ours any more", item->partition)
+                   : hg_iggy_consumer_commit(l->consumer, item->partition, item->last, on_commit, l, &err);
+    if (rc < 0) not_committed(l, &err);
+}
+
+static void on_gather_closed(uv_handle_t *h)
+{
+    hg_lane_t *l = h->data;
+    pthread_mutex_lock(&l->run->bell.lock);
+    l->closed = true;
+    pthread_cond_broadcast(&l->run->bell.rung);
+    pthread_mutex_unlock(&l->run->bell.lock);
+}
+
+static void on_closed(void *arg)
+{
+    hg_gather_close(arg, on_gather_closed);
+}
+
+static void do_close(void *arg)
+{
+    hg_lane_t *l = arg;
+    hg_iggy_consumer_close(l->consumer, on_closed, l);
+}
+
+/* --- the lane's thread --- */
+void hg_feed_open(hg_lane_t *l)
+{
+    hg_loop_call(l->run->spec.io, do_open, l);
+}
+
+void hg_feed_close(hg_lane_t *l)
+{
+    hg_bell_t *b = &l->run->bell;
+    hg_loop_post(l->run->spec.io, do_close, l);
+    pthread_mutex_lock(&b->lock);
+    while (!l->closed) hg_bell_wait_until(b, INT64_MAX);
+    hg_item_t *item = l->first;
+    l->first = l->last = NULL;
+    pthread_mutex_unlock(&b->lock);
+    while (item) {
+        hg_item_t *next = item->next;
+        hg_feed_free(item);
+        item = next;
+    }
+}
+
+bool hg_feed_take(hg_lane_t *l, hg_prep_t *p, bool wait)
+{
+    hg_bell_t *b = &l->run->bell;
+    int64_t rest_at = wait ? hg_mono_us() + HG_RT_REST_US : 0;
+    pthread_mutex_lock(&b->lock);
+    while (wait && !l->first && !b->stop && !l->fatal) {
+        if (hg_bell_wait_until(b, rest_at)) continue;
+        pthread_mutex_unlock(&b->lock);
+        hg_lane_rest(l);
+        rest_at = INT64_MAX;
+        pthread_mutex_lock(&b->lock);
+    }
+    hg_item_t *item = b->stop ? NULL : l->first;
+    if (item) {
+        l->first = item->next;
+        if (!l->first) l->last = NULL;
+        item->next = NULL;
+        l->queued--;
+    }
+    p->item = item;
+    pthread_mutex_unlock(&b->lock);
+    if (item) hg_loop_post(l->run->spec.io, do_resume, l);
+    return item != NULL;
+}
+
+bool hg_feed_is_over(hg_lane_t *l)
+{
+    pthread_mutex_lock(&l->run->bell.lock);
+    bool over = l->run->bell.stop || (l->fatal && !l->first);
+    pthread_mutex_unlock(&l->run->bell.lock);
+    return over;
+}
+
+bool hg_feed_is_stale(hg_lane_t *l, const hg_item_t *item)
+{
+    pthread_mutex_lock(&l->run->bell.lock);
+    bool stale = item->stale;
+    pthread_mutex_unlock(&l->run->bell.lock);
+    return stale;
+}
+
+void hg_feed_commit(hg_lane_t *l, hg_item_t *item)
+{
+    hg_bell_t *b = &l->run->bell;
+    if (l->run->config->offset_commit == HG_IGGY_AFTER_POLLING) return;
+    l->committing = item;
+    l->committed = false;
+    hg_loop_post(l->run->spec.io, do_commit, l);
+    pthread_mutex_lock(&b->lock);
+    while (!l->committed) hg_bell_wait_until(b, INT64_MAX);
+    pthread_mutex_unlock(&b->lock);
+}

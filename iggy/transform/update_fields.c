@@ -1,0 +1,46 @@
+/* update_fields.c: fields that are put in if one is there, or is not. */
+#include "base/hg.h"
+#include "iggy/transform/fields_int.h"
+
+extern const hg_transform_type_t hg_transform_update_fields;
+
+typedef struct {
+    const hg_json_t *fields;
+} cfg_t;
+
+static const hg_opt_t opts[] = {
+    { .key = "fields",
+      .type = HG_OPT_JSON,
+      .at = offsetof(cfg_t, fields),
+      .doc = "As of add_fields, each with a \"condition\": always (the default), key_exists or key_not_exists, tested "
+             "when its "
+             "turn comes." },
+    { .key = NULL },
+};
+
+static int make(hg_tr_make_t *m, const void *cfg, const void **ret)
+{
+    hg_put_fields_t *f = HG_ANEW(m->arena, hg_put_fields_t);
+    *ret = f;
+    return hg_put_fields_make(m, ((const cfg_t *)cfg)->fields, true, f);
+}
+
+static int apply(const void *made, hg_scratch_t *s, hg_payload_t *p, hg_err_t *err)
+{
+    return hg_put_fields_apply(made, s, p, err);
+}
+
+static bool varies(const void *made)
+{
+    return hg_put_fields_vary(made);
+}
+
+const hg_transform_type_t hg_transform_update_fields = {
+    .name = "update_fields",
+    .summary = "Puts fields into JSON objects, where a condition holds.",
+    .opts = opts,
+    .cfg_size = sizeof(cfg_t),
+    .make = make,
+    .apply = apply,
+    .varies = varies,
+};
