@@ -219,7 +219,7 @@ void hg_output_confirmed(hg_output_t *out, const hg_outpos_t *to, bool data, hg_
 void hg_outkept_free(hg_output_t *out, hg_list_t *gone);
 void hg_output_give_up(hg_output_t *out); /* no lock: failed or closed; nothing is owed unless it holds, nobody waits */
 void hg_output_let_go(hg_output_t *out);  /* [m] of what it holds: it is as one that keeps nothing */
-void hg_output_count_kept(hg_output_t *out);          /* [m] nothing else is queued */
+void hg_output_count_kept(hg_output_t *out);          /* [m] what is kept is all that is queued */
 bool hg_output_owes_snapshot(const hg_output_t *out); /* [m] */
 void hg_output_owed_release(hg_output_t *out);
 bool hg_output_may_end(hg_output_t *out, uint64_t step); /* [L] false: not durable yet, a write will be posted */

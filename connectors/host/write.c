@@ -322,6 +322,7 @@ void hg_output_fail(hg_output_t *out, const char *tag, const hg_err_t *whole)
     bool first = !out->failed;
     out->failed = true;
     if (first) out->holds = out->keeps && !out->muted && !out->stopping && !out->now && !hg_output_owes_snapshot(out);
+    if (out->holds) hg_output_count_kept(out); /* what it owes, from now on: the queue goes only on the loop */
     out->n_transport_errors++;
     hg_errlist_add(&out->transport_errors, tag, hg_strz(err->msg));
     if (first) snprintf(out->fatal, sizeof out->fatal, "%s", err->msg);
