@@ -27,6 +27,7 @@
 #define LOOK_FOR_MS     5000
 #define REDIRECTS       3
 #define LOGINS          3                 /* in a row with one id */
+#define TOKEN_AGAIN_MS  250               /* after a token that may be too new was refused */
 #define KEEP_BYTES      ((size_t)4 << 20) /* of the buffer for answers */
 
 typedef enum { WAITING, OPENING, PROBING, PROBING_CLASSIC, LOGIN, LOOKING, READY, DEAD } state_t;
@@ -78,7 +79,8 @@ struct hg_iggy {
     /* due times by uv_now, 0: not due */
     uint64_t due_open, due_reply, due_again, due_beat, due_look;
     uint64_t look_until, ready_at;
-    bool calling; /* in hg_iggy_call: what goes wrong is told later, by the timer */
+    uint64_t token_refused_at; /* first of the refusals in a row; 0: none */
+    bool calling;              /* in hg_iggy_call: what goes wrong is told later, by the timer */
     uint64_t due_late;
     hg_err_t late;
 };
@@ -327,6 +329,7 @@ static void ready(hg_iggy_t *c, uint32_t nodes)
     c->logins = 0;
     c->failures = 0;
     c->redirects = 0;
+    c->token_refused_at = 0;
     c->ready_at = now(c);
     c->server = (hg_iggy_server_t){ c->proto, c->version, c->host, c->port, nodes };
     c->due_beat = c->opts.heartbeat_ms ? now(c) + c->opts.heartbeat_ms : 0;
@@ -428,6 +431,16 @@ static bool is_session_over(uint32_t code)
     return false;
 }
 
+/* A token that was made a moment ago is not known to every node of a cluster yet, so a refusal is final once it has
+ * gone on for a while. Returns how long to wait before the next attempt. */
+static uint64_t maybe_too_new(hg_iggy_t *c, uint32_t code, hg_err_t *err)
+{
+    if (code != HG_IGGY_E_INVALID_TOKEN || c->state != LOGIN || !c->opts.token) return c->opts.retry_ms;
+    if (!c->token_refused_at) c->token_refused_at = now(c);
+    err->retry = now(c) - c->token_refused_at < c->opts.token_ms;
+    return HG_MIN(c->opts.retry_ms, (uint64_t)TOKEN_AGAIN_MS);
+}
+
 static void refused(hg_iggy_t *c, request_t *r, uint32_t code)
 {
     hg_err_t err = HG_ERR_INIT;
@@ -451,10 +464,11 @@ static void refused(hg_iggy_t *c, request_t *r, uint32_t code)
     if (is_session_over(code)) c->logins = LOGINS;
     answer(c, r, &(hg_iggy_reply_t){ .err = &err, .code = code, .doubt = doubt });
     if (is_session_over(code) || moved || (own && op != HG_IGGY_PING)) {
+        uint64_t wait_ms = maybe_too_new(c, code, &err);
         bool again = err.retry;
         (void)hg_err_wrap(&err, "%s:%u", c->host, (unsigned)c->port);
         err.retry = again;
-        lost(c, &err, moved ? 0 : c->opts.retry_ms);
+        lost(c, &err, moved ? 0 : wait_ms);
     }
 }
 
@@ -479,9 +493,10 @@ static void evicted(hg_iggy_t *c, const iggy_head_t *h)
                          ", as servers 0.9 do",
                          c->host, (unsigned)c->port, one ? "" : "s", oldest, one ? "" : " to ", one ? "" : newest);
     }
+    uint64_t wait_ms = maybe_too_new(c, h->status, &err);
     if (c->state != LOGIN) err.retry = true; /* a new session may be had */
     c->logins = LOGINS;
-    lost(c, &err, c->opts.retry_ms);
+    lost(c, &err, wait_ms);
 }
 
 static void replied(hg_iggy_t *c, const iggy_head_t *h, hg_iggy_in_t in)
@@ -514,6 +529,13 @@ static void replied(hg_iggy_t *c, const iggy_head_t *h, hg_iggy_in_t in)
 
 /* --- finding out the protocol --- */
 
+/* Longer with each attempt in a row: a server that is very busy answers in the end. */
+static uint64_t greeting_ms(const hg_iggy_t *c)
+{
+    uint64_t most = HG_MAX(c->opts.request_ms, c->opts.detect_ms);
+    return HG_MIN(c->opts.detect_ms * (HG_MIN(c->failures, (uint64_t)UINT16_MAX) + 1), most);
+}
+
 static void probe(hg_iggy_t *c)
 {
     hg_iggy_proto_t known = c->opts.protocol != HG_IGGY_AUTO ? c->opts.protocol : c->verdict;
@@ -524,7 +546,7 @@ static void probe(hg_iggy_t *c)
     }
     c->state = c->try_classic ? PROBING_CLASSIC : PROBING;
     ask(c, &(hg_iggy_cmd_t){ .op = HG_IGGY_PING });
-    c->due_reply = now(c) + c->opts.detect_ms;
+    c->due_reply = now(c) + greeting_ms(c);
 }
 
 static void not_iggy(hg_iggy_t *c)
@@ -668,7 +690,8 @@ static void overdue(hg_iggy_t *c)
 {
     request_t *r = c->flight;
     if (c->state == PROBING || c->state == PROBING_CLASSIC) {
-        lost_by(c, HG_EPROTO, "this is not an Iggy server: it does not answer its greeting", c->opts.detect_ms);
+        lost_by(c, HG_ETIMEOUT, "the server is too busy, or is not an Iggy server: no answer to the greeting",
+                greeting_ms(c));
     } else if (r && r->again_code) { /* the time for repeats is over */
         refused(c, r, r->again_code);
         pump(c);

@@ -25,7 +25,8 @@ typedef struct hg_iggy_opts {
     char *tls_ca_file;      /* the only ones trusted, NULL: the system's */
     bool no_delay;
     uint64_t connect_ms;     /* until the connection is ready */
-    uint64_t detect_ms;      /* until a server says which protocol it speaks */
+    uint64_t detect_ms;      /* until a server says which protocol it speaks; attempts in a row wait longer */
+    uint64_t token_ms;       /* how long a refused token is tried again: a new one is not known everywhere at once */
     uint64_t request_ms;     /* until an answer, repeats included */
     uint64_t retry_ms;       /* between attempts */
     uint64_t reestablish_ms; /* at least so long from the last good connection to the next attempt */

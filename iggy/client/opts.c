@@ -14,6 +14,7 @@ void hg_iggy_opts_init(hg_iggy_opts_t *o)
         .no_delay = true,
         .connect_ms = 10000,
         .detect_ms = 2000,
+        .token_ms = 3000,
         .request_ms = 30000,
         .retry_ms = 1000,
         .reestablish_ms = 5000,

@@ -352,6 +352,7 @@ uint32_t hg_iggy_nth_u32(hg_str_t numbers, uint32_t i);
 /* Those that somebody decides by. */
 enum {
     HG_IGGY_E_UNAUTHENTICATED = 40,
+    HG_IGGY_E_INVALID_TOKEN = 53,
     HG_IGGY_E_NOT_COMMITTED = 57,
     HG_IGGY_E_NOT_ACCEPTED = 58,
     HG_IGGY_E_ALREADY_APPLIED = 59,

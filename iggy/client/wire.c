@@ -124,7 +124,7 @@ static uint32_t eviction_code(uint8_t reason, uint32_t newest, uint32_t oldest)
     case 9:
         return 42; /* InvalidCredentials */
     case 10:
-        return 53; /* InvalidPersonalAccessToken */
+        return HG_IGGY_E_INVALID_TOKEN;
     case 13:
         return 30; /* StaleClient */
     case 14:

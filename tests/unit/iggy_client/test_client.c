@@ -503,6 +503,46 @@ static void test_login_refused(void **state)
     }
 }
 
+/* step: so many logins are refused. */
+static void learns_tokens_late(fake_t *f, const fake_req_t *r)
+{
+    test_t *t = f->arg;
+    if (r->operation == 1 && t->asked++ < t->step)
+        fake_evict(r->conn, 10, 0, 0);
+    else
+        (void)fake_usual(r);
+}
+
+static void test_new_token(void **state)
+{
+    (void)state;
+    test_t t;
+    up(&t, learns_tokens_late);
+    t.o.token = hg_xstrdup("of-today");
+    t.o.token_ms = WAIT_US / 1000;
+    t.step = 3;
+    dial(&t);
+    UNTIL(&t.f, t.ready || t.fatal);
+    assert_true(!t.fatal && t.downs == 3 && t.asked == 4);
+    assert_non_null(strstr(t.err.msg, "InvalidPersonalAccessToken (53)"));
+    down(&t);
+}
+
+static void test_wrong_token(void **state)
+{
+    (void)state;
+    test_t t;
+    up(&t, learns_tokens_late);
+    t.o.token = hg_xstrdup("of-nobody");
+    t.o.token_ms = 20;
+    t.step = UINT_MAX;
+    dial(&t);
+    UNTIL(&t.f, t.fatal);
+    assert_true(t.downs >= 1 && !t.ready); /* not at the first refusal */
+    assert_non_null(strstr(t.err.msg, "InvalidPersonalAccessToken (53): check the personal access token"));
+    down(&t);
+}
+
 static void login_later(fake_t *f, const fake_req_t *r)
 {
     test_t *t = f->arg;
@@ -627,7 +667,7 @@ static void test_not_iggy(void **state)
         const char *says;
     } rows[] = { { hangs_up, "not an Iggy server" },
                  { talks_http, "not an Iggy server" },
-                 { NULL, "does not answer its greeting" } };
+                 { NULL, "no answer to the greeting within 20 ms" } };
     for (size_t i = 0; i < HG_COUNT(rows); i++) {
         test_t t;
         up(&t, nothing);
@@ -640,6 +680,25 @@ static void test_not_iggy(void **state)
         assert_true(t.err.retry);
         down(&t);
     }
+}
+
+static void busy_at_first(fake_t *f, const fake_req_t *r)
+{
+    (void)f;
+    if (r->conn->number > 1) (void)fake_usual(r);
+}
+
+static void test_greeted_late(void **state)
+{
+    (void)state;
+    test_t t;
+    up(&t, busy_at_first);
+    t.o.protocol = HG_IGGY_AUTO;
+    t.o.detect_ms = 20; /* longer with each attempt, however slow this machine is */
+    dial(&t);
+    UNTIL(&t.f, t.ready);
+    assert_true(t.downs >= 1 && !t.fatal && hg_iggy_server(t.c)->proto == HG_IGGY_VSR);
+    down(&t);
 }
 
 /* --- clusters --- */
@@ -779,12 +838,15 @@ int main(void)
         cmocka_unit_test(test_number_that_was_used),
         cmocka_unit_test(test_session_over),
         cmocka_unit_test(test_login_refused),
+        cmocka_unit_test(test_new_token),
+        cmocka_unit_test(test_wrong_token),
         cmocka_unit_test(test_login_not_committed_yet),
         cmocka_unit_test(test_retries_are_counted),
         cmocka_unit_test(test_finds_vsr),
         cmocka_unit_test(test_finds_classic),
         cmocka_unit_test(test_finds_old_classic),
         cmocka_unit_test(test_not_iggy),
+        cmocka_unit_test(test_greeted_late),
         cmocka_unit_test(test_goes_to_the_leader),
         cmocka_unit_test(test_heartbeat),
         cmocka_unit_test(test_closed_within_an_answer),
