@@ -200,6 +200,7 @@ static void do_open(hg_pm_in_t *in)
     pthread_mutex_unlock(&g.lock);
     iggy_sink_wants_t w = hg_plugin_wants(i->plugin);
     hg_pm_t m = { .kind = HG_PM_ANSWER, .seq = in->m.seq, .n = { w.messages, w.bytes, w.wait_ms } };
+    if (in->m.rc == HG_PLUGIN_SOURCE) m.n[0] = hg_plugin_ahead(i->plugin);
     tell(&m, hg_strz(hg_plugin_version(i->plugin)));
 }
 

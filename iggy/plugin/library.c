@@ -76,6 +76,7 @@ static hg_plugin_lib_t *look(void *so)
     find(so, "iggy_source_close", &l->source_close, &l->missing[HG_PLUGIN_SOURCE]);
     find(so, "iggy_source_version", &l->source_version, &l->missing[HG_PLUGIN_SOURCE]);
     find(so, "iggy_source_on_end", &l->source_on_end, NULL);
+    find(so, "iggy_source_ahead", &l->source_ahead, NULL);
     find(so, "iggy_sink_open", &l->sink_open, &l->missing[HG_PLUGIN_SINK]);
     find(so, "iggy_sink_consume", &l->sink_consume, &l->missing[HG_PLUGIN_SINK]);
     find(so, "iggy_sink_close", &l->sink_close, &l->missing[HG_PLUGIN_SINK]);

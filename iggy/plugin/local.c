@@ -281,6 +281,8 @@ int hg_plugin_local_open(const hg_plugin_spec_t *spec, hg_plugin_log_fn log, voi
     int32_t opened = plugin_open(l, spec);
     if (opened == IGGY_OK && spec->kind == HG_PLUGIN_SOURCE && lib->source_on_end)
         opened = lib->source_on_end(spec->id, on_end);
+    if (opened == IGGY_OK && spec->kind == HG_PLUGIN_SOURCE && lib->source_ahead)
+        l->base.ahead = lib->source_ahead(spec->id, HG_PLUGIN_AHEAD, HG_PLUGIN_AHEAD_BYTES) == IGGY_OK;
     if (opened == IGGY_OK && spec->kind == HG_PLUGIN_SINK && lib->sink_on_reject)
         opened = lib->sink_on_reject(spec->id, on_reject);
     if (opened == IGGY_OK && spec->kind == HG_PLUGIN_SINK && lib->sink_wants)

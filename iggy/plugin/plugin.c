@@ -66,6 +66,11 @@ int hg_plugin_result(hg_plugin_t *p, uint64_t batch_id, bool ack, hg_err_t *err)
     return p->class->result(p, batch_id, ack, err);
 }
 
+bool hg_plugin_ahead(const hg_plugin_t *p)
+{
+    return p->ahead;
+}
+
 iggy_sink_wants_t hg_plugin_wants(const hg_plugin_t *p)
 {
     return p->wants;

@@ -73,6 +73,11 @@ void hg_plugin_kill(hg_plugin_t *p);
 
 /* --- sources --- */
 int hg_plugin_start(hg_plugin_t *p, hg_err_t *err);
+/* Whether batches come before there are results of those before them, and results then count for more than one batch
+ * (iggy_source_ahead): so many at most, and none while those without one have so many bytes. */
+bool hg_plugin_ahead(const hg_plugin_t *p);
+#define HG_PLUGIN_AHEAD       8u
+#define HG_PLUGIN_AHEAD_BYTES ((uint64_t)8 << 20)
 /* HG_EPROTO: the plugin does not take this answer (as it says to the nack by which it gives up). */
 int hg_plugin_result(hg_plugin_t *p, uint64_t batch_id, bool ack, hg_err_t *err);
 

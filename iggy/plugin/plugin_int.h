@@ -30,6 +30,7 @@ struct hg_plugin { /* first member of each kind's own */
     uint32_t id;
     char version[64];
     iggy_sink_wants_t wants;
+    bool ahead;
 };
 
 struct hg_plugin_lane { /* likewise */
@@ -47,6 +48,7 @@ typedef struct hg_plugin_lib { /* never freed, as it is never unloaded */
     __typeof__(&iggy_source_close) source_close;
     __typeof__(&iggy_source_version) source_version;
     __typeof__(&iggy_source_on_end) source_on_end; /* optional */
+    __typeof__(&iggy_source_ahead) source_ahead;   /* optional */
     __typeof__(&iggy_sink_open) sink_open;
     __typeof__(&iggy_sink_consume) sink_consume;
     __typeof__(&iggy_sink_close) sink_close;
@@ -79,7 +81,8 @@ typedef enum {
     HG_PM_CONSUME,    /* lane, slot, [0] topic, [1] metadata, [2] messages */
     HG_PM_TAKEN,      /* answers BATCH: rc */
     HG_PM_ANSWER,     /* host -> owner, to all but TAKEN: rc: hg_code_t or a plugin's answer; text: error or version;
-                       to OPEN of a sink [0] messages, [1] bytes, [2] milliseconds that it wants */
+                       to OPEN of a sink [0] messages, [1] bytes, [2] milliseconds that it wants, of a source [0] 1:
+                       it works ahead */
     HG_PM_BATCH,      /* plugin, batch, [0] bytes, in the instance's memory */
     HG_PM_ENDED,      /* plugin */
     HG_PM_LOG,        /* rc: level, [0] bytes of text that are the target; text */

@@ -638,7 +638,8 @@ int hg_plugin_remote_open(hg_plugins_t *ps, const hg_plugin_spec_t *spec, const 
     if (rc == 0 && c.rc < 0) rc = hg_err_set(err, c.rc, "%s", c.text);
     if (rc == 0) {
         snprintf(r->base.version, sizeof r->base.version, "%.*s", (int)sizeof r->base.version - 1, c.text);
-        r->base.wants = (iggy_sink_wants_t){ c.n[0], c.n[1], c.n[2] };
+        if (spec->kind == HG_PLUGIN_SINK) r->base.wants = (iggy_sink_wants_t){ c.n[0], c.n[1], c.n[2] };
+        r->base.ahead = spec->kind == HG_PLUGIN_SOURCE && c.n[0] == 1;
         *ret = &r->base;
     } else {
         remote_free(r);

@@ -16,9 +16,9 @@
  *
  * SOURCES. handle_v2 starts producing and may return at once, or block until close. For each batch the plugin calls
  * send with a batch id of its own (1, 2, 3, …), remembers the id before it does, and sends nothing more until
- * batch_result came for it: IGGY_ACK (the batch is with the server and its state is on disk) or IGGY_NACK (produce the
- * same again, after a pause). Cursors, deletions and marks take effect with the ack and not before. After close has
- * returned the plugin calls nothing.
+ * batch_result came for it (but see iggy_source_ahead): IGGY_ACK (the batch is with the server and its state is on
+ * disk) or IGGY_NACK (produce the same again, after a pause). Cursors, deletions and marks take effect with the ack and
+ * not before. After close has returned the plugin calls nothing.
  *
  * SINKS. consume answers 0 once the messages are with the outside system. headgate repeats a batch that failed
  * (IGGY_ERR) and stores the offset only behind success; Apache Iggy's runtime ignores the answer.
@@ -62,6 +62,18 @@ const char *iggy_source_version(void); /* "1.0.0": static, never NULL; may be as
  * acknowledged and there will be no other: connectors that wait for this one's labels start then. */
 typedef void (*iggy_end_fn)(uint32_t plugin_id);
 int32_t iggy_source_on_end(uint32_t plugin_id, iggy_end_fn ended);
+
+/* Optional, and unknown to Apache Iggy's runtime: for sources that can produce the next batch before they know what
+ * became of the last one. Asked between open and handle_v2; where it answers IGGY_OK up to `batches` batches of up to
+ * `bytes` bytes together (or one, whatever its size) may be without a result, and
+ *   - ids have no gaps, but for one below;
+ *   - IGGY_ACK is also for all batches before the one it names, IGGY_NACK also for all behind it, those included that
+ * are sent before the plugin hears of it;
+ *   - after a nack, a send that was not accepted, or when it waits no longer, the plugin goes back to behind the last
+ *     batch that was acknowledged and leaves out one id: so the host tells what is produced again from what was under
+ *     way. What it had not answered by then it drops.
+ * Each batch has a state, and that of a batch which is acknowledged is on disk then. */
+int32_t iggy_source_ahead(uint32_t plugin_id, uint32_t batches, uint64_t bytes);
 
 /* --- a sink library --- */
 int32_t iggy_sink_open(uint32_t plugin_id, const uint8_t *config, size_t config_len, iggy_log_fn log);

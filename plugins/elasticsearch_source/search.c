@@ -39,7 +39,7 @@ static const hg_opt_t options[] = {
     { .key = NULL },
 };
 
-/* Where the source stands: what is taken, or would be with the batch under way. */
+/* Where the source stands: behind what it has produced, or behind the poll under way. */
 typedef struct place {
     hg_buf_t cursor; /* empty: at the begin */
     hg_buf_t seen;   /* ids at the cursor's time, "\n" behind each */
@@ -67,6 +67,14 @@ static void place_release(place_t *p)
     hg_buf_release(&p->cursor);
     hg_buf_release(&p->seen);
     hg_buf_release(&p->last);
+}
+
+static void place_clear(place_t *p)
+{
+    hg_buf_clear(&p->cursor);
+    hg_buf_clear(&p->seen);
+    hg_buf_clear(&p->last);
+    p->total = p->polls = 0;
 }
 
 static int set(hg_buf_t *b, hg_str_t s)
@@ -123,6 +131,14 @@ static int write_state(const place_t *p, hg_buf_t *out)
     return rc < 0 ? rc : hgp_mp_u64(out, p->polls);
 }
 
+static void rewind_to(hgp_instance_t *i, hg_str_t state)
+{
+    search_t *s = i->state;
+    if (state.n && read_state(&s->at, state) == 0) return;
+    if (state.n) hgp_log(IGGY_LOG_WARN, "the state cannot be read: from the begin");
+    place_clear(&s->at);
+}
+
 static int open_source(hgp_instance_t *i, hg_str_t state, hg_err_t *err)
 {
     static const int fine[] = { 200 };
@@ -144,11 +160,7 @@ static int open_source(hgp_instance_t *i, hg_str_t state, hg_err_t *err)
     s->headers[0] = "Content-Type: application/json";
     if (c->username && c->password && hgp_http_basic(&s->body, c->username, c->password) == 0)
         s->headers[1] = hg_arena_strndup(i->arena, s->body.p, s->body.len);
-    if (state.n && read_state(&s->at, state) < 0) {
-        hgp_log(IGGY_LOG_WARN, "the state cannot be read: from the begin");
-        hg_buf_clear(&s->at.cursor);
-        hg_buf_clear(&s->at.seen);
-    }
+    rewind_to(i, state);
     hg_fetch_t head = { .method = "HEAD",
                         .url = hg_arena_printf(i->arena, "%s/%s", base, c->index),
                         .headers = s->headers,
@@ -281,15 +293,9 @@ static int poll(hgp_instance_t *i, hgp_out_t *out, hg_buf_t *state, hg_err_t *er
     int rc = hgp_http_try(i, &s->http, &f, &p, NULL, 0, err);
     if (rc == 0) rc = read_answer(c, s, out, &n, err);
     if (rc == 0 && n) rc = write_state(&s->staged, state);
+    if (rc == 0 && n) rc = place_copy(&s->at, &s->staged);
     if (rc < 0) return rc;
     return n == c->batch_size ? HGP_POLL_AGAIN : HGP_POLL_LATER;
-}
-
-static int commit(hgp_instance_t *i, hg_err_t *err)
-{
-    search_t *s = i->state;
-    int rc = place_copy(&s->at, &s->staged);
-    return rc < 0 ? hg_err_retry(err, rc, "no memory for the cursor") : 0;
 }
 
 static uint64_t pause_ms(hgp_instance_t *i)
@@ -304,7 +310,7 @@ static const hgp_source_t source = {
     .cfg_size = sizeof(cfg_t),
     .open = open_source,
     .poll = poll,
-    .commit = commit,
+    .rewind = rewind_to,
     .close = close_source,
     .pause_ms = pause_ms,
 };

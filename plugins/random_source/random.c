@@ -1,5 +1,5 @@
 /* random.c: messages that look like something, for trying things out. An example of a source: its state is how many it
- * has produced, which counts only once the batch is acknowledged. */
+ * has produced. */
 #include "base/hg.h"
 #include "base/log.h"
 #include "plugins/sdk/source.h"
@@ -36,7 +36,7 @@ static const hg_opt_t options[] = {
 
 typedef struct random {
     uint64_t least, above;
-    uint64_t produced, staged; /* acknowledged; what would be with the batch under way */
+    uint64_t produced;
     hg_buf_t payload;
     uint64_t seed[2];
 } random_t;
@@ -62,19 +62,26 @@ static int read_range(random_t *r, const hg_json_t *v, hg_err_t *err)
     return 0;
 }
 
-static int open_source(hgp_instance_t *i, hg_str_t state, hg_err_t *err)
+static void rewind_to(hgp_instance_t *i, hg_str_t state)
 {
-    const cfg_t *c = i->cfg;
-    random_t *r = HG_ANEW(i->arena, random_t);
+    random_t *r = i->state;
     hgp_mp_value_t v;
-    i->state = r;
-    hg_buf_init(&r->payload, HG_BUF_NOMAX);
-    hg_random(r->seed, sizeof r->seed);
     bool given = state.n > 0;
+    r->produced = 0;
     if (given && hgp_mp_take(&state, HGP_MP_ARRAY, &v) == 0 && v.u == 1 && hgp_mp_take(&state, HGP_MP_UINT, &v) == 0)
         r->produced = v.u;
     else if (given)
         hgp_log(IGGY_LOG_WARN, "the state cannot be read: counting from 0");
+}
+
+static int open_source(hgp_instance_t *i, hg_str_t state, hg_err_t *err)
+{
+    const cfg_t *c = i->cfg;
+    random_t *r = HG_ANEW(i->arena, random_t);
+    i->state = r;
+    hg_buf_init(&r->payload, HG_BUF_NOMAX);
+    hg_random(r->seed, sizeof r->seed);
+    rewind_to(i, state);
     return read_range(r, c->range, err);
 }
 
@@ -111,19 +118,11 @@ static int poll(hgp_instance_t *i, hgp_out_t *out, hg_buf_t *state, hg_err_t *er
         rc = make(r, c->payload_size);
         if (rc == 0) rc = hgp_out_message(out, 0, NULL, 0, hg_buf_str(&r->payload));
     }
-    r->staged = r->produced + n;
+    r->produced += n;
     if (rc == 0) rc = hgp_mp_array(state, 1);
-    if (rc == 0) rc = hgp_mp_u64(state, r->staged);
+    if (rc == 0) rc = hgp_mp_u64(state, r->produced);
     if (rc < 0) return hg_err_retry(err, rc, "no memory for a batch");
-    return c->max_count && r->staged >= c->max_count ? HGP_POLL_END : HGP_POLL_LATER;
-}
-
-static int commit(hgp_instance_t *i, hg_err_t *err)
-{
-    random_t *r = i->state;
-    (void)err;
-    r->produced = r->staged;
-    return 0;
+    return c->max_count && r->produced >= c->max_count ? HGP_POLL_END : HGP_POLL_LATER;
 }
 
 static uint64_t pause_ms(hgp_instance_t *i)
@@ -138,7 +137,7 @@ static const hgp_source_t source = {
     .cfg_size = sizeof(cfg_t),
     .open = open_source,
     .poll = poll,
-    .commit = commit,
+    .rewind = rewind_to,
     .close = close_source,
     .pause_ms = pause_ms,
 };

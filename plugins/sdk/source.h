@@ -5,12 +5,15 @@
  *   poll     appends what is next to out and says in state what is behind it. Nothing takes effect yet. An empty batch
  *            is not sent. What it says in the end: HGP_POLL_AGAIN (at once, there is more), HGP_POLL_LATER (pause
  *            first), HGP_POLL_END (nothing will ever come again), or a negative code (logged, with a growing pause).
- *   commit   the batch is with the server: cursors move on, rows are marked. A failure is told, and repeated before the
- *            next poll; the server has the batch, so it may come twice after a crash.
- *   drop     it is not: the same has to be polled again.
+ *   rewind   poll goes on behind `state` (n = 0: from where it began without one) from now on: what came after it did
+ * not arrive. A source that has it is polled ahead of results, up to what the host wants, by its own place: each of its
+ * batches says a state, and it has neither commit nor drop. commit   the batch is with the server: cursors move on,
+ * rows are marked. A failure is told, and repeated before the next poll; the server has the batch, so it may come twice
+ * after a crash. drop     it is not: the same has to be polled again.
  *
- * All but open and close on the instance's thread. One batch is in flight; a result that does not come for 30 s counts
- * as a refusal, as it does in Iggy's own plugins; unlike theirs, a source here never gives up on refusals.
+ * All but open and close on the instance's thread. Without rewind one batch is in flight; a result that does not come
+ * for 30 s counts as a refusal, as it does in Iggy's own plugins; unlike theirs, a source here never gives up on
+ * refusals.
  */
 #ifndef HEADGATE_PLUGINS_SDK_SOURCE_H
 #define HEADGATE_PLUGINS_SDK_SOURCE_H
@@ -25,6 +28,7 @@ typedef struct hgp_source {
     size_t cfg_size;
     int (*open)(hgp_instance_t *i, hg_str_t state, hg_err_t *err);
     int (*poll)(hgp_instance_t *i, hgp_out_t *out, hg_buf_t *state, hg_err_t *err);
+    void (*rewind)(hgp_instance_t *i, hg_str_t state); /* NULL: commit, drop */
     int (*commit)(hgp_instance_t *i, hg_err_t *err);
     void (*drop)(hgp_instance_t *i);         /* NULL: poll kept nothing */
     void (*close)(hgp_instance_t *i);        /* also after a failed open */
@@ -35,6 +39,7 @@ int32_t hgp_source_open(const hgp_source_t *s, uint32_t id, hg_str_t config, hg_
 int32_t hgp_source_handle(const hgp_source_t *s, uint32_t id, iggy_send_fn send);
 int32_t hgp_source_result(const hgp_source_t *s, uint32_t id, uint64_t batch, uint8_t result);
 int32_t hgp_source_on_end(uint32_t id, iggy_end_fn ended);
+int32_t hgp_source_ahead(uint32_t id, uint32_t batches, uint64_t bytes);
 int32_t hgp_source_close(const hgp_source_t *s, uint32_t id);
 
 #define HGP_SOURCE(table)                                                                                              \
@@ -56,6 +61,10 @@ int32_t hgp_source_close(const hgp_source_t *s, uint32_t id);
     int32_t iggy_source_on_end(uint32_t id, iggy_end_fn ended)                                                         \
     {                                                                                                                  \
         return hgp_source_on_end(id, ended);                                                                           \
+    }                                                                                                                  \
+    int32_t iggy_source_ahead(uint32_t id, uint32_t batches, uint64_t bytes)                                           \
+    {                                                                                                                  \
+        return hgp_source_ahead(id, batches, bytes);                                                                   \
     }                                                                                                                  \
     int32_t iggy_source_close(uint32_t id)                                                                             \
     {                                                                                                                  \

@@ -12,6 +12,7 @@ from hg.connectors import SCRIPTED, Runtime
 from hg.iggy import Server
 
 BATCH = 100
+TOGETHER = 4  # batches that go together, of a source that works ahead of results
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +93,16 @@ def test_through_a_topic(runtime, topic, tmp_path, isolation):
     assert numbers(out) == list(range(n))
 
 
-def flow(r, stream, out, poll_ms=1, **sink):
-    r.source("gen", stream, plugin={"messages": BATCH, "poll_ms": poll_ms}, restart={"backoff": "10ms", "max_backoff": "50ms"})
+ahead = pytest.mark.parametrize("ahead", [0, 1])
+
+
+def under_way(ahead):
+    """What a kill of the source's side may repeat."""
+    return TOGETHER * BATCH if ahead else BATCH
+
+
+def flow(r, stream, out, poll_ms=1, ahead=0, **sink):
+    r.source("gen", stream, plugin={"messages": BATCH, "poll_ms": poll_ms, "ahead": ahead}, restart={"backoff": "10ms", "max_backoff": "50ms"})
     r.sink("file", stream, plugin={"file": str(out), "fail_every": 3}, batch_length=BATCH, errors={"backoff": "1ms"},
            restart={"backoff": "10ms", "max_backoff": "50ms"}, **sink)
 
@@ -113,9 +122,10 @@ def finish(r, server, stream, out, source_repeats, sink_repeats):
     check(numbers(out), max(there) + 1, n + sink_repeats)
 
 
-def test_sigterm_loses_and_repeats_nothing(runtime, iggy, topic, tmp_path):
+@ahead
+def test_sigterm_loses_and_repeats_nothing(runtime, iggy, topic, tmp_path, ahead):
     r, out = runtime(), tmp_path / "out"
-    flow(r, topic, out)
+    flow(r, topic, out, ahead=ahead)
     for _ in range(4):
         r.start()
         more_than(out, len(numbers(out)) + 3 * BATCH)
@@ -125,10 +135,11 @@ def test_sigterm_loses_and_repeats_nothing(runtime, iggy, topic, tmp_path):
     finish(r, iggy, topic, out, 0, 0)
 
 
+@ahead
 @pytest.mark.parametrize("seed", [int(os.environ.get("HG_SEED", 1))])
-def test_kill_9_of_the_runtime(runtime, iggy, topic, tmp_path, seed):
+def test_kill_9_of_the_runtime(runtime, iggy, topic, tmp_path, ahead, seed):
     r, out, rnd, kills = runtime(), tmp_path / "out", random.Random(seed), 6
-    flow(r, topic, out)
+    flow(r, topic, out, ahead=ahead)
     r.start()
     for _ in range(kills):
         more_than(out, len(numbers(out)) + rnd.randrange(5 * BATCH))
@@ -137,7 +148,7 @@ def test_kill_9_of_the_runtime(runtime, iggy, topic, tmp_path, seed):
         until("its plugins have gone with it", lambda: not any(os.path.exists(f"/proc/{p}") and "Z" not in status(p) for p in hosts))
         r.start()
     more_than(out, len(numbers(out)) + BATCH)
-    finish(r, iggy, topic, out, kills * BATCH, kills * BATCH)
+    finish(r, iggy, topic, out, kills * under_way(ahead), kills * BATCH)
 
 
 def status(pid):
@@ -148,10 +159,11 @@ def status(pid):
         return "Z"
 
 
+@ahead
 @pytest.mark.parametrize("seed", [int(os.environ.get("HG_SEED", 1))])
-def test_kill_9_of_a_plugins_process(runtime, iggy, topic, tmp_path, seed):
+def test_kill_9_of_a_plugins_process(runtime, iggy, topic, tmp_path, ahead, seed):
     r, out, rnd, kills = runtime(), tmp_path / "out", random.Random(seed), 8
-    flow(r, topic, out)
+    flow(r, topic, out, ahead=ahead)
     r.start()
     for _ in range(kills):
         more_than(out, len(numbers(out)) + rnd.randrange(5 * BATCH))
@@ -159,25 +171,26 @@ def test_kill_9_of_a_plugins_process(runtime, iggy, topic, tmp_path, seed):
     more_than(out, len(numbers(out)) + BATCH)
     until("both run again", lambda: r.get("/sources/gen")["status"] == r.get("/sinks/file")["status"] == "running")
     assert r.stats("gen")["restarts"] >= 1
-    finish(r, iggy, topic, out, kills * BATCH, kills * BATCH)
+    finish(r, iggy, topic, out, kills * under_way(ahead), kills * BATCH)
 
 
+@ahead
 @pytest.mark.parametrize("seed", [int(os.environ.get("HG_SEED", 1))])
-def test_kill_9_of_the_server(runtime, tmp_path, seed):
+def test_kill_9_of_the_server(runtime, tmp_path, ahead, seed):
     # The real server keeps what it has confirmed in memory for a while, unless it is told to fsync: the stand-in does not.
     server, rnd, kills = Server(standin=True), random.Random(seed), 2  # each costs the 5 s that clients wait before they come back
     try:
         with server.client() as c:
             c.create("s", "t")
         r, out = runtime(server), tmp_path / "out"
-        flow(r, "s", out)
+        flow(r, "s", out, ahead=ahead)
         r.start()
         for _ in range(kills):
             more_than(out, len(numbers(out)) + rnd.randrange(5 * BATCH))
             server.stop()
             server.start()
         more_than(out, len(numbers(out)) + BATCH)
-        finish(r, server, "s", out, kills * BATCH, kills * BATCH)
+        finish(r, server, "s", out, kills * under_way(ahead), kills * BATCH)
     finally:
         server.close()
 

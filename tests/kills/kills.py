@@ -3,7 +3,8 @@
 (-9) at random moments, both at once too, and the runtime is told to end now and then. Nothing may be lost; what is there twice may only be the batch that was
 under way at a kill, and after a SIGTERM nothing is.
 
-    kills.py [MESSAGES [KILLS]]       so many kills of each kind; HG_SEED repeats their moments; IGGY_SERVER: a real server
+    kills.py [MESSAGES [KILLS]]       so many kills of each kind; HG_SEED repeats their moments; IGGY_SERVER: a real server;
+                                      HG_AHEAD=1: the source works ahead of results
                                       Exit code 2: the server has lost what it had confirmed. What shows it is kept, as after any failure.
 """
 import contextlib
@@ -24,6 +25,8 @@ from hg.iggy import Server, wire
 from hg.iggy.wire import Error
 
 BATCH = 1000
+AHEAD = int(os.environ.get("HG_AHEAD", "0"))
+UNDER_WAY = 4 * BATCH if AHEAD else BATCH  # of the source, at a kill: batches go together
 STREAM, TOPIC, GROUP = "kills", "t", "iggy-connect-sink-file"
 NUMBER = re.compile(rb'\{"n":(\d+)\}\n')
 IN_TOPIC = re.compile(rb'\{"n":(\d+)\}')
@@ -94,8 +97,8 @@ def same(a, i, b, k):
     return n
 
 
-def steps_back(got, want):
-    """[(index in got, how many are there again)]: got must be want, but that it may go back a batch now and then"""
+def steps_back(got, want, most):
+    """[(index in got, how many are there again)]: got must be want, but that it may go back so many now and then"""
     at = pos = 0
     found = []
     while at < len(got):
@@ -103,10 +106,10 @@ def steps_back(got, want):
         at, pos = at + n, pos + n
         if at == len(got):
             break
-        back = max(range(1, min(BATCH, pos) + 1), key=lambda j: (same(got[at:at + 2 * BATCH], 0, want[pos - j:pos - j + 2 * BATCH], 0), -j), default=0)
+        back = max(range(1, min(most, pos) + 1), key=lambda j: (same(got[at:at + 2 * most], 0, want[pos - j:pos - j + 2 * most], 0), -j), default=0)
         if not back or got[at] != want[pos - back]:
             raise AssertionError(f"behind {want[pos - 1] if pos else 'nothing'} comes {got[at]}, which is neither the next "
-                                 f"({want[pos] if pos < len(want) else 'none'}) nor of the last {BATCH}")
+                                 f"({want[pos] if pos < len(want) else 'none'}) nor of the last {most}")
         found.append((at, back))
         pos -= back
     assert pos == len(want), f"{len(want) - pos} are lost, from {want[pos]} on"
@@ -132,7 +135,7 @@ class World:
         self.written = Written(self.out)
         self.r = Runtime(folder / "runtime", self.server)
         soon = {"backoff": "10ms", "max_backoff": "50ms", "max_attempts": 1000}
-        self.r.source("gen", STREAM, TOPIC, plugin={"messages": BATCH, "batches": messages // BATCH}, path=plugins["source"], restart=soon)
+        self.r.source("gen", STREAM, TOPIC, plugin={"messages": BATCH, "batches": messages // BATCH, "ahead": AHEAD}, path=plugins["source"], restart=soon)
         self.r.sink("file", STREAM, (TOPIC,), plugin={"file": str(self.out), "fail_every": 3}, path=plugins["sink"], batch_length=BATCH,
                     errors={"backoff": "1ms"}, restart=soon)
         self.r.start()
@@ -148,8 +151,8 @@ class World:
 
     def recover(self, k):
         """until both sides are well past where they were, so that what is there twice is this kill's"""
-        until("the source is past it", lambda: self.in_topic() >= min(self.messages, k.in_topic + 3 * BATCH))
-        self.come_to(min(self.messages, k.lines + 3 * BATCH))
+        until("the source is past it", lambda: self.in_topic() >= min(self.messages, k.in_topic + 3 * UNDER_WAY))
+        self.come_to(min(self.messages, k.lines + 3 * UNDER_WAY))
 
     def in_topic(self):
         with self.server.client() as c:
@@ -238,8 +241,8 @@ def check(w, kills):
     with w.server.client() as c:
         topic = of_topic(c)
     got, at = of_file(w.out)
-    blame("topic", steps_back(topic, np.arange(w.messages)), kills, lambda k: k.in_topic)
-    blame("sink", [(int(at[i]), back) for i, back in steps_back(got, topic)], kills, lambda k: k.written)
+    blame("topic", steps_back(topic, np.arange(w.messages), UNDER_WAY), kills, lambda k: k.in_topic)
+    blame("sink", [(int(at[i]), back) for i, back in steps_back(got, topic, BATCH)], kills, lambda k: k.written)
     say(f"{len(topic)} messages in the topic, {len(got)} written: 0 lost")
 
 

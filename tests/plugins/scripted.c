@@ -10,6 +10,7 @@
  *           block       1: handle_v2 returns only after close
  *           poll_ms     between batches (0)
  *           bad_at      the batch of this number is no postcard
+ *           ahead       1: it sends ahead of results, if the host wants
  *   sink    file        payloads are appended to it, a line each, one write(2) per batch
  *           fail_every  each batch of a number that it divides answers 1, without an effect; with reject it leaves out
  *                       the second message first
@@ -49,6 +50,10 @@ typedef struct inst {
     pthread_t thread;
     bool has_thread, handling, closing, answered, acked;
     uint64_t pending, next_n, calls;
+    /* ahead: ids without a result from first to before next_id, and the number behind each */
+    uint64_t first, next_id, behind[64];
+    uint32_t ahead; /* batches; 0: it waits for each */
+    bool refused;
 } inst_t;
 
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -159,8 +164,8 @@ int32_t iggy_source_open(uint32_t id, const uint8_t *config, size_t config_len, 
     return rc;
 }
 
-/* One batch out, and its answer. false: closed. */
-static bool send_batch(inst_t *i, uint64_t batch_id, uint64_t from, uint64_t n, uint8_t *room, size_t cap)
+/* A batch of n messages into room: its length. */
+static size_t make_batch(const inst_t *i, uint64_t batch_id, uint64_t from, uint64_t n, uint8_t *room, size_t cap)
 {
     size_t least = number(i, "payload", 0);
     hg_pc_out_t o = { room, room + cap };
@@ -181,25 +186,70 @@ static bool send_batch(inst_t *i, uint64_t batch_id, uint64_t from, uint64_t n, 
     hg_pc_put_produced_end(&o, &(hg_str_t){ digits, (size_t)d });
     hg_free(payload);
     if (batch_id == number(i, "bad_at", 0)) room[0] = 99;
+    return (size_t)(o.p - room);
+}
+
+/* Under lock, before the same again. */
+static void pause_a_little(inst_t *i)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 5000000;
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    pthread_cond_timedwait(&i->changed, &i->lock, &until);
+}
+
+/* One batch out, and its answer. false: closed. */
+static bool send_batch(inst_t *i, uint64_t batch_id, uint64_t from, uint64_t n, uint8_t *room, size_t cap)
+{
+    size_t len = make_batch(i, batch_id, from, n, room, cap);
     pthread_mutex_lock(&i->lock);
     i->pending = batch_id;
     i->answered = false;
     pthread_mutex_unlock(&i->lock);
-    int32_t rc = i->send(i->id, batch_id, room, (size_t)(o.p - room));
+    int32_t rc = i->send(i->id, batch_id, room, len);
     pthread_mutex_lock(&i->lock);
     if (rc != 0) i->answered = true, i->acked = false;
     while (!i->answered && !i->closing) pthread_cond_wait(&i->changed, &i->lock);
     if (i->answered && i->acked) i->next_n = from + n;
-    if (i->answered && !i->acked && !i->closing) { /* the same again, after a pause */
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 5000000;
-        if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
-        pthread_cond_timedwait(&i->changed, &i->lock, &until);
-    }
+    if (i->answered && !i->acked && !i->closing) pause_a_little(i);
     bool go_on = !i->closing;
     pthread_mutex_unlock(&i->lock);
     return go_on;
+}
+
+/* The next batch out, once there may be one more without a result; from *at on, which goes back to what was
+ * acknowledged when one was refused. false: closed, or all is acknowledged. */
+static bool send_ahead(inst_t *i, uint64_t *at, uint64_t n, uint64_t end, uint8_t *room, size_t cap)
+{
+    pthread_mutex_lock(&i->lock);
+    while (!i->refused && !i->closing && i->next_id > i->first && (i->next_id - i->first >= i->ahead || *at >= end))
+        pthread_cond_wait(&i->changed, &i->lock);
+    if (i->refused) {
+        i->refused = false;
+        i->first = ++i->next_id; /* the gap by which the host knows */
+        *at = i->next_n;
+        pause_a_little(i);
+    }
+    bool go_on = !i->closing && *at < end;
+    uint64_t id = i->next_id;
+    if (go_on) i->behind[i->next_id++ % HG_COUNT(i->behind)] = *at + n;
+    pthread_mutex_unlock(&i->lock);
+    if (!go_on) return false;
+    if (id == number(i, "crash_at", 0)) die(i);
+    if (i->send(i->id, id, room, make_batch(i, id, *at, n, room, cap)) != 0) {
+        pthread_mutex_lock(&i->lock);
+        i->refused = true;
+        pthread_mutex_unlock(&i->lock);
+    }
+    *at += n;
+    return true;
+}
+
+static void pause_ms(const inst_t *i)
+{
+    uint64_t ms = number(i, "poll_ms", 0);
+    if (ms) usleep((useconds_t)ms * 1000);
 }
 
 static void *produce(void *arg)
@@ -208,14 +258,16 @@ static void *produce(void *arg)
     uint64_t n = number(i, "messages", 10), batches = number(i, "batches", 0);
     size_t cap = n * (number(i, "payload", 0) + 128) + 256;
     uint8_t *room = hg_xnew(cap);
-    for (uint64_t id = 1;; id++) {
+    uint64_t at = i->next_n, end = batches ? batches * n : UINT64_MAX;
+    while (i->ahead && send_ahead(i, &at, n, end, room, cap)) pause_ms(i);
+    for (uint64_t id = 1; !i->ahead || i->next_n >= end; id++) { /* ahead: only its end */
         if (batches && i->next_n >= batches * n) {
             if (i->ended) i->ended(i->id);
             break;
         }
         if (id == number(i, "crash_at", 0)) die(i);
         if (!send_batch(i, id, i->next_n, id <= number(i, "empty", 0) ? 0 : n, room, cap)) break;
-        if (number(i, "poll_ms", 0)) usleep((useconds_t)number(i, "poll_ms", 0) * 1000);
+        pause_ms(i);
     }
     hg_free(room);
     return NULL;
@@ -244,8 +296,16 @@ int32_t iggy_source_batch_result(uint32_t id, uint64_t batch_id, uint8_t result)
     inst_t *i = find(id, false);
     if (!i) return IGGY_INVALID;
     pthread_mutex_lock(&i->lock);
-    bool mine = i->pending == batch_id && !i->answered;
-    if (mine) {
+    bool mine = i->ahead ? batch_id >= i->first && batch_id < i->next_id : i->pending == batch_id && !i->answered;
+    if (mine && i->ahead) {
+        if (result == IGGY_ACK) {
+            i->next_n = i->behind[batch_id % HG_COUNT(i->behind)];
+            i->first = batch_id + 1;
+        } else {
+            i->refused = true;
+        }
+        pthread_cond_broadcast(&i->changed);
+    } else if (mine) {
         i->answered = true;
         i->acked = result == IGGY_ACK;
         pthread_cond_broadcast(&i->changed);
@@ -257,6 +317,16 @@ int32_t iggy_source_batch_result(uint32_t id, uint64_t batch_id, uint8_t result)
 int32_t iggy_source_close(uint32_t id)
 {
     return close_inst(id);
+}
+
+int32_t iggy_source_ahead(uint32_t id, uint32_t batches, uint64_t bytes)
+{
+    inst_t *i = find(id, false);
+    if (!i || !number(i, "ahead", 0)) return IGGY_INVALID;
+    (void)bytes;
+    i->ahead = batches;
+    i->first = i->next_id = 1;
+    return IGGY_OK;
 }
 
 int32_t iggy_source_on_end(uint32_t id, iggy_end_fn ended)

@@ -217,6 +217,84 @@ static void test_source_stops_behind_its_batch(void **state)
     end(&s);
 }
 
+/* Ahead of results: each number is there, those behind a refusal again. */
+static void expect_all(uint32_t n)
+{
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < g_b.n; i++) {
+        uint32_t v = (uint32_t)strtoul(g_b.topic[i].payload + strlen("{\"n\":"), NULL, 10);
+        assert_true(v < n);
+        next += v == next; /* the first one of each, in order */
+    }
+    assert_int_equal(next, n);
+}
+
+static void test_source_ahead(void **state)
+{
+    (void)state;
+    subject_t s;
+    start(&s, HG_IGGY_SOURCE, "", "messages = 25\nbatches = 40\nahead = 1");
+    WAIT(&s, s.exited);
+    assert_int_equal(s.how, HG_RUN_ENDED);
+    assert_int_equal(s.trouble, 0);
+    expect_topic(1000);
+    expect_file("source_it.state", "1000");
+    assert_int_equal(counted(&s, HG_RT_DELIVERED), 1000);
+    end(&s);
+    start(&s, HG_IGGY_SOURCE, "", "messages = 25\nbatches = 60\nahead = 1"); /* from its state */
+    end(&s);
+    expect_topic(1500);
+}
+
+static void test_source_ahead_is_refused(void **state)
+{
+    (void)state;
+    subject_t s;
+    g_b.refuse = 5;
+    start(&s, HG_IGGY_SOURCE, "", "messages = 50\nbatches = 30\nahead = 1");
+    WAIT(&s, s.exited);
+    assert_int_equal(s.how, HG_RUN_ENDED);
+    assert_true(s.trouble >= 1 && s.well >= 1);
+    expect_all(1500);
+    expect_file("source_it.state", "1500");
+    end(&s);
+}
+
+static void test_source_ahead_state_fails(void **state)
+{
+    (void)state;
+    subject_t s;
+    hg_fault_arm(HG_FAULT_FSYNC, 1);
+    start(&s, HG_IGGY_SOURCE, "", "messages = 50\nbatches = 20\nahead = 1");
+    WAIT(&s, s.exited);
+    hg_fault_arm(HG_FAULT_FSYNC, 0);
+    assert_int_equal(s.trouble, 1);
+    expect_all(1000);
+    assert_true(g_b.n >= 1050); /* what it was for is there twice */
+    expect_file("source_it.state", "1000");
+    end(&s);
+}
+
+/* What is here when it is told to stop is brought to its end, and nothing comes behind it. */
+static void test_source_ahead_stops_behind_its_batches(void **state)
+{
+    (void)state;
+    subject_t s;
+    char text[16];
+    g_b.hold = true;
+    start(&s, HG_IGGY_SOURCE, "", "messages = 20\nahead = 1");
+    BROKER_WAIT(g_b.held >= 20);
+    hg_run_stop(s.run);
+    hg_loop_call(g_io, producer_release, NULL);
+    WAIT(&s, s.exited);
+    assert_int_equal(s.how, HG_RUN_STOPPED);
+    assert_true(g_b.n >= 20 && g_b.n <= HG_PLUGIN_AHEAD * 20);
+    expect_topic(g_b.n);
+    snprintf(text, sizeof text, "%u", g_b.n);
+    expect_file("source_it.state", text);
+    end(&s);
+}
+
 static void test_source_with_a_bad_record(void **state)
 {
     (void)state;
@@ -752,6 +830,10 @@ int main(void)
         T(test_source_is_refused),
         T(test_source_state_fails),
         T(test_source_stops_behind_its_batch),
+        T(test_source_ahead),
+        T(test_source_ahead_is_refused),
+        T(test_source_ahead_state_fails),
+        T(test_source_ahead_stops_behind_its_batches),
         T(test_source_with_a_bad_record),
         T(test_source_whose_connection_is_over),
         T(test_source_whose_password_is_wrong),
