@@ -260,14 +260,20 @@ static void test_repeats_end(void **state)
 {
     (void)state;
     test_t t;
+    unsigned ready = 0, downs;
     up(&t, never_committed);
     t.o.request_ms = 200;
     dial(&t);
-    UNTIL(&t.f, t.ready);
-    call(&t, HG_IGGY_CREATE_STREAM);
-    UNTIL(&t.f, t.answers);
+    do { /* again where this process was too slow to hear the first answer in time: test_no_answer has that */
+        UNTIL(&t.f, t.ready > ready);
+        ready = t.ready;
+        downs = t.downs;
+        t.answers = 0;
+        call(&t, HG_IGGY_CREATE_STREAM);
+        UNTIL(&t.f, t.answers);
+    } while (t.downs > downs && t.err.code == HG_ETIMEOUT);
     assert_true(!t.ok && t.code == 57 && t.doubt && t.why.retry);
-    assert_int_equal(t.downs, 0); /* the connection is as good as before */
+    assert_int_equal(t.downs, downs); /* the connection is as good as before */
     down(&t);
 }
 

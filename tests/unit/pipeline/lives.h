@@ -42,7 +42,7 @@ static inline void word(rig_t *r, const char *name, bool start)
 {
     word_t w = { r, name, start, HG_EREPLAY };
     for (int i = 0; w.rc == HG_EREPLAY; i++) { /* the journal comes first */
-        MUST(i < 40000);
+        MUST(i < 200000);
         hg_loop_call(r->control, say_word, &w);
         if (w.rc == HG_EREPLAY) nap();
     }

@@ -264,40 +264,66 @@ static void check_output(const char *dir, uint32_t tail, uint32_t again)
     MUST(n == all);
 }
 
-static bool gen_ended(rig_t *r)
+/* b.gen has come to its end, and none of its records is on its way any more. */
+static bool gen_drained(rig_t *r)
 {
     hg_buf_t b;
     hg_buf_init(&b, HG_BUF_NOMAX);
     MUST(http(r, "GET", "input_endpoints/b.gen/why", NULL, &b) == 200);
-    bool ended = strstr(b.p, "\"reason\":\"ended\"") != NULL;
+    bool drained = strstr(b.p, "\"reason\":\"ended\"") != NULL;
+    hg_buf_clear(&b);
+    MUST(http(r, "GET", "input_endpoints/b.gen/stats", NULL, &b) == 200);
+    drained = drained && strstr(b.p, "\"buffered_records\":0,") != NULL;
     hg_buf_release(&b);
-    return ended;
+    return drained;
+}
+
+static uint64_t gen_rows(rig_t *r)
+{
+    hg_buf_t b;
+    uint64_t n = 0;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    MUST(http(r, "GET", "query?format=json&sql=SELECT%20count(*)%20AS%20n%20FROM%20b%20WHERE%20src%3D3", NULL, &b) ==
+         200);
+    MUST(sscanf(b.p, "{\"n\":%" SCNu64 "}", &n) == 1);
+    hg_buf_release(&b);
+    return n;
+}
+
+/* One turn of a wait. The file of b.late came after this incarnation had looked for it, and the words to start it may
+ * have been before its failure. */
+static void turn(rig_t *r, uint32_t *turns)
+{
+    char why[256];
+    if (++*turns == 200000) fprintf(stderr, "waited in vain at %" PRIu64 " records\n", processed(r));
+    MUST(*turns < 200000);
+    if (hg_pipeline_failed(r->p, why, sizeof why)) word(r, "b.late", true);
+    nap();
 }
 
 static void finish(const life_t *l)
 {
     static const char *const all[] = { "b.whole", "b.tail", "b.late", "b.gen", "k.hist" };
     rig_t r;
-    char want[128], why[256];
+    char want[128];
     up(&r, l);
     come_late(l->dir);
     append(l->dir, 20);
     run_or_pause(&r, true);
     for (size_t i = 0; i < HG_COUNT(all); i++) word(&r, all[i], true);
     uint32_t tail = (uint32_t)count_lines(l->dir, "tail");
-    uint32_t again, perhaps;
-    noted(l->dir, &again, &perhaps);
-    uint32_t again_max = again + perhaps;
-    uint64_t rows = (uint64_t)ROWS + tail + LATE + GENERATED * (1 + (uint64_t)again);
-    for (int i = 0; processed(&r) < rows + 2 * KEYED || !gen_ended(&r); i++) {
-        if (i == 200000) fprintf(stderr, "%" PRIu64 " records of %" PRIu64 "\n", processed(&r), rows + 2 * KEYED);
-        MUST(i < 200000);
-        /* the file came after this incarnation had looked for it, and the words above may have been before its failure
-         */
-        if (hg_pipeline_failed(r.p, why, sizeof why)) word(&r, "b.late", true);
-        nap();
-    }
-    while (again < again_max && processed(&r) > rows + 2 * KEYED) again++, rows += GENERATED;
+    uint32_t sure, perhaps, turns = 0;
+    noted(l->dir, &sure, &perhaps);
+    while (!gen_drained(&r)) turn(&r, &turns);
+    uint64_t generated = gen_rows(&r), rows = (uint64_t)ROWS + tail + LATE + generated;
+    if (generated % GENERATED || generated < GENERATED * (1 + (uint64_t)sure) ||
+        generated > GENERATED * (1 + (uint64_t)sure + perhaps))
+        fprintf(stderr, "%" PRIu64 " rows of b.gen, which ran again %u times, perhaps %u more\n", generated, sure,
+                perhaps);
+    MUST(generated % GENERATED == 0 && generated >= GENERATED * (1 + (uint64_t)sure) &&
+         generated <= GENERATED * (1 + (uint64_t)sure + perhaps));
+    uint32_t again = (uint32_t)(generated / GENERATED) - 1;
+    while (processed(&r) < rows + 2 * KEYED) turn(&r, &turns);
     snprintf(want, sizeof want, "{\"n\":%" PRIu64 ",\"s\":%u}\n", rows, tail + 2 * LATE + 3 * GENERATED * (1 + again));
     query(&r, "SELECT%20count(*)%20AS%20n,sum(src)%20AS%20s%20FROM%20b", want);
     snprintf(want, sizeof want, "{\"n\":%d,\"s\":%d}\n", KEYED, 7 * KEYED * (KEYED - 1) / 2);
