@@ -346,10 +346,17 @@ static void release(hg_job_t *done)
     bool gone = l->closed && l->inflight == 0; /* with one fifo for all lanes some of it may still be there */
     if (gone) hg_lane_free(l);
     hg_queue_release(in);
+    bool fails = err.code && !body;
+    if (fails) in->inflight++; /* until it is told: without a chunk in flight the input, and its loop, may be gone */
     pthread_mutex_unlock(&in->mu);
 
     for (hg_list_t *it; (it = hg_list_pop(&dropped)) != NULL;) hg_job_drop(HG_ENTRY(it, hg_job_t, link));
-    if (err.code && !body) hg_input_fail(in, err.code == HG_EREPLAY ? "replay" : "parser", &err);
+    if (fails) {
+        hg_input_fail(in, err.code == HG_EREPLAY ? "replay" : "parser", &err);
+        pthread_mutex_lock(&in->mu);
+        in->inflight--;
+        pthread_mutex_unlock(&in->mu);
+    }
     if (gone && body) hg_push_drained(body);
     hg_input_settle(in);
     if (ready) hg_host_wake(in->host);

@@ -14,6 +14,7 @@
  */
 #include "base/hg.h"
 #include "connectors/host/host_int.h"
+#include "base/fault.h"
 #include "base/hide.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -366,6 +367,7 @@ void hg_input_fail(hg_input_t *in, const char *tag, const hg_err_t *whole)
     hg_log(HG_LOG_ERROR, "input", in->name, "failed", "tag=%s message=\"%s\"", tag, err->msg);
     if (!first) return;
     post_event(in, EV_FAILED, err, NULL);
+    hg_point("input_failed", in);
     hg_loop_post(in->loop, fail_on_loop, hg_input_retain(in));
 }
 

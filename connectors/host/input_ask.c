@@ -67,8 +67,8 @@ void hg_job_park(hg_job_t *j)
     hg_input_t *in = hg_input_retain(j->pub.in);
     pthread_mutex_lock(&in->mu);
     hg_list_add_tail(&in->parked, &j->park);
+    hg_loop_post(in->loop, ask_on_loop, in); /* inside the lock: once taken from the list the loop may be gone */
     pthread_mutex_unlock(&in->mu);
-    hg_loop_post(in->loop, ask_on_loop, in);
 }
 
 void hg_input_unpark(hg_input_t *in)

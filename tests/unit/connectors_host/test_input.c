@@ -1,5 +1,6 @@
 /* Inputs: order, edges, limits, failures. test-labels: threads */
 #include "tests/unit/connectors_host/kit.h"
+#include "base/fault.h"
 
 static void chunks_keep_their_order_when_a_later_one_is_parsed_first(void **st)
 {
@@ -171,6 +172,42 @@ static void a_parser_without_memory_fails_the_input_and_nothing_after_the_gap_pa
     assert_string_equal(in_stats(in).fatal, "no memory for this line");
     kit_close(in, 0);
     assert_int_equal(kit->c[0].n_failed, 1);
+    kit_down();
+}
+
+static void wait_at_gate(void *what)
+{
+    (void)what;
+    lines_gate();
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* The thread that parses has told the owner, and is not done with the input's loop: who closes at once must not hear
+ * that it is closed, for then the loop may go. */
+static void a_close_waits_for_who_tells_of_the_failure(void **st)
+{
+    (void)st;
+    src_t s = { 0 }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_input_t *in = src_make(&h, kit_spec(NULL), 0);
+    hg_input_run(in);
+    KIT_WAIT(s.running);
+    hg_point_arm("input_failed", wait_at_gate);
+    src_give(&s, "oom\n");
+    KIT_WAIT(kit->c[0].failed && kit->at_gate == 1);
+    hg_input_close(in);
+    hg_loop_call(hg_in_loop(in), nothing, NULL); /* it has done what it can, and the control loop heard of it */
+    hg_loop_call(kit->control, nothing, NULL);
+    assert_true(KIT_GET(s.closed));
+    assert_false(KIT_GET(kit->c[0].closed));
+    kit_open_gate();
+    KIT_WAIT(kit->c[0].closed);
+    hg_point_arm("input_failed", NULL);
+    hg_input_free(in);
     kit_down();
 }
 
@@ -565,6 +602,7 @@ int main(void)
         cmocka_unit_test(the_users_hold_stops_reading_but_not_draining),
         cmocka_unit_test(the_end_never_overtakes_the_data),
         cmocka_unit_test(a_parser_without_memory_fails_the_input_and_nothing_after_the_gap_passes),
+        cmocka_unit_test(a_close_waits_for_who_tells_of_the_failure),
         cmocka_unit_test(a_failed_open_is_told_with_its_reason),
         cmocka_unit_test(bad_records_are_numbered_across_chunks_and_cost_no_neighbour),
         cmocka_unit_test(the_error_list_keeps_the_newest_hundred),
