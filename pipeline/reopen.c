@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "pipeline/move.h"
 #include "pipeline/pipeline_int.h"
+#include "pipeline/transaction.h"
 
 typedef struct {
     endpoint_t *ep;
@@ -50,6 +51,7 @@ int hg_endpoint_renew(endpoint_t *ep, hg_str_t position, hg_err_t *err)
         hg_input_go_on(in, c);
         hg_input_counters_free(c);
     }
+    hg_txn_renewed(p, ep->id, in);
     pthread_mutex_lock(&p->lock);
     ep->in = in;
     hg_free(ep->next_position);

@@ -263,6 +263,17 @@ bool hg_txn_trouble(const hg_pipeline_t *p, char *buf, size_t n)
     return bad;
 }
 
+void hg_txn_renewed(hg_pipeline_t *p, uint32_t conn, hg_input_t *in)
+{
+    uint64_t no = hg_host_transaction(p->host); /* before the look: parts go before the number does */
+    bool committed = false;
+    pthread_mutex_lock(&p->txn->mu);
+    for (uint32_t i = 0; i < p->txn->n_parts; i++)
+        committed |= p->txn->parts[i].conn == conn && p->txn->parts[i].part == HG_PART_COMMITTED;
+    pthread_mutex_unlock(&p->txn->mu);
+    if (committed) hg_input_part_over(in, no);
+}
+
 static const char *part_name(hg_txn_part_t part)
 {
     return part == HG_PART_STARTED ? "Started" : part == HG_PART_COMMITTED ? "Committed" : NULL;

@@ -391,10 +391,10 @@ static int finish(hg_pipeline_t *p, hg_err_t *err)
     for (uint32_t i = 0; i < p->n_sinks && rc == 0; i++) rc = push_to(p, &p->sinks[i], number, err);
     keep_history(p, number);
     let_go(t);
-    if (!atomic_load(&t->last)) hg_host_transaction_over(p->host);
     hg_log(HG_LOG_INFO, "transaction", p->name, "committed", "id=%" PRIu64 " step=%" PRIu64 " records=%" PRIu64, t->id,
            number, t->records);
     uint64_t next = hg_txn_set_done(t, number);
+    if (!atomic_load(&t->last)) hg_host_transaction_over(p->host);
     atomic_store(&t->floor, UINT64_MAX);
     if (next && rc == 0) {
         hg_txn_set_open(t, next, HG_PART_STARTED);

@@ -174,6 +174,21 @@ void hg_host_transaction_over(hg_host_t *h)
     pthread_mutex_unlock(&h->mu);
 }
 
+uint64_t hg_host_transaction(hg_host_t *h)
+{
+    pthread_mutex_lock(&h->mu);
+    uint64_t no = h->txn_no;
+    pthread_mutex_unlock(&h->mu);
+    return no;
+}
+
+void hg_input_part_over(hg_input_t *in, uint64_t transaction)
+{
+    pthread_mutex_lock(&in->host->mu);
+    in->txn_over = transaction;
+    pthread_mutex_unlock(&in->host->mu);
+}
+
 bool hg_host_last_transactions(hg_host_t *h)
 {
     pthread_mutex_lock(&h->mu);

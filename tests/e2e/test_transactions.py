@@ -477,6 +477,28 @@ def test_connectors_of_their_own(daemon, gone, tmp_path):
 
 
 @pytest.mark.parametrize("ft", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
+def test_a_connectors_part_is_over_in_the_next_life_too(own, tmp_path, ft):
+    """It waits for the commit with what belongs to its next transaction, whoever dies meanwhile."""
+    d, out = own, tmp_path / "out.json"
+    d.run("p", counting(2500, 1000) + table("u", "id BIGINT", materialized=True) +
+          view("v", "SELECT n FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True), runtime_config=ft, initial="paused")
+    id = start(d)
+    d.ok("POST", "/v0/pipelines/p/resume")
+    committed = {"transaction_id": id, "initiated_by_api": "Started", "initiated_by_connectors": {"t.g": {"phase": "Committed", "label": None}}}
+    for life in range(1, 4):
+        until("the connector has committed its part", lambda: metrics(d)["transaction_initiators"] == committed)
+        d.query("p", f"INSERT INTO u VALUES ({life})")  # its answer says that this and all before it is in the journal
+        stepped(d, 1000 + life)
+        until("the connector has more", lambda: d.input("p", "t.g")["metrics"]["total_records"] > 1000)
+        assert metrics(d)["transaction_initiators"] == committed and metrics(d)["transaction_records"] == 1000 + life
+        kill(d)
+        d.start_pipeline("p")
+    commit(d)
+    d.wait_complete("p")
+    assert shown(out) == [1000, 2000, 2500]
+
+
+@pytest.mark.parametrize("ft", [EXACTLY, LEAST], ids=["exactly_once", "at_least_once"])
 def test_a_connectors_transaction_over_a_kill(own, tmp_path, ft):
     d, out = own, tmp_path / "out.json"
     d.run("p", counting(40000, 4000, rate=20000, worker_chunk_size=100) +
@@ -501,7 +523,8 @@ def test_a_graceful_stop_ends_a_connectors_transaction(own, tmp_path):
         d.stop_pipeline("p", force=False)
         got = shown(out)
         assert got == [4000 * i for i in range(1, len(got) + 1)]
-        d.start_pipeline("p")
+        d.start_pipeline("p", initial="paused")  # running, it would commit the next one meanwhile
         assert [r["n"] for r in d.query("p", "SELECT n FROM v")] == got[-1:]
-    until("it goes on", lambda: len(shown(out)) > len(got) + 1)
-    assert shown(out) == [4000 * i for i in range(1, len(shown(out)) + 1)]
+        d.ok("POST", "/v0/pipelines/p/resume")
+    got = until("it goes on", lambda: len(x := shown(out)) > len(got) + 1 and x)
+    assert got == [4000 * i for i in range(1, len(got) + 1)]
