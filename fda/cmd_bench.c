@@ -64,6 +64,7 @@ static int sample(bench_t *b, uint64_t duration_s)
             puts("Pipeline completed, stopping benchmark");
             return 0;
         }
+        if (b->errors) return 0; /* there will be no result, and an input that failed never comes to its end */
         if (duration_s && fda_now_ms() - begun >= duration_s * 1000) {
             printf("Reached duration limit of %" PRIu64 "s\n", duration_s);
             return 0;
