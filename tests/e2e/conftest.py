@@ -1,9 +1,13 @@
 import os
+import signal
 
 import pytest
 
 from hg import httpd, kafka, shapes
 from hg.daemon import Daemon
+
+# A shell that starts us in the background has us ignore ^C, and whatever we start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

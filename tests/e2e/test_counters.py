@@ -231,7 +231,7 @@ def test_a_changed_output_starts_afresh_and_counts_on(own, tmp_path, model):
     change(own, t + view(dst=file_out(b)))  # afresh, without the content so far
     append(src, 18, 1)
     until("what comes from now on", lambda: lines_of(b) == [18])
-    assert one(own, "outputs", "v.dst")["metrics"]["transmitted_records"] == 29
+    until("counted on", lambda: one(own, "outputs", "v.dst")["metrics"]["transmitted_records"] == 29)
 
 
 def test_a_new_output_gets_the_content_while_paused(own, tmp_path):
@@ -279,6 +279,7 @@ def test_a_content_that_was_under_way_comes_whole(own, tmp_path, model):
         def there():
             return sorted(ids()) == list(range(60))
         until("all is there", there)
+        settled(own, 60)  # the output has heard so
         checkpoint(own)
         assert manifest(own)["outputs"][0]["snapshot_sent"] is True
         kill(own)

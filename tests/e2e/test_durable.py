@@ -230,6 +230,7 @@ def test_what_an_output_owes_is_in_the_checkpoint(own, tmp_path):
         broker.start()
         own.start_pipeline("p")
         until("all that was owed is there", lambda: sorted({json.loads(m)["insert"]["id"] for m in topic.read() if m}) == list(range(100)))
+        until("the output has heard so", lambda: own.stats("p")["global_metrics"]["total_completed_records"] == 100)
         checkpoint(own)
         checkpoint(own)  # the second one that owes nothing: the file is not needed any more
         assert not glob.glob(os.path.join(storage(own), "owed-*.hgo"))

@@ -32,20 +32,20 @@ def total(daemon, pipeline, endpoint):
 
 
 def test_numbers(daemon, gone):
-    """Two generators on one table, one row per second: [0, 10) waits for the user, [10, 20) runs; fda swaps them."""
+    """Two generators on one table, one row per second, without an end: [0, 1000) waits for the user, [1000, 2000) runs; fda swaps them."""
     def fda(*words):
         return subprocess.run([FDA, "--host", daemon.url, "connector", "numbers", "numbers", *words], capture_output=True, text=True, check=True).stdout
 
     def gen(name, low, **more):
-        return datagen(name, {"rate": 1, "limit": 10, "fields": {"n": {"range": [low, low + 10], "strategy": "increment"}}}, **more)
+        return datagen(name, {"rate": 1, "fields": {"n": {"range": [low, low + 1000], "strategy": "increment"}}}, **more)
     p = gone("numbers")
-    daemon.create(p, table("numbers", "n BIGINT NOT NULL", gen("low", 0, paused=True), gen("high", 10)))
+    daemon.create(p, table("numbers", "n BIGINT NOT NULL", gen("low", 0, paused=True), gen("high", 1000)))
     daemon.start_pipeline(p, "paused")
     stream = Egress(daemon, p, "numbers")
     daemon.ok("POST", f"/v0/pipelines/{p}/resume")
     daemon.wait_status(p, "Running")
     first = [int(r["n"]) for _, r in stream.wait_updates(2)]
-    assert first == [10 + i for i in range(len(first))]
+    assert first == [1000 + i for i in range(len(first))]
     assert daemon.input(p, "numbers.low")["paused"] is True and total(daemon, p, "numbers.low") == 0
     assert why(daemon, p, "numbers.low")["reason"] == "user"
     assert fda("low", "start") == "Table numbers connector low started successfully.\n"
@@ -56,7 +56,7 @@ def test_numbers(daemon, gone):
     until("three rows of the low ones", lambda: total(daemon, p, "numbers.low") >= 3)
     assert total(daemon, p, "numbers.high") == frozen
     seen = [int(r["n"]) for _, r in stream.wait_updates(len(first) + 3)]
-    assert [n for n in seen if n < 10] == list(range(len([n for n in seen if n < 10])))
+    assert [n for n in seen if n < 1000] == list(range(len([n for n in seen if n < 1000])))
     assert why(daemon, p, "numbers.high")["text"] == "numbers.high is paused by user"
     stream.close()
 
@@ -128,7 +128,8 @@ def test_price_gapless(daemon, web, broker, gone):
     assert total(daemon, p, "price.live") == 0
     gate.set()
     until("the messages are in", lambda: total(daemon, p, "price.live") == 101)
-    until("it is processed", lambda: daemon.query(p, "SELECT COUNT(*) AS n FROM price") == [{"n": 20100}])
+    until("all of it is processed", lambda: daemon.stats(p)["global_metrics"]["total_processed_records"] == 20101)
+    assert daemon.query(p, "SELECT COUNT(*) AS n FROM price") == [{"n": 20100}]
     assert daemon.query(p, "SELECT COUNT(*) AS n FROM price WHERE vendor = 8") == [{"n": 0}]
     assert daemon.query(p, "SELECT price FROM price WHERE part = 5 AND vendor = 1") == [{"price": 999}]
     assert daemon.query(p, "SELECT COUNT(*) AS n FROM low_price") == [{"n": 10100}]
