@@ -36,8 +36,8 @@ struct hg_iggy_consumer {
     uint32_t *wanted;                  /* opts.partitions */
     uint64_t retry_ms, look_ms, since; /* since: when the last message came, or polling began */
     iggy_find_t find;
-    bool up, setting, syncing, polling, paused, dead, closing, leaving,
-        picked; /* picked: by the server, poll by poll */
+    bool up, setting, syncing, polling, paused, dead, closing, leaving, picked,
+        made; /* picked: by the server, poll by poll; made: the group was missing */
     unsigned handles;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -158,10 +158,10 @@ static int by_id(const void *a, const void *b)
 static void init_part(hg_iggy_consumer_t *c, part_t *p, uint32_t id)
 {
     *p = (part_t){ .id = id, .start = c->opts.start, .epoch = ++c->epoch };
-    if (c->ops.start)
+    if (!is_group(c) && c->ops.start)
         p->start = c->ops.start(c->arg, id);
     else
-        p->ask = is_group(c) && !c->picked && p->start.from != HG_IGGY_NEXT;
+        p->ask = is_group(c) && !c->picked && (c->ops.start || p->start.from != HG_IGGY_NEXT);
 }
 
 static void forget(hg_iggy_consumer_t *c, uint32_t *gone, uint32_t n_gone)
@@ -277,6 +277,7 @@ static void created(void *arg, const hg_iggy_reply_t *r)
 {
     hg_iggy_consumer_t *c = arg;
     if (c->closing || c->dead) return;
+    c->made = !r->err;
     if (!r->err || r->code == HG_IGGY_E_GROUP_EXISTS)
         ask(c, HG_IGGY_JOIN_GROUP, joined);
     else if (r->code)
@@ -315,7 +316,7 @@ static void on_found(void *arg, uint32_t n, const hg_err_t *err)
 static void set_up(hg_iggy_consumer_t *c)
 {
     c->setting = true;
-    c->up = false;
+    c->up = c->made = false;
     c->due_setup = c->due_poll = c->due_look = 0;
     c->picked = is_group(c) && hg_iggy_server(c->conn)->proto == HG_IGGY_CLASSIC;
     iggy_find(&c->find);
@@ -499,7 +500,9 @@ static void got_offset(void *arg, const hg_iggy_reply_t *r)
     part_t *p = part_of(c, c->polled);
     if (p && p->epoch == c->polled_epoch) {
         p->ask = false;
-        if (r->in.p < r->in.end) p->start = (hg_iggy_strategy_t){ HG_IGGY_NEXT, 0 };
+        bool stored = r->in.p < r->in.end;
+        if (stored) p->start = (hg_iggy_strategy_t){ HG_IGGY_NEXT, 0 };
+        if (!stored && c->ops.start && !c->made) p->start = c->ops.start(c->arg, p->id);
     }
     step(c);
 }

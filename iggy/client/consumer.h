@@ -55,9 +55,10 @@ typedef struct hg_iggy_consumer_ops {
     /* May be NULL. n > 0. Alone: once per partition that exists. */
     void (*assigned)(void *arg, const uint32_t *partitions, uint32_t n);
     void (*revoked)(void *arg, const uint32_t *partitions, uint32_t n);
-    /* May be NULL. Between assigned and the first poll: where this partition starts, instead of opts.start. */
+    /* May be NULL. Between assigned and the first poll: where this partition starts, instead of opts.start. A member of
+     * a group is asked when nothing is stored, in a group that it has not just made. */
     hg_iggy_strategy_t (*start)(void *arg, uint32_t partition);
-    /* Messages of one partition, in order, without a gap the server does not have. May pause, commit, close. */
+    /* Messages of one partition, in order, without a gap the server does not have. May pause, seek, commit, close. */
     void (*batch)(void *arg, const hg_iggy_delivered_t *d);
 } hg_iggy_consumer_ops_t;
 

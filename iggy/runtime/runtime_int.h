@@ -159,6 +159,18 @@ int hg_rt_state_write(const char *dir, const char *key, hg_str_t state, hg_err_t
 /* What this runtime is to servers, made with the first call and the same ever after. */
 int hg_rt_identity(const char *dir, char ret[HG_RT_IDENTITY + 1], hg_err_t *err);
 
+/* --- what a sink's groups have stored, remembered beside the server (places.c) --- */
+typedef struct hg_place { /* the last message that is done */
+    uint64_t offset, timestamp;
+    hg_u128 id;
+} hg_place_t;
+typedef struct hg_places hg_places_t;
+/* Never NULL: what cannot be kept is logged, and nothing is remembered. One thread puts, any one gets. */
+hg_places_t *hg_places_open(const char *dir, const char *key, const char *stream, const char *topic, const char *group);
+void hg_places_close(hg_places_t *p); /* NULL is fine */
+void hg_places_put(hg_places_t *p, uint32_t partition, const hg_place_t *place);
+bool hg_places_get(const hg_places_t *p, uint32_t partition, hg_place_t *ret); /* false: nothing that can be read */
+
 /* --- the registry (control loop) --- */
 typedef struct hg_waiter {
     struct hg_waiter *next;

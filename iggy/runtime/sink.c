@@ -84,6 +84,7 @@ static int decode(hg_lane_t *l, hg_prep_t *p, const hg_piece_t *piece, hg_err_t 
     int rc = 0;
     while (rc == 0 && hg_iggy_messages_next(&it, &m)) {
         hg_entry_t *e = &p->v[p->n];
+        p->item->place = (hg_place_t){ m.offset, m.timestamp, m.id };
         *e = (hg_entry_t){ .m = m, .headers_at = p->headers.n };
         hg_str_t bytes = readable(p, &piece->messages, m.payload);
         int one = bytes.p || !m.payload.n ? hg_rt_headers_from_wire(&p->headers, m.headers, &e->n_headers, err)

@@ -1,6 +1,12 @@
 /* sink_feed.c: the consumer of a lane, on the I/O loop, and the queue between it and the lane's thread. The queue holds
  * two polls; a full one pauses the consumer. What belongs to partitions that went to another member is dropped, and not
- * stored: it is delivered there. */
+ * stored: it is delivered there.
+ *
+ * A server that was killed may have lost an offset that it had confirmed, and would give everything again. So what was
+ * stored last is remembered here (places.c), and where the server has no offset for its group, reading begins with the
+ * message that is remembered: if that is there, or messages behind it are and it is not any more, the topic is the same
+ * one and goes on behind it; else the server's word counts, as it does whenever it has an offset, so that offsets can
+ * be set by hand. */
 #include "base/hg.h"
 
 #include "base/log.h"
@@ -53,19 +59,88 @@ static void mark(hg_item_t *item, const uint32_t *partitions, uint32_t n)
         if (item->partition == partitions[i]) item->stale = true;
 }
 
+/* --- what is remembered --- */
+static hg_check_t **check_of(hg_lane_t *l, uint32_t partition)
+{
+    hg_check_t **at = &l->checks;
+    while (*at && (*at)->partition != partition) at = &(*at)->next;
+    return at;
+}
+
+static void check_done(hg_check_t **at)
+{
+    hg_check_t *check = *at;
+    *at = check->next;
+    hg_free(check);
+}
+
+/* The server has nothing stored. */
+static hg_iggy_strategy_t on_start(void *arg, uint32_t partition)
+{
+    hg_lane_t *l = arg;
+    hg_place_t place;
+    if (!l->places || !hg_places_get(l->places, partition, &place)) return (hg_iggy_strategy_t){ HG_IGGY_NEXT, 0 };
+    hg_check_t *check = HG_NEW(hg_check_t);
+    *check = (hg_check_t){ l->checks, partition, place };
+    l->checks = check;
+    return (hg_iggy_strategy_t){ HG_IGGY_OFFSET, place.offset };
+}
+
+static bool is_same_topic(const hg_place_t *place, const hg_iggy_delivered_t *d)
+{
+    hg_iggy_messages_t it = d->messages;
+    hg_iggy_message_t m;
+    if (!hg_iggy_messages_next(&it, &m)) return false;
+    return m.offset > place->offset || (m.timestamp == place->timestamp && m.id == place->id);
+}
+
+/* The first batch behind on_start, without what is done. false: nothing of it counts. */
+static bool checked(hg_lane_t *l, hg_check_t **at, hg_iggy_delivered_t *d)
+{
+    hg_err_t err = HG_ERR_INIT;
+    hg_iggy_message_t done;
+    hg_place_t place = (*at)->place;
+    if (!d->count && d->end > place.offset) return false; /* it is there, but the server does not give it yet */
+    check_done(at);
+    if (!is_same_topic(&place, d)) {
+        hg_log(HG_LOG_WARN, "iggy_sink", l->run->config->key, "offset_of_another_topic",
+               "topic=%s partition=%u remembered=%" PRIu64, l->topic, d->partition, place.offset);
+        (void)hg_iggy_consumer_seek(l->consumer, d->partition, (hg_iggy_strategy_t){ HG_IGGY_NEXT, 0 }, &err);
+        return false;
+    }
+    hg_log(
+        HG_LOG_WARN, "iggy_sink", l->run->config->key, "offset_lost",
+        "topic=%s partition=%u reason=\"the server has no offset of group '%s' any more; going on behind the one that "
+        "it had confirmed\" offset=%" PRIu64,
+        l->topic, d->partition, l->stream->consumer_group, place.offset);
+    if (d->first == place.offset && hg_iggy_messages_next(&d->messages, &done)) {
+        d->count--;
+        d->first++;
+    }
+    (void)hg_iggy_consumer_commit(l->consumer, d->partition, place.offset, NULL, NULL, &err); /* else the next does */
+    return d->count > 0;
+}
+
 static void on_revoked(void *arg, const uint32_t *partitions, uint32_t n)
 {
     hg_lane_t *l = arg;
     hg_gather_drop(l, partitions, n);
+    for (uint32_t i = 0; i < n; i++) {
+        hg_check_t **at = check_of(l, partitions[i]);
+        if (*at) check_done(at);
+    }
     pthread_mutex_lock(&l->run->bell.lock);
     for (hg_item_t *i = l->first; i; i = i->next) mark(i, partitions, n);
     for (unsigned i = 0; i < 2; i++) mark(l->prep[i].item, partitions, n);
     pthread_mutex_unlock(&l->run->bell.lock);
 }
 
-static void on_batch(void *arg, const hg_iggy_delivered_t *d)
+static void on_batch(void *arg, const hg_iggy_delivered_t *delivered)
 {
     hg_lane_t *l = arg;
+    hg_iggy_delivered_t copy = *delivered, *d = &copy;
+    hg_check_t **check = check_of(l, d->partition);
+    if (*check && !checked(l, check, d)) return;
     if (d->count == 0) return;
     hg_item_t *item = HG_NEW(hg_item_t);
     hg_piece_t *piece = HG_NEW(hg_piece_t);
@@ -109,6 +184,7 @@ static const hg_iggy_consumer_ops_t OPS = {
     .ready = on_ready,
     .down = on_down,
     .fatal = on_fatal,
+    .start = on_start,
     .revoked = on_revoked,
     .batch = on_batch,
 };
@@ -174,10 +250,13 @@ static void not_committed(hg_lane_t *l, const hg_err_t *err)
 
 static void on_commit(void *arg, const hg_iggy_reply_t *reply)
 {
-    if (reply->err)
-        not_committed(arg, reply->err);
-    else
-        committed(arg);
+    hg_lane_t *l = arg;
+    if (reply->err) {
+        not_committed(l, reply->err);
+        return;
+    }
+    l->stored = true; /* read behind `committed` */
+    committed(l);
 }
 
 static void do_commit(void *arg)
@@ -210,13 +289,18 @@ static void on_closed(void *arg)
 static void do_close(void *arg)
 {
     hg_lane_t *l = arg;
+    while (l->checks) check_done(&l->checks);
     hg_iggy_consumer_close(l->consumer, on_closed, l);
 }
 
 /* --- the lane's thread --- */
 void hg_feed_open(hg_lane_t *l)
 {
-    hg_loop_call(l->run->spec.io, do_open, l);
+    const hg_run_t *r = l->run;
+    if (r->config->offset_commit != HG_IGGY_AFTER_POLLING)
+        l->places = hg_places_open(r->spec.runtime->state_path, r->config->key, l->stream->stream, l->topic,
+                                   l->stream->consumer_group);
+    hg_loop_call(r->spec.io, do_open, l);
 }
 
 void hg_feed_close(hg_lane_t *l)
@@ -233,6 +317,7 @@ void hg_feed_close(hg_lane_t *l)
         hg_feed_free(item);
         item = next;
     }
+    hg_places_close(l->places);
 }
 
 bool hg_feed_take(hg_lane_t *l, hg_prep_t *p, bool wait)
@@ -281,9 +366,11 @@ void hg_feed_commit(hg_lane_t *l, hg_item_t *item)
     hg_bell_t *b = &l->run->bell;
     if (l->run->config->offset_commit == HG_IGGY_AFTER_POLLING) return;
     l->committing = item;
-    l->committed = false;
+    l->committed = l->stored = false;
     hg_loop_post(l->run->spec.io, do_commit, l);
     pthread_mutex_lock(&b->lock);
     while (!l->committed) hg_bell_wait_until(b, INT64_MAX);
+    bool stored = l->stored;
     pthread_mutex_unlock(&b->lock);
+    if (stored) hg_places_put(l->places, item->partition, &item->place);
 }

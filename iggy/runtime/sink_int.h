@@ -22,6 +22,7 @@ typedef struct hg_item {
     struct hg_item *next; /* in the lane's queue, or of those that are gathered */
     uint32_t partition, count;
     uint64_t last, newest;           /* offsets: of its last message, of the partition's */
+    hg_place_t place;                /* its last message, once it is decoded */
     hg_piece_t *pieces, *pieces_end; /* one at least */
     uint64_t bytes, since_ms;        /* while it is gathered */
     bool stale;                      /* under bell.lock: the partition is not ours any more */
@@ -52,6 +53,13 @@ typedef struct hg_prep {
     int64_t began_ns, given_ns, decode_ns, prepare_ns, ffi_ns;
 } hg_prep_t;
 
+/* A partition for which the server has no offset and we remember one: its first batch shows whether it is the same. */
+typedef struct hg_check {
+    struct hg_check *next;
+    uint32_t partition;
+    hg_place_t place;
+} hg_check_t;
+
 struct hg_sink;
 typedef struct hg_lane {
     struct hg_sink *sink;
@@ -67,15 +75,19 @@ typedef struct hg_lane {
 
     iggy_sink_wants_t wants; /* all 0: a batch is what a poll brings */
 
-    hg_iggy_consumer_t *consumer; /* I/O loop, with the next three */
-    bool paused;                  /* because the queue is full */
-    hg_item_t *open;              /* being gathered, one per partition */
+    hg_places_t *places; /* NULL: offsets are stored with the poll */
+
+    hg_iggy_consumer_t *consumer; /* I/O loop, with the next four */
+    hg_check_t *checks;
+    bool paused;     /* because the queue is full */
+    hg_item_t *open; /* being gathered, one per partition */
     uv_timer_t gather;
     /* under bell.lock */
     bool over, closed;
     hg_item_t *first, *last;
     unsigned queued;
     bool committed; /* the answer is there */
+    bool stored;    /* and says yes */
     bool fatal;     /* nothing will come any more */
     hg_err_t fatal_err;
     hg_item_t *committing;

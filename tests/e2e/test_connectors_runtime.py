@@ -220,6 +220,111 @@ def test_kill_9_of_runtime_and_server(runtime, tmp_path):
         server.close()
 
 
+GROUP = "iggy-connect-sink-file"
+
+
+class Remembering:
+    """A sink behind a server of its own, stopped after `n` messages, all of which it has stored and remembers."""
+
+    def __init__(self, make, tmp_path, n):
+        self.server, self.out, self.n = Server(standin=True), tmp_path / "out", 0
+        with self.server.client() as c:
+            c.create("s", "t")
+        self.r = make(self.server)
+        self.r.sink("file", "s", plugin={"file": str(self.out)}, batch_length=BATCH)
+        self.send(n)
+        self.r.start()
+        self.settle(n)
+
+    def send(self, n):
+        with self.server.client() as c:
+            c.send("s", "t", [f'{{"n":{self.n + i}}}' for i in range(n)])
+        self.n += n
+
+    def settle(self, messages):
+        """So many messages were ever in the topic, and the last one's offset is stored there and here."""
+        def stored():
+            with self.server.client() as c:
+                return c.offset("s", "t", 0, GROUP, True)
+
+        def remembered():
+            return [int(f.read_bytes()[11:31] or b"-1") for f in (self.r.dir / "state").glob("sink_file_*.offsets")]
+
+        until("all are stored", lambda: stored() == messages - 1)
+        until("and remembered", lambda: remembered() == [messages - 1])
+
+    def lose_offsets(self):
+        self.server.stop()
+        os.truncate(os.path.join(self.server.dir, "data", "offsets"), 0)
+        self.server.start()
+
+
+@pytest.fixture
+def remembering(runtime, tmp_path):
+    made = []
+
+    def make(n):
+        made.append(Remembering(runtime, tmp_path, n))
+        return made[-1]
+
+    yield make
+    for m in made:
+        m.server.close()
+
+
+def test_server_that_lost_an_offset(remembering):
+    """0.9.0-edge.5 may, when it is killed: what it had confirmed is not read again, whether we run meanwhile or not."""
+    w = remembering(3 * BATCH)
+    w.lose_offsets()
+    w.send(BATCH)
+    w.settle(4 * BATCH)
+    assert w.r.stop() == 0
+    w.lose_offsets()
+    w.r.start()
+    w.send(BATCH)
+    w.settle(5 * BATCH)
+    assert numbers(w.out) == list(range(5 * BATCH))
+    assert len(re.findall(r"offset_lost .*offset=(299|399)$", w.r.log, re.M)) == 2
+    w.lose_offsets()  # and with nothing to come it is stored all the same
+    w.settle(5 * BATCH)
+    assert w.r.stop() == 0 and numbers(w.out) == list(range(5 * BATCH))
+
+
+@pytest.mark.parametrize("there", [0, 1, 3, 5])
+def test_topic_that_was_emptied(remembering, there):
+    """No offset, but other messages, or fewer of them: they are all read, and none is taken for what was there before."""
+    w = remembering(3 * BATCH)
+    assert w.r.stop() == 0
+    with w.server.client() as c:
+        c.ask("purge_topic", b"\x02\x01s\x02\x01t")
+    w.send(there * BATCH)
+    w.r.start()
+    if not there:  # the first poll finds that it is another one
+        until("it is noticed", lambda: "offset_of_another_topic" in w.r.log)
+        w.send(BATCH)
+    w.settle(max(there, 1) * BATCH)
+    assert numbers(w.out) == list(range(w.n)) and "offset_lost" not in w.r.log
+    assert w.r.stop() == 0
+
+
+def test_offsets_set_by_hand(remembering):
+    w = remembering(3 * BATCH)
+    assert w.r.stop() == 0
+    with w.server.client() as c:
+        c.join("s", "t", GROUP)
+        c.store_offset("s", "t", BATCH - 1, 0, GROUP, True)
+        c.leave("s", "t", GROUP)
+    w.r.start()
+    w.settle(3 * BATCH)
+    assert w.r.stop() == 0 and numbers(w.out) == [*range(3 * BATCH), *range(BATCH, 3 * BATCH)]
+    with w.server.client() as c:
+        c.ask("delete_group", b"\x02\x01s\x02\x01t" + bytes([2, len(GROUP)]) + GROUP.encode())
+    w.r.start()
+    w.settle(3 * BATCH)
+    assert w.r.stop() == 0 and numbers(w.out)[5 * BATCH:] == list(range(3 * BATCH))
+    assert "offset_lost" not in w.r.log
+
+
 def test_what_the_sink_never_takes(runtime, iggy, topic, tmp_path):
     r, out = runtime(), tmp_path / "out"
     with iggy.client() as c:

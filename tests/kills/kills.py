@@ -203,7 +203,7 @@ class World:
             raise ServerLost(f"it does not start any more: {e}") from e
         with self.server.client() as c:
             kept = self.stored()
-            if k.stored is not None and (kept is None or kept < k.stored):  # the sink has to begin before it
+            if k.stored is not None and kept is not None and kept < k.stored:  # as if somebody had set it; one that is gone the sink remembers
                 raise ServerLost(f"it had said that the sink's group stands at {k.stored}; started again it says {kept}")
             there = c.partitions(STREAM, TOPIC)[0][0]
             newest = there and until("its last message can be read", lambda: c.poll(STREAM, TOPIC, 0, "offset", there - 1, 1)[2])

@@ -515,6 +515,32 @@ static void test_start_of_a_member(void **state)
     down(&t);
 }
 
+static hg_iggy_strategy_t from_2(void *arg, uint32_t partition)
+{
+    (void)arg, (void)partition;
+    return (hg_iggy_strategy_t){ HG_IGGY_OFFSET, 2 };
+}
+
+/* Its owner is asked where nothing is stored, but not for a group that was made a moment ago. */
+static void test_owner_says_where_a_member_starts(void **state)
+{
+    (void)state;
+    for (int made = 0; made < 2; made++) {
+        test_t t;
+        up(&t, true);
+        t.co.start.from = HG_IGGY_NEXT;
+        t.start = from_2;
+        t.missing_group = made;
+        t.offset[1] = 0;
+        t.end[0] = t.end[1] = 3;
+        dial(&t);
+        UNTIL(&t.f, t.ends == 2);
+        assert_non_null(strstr(t.told.p, made ? "0[0-2/3] " : "0[2-2/3] "));
+        assert_non_null(strstr(t.told.p, "1[1-2/3] "));
+        down(&t);
+    }
+}
+
 static void test_rebalance(void **state)
 {
     (void)state;
@@ -664,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_missing_topic),
         cmocka_unit_test(test_group_creates_joins_stores_leaves),
         cmocka_unit_test(test_start_of_a_member),
+        cmocka_unit_test(test_owner_says_where_a_member_starts),
         cmocka_unit_test(test_rebalance),
         cmocka_unit_test(test_not_a_member_any_more),
         cmocka_unit_test(test_member_whose_connection_goes),
