@@ -1,7 +1,8 @@
-/* mem.c: see mem.h. The only file that calls the C library's allocator. */
+/* mem.c: see mem.h. The only file, with the sampler below it, that calls the C library's allocator. */
 #include "base/hg.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "base/mem_sample_int.h"
 #include <dirent.h>
 #include <malloc.h>
 #include <sys/resource.h>
@@ -29,21 +30,30 @@ uint64_t hg_mem_allocs(void)
 void *hg_xnew(size_t n)
 {
     count();
-    void *p = malloc(n ? n : 1);
+    void *p = hg_mem_sample_new(malloc(n ? n : 1), n);
     return p ? p : die();
 }
 
 void *hg_xzero(size_t n)
 {
     count();
-    void *p = calloc(1, n ? n : 1);
+    void *p = hg_mem_sample_new(calloc(1, n ? n : 1), n);
     return p ? p : die();
+}
+
+/* A block that moves leaves the sample before its address can be another's. */
+static void *regrow(void *p, size_t n)
+{
+    hg_mem_drawn_t *drawn = hg_mem_sample_gone(p);
+    void *q = realloc(p, n ? n : 1);
+    if (HG_UNLIKELY(drawn != NULL)) (q ? hg_mem_sample_forget : hg_mem_sample_back)(drawn);
+    return hg_mem_sample_new(q, n);
 }
 
 void *hg_xgrow(void *p, size_t n)
 {
     count();
-    void *q = realloc(p, n ? n : 1);
+    void *q = regrow(p, n);
     return q ? q : die();
 }
 
@@ -77,19 +87,19 @@ char *hg_xprintf(const char *fmt, ...)
 void *hg_trynew(size_t n)
 {
     count();
-    return hg_fault(HG_FAULT_ALLOC) ? NULL : malloc(n ? n : 1);
+    return hg_fault(HG_FAULT_ALLOC) ? NULL : hg_mem_sample_new(malloc(n ? n : 1), n);
 }
 
 void *hg_tryzero(size_t n)
 {
     count();
-    return hg_fault(HG_FAULT_ALLOC) ? NULL : calloc(1, n ? n : 1);
+    return hg_fault(HG_FAULT_ALLOC) ? NULL : hg_mem_sample_new(calloc(1, n ? n : 1), n);
 }
 
 void *hg_trygrow(void *p, size_t n)
 {
     count();
-    return hg_fault(HG_FAULT_ALLOC) ? NULL : realloc(p, n ? n : 1);
+    return hg_fault(HG_FAULT_ALLOC) ? NULL : regrow(p, n);
 }
 
 void *hg_tryalign(size_t n)
@@ -99,12 +109,14 @@ void *hg_tryalign(size_t n)
     void *p = NULL;
     if (posix_memalign(&p, 64, (n + 64 + 63) & ~(size_t)63) != 0) return NULL;
     memset((char *)p + n, 0, 64);
-    return p;
+    return hg_mem_sample_new(p, n);
 }
 
 void hg_free(void *p)
 {
+    hg_mem_drawn_t *drawn = hg_mem_sample_gone(p);
     free(p);
+    if (HG_UNLIKELY(drawn != NULL)) hg_mem_sample_forget(drawn);
 }
 
 void hg_mem_arenas(unsigned n)

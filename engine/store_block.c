@@ -6,6 +6,7 @@
  */
 #include "base/hg.h"
 #include "base/fault.h"
+#include "base/mem_sample.h"
 #include "engine/store_int.h"
 #include <sys/mman.h>
 
@@ -25,11 +26,15 @@ void *hg_block_new(size_t n)
     size_t len = mapped_size(n), slack = len >= HUGE ? HUGE : 0;
     char *p = mmap(NULL, len + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return NULL;
-    if (slack == 0) return p;
+    if (slack == 0) {
+        hg_mem_sample_mapped(p, n);
+        return p;
+    }
     char *at = (char *)(((uintptr_t)p + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
     if (at > p) munmap(p, (size_t)(at - p));
     if (at + len < p + len + slack) munmap(at + len, (size_t)(p + len + slack - (at + len)));
     madvise(at, len, MADV_HUGEPAGE); /* a wish; a kernel without them serves small pages */
+    hg_mem_sample_mapped(at, n);
     return at;
 }
 
@@ -49,10 +54,12 @@ void hg_block_free(void *p, size_t n)
 {
     if (!p) return;
     n += 64;
-    if (n < LARGE)
+    if (n < LARGE) {
         hg_free(p);
-    else
-        munmap(p, mapped_size(n));
+        return;
+    }
+    hg_mem_sample_unmapped(p);
+    munmap(p, mapped_size(n));
 }
 
 void hg_acct_drop(hg_acct_t *a)

@@ -1,5 +1,5 @@
 /* cmd_bundle.c: `headgate bundle`, the manager's hand for archives: one JSON document in on standard input, a zip out.
- *   "files"     [{"name", "text"}], in their order
+ *   "files"     [{"name", "text"}, or {"name", "hex"} of what is no text], in their order
  *   "log"       [paths]: the tails of these files, in this order, become <directory>/logs.txt
  *   "program"   the pipeline's: its secrets are left out of all texts, and
  *   "dataflow"  true: <directory>/dataflow_graph.json is made of it
@@ -50,6 +50,29 @@ static int add(bundle_t *b, const char *name, hg_str_t text, hg_err_t *err)
     b->n_redacted += hg_redact_copy(b->redact, text, &clean);
     int rc = hg_zip_add(b->zip, name, hg_buf_str(&clean), err);
     hg_buf_release(&clean);
+    return rc;
+}
+
+static int nibble(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* As it is: what is no text has no secrets that could be found in it. */
+static int add_hex(bundle_t *b, const char *name, hg_str_t hex, hg_err_t *err)
+{
+    hg_buf_t bytes;
+    hg_buf_init(&bytes, HG_BUF_NOMAX);
+    int rc = hex.n % 2 ? HG_EPARSE : 0;
+    for (size_t i = 0; rc == 0 && i < hex.n; i += 2) {
+        int high = nibble(hex.p[i]), low = nibble(hex.p[i + 1]);
+        rc = high < 0 || low < 0 ? HG_EPARSE : hg_buf_addc(&bytes, (char)(high << 4 | low));
+    }
+    if (rc < 0)
+        hg_err_set(err, (hg_code_t)rc, "%s: its \"hex\" is not pairs of hexadecimal digits", name);
+    else
+        rc = hg_zip_add(b->zip, name, hg_buf_str(&bytes), err);
+    hg_buf_release(&bytes);
     return rc;
 }
 
@@ -144,8 +167,11 @@ static int make(bundle_t *b, hg_buf_t *out, hg_err_t *err)
     int rc = hg_zip_new(&b->zip, err);
     if (rc < 0) return rc;
     learn(b);
-    for (const hg_json_t *f = files ? files->child : NULL; f && rc == 0; f = f->next)
-        rc = add(b, hg_json_str(hg_json_get(f, "name"), ""), text_of(hg_json_get(f, "text")), err);
+    for (const hg_json_t *f = files ? files->child : NULL; f && rc == 0; f = f->next) {
+        const hg_json_t *hex = hg_json_get(f, "hex");
+        const char *name = hg_json_str(hg_json_get(f, "name"), "");
+        rc = hex ? add_hex(b, name, text_of(hex), err) : add(b, name, text_of(hg_json_get(f, "text")), err);
+    }
     if (rc == 0) rc = add_made(b, hg_json_str(hg_json_get(b->ask, "directory"), "."), err);
     if (rc == 0) rc = add_metadata(b, err);
     hg_err_t end = HG_ERR_INIT;

@@ -31,16 +31,17 @@ typedef enum {
 static const struct {
     const char *param, *file;
     const char *target; /* asked of the process; NULL: known here */
+    bool binary;        /* no text */
 } parts[PARTS] = {
-    [PART_PROFILE] = { "circuit_profile", "circuit_profile.json", "/circuit_json_profile" },
-    [PART_HEAP] = { "heap_profile", "heap_profile.pb.gz", NULL },
-    [PART_METRICS] = { "metrics", "metrics.txt", "/metrics?format=prometheus" },
-    [PART_LOGS] = { "logs", "logs.txt", NULL },
-    [PART_STATS] = { "stats", "stats.json", "/stats?include_connector_errors=true" },
-    [PART_PIPELINE_CONFIG] = { "pipeline_config", "pipeline_config.json", NULL },
-    [PART_SYSTEM_CONFIG] = { "system_config", "system_config.json", NULL },
-    [PART_DATAFLOW] = { "dataflow_graph", "dataflow_graph.json", NULL },
-    [PART_EVENTS] = { "pipeline_events", "pipeline_events.json", NULL },
+    [PART_PROFILE] = { "circuit_profile", "circuit_profile.json", "/circuit_json_profile", false },
+    [PART_HEAP] = { "heap_profile", "heap_profile.pb.gz", "/heap_profile", true },
+    [PART_METRICS] = { "metrics", "metrics.txt", "/metrics?format=prometheus", false },
+    [PART_LOGS] = { "logs", "logs.txt", NULL, false },
+    [PART_STATS] = { "stats", "stats.json", "/stats?include_connector_errors=true", false },
+    [PART_PIPELINE_CONFIG] = { "pipeline_config", "pipeline_config.json", NULL, false },
+    [PART_SYSTEM_CONFIG] = { "system_config", "system_config.json", NULL, false },
+    [PART_DATAFLOW] = { "dataflow_graph", "dataflow_graph.json", NULL, false },
+    [PART_EVENTS] = { "pipeline_events", "pipeline_events.json", NULL, false },
 };
 
 typedef struct bundle bundle_t;
@@ -197,12 +198,28 @@ static void put_metadata(const bundle_t *b, const char *dir, hg_jw_t *w)
     hg_jw_end_obj(w);
 }
 
-static void put_file(hg_jw_t *w, const char *name, const char *text, size_t len)
+static void put_hex(hg_jw_t *w, hg_str_t bytes)
+{
+    static const char digit[] = "0123456789abcdef";
+    hg_buf_t hex;
+    hg_buf_init(&hex, HG_BUF_NOMAX);
+    for (size_t i = 0; i < bytes.n; i++) {
+        hg_buf_addc(&hex, digit[(unsigned char)bytes.p[i] >> 4]);
+        hg_buf_addc(&hex, digit[bytes.p[i] & 15]);
+    }
+    hg_jw_str(w, hg_buf_str(&hex));
+    hg_buf_release(&hex);
+}
+
+static void put_file(hg_jw_t *w, const char *name, bool binary, hg_str_t content)
 {
     hg_jw_obj(w);
     hg_jw_kstr(w, "name", name);
-    hg_jw_key(w, "text");
-    hg_jw_str(w, (hg_str_t){ text, len });
+    hg_jw_key(w, binary ? "hex" : "text");
+    if (binary)
+        put_hex(w, content);
+    else
+        hg_jw_str(w, content);
     hg_jw_end_obj(w);
 }
 
@@ -267,8 +284,8 @@ static void pack(bundle_t *b)
     hg_jw_arr(&w);
     for (size_t i = 0; i < PARTS; i++)
         if (b->text[i])
-            put_file(&w, b->zip_only ? parts[i].file : hg_arena_printf(b->a, "%s/%s", dir, parts[i].file), b->text[i],
-                     b->len[i]);
+            put_file(&w, b->zip_only ? parts[i].file : hg_arena_printf(b->a, "%s/%s", dir, parts[i].file),
+                     parts[i].binary, (hg_str_t){ b->text[i], b->len[i] });
     hg_jw_end_arr(&w);
     if (b->wanted[PART_LOGS]) {
         char *log = hg_deploy_file(c->mg, c->pl, HG_FILE_LOG);
@@ -344,7 +361,6 @@ static void support_bundle(hg_call_t *c)
         any |= b->wanted[i];
     }
     b->collect = any; /* nothing is collected beforehand: without a part there is no folder */
-    if (b->wanted[PART_HEAP]) b->missing[PART_HEAP] = "headgate makes no heap profiles";
     know(b, PART_PIPELINE_CONFIG, write_pipeline_config);
     know(b, PART_SYSTEM_CONFIG, write_system_config);
     know(b, PART_EVENTS, write_events);

@@ -10,6 +10,7 @@
 #include "base/durable.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mem_sample.h"
 #include "pipeline/process.h"
 #include "pipeline/secrets.h"
 #include "pipeline/server.h"
@@ -283,6 +284,8 @@ int hg_pipeline_process(const char *dir)
         hg_arena_free(x.arena);
         return 1;
     }
+    hg_err_t odd = HG_ERR_INIT;
+    if (hg_mem_sample_start_env(&odd) < 0) hg_log(HG_LOG_WARN, "pipeline", "", "heap_sample", "error=\"%s\"", odd.msg);
     rc = read_deployment(&x);
     if (rc == 0) rc = hg_access_enter(hg_json_get(x.deployment, "access"), &x.err);
     x.loop = hg_loop_new("hg-control");

@@ -2,6 +2,7 @@
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/mem_sample.h"
 #include "pipeline/process.h"
 #include "pipeline/progress.h"
 #include "pipeline/secrets.h"
@@ -195,6 +196,8 @@ int hg_run(const hg_run_opts_t *opts)
     }
     /* A failure is told by the progress display, or as the reason why this command ends: not by the log as well. */
     hg_log_init((hg_log_opts_t){ .fd = 2, .level = HG_LOG_WARN, .mute = "failed" });
+    hg_err_t odd = HG_ERR_INIT;
+    if (hg_mem_sample_start_env(&odd) < 0) fprintf(stderr, "headgate: %s\n", odd.msg);
     set_name(&r);
     hg_program_t *prog = compile(&r);
     if (!prog) {

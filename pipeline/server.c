@@ -424,6 +424,8 @@ static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         serve_metrics(s, r);
     else if (hg_str_eqz(what, "circuit_json_profile"))
         hg_call_pool(s, r, do_profile, NULL, false, 0);
+    else if (hg_str_eqz(what, "heap_profile"))
+        hg_serve_heap_profile(s, r);
     else if (hg_str_eqz(what, "time_series"))
         hg_call_control(s, r, do_series, NULL, false, 0);
     else if (hg_str_eqz(what, "time_series_stream"))

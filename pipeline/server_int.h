@@ -66,6 +66,9 @@ void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r);
 void hg_serve_position(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t endpoint);
 void hg_serve_rerun(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t endpoint);
 
+/* process_profile.c: request's loop; they answer. */
+void hg_serve_heap_profile(hg_pipeline_server_t *s, hg_req_t *r);
+
 /* series.c: control loop, but for the request of a stream. */
 hg_series_t *hg_series_new(hg_pipeline_server_t *s); /* holds a reference until it is closed */
 void hg_series_close(hg_series_t *x);                /* ends the streams; x is gone */

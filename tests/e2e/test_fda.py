@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from hg import FDA, PATIENCE, until
+from hg.pprof import Profile
 
 PROGRAM = """
 CREATE TABLE price (part BIGINT NOT NULL, price INT) WITH ('materialized' = 'true', 'connectors' = '[
@@ -194,10 +195,11 @@ def test_debug(fda, tmp_path):
 
 
 def test_heap_profile(price, tmp_path):
-    assert price.fails(1, "heap-profile", "price", "-o", str(tmp_path / "h")) == "A heap profile is not offered by this version of headgate\n"
+    assert price("heap-profile", "price", "-o", str(tmp_path / "h.pb.gz")) == f"Heap profile written to {tmp_path / 'h.pb.gz'}\n"
+    assert Profile((tmp_path / "h.pb.gz").read_bytes()).period == (("space", "bytes"), 512 << 10)
     assert price.fails(1, "heap-profile", "nope") == "Unknown pipeline name 'nope'\n"
     assert "cannot be used with" in price.fails(2, "heap-profile", "price", "-o", "x", "-p", "y")
-    assert not (tmp_path / "h").exists()
+    assert not (tmp_path / "x").exists()
 
 
 def test_heap_profile_of_another_server(tmp_path):

@@ -124,7 +124,7 @@ checkpoint p -n
 start-compaction p
 rebalance p
 clock-advance p
-heap-profile p
+heap-profile p -o {dir}/heap.pb.gz
 events none
 event p latest
 event p none
@@ -180,7 +180,7 @@ cluster events
 cluster event latest
 cluster event latest all
 circuit-profile p2
-heap-profile p2
+heap-profile p2 -o {dir}/heap2.pb.gz
 support-bundle p2 -o {dir}/bundle.zip
 support-bundle p2 -o {dir}/small.zip --no-logs --no-metrics -n 1
 support-bundle p2 -o {dir}/small.zip -n 0

@@ -55,7 +55,7 @@ ERROR = {"message": "str", "error_code": "str", "details": ANY}
 ERROR_CODES = {  # which code comes with which status; a code that is in no row is an error of ours
     400: """AdHocQueryError BootstrapNotAllowed BootstrapPolicyImmutableUnlessStopped CannotRenameNonExistingPipeline CannotStartWhileClearingStorage
      CannotStartWithCompilationError CannotStartWithUndismissedError CompilationError DeleteRestrictedToClearedStorage DeleteRestrictedToFullyStopped
-     DismissErrorRestrictedToFullyStopped EditRestrictedToClearedStorage EmptyName FtRequiresStorage IllegalPipelineAction IncarnationUuidMismatch
+     DismissErrorRestrictedToFullyStopped EditRestrictedToClearedStorage EmptyName FtRequiresStorage HeapProfilerError IllegalPipelineAction IncarnationUuidMismatch
      InitialImmutableUnlessStopped InitialStandbyNotAllowed InvalidActivateStatus InvalidBootstrapConfig InvalidConnectorAction InvalidNewProgramSql
      InvalidParam InvalidProgramConfig InvalidRequest InvalidRuntimeConfig InvalidRuntimeVersion InvalidTag InvalidTransition InvalidUuidParam MissingOption
      InvalidSupportBundleParameter NameDoesNotMatchPattern NoTransactionInProgress OutOfRange ParseError ParseErrors ProtocolError StorageStatusImmutableUnlessStopped SuspendError
@@ -245,6 +245,7 @@ ROUTES = [
     ("GET", P + r"/time_series_stream", {200}, "application/x-ndjson", None),
     ("GET", P + r"/circuit_json_profile", {200}, JSON, PROFILE),
     ("GET", P + r"/(circuit_profile|support_bundle)", {200}, "application/zip", None),
+    ("GET", P + r"/heap_profile", {200}, "application/protobuf", None),
     ("GET", P + r"/dataflow_graph", {200}, JSON, DATAFLOW),
     ("GET", P + r"/logs", {200}, "text/plain; charset=utf-8", None),
     ("GET", P + r"/events", {200}, JSON, [EVENT]),
