@@ -386,11 +386,12 @@ static void proxy_passes_upgrades(void **state)
 static void proxy_gives_up_on_a_silent_back(void **state)
 {
     (void)state;
-    ask(&Front, "GET /silent HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 500 ",
-        "did not answer within 50 ms\",\"error_code\":\"PipelineInteractionFailed\"");
-    wait_sem(&P.abort);
-    ask(&Front, "GET /silent HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 500 ", "X-Front: 1\r\n");
-    wait_sem(&P.abort);
+    /* of one whose time is over before it is connected the back hears nothing, so there may be more asked than told */
+    for (unsigned aborts = 0; aborts < 2; aborts += sem_trywait(&P.abort) == 0) {
+        ask(&Front, "GET /silent HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 500 ",
+            "did not answer within 50 ms\",\"error_code\":\"PipelineInteractionFailed\"");
+        ask(&Front, "GET /silent HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 500 ", "X-Front: 1\r\n");
+    }
 }
 
 static void proxy_without_a_back_is_unreachable(void **state)
