@@ -215,8 +215,8 @@ static int teardown(void **state)
 {
     (void)state;
     hg_loop_post(rt.loop, do_close, NULL);
+    hg_loop_free(rt.loop); /* when it has closed the API: until then requests bring work to the pool */
     hg_pool_free(rt.pool);
-    hg_loop_free(rt.loop);
     hg_iggy_configs_release(&rt.all);
     hg_iggy_provider_free(rt.provider);
     hg_iggy_runtime_config_free(rt.cfg);
