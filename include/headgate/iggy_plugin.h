@@ -64,15 +64,14 @@ typedef void (*iggy_end_fn)(uint32_t plugin_id);
 int32_t iggy_source_on_end(uint32_t plugin_id, iggy_end_fn ended);
 
 /* Optional, and unknown to Apache Iggy's runtime: for sources that can produce the next batch before they know what
- * became of the last one. Asked between open and handle_v2; where it answers IGGY_OK up to `batches` batches of up to
- * `bytes` bytes together (or one, whatever its size) may be without a result, and
- *   - ids have no gaps, but for one below;
- *   - IGGY_ACK is also for all batches before the one it names, IGGY_NACK also for all behind it, those included that
- * are sent before the plugin hears of it;
- *   - after a nack, a send that was not accepted, or when it waits no longer, the plugin goes back to behind the last
- *     batch that was acknowledged and leaves out one id: so the host tells what is produced again from what was under
- *     way. What it had not answered by then it drops.
- * Each batch has a state, and that of a batch which is acknowledged is on disk then. */
+ * became of the last one. Asked between open and handle_v2; where it answers IGGY_OK up to `batches` batches may be
+ * without a result, and another may be sent while those have fewer than `bytes` bytes together. Then
+ *   - ids have no gaps, but for the one below; a send that is not accepted has used none up;
+ *   - IGGY_ACK is also for all batches before the one it names;
+ *   - IGGY_NACK is also for all behind it, and for those that are sent before the plugin hears of it;
+ *   - after a nack, or when it waits no longer, the plugin goes back to behind the last batch that was acknowledged,
+ *     and leaves out one id: so the host tells what is produced again from what was under way, and drops that;
+ *   - each batch has a state, and that of a batch which is acknowledged is on disk. */
 int32_t iggy_source_ahead(uint32_t plugin_id, uint32_t batches, uint64_t bytes);
 
 /* --- a sink library --- */

@@ -5,15 +5,14 @@
  *   poll     appends what is next to out and says in state what is behind it. Nothing takes effect yet. An empty batch
  *            is not sent. What it says in the end: HGP_POLL_AGAIN (at once, there is more), HGP_POLL_LATER (pause
  *            first), HGP_POLL_END (nothing will ever come again), or a negative code (logged, with a growing pause).
- *   rewind   poll goes on behind `state` (n = 0: from where it began without one) from now on: what came after it did
- * not arrive. A source that has it is polled ahead of results, up to what the host wants, by its own place: each of its
- * batches says a state, and it has neither commit nor drop. commit   the batch is with the server: cursors move on,
- * rows are marked. A failure is told, and repeated before the next poll; the server has the batch, so it may come twice
- * after a crash. drop     it is not: the same has to be polled again.
+ *   commit   the batch is with the server: cursors move on, rows are marked. A failure is told, and repeated before the
+ *            next poll; the server has the batch, so it may come twice after a crash.
+ *   drop     it is not: the same has to be polled again.
+ *   rewind   instead of both, for a source that is polled ahead of results, as far as the host wants it: each batch
+ *            says a state, and from now on poll goes on behind this one (n = 0: from where it begins without any).
  *
- * All but open and close on the instance's thread. Without rewind one batch is in flight; a result that does not come
- * for 30 s counts as a refusal, as it does in Iggy's own plugins; unlike theirs, a source here never gives up on
- * refusals.
+ * All but open and close on the instance's thread. Without rewind one batch is in flight. A result that does not come
+ * for 30 s counts as a refusal, as it does in Iggy's own plugins; unlike theirs, a source here never gives up on them.
  */
 #ifndef HEADGATE_PLUGINS_SDK_SOURCE_H
 #define HEADGATE_PLUGINS_SDK_SOURCE_H
@@ -28,7 +27,7 @@ typedef struct hgp_source {
     size_t cfg_size;
     int (*open)(hgp_instance_t *i, hg_str_t state, hg_err_t *err);
     int (*poll)(hgp_instance_t *i, hgp_out_t *out, hg_buf_t *state, hg_err_t *err);
-    void (*rewind)(hgp_instance_t *i, hg_str_t state); /* NULL: commit, drop */
+    void (*rewind)(hgp_instance_t *i, hg_str_t state); /* NULL: one batch at a time */
     int (*commit)(hgp_instance_t *i, hg_err_t *err);
     void (*drop)(hgp_instance_t *i);         /* NULL: poll kept nothing */
     void (*close)(hgp_instance_t *i);        /* also after a failed open */
