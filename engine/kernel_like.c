@@ -3,7 +3,7 @@
  * A pattern that is constant, as nearly all are, is looked at once: plain prefixes, suffixes, pieces and whole texts
  * become byte compares, the rest goes to the matcher, which remembers only the last % and so needs no stack. */
 #include "base/hg.h"
-#include <regex.h>
+#include "base/posix_regex.h"
 #include "engine/eval_int.h"
 
 typedef enum { SHAPE_ANY, SHAPE_WHOLE, SHAPE_PREFIX, SHAPE_SUFFIX, SHAPE_INSIDE } shape_t;
@@ -147,20 +147,17 @@ int hg_k_like(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 
 static int compile(hg_call_t *c, hg_str_t pattern, regex_t *re)
 {
-    char why[128];
+    char why[HG_REGEX_WHY];
     if (pattern.n && memchr(pattern.p, 0, pattern.n))
         return hg_call_fail(c, "a regular expression may not contain a zero byte");
     char *text = hg_trynew(pattern.n + 1);
     if (!text) return HG_ENOMEM;
     if (pattern.n) memcpy(text, pattern.p, pattern.n);
     text[pattern.n] = 0;
-    int bad = regcomp(re, text, REG_EXTENDED | REG_NOSUB);
-    if (bad) {
-        regerror(bad, re, why, sizeof why);
-        bad = hg_call_fail(c, "invalid regular expression '%.200s': %s", text, why);
-    }
+    int rc = hg_regex_compile(text, REG_NOSUB, re, why);
+    if (rc < 0) rc = hg_call_fail(c, "invalid regular expression '%.200s': %s", text, why);
     hg_free(text);
-    return bad;
+    return rc;
 }
 
 int hg_k_rlike(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)

@@ -9,8 +9,8 @@
  */
 #include "base/hg.h"
 #include "base/mem.h"
+#include "base/posix_regex.h"
 #include "connectors/transport/kafka_filter.h"
-#include <regex.h>
 
 #define MAX_DEPTH 64
 
@@ -47,17 +47,17 @@ static char foreign_escape(const char *p)
     return 0;
 }
 
-static int compile(const char *pattern, regex_t *re)
+static int compile(const char *pattern, regex_t *re, char why[HG_REGEX_WHY])
 {
     char *whole = hg_xprintf("^(%s)$", pattern);
-    int rc = regcomp(re, whole, REG_EXTENDED);
+    int rc = hg_regex_compile(whole, 0, re, why);
     hg_free(whole);
     return rc;
 }
 
 static void check_header(const hg_json_t *h, hg_diag_t *d)
 {
-    char why[200];
+    char why[HG_REGEX_WHY];
     regex_t re;
     const hg_json_t *name = hg_json_get(h, "name"), *pattern = hg_json_get(h, "pattern");
     if (h->kind != HG_J_OBJECT || h->n != 2 || !name || name->kind != HG_J_STRING || !pattern ||
@@ -78,16 +78,15 @@ static void check_header(const hg_json_t *h, hg_diag_t *d)
         return;
     }
     /* alone first: "^(…)$" around it would give a parenthesis too many its partner */
-    int rc = regcomp(&re, pattern->str.p, REG_EXTENDED);
+    int rc = hg_regex_compile(pattern->str.p, 0, &re, why);
     if (rc == 0) {
         regfree(&re);
-        rc = compile(pattern->str.p, &re);
+        rc = compile(pattern->str.p, &re, why);
     }
     if (rc == 0) {
         regfree(&re);
         return;
     }
-    regerror(rc, &re, why, sizeof why);
     hg_diag(d, false, pattern, false, "header_filter: bad regular expression: %s", why);
 }
 
@@ -132,8 +131,9 @@ hg_kfilter_t *hg_kfilter_new(const hg_json_t *filter)
     hg_kfilter_t *f = HG_NEW(hg_kfilter_t);
     f->kind = kind_of(filter, &body);
     if (f->kind == IS_HEADER) {
+        char why[HG_REGEX_WHY];
         f->name = hg_xstrndup(hg_json_get(body, "name")->str.p, hg_json_get(body, "name")->str.n);
-        HG_ASSERT(compile(hg_json_get(body, "pattern")->str.p, &f->re) == 0);
+        HG_ASSERT(compile(hg_json_get(body, "pattern")->str.p, &f->re, why) == 0);
         return f;
     }
     f->n = f->kind == IS_NOT ? 1 : body->n;

@@ -120,6 +120,7 @@ static void like_has_no_escape_unless_asked(void **state)
         { "rlike", { "VARCHAR|x" EURO "y", "VARCHAR|^x.y$" }, "TRUE", NULL, NULL },
         { "not rlike", { "VARCHAR|foobar", "VARCHAR|^f" }, "FALSE", NULL, NULL },
         { "rlike", { "VARCHAR|a", "VARCHAR|(" }, "!invalid regular expression '('", NULL, NULL },
+        { "rlike", { "VARCHAR|a", "VARCHAR|a++++++++++++++++++++++++++++++++" }, "!it has too many", NULL, NULL },
     };
     (void)state;
     check_calls(cases, HG_COUNT(cases));
