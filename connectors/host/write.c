@@ -266,7 +266,8 @@ static void check_stop(hg_output_t *out)
     pthread_mutex_unlock(&out->mu);
     if (tell) hg_loop_post(out->host->control, run_closed, hg_output_retain(out));
     if (!stopping || gone) return; /* who was told may have freed it */
-    if (over) {                    /* also behind a stop that drains: a sink that is down would make it wait for ever */
+    /* also behind a stop that drains: a sink that is down would make it wait for ever */
+    if (over) {
         if (!out->stop_called || !out->close_called) drop_blocks(out);
         out->stop_called = true;
         close_instance(out);
