@@ -19,8 +19,7 @@
 
 extern const hg_input_type_t hg_input_nats;
 
-#define PULL_BYTES   ((uint64_t)8 << 20) /* a pull brings no more, unless one message has */
-#define CREATED_ROOM 64
+#define PULL_BYTES ((uint64_t)8 << 20) /* a pull brings no more, unless one message has */
 
 typedef enum { SE_CLOSED, SE_OPENING, SE_GREETING, SE_STREAM, SE_CONSUMER, SE_READING } session_t;
 
@@ -41,10 +40,10 @@ typedef struct {
     uint64_t nonce, asked;     /* names of our inboxes; number of the newest request */
     uint64_t generation, cseq; /* of the consumer; its next number */
     hg_buf_t consumer, out;
-    hg_buf_t challenge;         /* the server's nonce, to be signed */
-    uint64_t next, start;       /* sequence to ask for, 0 = as configured; where this instance began */
-    char created[CREATED_ROOM]; /* of the stream; "" = not known */
-    uint64_t pulled;            /* messages asked for that have not come */
+    hg_buf_t challenge;            /* the server's nonce, to be signed */
+    uint64_t next, start;          /* sequence to ask for, 0 = as configured; where this instance began */
+    char created[HG_NATS_CREATED]; /* of the stream; "" = not known */
+    uint64_t pulled;               /* messages asked for that have not come */
     uint64_t max_payload;
     bool checking; /* READING: the answer to a question about the stream is waited for */
     hg_lane_t *lane;
@@ -388,50 +387,49 @@ static void message(hg_input_t *in, const hg_nats_frame_t *f)
 
 /* --- answers --- */
 
-static bool refused(const hg_json_t *v, const char *what, hg_err_t *err)
-{
-    const hg_json_t *e = hg_json_get(v, "error");
-    uint64_t code = 0;
-    if (!e) return false;
-    (void)hg_json_u64(hg_json_get(e, "code"), &code);
-    const char *text = hg_json_str(hg_json_get(e, "description"), "no reason given");
-    if (code == 404 || code >= 500)
-        hg_err_retry(err, HG_ENET, "%s: %s", what, text);
-    else
-        hg_err_set(err, HG_ENET, "%s: %s", what, text);
-    return true;
-}
-
 /* Where to begin, and whether what comes next is still there. */
 static int take_stream(hg_input_t *in, const hg_json_t *v, hg_err_t *err)
 {
     nats_t *k = hg_in_inst(in);
     const char *stream = ((const hg_nats_cfg_t *)hg_in_cfg(in))->stream;
-    const hg_json_t *state = hg_json_get(v, "state");
-    const char *created = hg_json_str(hg_json_get(v, "created"), "");
-    uint64_t first, last;
-    if (hg_json_u64(hg_json_get(state, "first_seq"), &first) < 0 ||
-        hg_json_u64(hg_json_get(state, "last_seq"), &last) < 0)
-        return hg_err_set(err, HG_EPROTO, "the server describes stream '%s' in another way than expected", stream);
-    if (k->consumed && k->created[0] && strcmp(created, k->created) != 0)
+    hg_nats_state_t s;
+    int rc = hg_nats_stream_state(v, stream, &s, err);
+    if (rc < 0) return rc;
+    if (k->consumed && k->created[0] && strcmp(s.created, k->created) != 0)
         return hg_err_set(err, HG_EIO,
                           "stream '%s' was made anew (at %s) since it was read up to message %" PRIu64
                           "; set the connector's position to read the new one",
-                          stream, created, k->next - 1);
-    snprintf(k->created, sizeof k->created, "%s", created);
-    if (k->consumed && (k->next > last + 1 || k->next < first))
+                          stream, s.created, k->next - 1);
+    snprintf(k->created, sizeof k->created, "%s", s.created);
+    if (k->consumed && (k->next > s.last + 1 || k->next < s.first))
         return hg_err_set(err, HG_EIO,
                           "message %" PRIu64 " of stream '%s', which comes next, is not there: it has %" PRIu64
                           " to %" PRIu64,
-                          k->next, stream, first, last);
-    if (!k->next && strcmp(k->o.policy, "all") == 0) k->next = HG_MAX(first, (uint64_t)1);
-    if (!k->next && strcmp(k->o.policy, "new") == 0) k->next = last + 1;
+                          k->next, stream, s.first, s.last);
+    if (!k->next && strcmp(k->o.policy, "all") == 0) k->next = HG_MAX(s.first, (uint64_t)1);
+    if (!k->next && strcmp(k->o.policy, "new") == 0) k->next = s.last + 1;
     if (!k->next && k->o.start_sequence) k->next = k->o.start_sequence;
     if (!k->start) k->start = k->next;
-    if (!hg_in_replay_reaches(in, 0, last + 1)) {
+    if (!hg_in_replay_reaches(in, 0, s.last + 1)) {
         k->running = false;
         return HG_ECLOSED;
     }
+    return 0;
+}
+
+static int take_consumer(hg_input_t *in, const hg_json_t *v, hg_err_t *err)
+{
+    nats_t *k = hg_in_inst(in);
+    const char *name;
+    int rc = hg_nats_consumer_name(v, &name, err);
+    if (rc < 0) return rc;
+    hg_buf_clear(&k->consumer);
+    (void)hg_buf_adds(&k->consumer, name);
+    k->session = SE_READING;
+    k->pulled = 0;
+    if (k->unhealthy) hg_in_healthy(in);
+    k->unhealthy = false;
+    read_on(in);
     return 0;
 }
 
@@ -439,34 +437,22 @@ static void answer(hg_input_t *in, const hg_nats_frame_t *f)
 {
     nats_t *k = hg_in_inst(in);
     hg_arena_t *a = hg_arena_new();
-    hg_json_t *v = NULL;
+    const hg_json_t *v = NULL;
     hg_str_t text;
     hg_err_t err = HG_ERR_INIT;
     int rc = 0;
     if (hg_nats_status(f->headers, &text) == 503)
         rc = hg_err_retry(&err, HG_ENET, "the server has no JetStream for this account");
     else
-        rc = hg_json_parse(a, f->payload, &v, &err);
+        rc = hg_nats_answer(a, f->payload, k->session == SE_CONSUMER ? "the consumer" : "the stream", &v, &err);
     if (rc == 0 && k->checking) {
-        if (refused(v, "the stream", &err)) rc = err.code;
         k->checking = false;
-        if (rc == 0) read_on(in);
+        read_on(in);
     } else if (rc == 0 && k->session == SE_STREAM) {
-        rc = refused(v, "the stream", &err) ? err.code : take_stream(in, v, &err);
+        rc = take_stream(in, v, &err);
         if (rc == 0) make_consumer(in);
     } else if (rc == 0 && k->session == SE_CONSUMER) {
-        const char *name = hg_json_str(hg_json_get(v, "name"), "");
-        if (refused(v, "the consumer", &err)) {
-            rc = err.code;
-        } else {
-            hg_buf_clear(&k->consumer);
-            (void)hg_buf_adds(&k->consumer, name);
-            k->session = SE_READING;
-            k->pulled = 0;
-            if (k->unhealthy) hg_in_healthy(in);
-            k->unhealthy = false;
-            read_on(in);
-        }
+        rc = take_consumer(in, v, &err);
     }
     hg_arena_free(a);
     if (rc < 0 && err.code) failed(in, &err);
@@ -476,19 +462,17 @@ static void server_info(hg_input_t *in, hg_str_t text)
 {
     nats_t *k = hg_in_inst(in);
     hg_arena_t *a = hg_arena_new();
-    hg_json_t *v = NULL;
+    hg_nats_info_t s;
     hg_err_t err = HG_ERR_INIT;
-    unsigned major = 0, minor = 0;
-    if (hg_json_parse(a, text, &v, &err) == 0) {
-        (void)hg_json_u64(hg_json_get(v, "max_payload"), &k->max_payload);
+    if (hg_nats_info(a, text, &s, &err) == 0) {
+        k->max_payload = s.max_payload;
         hg_buf_clear(&k->challenge);
-        (void)hg_buf_adds(&k->challenge, hg_json_str(hg_json_get(v, "nonce"), ""));
-        (void)sscanf(hg_json_str(hg_json_get(v, "version"), ""), "%u.%u", &major, &minor);
-        if (hg_json_bool(hg_json_get(v, "tls_required"), false) && !k->o.server.tls)
+        (void)hg_buf_adds(&k->challenge, s.nonce);
+        if (s.tls_required && !k->o.server.tls)
             hg_err_set(&err, HG_ENET, "the server wants TLS: begin 'server_url' with tls://");
-        else if (k->o.subjects.n > 1 && (major < 2 || (major == 2 && minor < 10)))
+        else if (k->o.subjects.n > 1 && (s.major < 2 || (s.major == 2 && s.minor < 10)))
             hg_err_set(&err, HG_EUNSUPPORTED,
-                       "several 'filter_subjects' need a server of version 2.10; this one is %u.%u", major, minor);
+                       "several 'filter_subjects' need a server of version 2.10; this one is %u.%u", s.major, s.minor);
     }
     hg_arena_free(a);
     if (err.code)
@@ -502,14 +486,7 @@ static void server_info(hg_input_t *in, hg_str_t text)
 static void complaint(hg_input_t *in, hg_str_t text)
 {
     hg_err_t err = HG_ERR_INIT;
-    char said[200];
-    snprintf(said, sizeof said, HG_SF, HG_SA(text));
-    if (strcasestr(said, "expired") || strcasestr(said, "revoked")) /* newer credentials may be there by now */
-        hg_err_retry(&err, HG_EPERM, "the server refuses: %s", said);
-    else if (strcasestr(said, "authorization") || strcasestr(said, "authentication") || strcasestr(said, "permissions"))
-        hg_err_set(&err, HG_EPERM, "the server refuses: %s", said);
-    else
-        hg_err_retry(&err, HG_ENET, "the server ends the connection: %s", said);
+    hg_nats_complaint(text, &err);
     failed(in, &err);
 }
 
@@ -677,7 +654,8 @@ static int read_position(const hg_json_t *v, uint64_t *seq, const char **created
     if (rc == 0) rc = hg_position_u64(v, what, "sequence", false, seq, err);
     if (rc < 0) return rc;
     *created = hg_json_str(hg_json_get(v, "stream_created"), "");
-    if (strlen(*created) >= CREATED_ROOM) return hg_err_set(err, HG_EPARSE, "%s: 'stream_created' is not a time", what);
+    if (strlen(*created) >= HG_NATS_CREATED)
+        return hg_err_set(err, HG_EPARSE, "%s: 'stream_created' is not a time", what);
     return 0;
 }
 

@@ -34,6 +34,32 @@ unsigned hg_nats_status(hg_str_t headers, hg_str_t *text);
 /* Of the reply subject of a message of a JetStream consumer. false: it is none. */
 bool hg_nats_sequences(hg_str_t reply, uint64_t *ret_stream, uint64_t *ret_consumer, int64_t *ret_ns);
 
+/* --- nats_answer.c: what it says in words. Any thread; texts live in the arena or as long as the answer. --- */
+#define HG_NATS_CREATED 64 /* bytes of the time at which a stream was made, with the 0 behind it */
+
+typedef struct hg_nats_info {
+    const char *nonce; /* to be signed; "": nothing */
+    uint64_t max_payload;
+    unsigned major, minor; /* version; 0.0: not known */
+    bool tls_required;
+} hg_nats_info_t;
+
+typedef struct hg_nats_state {
+    const char *created;  /* "": not known */
+    uint64_t first, last; /* sequence numbers; an empty stream: last < first. last + 1 is a number, too */
+} hg_nats_state_t;
+
+/* INFO's text. HG_EPARSE. */
+int hg_nats_info(hg_arena_t *a, hg_str_t text, hg_nats_info_t *ret, hg_err_t *err);
+/* An answer of JetStream's API about `what` that is no error: HG_EPARSE; HG_ENET, err->retry where asking again helps.
+ */
+int hg_nats_answer(hg_arena_t *a, hg_str_t text, const char *what, const hg_json_t **ret, hg_err_t *err);
+int hg_nats_stream_state(const hg_json_t *answer, const char *stream, hg_nats_state_t *ret, hg_err_t *err);
+/* A word that may stand in a subject. HG_EPROTO. */
+int hg_nats_consumer_name(const hg_json_t *answer, const char **ret, hg_err_t *err);
+/* What -ERR says, as an error in any case. */
+int hg_nats_complaint(hg_str_t text, hg_err_t *err);
+
 /* --- nats_config.c --- */
 typedef struct hg_nats_cfg {
     const hg_json_t *connection, *consumer;

@@ -1,4 +1,5 @@
-/* NATS: seeds, public keys and signatures against known ones; credentials files in the forms that they come in. */
+/* NATS: what a server says in words; seeds, public keys and signatures against known ones; credentials files in the
+ * forms that they come in. */
 #include "base/hg.h"
 #include "connectors/transport/nats_int.h"
 #include <setjmp.h>
@@ -86,12 +87,59 @@ static void credentials(void **st)
     }
 }
 
+static void versions_are_digits(void **st)
+{
+    (void)st;
+    static const struct {
+        const char *text;
+        unsigned major, minor;
+    } rows[] = { { "2.10.7", 2, 10 }, { "-9.2", 0, 0 }, { "2", 2, 0 }, { "", 0, 0 }, { "99999999999.1", 9999, 1 } };
+    for (size_t i = 0; i < HG_COUNT(rows); i++) {
+        hg_arena_t *a = hg_arena_new();
+        hg_nats_info_t s;
+        hg_err_t err = HG_ERR_INIT;
+        hg_str_t text = hg_strz(hg_arena_printf(a, "{\"version\":\"%s\",\"max_payload\":7}", rows[i].text));
+        assert_int_equal(hg_nats_info(a, text, &s, &err), 0);
+        assert_int_equal(s.major, rows[i].major);
+        assert_int_equal(s.minor, rows[i].minor);
+        assert_int_equal(s.max_payload, 7);
+        hg_arena_free(a);
+    }
+}
+
+/* A consumer's name goes into a subject, and a stream's last number is counted on from. */
+static void answers_that_cannot_be_used_are_refused(void **st)
+{
+    (void)st;
+    static const char *const names[] = { "{}", "{\"name\":\"\"}", "{\"name\":\"a b\"}", "{\"name\":\"a\\r\\nPUB\"}",
+                                         "{\"name\":\"*\"}" };
+    hg_arena_t *a = hg_arena_new();
+    const hg_json_t *v;
+    hg_nats_state_t s;
+    for (size_t i = 0; i < HG_COUNT(names); i++) {
+        const char *name;
+        hg_err_t err = HG_ERR_INIT;
+        assert_int_equal(hg_nats_answer(a, hg_strz(names[i]), "the consumer", &v, &err), 0);
+        assert_int_equal(hg_nats_consumer_name(v, &name, &err), HG_EPROTO);
+    }
+    hg_err_t err = HG_ERR_INIT;
+    hg_str_t full = HG_S("{\"state\":{\"first_seq\":1,\"last_seq\":18446744073709551615}}");
+    assert_int_equal(hg_nats_answer(a, full, "the stream", &v, &err), 0);
+    assert_int_equal(hg_nats_stream_state(v, "S", &s, &err), HG_EPROTO);
+    assert_int_equal(hg_nats_answer(a, HG_S("{\"error\":{\"code\":503}}"), "the stream", &v, &err), HG_ENET);
+    assert_true(err.retry);
+    assert_string_equal(err.msg, "the stream: no reason given");
+    hg_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_known_key),
         cmocka_unit_test(a_wrong_character),
         cmocka_unit_test(credentials),
+        cmocka_unit_test(versions_are_digits),
+        cmocka_unit_test(answers_that_cannot_be_used_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
