@@ -15,9 +15,12 @@ function(hg_plugin folder)
     target_link_options(${t} PRIVATE -Wl,-z,defs)
   endif()
   target_link_libraries(${t} PRIVATE hg_plugins_sdk ${M_LIBS})
+  add_library(hg_plugins_${folder} INTERFACE) # for tests: a module cannot be linked, so they include its files
+  target_link_libraries(hg_plugins_${folder} INTERFACE hg_plugins_sdk ${M_LIBS})
   foreach(d ${M_MAY})
     _hg_target_name(dt ${d})
     target_link_libraries(${t} PRIVATE ${dt})
+    target_link_libraries(hg_plugins_${folder} INTERFACE ${dt})
   endforeach()
   install(TARGETS ${t} LIBRARY DESTINATION lib/headgate/plugins) # where iggy/plugin/library.c looks
 endfunction()

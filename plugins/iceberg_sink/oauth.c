@@ -30,6 +30,8 @@ int oauth_init(hgp_instance_t *i, oauth_t *o, const oauth_cfg_t *c, const char *
     pthread_mutex_init(&o->mutex, NULL);
     if (c->token && c->credential)
         return hg_err_set(err, HG_EINVAL, "options 'token' and 'credential': a token is given or asked for, not both");
+    if (c->token && strpbrk(c->token, "\r\n"))
+        return hg_err_set(err, HG_EINVAL, "option 'token': it has a line end, which no header can have");
     if (c->server_uri && !c->credential)
         return hg_err_set(err, HG_EINVAL, "option 'credential' is needed with oauth2_server_uri");
     if (c->token) o->header = hg_xprintf("Authorization: Bearer %s", c->token);
