@@ -2,28 +2,21 @@
 #include "base/hg.h"
 #include "base/hide.h"
 #include "base/mem.h"
+#include "base/secret_value.h"
 #include "base/url_secret.h"
-
-#define SHORTEST 4
-#define WHOLE    12
 
 typedef struct hidden {
     struct hidden *next;
-    hg_str_t value, put;
-    bool word; /* only where it begins and ends as a word */
+    hg_secret_value_t value;
+    hg_str_t put;
 } hidden_t;
 
 static _Atomic(hidden_t *) g_hidden;
 
-static bool word_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
 static bool is_known(const hidden_t *h, hg_str_t value, hg_str_t put)
 {
     for (; h; h = h->next)
-        if (hg_str_eq(h->value, value) && hg_str_eq(h->put, put)) return true;
+        if (hg_str_eq(h->value.text, value) && hg_str_eq(h->put, put)) return true;
     return false;
 }
 
@@ -35,12 +28,9 @@ static hg_str_t copy(hg_str_t s)
 static void learn(hg_str_t value, hg_str_t put)
 {
     hidden_t *first = atomic_load(&g_hidden);
-    if (value.n < SHORTEST || hg_str_eqz(value, "true") || hg_str_eqz(value, "false") || hg_str_eqz(value, "null"))
-        return;
-    if (is_known(first, value, put)) return;
+    if (!hg_secret_tells(value) || is_known(first, value, put)) return;
     hidden_t *h = HG_NEW(hidden_t);
-    *h = (hidden_t){ .next = first, .value = copy(value), .put = copy(put), .word = value.n < WHOLE };
-    for (size_t i = 0; i < value.n; i++) h->word &= word_byte(value.p[i]);
+    *h = (hidden_t){ .next = first, .value = hg_secret_value(copy(value)), .put = copy(put) };
     while (!atomic_compare_exchange_weak(&g_hidden, &h->next, h)) {
     }
 }
@@ -56,19 +46,12 @@ bool hg_hide_any(void)
     return atomic_load(&g_hidden) != NULL;
 }
 
-static bool is_here(const hidden_t *h, hg_str_t text, size_t at)
-{
-    size_t end = at + h->value.n;
-    if (end > text.n || memcmp(text.p + at, h->value.p, h->value.n) != 0) return false;
-    return !h->word || ((at == 0 || !word_byte(text.p[at - 1])) && (end == text.n || !word_byte(text.p[end])));
-}
-
 /* The longest value that stands at `at`. */
 static const hidden_t *find(hg_str_t text, size_t at)
 {
     const hidden_t *found = NULL;
     for (const hidden_t *h = atomic_load(&g_hidden); h; h = h->next)
-        if ((!found || h->value.n > found->value.n) && is_here(h, text, at)) found = h;
+        if ((!found || h->value.text.n > found->value.text.n) && hg_secret_at(&h->value, text, at)) found = h;
     return found;
 }
 
@@ -76,8 +59,8 @@ static const hidden_t *find(hg_str_t text, size_t at)
 static const hidden_t *find_cut(hg_str_t text, size_t at)
 {
     size_t left = text.n - at;
-    for (const hidden_t *h = atomic_load(&g_hidden); h && left >= SHORTEST; h = h->next)
-        if (h->value.n > left && memcmp(text.p + at, h->value.p, left) == 0) return h;
+    for (const hidden_t *h = atomic_load(&g_hidden); h && left >= HG_SECRET_SHORTEST; h = h->next)
+        if (h->value.text.n > left && memcmp(text.p + at, h->value.text.p, left) == 0) return h;
     return NULL;
 }
 
@@ -87,7 +70,7 @@ int hg_hide_copy(hg_str_t text, bool cut, hg_buf_t *out)
     size_t from = 0;
     for (size_t at = 0; at < text.n && rc == 0;) {
         const hidden_t *h = find(text, at);
-        size_t n = h ? h->value.n : 0;
+        size_t n = h ? h->value.text.n : 0;
         if (!h && cut && (h = find_cut(text, at)) != NULL) n = text.n - at;
         if (h) {
             rc = hg_buf_add(out, text.p + from, at - from);

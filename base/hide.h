@@ -4,9 +4,8 @@
  * goes out about connectors, their errors and every log line, passes by here, where each value that a reference stands
  * for becomes the reference again.
  *
- * A value of less than four bytes stays: it would make a text unreadable. One of letters, digits and '_' below twelve
- * counts as a word only. What is cut at the end of a message counts where four bytes of it are left.
- * Any thread. Without references it costs a comparison.
+ * Which values are looked for, and where one counts: secret_value.h. What is cut at the end of a message counts where
+ * four bytes of it are left. Any thread. Without references it costs a comparison.
  */
 #ifndef HG_BASE_HIDE_H
 #define HG_BASE_HIDE_H

@@ -4,20 +4,19 @@
 
 #include "base/mem.h"
 #include "base/opts.h"
+#include "base/secret_value.h"
 #include "base/strmap.h"
 #include "base/url_secret.h"
 #include "compile/redact.h"
 #include "connectors/connector.h"
 #include "connectors/format.h"
 
-#define SHORTEST   4  /* a shorter value is found by its name alone */
-#define WHOLE      12 /* a shorter value of letters and digits counts as a word: 'postgres' stays in postgres_input */
 #define STARS      HG_HIDDEN
 #define STRING_MAX ((size_t)64 << 10) /* a longer string is no key, and no reference; a key file of PEM is shorter */
 
 typedef struct pattern {
-    hg_str_t find, put; /* in the arena */
-    bool word;          /* only where it begins and ends as a word */
+    hg_secret_value_t find;
+    hg_str_t put; /* in the arena, as what is found */
 } pattern_t;
 
 struct hg_redact {
@@ -46,19 +45,12 @@ void hg_redact_free(hg_redact_t *r)
 
 /* --- patterns ---------------------------------------------------------------------------------------------------- */
 
-static bool word_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
 static void add_pattern(hg_redact_t *r, hg_str_t find, hg_str_t put)
 {
     if (!find.n || hg_strmap_get(&r->known, find) != HG_STRMAP_NONE) return;
-    bool word = find.n < WHOLE;
-    for (size_t i = 0; i < find.n; i++) word &= word_byte(find.p[i]);
     find = hg_arena_str(r->a, find);
     hg_strmap_put(&r->known, find, r->n);
-    pattern_t p = { find, put, word };
+    pattern_t p = { hg_secret_value(find), put };
     HG_APUSH(r->a, r->v, r->n, p);
     r->sorted = false;
 }
@@ -115,8 +107,7 @@ static void add_forms(hg_redact_t *r, hg_str_t find, hg_str_t put, unsigned dept
 
 void hg_redact_learn_value(hg_redact_t *r, hg_str_t value)
 {
-    if (value.n < SHORTEST || hg_str_eqz(value, "true") || hg_str_eqz(value, "false") || hg_str_eqz(value, "null"))
-        return;
+    if (!hg_secret_tells(value)) return; /* found by its name alone */
     value = hg_arena_str(r->a, value);
     add_forms(r, value, HG_S(STARS), FORMS_DEEP);
     add_pattern(r, as_url(r->a, value), HG_S(STARS));
@@ -221,7 +212,7 @@ static void learn_secret(hg_redact_t *r, hg_str_t name, hg_str_t s, size_t i)
             end++;
         } else {
             size_t from = end;
-            while (end < s.n && (word_byte(s.p[end]) || strchr("+-.", s.p[end]))) end++;
+            while (end < s.n && (hg_word_byte(s.p[end]) || strchr("+-.", s.p[end]))) end++;
             hg_redact_learn_value(r, (hg_str_t){ s.p + from, end - from });
         }
     } while (depth);
@@ -312,8 +303,8 @@ void hg_redact_learn(hg_redact_t *r, hg_str_t text, hg_resolve_fn resolve, void 
 static int by_first_byte(const void *x, const void *y)
 {
     const pattern_t *a = x, *b = y;
-    int first = (int)(unsigned char)a->find.p[0] - (int)(unsigned char)b->find.p[0];
-    return first ? first : (a->find.n < b->find.n) - (a->find.n > b->find.n);
+    int first = (int)(unsigned char)a->find.text.p[0] - (int)(unsigned char)b->find.text.p[0];
+    return first ? first : (a->find.text.n < b->find.text.n) - (a->find.text.n > b->find.text.n);
 }
 
 static const pattern_t *pattern_at(const hg_redact_t *r, hg_str_t s, size_t i);
@@ -327,7 +318,7 @@ static hg_str_t clean(const hg_redact_t *r, hg_str_t put)
         const pattern_t *p = pattern_at(r, put, i);
         if (p && hg_str_eqz(p->put, STARS)) {
             hg_buf_adds(&b, STARS);
-            i += p->find.n;
+            i += p->find.text.n;
         } else {
             hg_buf_addc(&b, put.p[i++]);
         }
@@ -340,7 +331,7 @@ static void sort_patterns(hg_redact_t *r)
     if (r->n) qsort(r->v, r->n, sizeof *r->v, by_first_byte);
     uint32_t at = 0;
     for (unsigned c = 0; c < 257; c++) {
-        while (at < r->n && (unsigned char)r->v[at].find.p[0] < c) at++;
+        while (at < r->n && (unsigned char)r->v[at].find.text.p[0] < c) at++;
         r->begin[c] = at;
     }
     for (uint32_t i = 0; i < r->n; i++)
@@ -351,13 +342,8 @@ static void sort_patterns(hg_redact_t *r)
 static const pattern_t *pattern_at(const hg_redact_t *r, hg_str_t s, size_t i)
 {
     unsigned char c = (unsigned char)s.p[i];
-    for (uint32_t k = r->begin[c]; k < r->begin[c + 1u]; k++) {
-        const pattern_t *p = &r->v[k];
-        if (p->find.n > s.n - i || memcmp(s.p + i, p->find.p, p->find.n) != 0) continue;
-        if (p->word && i && word_byte(s.p[i - 1])) continue;
-        if (p->word && i + p->find.n < s.n && word_byte(s.p[i + p->find.n])) continue;
-        return p;
-    }
+    for (uint32_t k = r->begin[c]; k < r->begin[c + 1u]; k++)
+        if (hg_secret_at(&r->v[k].find, s, i)) return &r->v[k];
     return NULL;
 }
 
@@ -367,7 +353,7 @@ size_t hg_redact_copy(hg_redact_t *r, hg_str_t s, hg_buf_t *out)
     if (!r->sorted) sort_patterns(r);
     for (size_t i = 0; i < s.n;) {
         const pattern_t *p = pattern_at(r, s, i);
-        hg_str_t cut = p ? (hg_str_t){ s.p + i, p->find.n } : hg_url_secret(s, i), put = p ? p->put : HG_S(STARS);
+        hg_str_t cut = p ? (hg_str_t){ s.p + i, p->find.text.n } : hg_url_secret(s, i), put = p ? p->put : HG_S(STARS);
         if (!cut.n) {
             i++;
             continue;
