@@ -25,10 +25,8 @@ typedef struct {
     hg_req_t *req; /* NULL: gone or ended. Request's loop */
     hg_loop_t *loop;
     hg_arena_t *arena;
-    const hg_format_type_t *type;
-    const void *cfg;
+    hg_egress_ask_t ask;
     uint32_t relation;
-    bool backpressure, snapshot, json, resumable, resumes;
     char name[300];
     hg_str_t subject; /* what a refusal is about */
     hg_err_t err;
@@ -43,7 +41,6 @@ typedef struct {
 
     /* resumable */
     char stream[17];
-    uint64_t after;         /* resumes: the number that it goes on from */
     uint64_t stands;        /* where it began: circuit thread, until begin_stream */
     uint64_t oldest;        /* with HG_ESEQGONE; the same */
     uint64_t step, count;   /* of the newest chunk: its step, changes of it so far */
@@ -79,7 +76,7 @@ static bool put_line(egress_t *g, uint64_t number, bool snapshot, hg_str_t membe
 {
     hg_buf_clear(&g->line);
     hg_buf_addf(&g->line, "{\"sequence_number\":%" PRIu64 ",\"snapshot\":%s", number, snapshot ? "true" : "false");
-    if (g->resumable) hg_buf_addf(&g->line, ",\"stream\":\"%s\"", g->stream);
+    if (g->ask.resumable) hg_buf_addf(&g->line, ",\"stream\":\"%s\"", g->stream);
     hg_buf_addstr(&g->line, member);
     hg_buf_adds(&g->line, "}\r\n");
     g->quiet = false;
@@ -90,8 +87,8 @@ static bool put_line(egress_t *g, uint64_t number, bool snapshot, hg_str_t membe
 static void data_member(const egress_t *g, hg_str_t data, hg_buf_t *b)
 {
     hg_buf_clear(b);
-    hg_buf_adds(b, g->json ? ",\"json_data\":" : ",\"text_data\":");
-    if (g->json)
+    hg_buf_adds(b, g->ask.json ? ",\"json_data\":" : ",\"text_data\":");
+    if (g->ask.json)
         hg_buf_addstr(b, hg_str_trim(data)); /* an array; lines of text keep their ends */
     else
         hg_json_quote(b, data);
@@ -124,7 +121,7 @@ static bool resumable_chunk(egress_t *g, uint64_t step, hg_str_t bytes, uint64_t
     if (g->held.len) counting_line(g, hg_seq_inside(g->step, g->count), hg_buf_str(&g->held));
     if (step != g->step) {
         g->step = step;
-        g->count = g->resumes && step == g->after >> HG_SEQ_BITS ? g->after & HG_SEQ_COUNT : 0;
+        g->count = g->ask.resumes && step == g->ask.after >> HG_SEQ_BITS ? g->ask.after & HG_SEQ_COUNT : 0;
     }
     g->count += records;
     data_member(g, bytes, &g->held);
@@ -136,7 +133,7 @@ static bool on_chunk(void *arg, uint64_t step, hg_str_t bytes, uint64_t records,
     egress_t *g = arg;
     if (!g->req || bytes.n == 0) return true;
     g->wants_more =
-        !(g->resumable ? resumable_chunk(g, step, bytes, records, snapshot) : plain_chunk(g, bytes, snapshot));
+        !(g->ask.resumable ? resumable_chunk(g, step, bytes, records, snapshot) : plain_chunk(g, bytes, snapshot));
     return !g->wants_more;
 }
 
@@ -145,7 +142,7 @@ static void on_step_done(void *arg, uint64_t step, bool snapshot)
     egress_t *g = arg;
     if (!g->req || snapshot) return;
     uint64_t number = hg_seq_behind(step);
-    if (g->resumes && number < g->after) return;
+    if (g->ask.resumes && number < g->ask.after) return;
     g->reached = number;
     if (g->held.len || !g->told) counting_line(g, number, hg_buf_str(&g->held));
     hg_buf_clear(&g->held);
@@ -224,12 +221,13 @@ static int attach_resumable(hg_pipeline_t *p, egress_t *g)
 {
     hg_delta_t none = { 0 };
     uint64_t step = atomic_load(&p->steps);
-    if (g->resumes && hg_history_push(p->history, g->relation, g->after, g->json, g->out, &g->oldest, &g->err) < 0)
+    if (g->ask.resumes &&
+        hg_history_push(p->history, g->relation, g->ask.after, g->ask.json, g->out, &g->oldest, &g->err) < 0)
         return g->err.code;
     g->stands = hg_seq_behind(step);
     g->ep->resumable = true;
     hg_history_enter(p->history, g->relation);
-    if (!g->snapshot) hg_output_push(g->out, step, &none, atomic_load(&p->processed_records));
+    if (!g->ask.snapshot) hg_output_push(g->out, step, &none, atomic_load(&p->processed_records));
     return 0;
 }
 
@@ -240,14 +238,14 @@ static void attach(hg_pipeline_t *p, void *arg)
         hg_loop_post(g->loop, begin_stream, g);
         return;
     }
-    bool ahead = g->resumes && atomic_load(&p->replaying) && g->after > hg_seq_behind(atomic_load(&p->steps));
-    if (ahead || (g->resumable && hg_txn_open(p))) { /* its changes have no place before the commit */
+    bool ahead = g->ask.resumes && atomic_load(&p->replaying) && g->ask.after > hg_seq_behind(atomic_load(&p->steps));
+    if (ahead || (g->ask.resumable && hg_txn_open(p))) { /* its changes have no place before the commit */
         hg_circuit_later(p, attach, g);
         return;
     }
-    if (!g->resumable || attach_resumable(p, g) == 0) {
+    if (!g->ask.resumable || attach_resumable(p, g) == 0) {
         hg_circuit_attach(p, g->relation, g->out);
-        if (g->snapshot) hg_sink_snapshot_begin(p, g->out, g->backpressure);
+        if (g->ask.snapshot) hg_sink_snapshot_begin(p, g->out, g->ask.backpressure);
         pthread_mutex_lock(&p->lock);
         g->ep->attached = true;
         g->ep->since_step = atomic_load(&p->steps);
@@ -263,20 +261,20 @@ static void make_endpoint(void *arg)
     egress_t *g = arg;
     hg_pipeline_t *p = g->s->p;
     hg_tap_ops_t ops = {
-        .chunk = on_chunk, .step_done = g->resumable ? on_step_done : NULL, .closed = on_tap_closed, .arg = g
+        .chunk = on_chunk, .step_done = g->ask.resumable ? on_step_done : NULL, .closed = on_tap_closed, .arg = g
     };
     if (p->life != ST_RUNNING)
         hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
     else if (hg_api_endpoint_room(p, &g->err) == 0)
-        hg_tap_new(p->host, g->name, hg_pipeline_tap_slot(p), &p->prog->plan.relations[g->relation].schema, g->type,
-                   g->cfg, g->arena, g->backpressure, g->loop, &ops, &g->out, &g->err);
+        hg_tap_new(p->host, g->name, hg_pipeline_tap_slot(p), &p->prog->plan.relations[g->relation].schema, g->ask.type,
+                   g->ask.cfg, g->arena, g->ask.backpressure, g->loop, &ops, &g->out, &g->err);
     if (g->err.code) {
         hg_loop_post(g->loop, begin_stream, g);
         return;
     }
     g->ep = hg_pipeline_add_tap(p, g->name, g->relation);
     pthread_mutex_lock(&p->lock);
-    g->ep->backpressure = g->backpressure;
+    g->ep->backpressure = g->ask.backpressure;
     g->ep->arena = g->arena;
     g->ep->out = g->out;
     pthread_mutex_unlock(&p->lock);
@@ -331,78 +329,43 @@ static void begin_stream(void *arg)
         hg_loop_post(g->s->opts.control, stop_on_control, g->ep);
         return;
     }
-    hg_resp_begin(g->req, 200, g->json ? "application/json" : "text/plain", NULL);
+    hg_resp_begin(g->req, 200, g->ask.json ? "application/json" : "text/plain", NULL);
     hg_resp_on_drain(g->req, on_drain, g);
-    if (!g->resumable)
+    if (!g->ask.resumable)
         put_line(g, g->sequence++, false, (hg_str_t){ 0 });
-    else if (g->resumes)
-        counting_line(g, g->after, (hg_str_t){ 0 });
-    uint64_t ms = g->resumable ? PROGRESS_MS : KEEPALIVE_MS;
+    else if (g->ask.resumes)
+        counting_line(g, g->ask.after, (hg_str_t){ 0 });
+    uint64_t ms = g->ask.resumable ? PROGRESS_MS : KEEPALIVE_MS;
     uv_timer_init(hg_loop_uv(g->loop), &g->timer);
     g->timer.data = g;
     g->timer_open = true;
-    uv_timer_start(&g->timer, g->resumable ? on_progress : on_keepalive, ms, ms);
+    uv_timer_start(&g->timer, g->ask.resumable ? on_progress : on_keepalive, ms, ms);
     hg_output_start(g->out); /* not before: rows may be encoded already, and need an answer that has begun */
 }
 
-/* The stream's own options, whatever the client says: an array per chunk. */
-static const char *forced(hg_str_t format)
+/* A resumable stream goes on only from what it was itself. */
+static int check_stream(egress_t *g)
 {
-    return hg_str_eqz(format, "json") ? "{\"array\":true}" : NULL;
-}
-
-/* resumable, after, stream; the others are known. */
-static int parse_resuming(egress_t *g)
-{
-    hg_str_t after = hg_req_param(g->req, "after"), stream = hg_req_param(g->req, "stream");
-    bool explicit = hg_req_param(g->req, "backpressure").p != NULL;
-    g->resumes = after.p != NULL;
-    int rc = hg_req_param_bool(g->req, "resumable", g->resumes, &g->resumable, &g->err);
-    if (rc == 0) rc = hg_req_param_u64(g->req, "after", 0, &g->after, &g->err);
-    if (rc < 0) return rc;
-    if (g->resumes != (stream.p != NULL))
-        return hg_err_set(&g->err, HG_EINVAL,
-                          "'after' and 'stream' belong together: the sequence number of the last line that was "
-                          "received with \"snapshot\":false, and its member \"stream\"");
-    if (!g->resumable)
-        return g->resumes ? hg_err_set(&g->err, HG_EINVAL, "'after' needs a stream with 'resumable=true'") : 0;
-    if (explicit && !g->backpressure)
-        return hg_err_set(&g->err, HG_EINVAL,
-                          "a resumable stream loses nothing: leave 'backpressure=false' or 'resumable=true' out");
-    if (g->resumes && g->snapshot)
-        return hg_err_set(&g->err, HG_EINVAL,
-                          "'after' goes on from a sequence number, 'send_snapshot' begins anew: leave one of them out");
-    g->backpressure = true;
-    hg_history_stream_id(g->s->p, g->relation, g->json, g->stream);
-    if (g->resumes && !hg_str_eqz(stream, g->stream))
-        return hg_err_set(&g->err, HG_ESEQGONE,
-                          "sequence number %" PRIu64 " is of stream '%.*s', and this is '%s': the pipeline was started "
-                          "again without exactly_once, or cleared, or the relation or the format is another one; begin "
-                          "again with send_snapshot=true",
-                          g->after, (int)HG_MIN(stream.n, (size_t)40), stream.p, g->stream);
-    return 0;
+    if (!g->ask.resumable) return 0;
+    hg_history_stream_id(g->s->p, g->relation, g->ask.json, g->stream);
+    if (!g->ask.resumes || hg_str_eqz(g->ask.stream, g->stream)) return 0;
+    return hg_err_set(&g->err, HG_ESEQGONE,
+                      "sequence number %" PRIu64 " is of stream '%.*s', and this is '%s': the pipeline was started "
+                      "again without exactly_once, or cleared, or the relation or the format is another one; begin "
+                      "again with send_snapshot=true",
+                      g->ask.after, (int)HG_MIN(g->ask.stream.n, (size_t)40), g->ask.stream.p, g->stream);
 }
 
 static int parse(egress_t *g, hg_str_t relation)
 {
-    const char *text = "";
-    hg_str_t format = hg_req_param(g->req, "format");
     int rel = hg_pipeline_relation(g->s->p, relation);
     g->subject = relation;
     if (rel < 0) return hg_err_set(&g->err, HG_EUNKNOWNVIEW, "unknown table or view '" HG_SF "'", HG_SA(relation));
     g->relation = (uint32_t)rel;
-    g->json = hg_str_eqz(format, "json");
-    int rc = hg_req_param_bool(g->req, "backpressure", false, &g->backpressure, &g->err);
-    if (rc == 0) rc = hg_req_param_bool(g->req, "send_snapshot", false, &g->snapshot, &g->err);
-    if (rc == 0 && g->snapshot && !g->s->p->prog->plan.relations[rel].materialized)
-        rc = hg_err_set(&g->err, HG_EINVALTRANSPORT,
-                        "'send_snapshot' needs a materialized table or view: '" HG_SF "' keeps no contents",
-                        HG_SA(relation));
-    if (rc == 0) {
-        rc = hg_request_format(g->req, g->arena, false, "csv", forced(format), &g->type, &g->cfg, &text, &g->err);
-        g->subject = hg_strz(text);
-    }
-    return rc == 0 ? parse_resuming(g) : rc;
+    bool materialized = g->s->p->prog->plan.relations[rel].materialized;
+    int rc = hg_egress_ask(g->req, g->arena, relation, materialized, &g->ask, &g->err);
+    if (g->ask.text) g->subject = hg_strz(g->ask.text);
+    return rc == 0 ? check_stream(g) : rc;
 }
 
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation)

@@ -66,7 +66,7 @@ static int put_transport(const hg_json_t *doc, hg_buf_t *query, hg_err_t *err)
     return pressure ? put(query, HG_S("backpressure"), pressure, err) : 0;
 }
 
-static int to_query(hg_req_t *r, hg_str_t body, hg_buf_t *query, hg_err_t *err)
+int hg_egress_body_query(hg_req_t *r, hg_str_t body, hg_buf_t *query, hg_err_t *err)
 {
     hg_json_t *doc;
     if (hg_req_param(r, "format").p || hg_req_param(r, "backpressure").p)
@@ -89,7 +89,7 @@ static void on_body(void *arg, hg_req_t *r, hg_str_t body)
     hg_err_t err = HG_ERR_INIT;
     hg_buf_t query;
     hg_buf_init(&query, 4 * CONFIG_MAX);
-    if (hg_str_trim(body).n && to_query(r, body, &query, &err) < 0) {
+    if (hg_str_trim(body).n && hg_egress_body_query(r, body, &query, &err) < 0) {
         hg_refuse(r, &err, NULL, k->relation);
     } else {
         hg_req_add_query(r, hg_buf_str(&query));

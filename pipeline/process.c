@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/mem_sample.h"
+#include "pipeline/deployment_read.h"
 #include "pipeline/process.h"
 #include "pipeline/secrets.h"
 #include "pipeline/server.h"
@@ -25,8 +26,7 @@
 typedef struct {
     const char *dir;
     hg_arena_t *arena;
-    const char *name, *id, *deployment_id, *socket;
-    const hg_json_t *deployment;
+    hg_deployment_t d;
     hg_loop_t *loop;
     hg_pipeline_t *pipeline;
     hg_pipeline_server_t *server;
@@ -68,44 +68,27 @@ int hg_pipeline_open_log(const char *dir, hg_err_t *err)
     return 0;
 }
 
-static const char *member(process_t *x, const char *key)
-{
-    const char *s = hg_json_str(hg_json_get(x->deployment, key), NULL);
-    if (!s && x->err.code == HG_OK)
-        hg_err_set(&x->err, HG_EPARSE, "%s/%s: member \"%s\" is missing", x->dir, HG_FILE_DEPLOYMENT, key);
-    return s;
-}
-
 static int read_deployment(process_t *x)
 {
     char path[4096];
     hg_buf_t text;
-    hg_json_t *v = NULL;
     snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_DEPLOYMENT);
     hg_buf_init(&text, 256u << 20);
     int rc = hg_file_read(path, &text, &x->err);
-    if (rc == 0) rc = hg_json_parse(x->arena, hg_buf_str(&text), &v, &x->err);
+    if (rc == 0) rc = hg_deployment_read(x->arena, hg_buf_str(&text), &x->d, &x->err);
     hg_buf_release(&text);
-    if (rc < 0) return hg_err_wrap(&x->err, "%s", path);
-    x->deployment = v;
-    x->name = member(x, "name");
-    x->id = member(x, "id");
-    x->deployment_id = member(x, "deployment_id");
-    x->socket = member(x, "socket");
-    member(x, "program");
-    return x->err.code;
+    return rc == HG_EPARSE ? hg_err_wrap(&x->err, "%s", path) : rc;
 }
 
 /* The program that the manager has compiled before; if it does not compile here, the first error is the reason: most
  * likely a reference to what is not there. */
 static int compile(process_t *x, hg_program_t **ret)
 {
-    hg_str_t text = hg_json_get(x->deployment, "program")->str;
-    const hg_json_t *env = hg_json_get(hg_json_get(x->deployment, "runtime_config"), "env");
-    hg_program_t *p = hg_compile(text, &(hg_compile_opts_t){
-                                           .resolve = hg_secret_resolve,
-                                           .resolve_arg = &env,
-                                       });
+    const hg_json_t *env = x->d.env;
+    hg_program_t *p = hg_compile(x->d.program, &(hg_compile_opts_t){
+                                                   .resolve = hg_secret_resolve,
+                                                   .resolve_arg = &env,
+                                               });
     if (p->ok) {
         *ret = p;
         return 0;
@@ -138,7 +121,7 @@ static void put_exit(process_t *x, hg_jw_t *w)
 {
     const char *reason = x->err.code ? "failed" : x->suspended ? "suspended" : "stopped";
     hg_jw_obj(w);
-    hg_jw_kstr(w, "deployment_id", x->deployment_id);
+    hg_jw_kstr(w, "deployment_id", x->d.deployment_id);
     hg_jw_kstr(w, "reason", reason);
     hg_jw_key(w, "error");
     if (!x->err.code) {
@@ -171,7 +154,7 @@ static void write_exit(process_t *x)
     put_exit(x, &w);
     snprintf(path, sizeof path, "%s/%s", x->dir, HG_FILE_EXIT);
     if (hg_file_replace(path, hg_buf_str(&b), "exit", &err) < 0)
-        hg_log(HG_LOG_ERROR, "pipeline", x->name, "exit_not_written", "error=\"%s\"", err.msg);
+        hg_log(HG_LOG_ERROR, "pipeline", x->d.name, "exit_not_written", "error=\"%s\"", err.msg);
     hg_buf_release(&b);
 }
 
@@ -216,7 +199,7 @@ static void on_stop(void *arg, bool drain)
 static void on_signal(uv_signal_t *h, int signum)
 {
     process_t *x = h->data;
-    hg_log(HG_LOG_INFO, "pipeline", x->name, "signal", "number=%d", signum);
+    hg_log(HG_LOG_INFO, "pipeline", x->d.name, "signal", "number=%d", signum);
     on_stop(x, x->signals++ == 0);
 }
 
@@ -227,33 +210,20 @@ static void watch_signal(process_t *x, uv_signal_t *h, int signum)
     uv_signal_start(h, on_signal, signum);
 }
 
-static int read_bootstrap(process_t *x, hg_bootstrap_opts_t *ret)
-{
-    static const char *const names[] = { "await_approval", "allow", "reject" }; /* in the order of the type */
-    const char *policy = hg_json_str(hg_json_get(x->deployment, "bootstrap_policy"), names[0]);
-    size_t i = 0;
-    while (i < HG_COUNT(names) && strcmp(policy, names[i]) != 0) i++;
-    if (i == HG_COUNT(names))
-        return hg_err_set(&x->err, HG_EPARSE, "%s/%s: bootstrap_policy '%s' is unknown", x->dir, HG_FILE_DEPLOYMENT,
-                          policy);
-    *ret =
-        (hg_bootstrap_opts_t){ .policy = (hg_bootstrap_policy_t)i,
-                               .silent = hg_json_bool(hg_json_get(x->deployment, "silent_bootstrap"), false),
-                               .concurrent = hg_json_bool(hg_json_get(x->deployment, "concurrent_bootstrap"), false) };
-    return 0;
-}
-
 static int start(process_t *x)
 {
-    hg_pipeline_opts_t o = { .name = x->name, .id = x->id, .control = x->loop, .on_stopped = on_stopped, .arg = x };
-    const char *initial = hg_json_str(hg_json_get(x->deployment, "initial"), "running");
+    hg_pipeline_opts_t o = { .name = x->d.name,
+                             .id = x->d.id,
+                             .control = x->loop,
+                             .config = x->d.config,
+                             .running = x->d.running,
+                             .bootstrap = x->d.bootstrap,
+                             .on_stopped = on_stopped,
+                             .arg = x };
     char storage[4096];
     snprintf(storage, sizeof storage, "%s/%s", x->dir, HG_DIR_STORAGE);
     o.storage_dir = storage;
-    o.running = strcmp(initial, "running") == 0;
-    int rc = hg_runtime_config_parse(hg_json_get(x->deployment, "runtime_config"), x->arena, &o.config, &x->err);
-    if (rc == 0) rc = read_bootstrap(x, &o.bootstrap);
-    if (rc == 0) rc = compile(x, &o.program);
+    int rc = compile(x, &o.program);
     if (rc < 0) return rc;
     rc = hg_pipeline_new(&o, &x->pipeline, &x->err);
     if (rc < 0) {
@@ -262,8 +232,8 @@ static int start(process_t *x)
     }
     watch_signal(x, &x->term, SIGTERM);
     watch_signal(x, &x->intr, SIGINT);
-    hg_pipeline_server_opts_t so = { x->pipeline, x->loop, x->deployment_id, on_stop, x };
-    rc = hg_pipeline_server_new(&so, x->socket, &x->server, &x->err);
+    hg_pipeline_server_opts_t so = { x->pipeline, x->loop, x->d.deployment_id, on_stop, x };
+    rc = hg_pipeline_server_new(&so, x->d.socket, &x->server, &x->err);
     if (rc < 0) hg_pipeline_stop(x->pipeline, false); /* the loop runs until it is closed */
     return 0;
 }
@@ -287,17 +257,17 @@ int hg_pipeline_process(const char *dir)
     hg_err_t odd = HG_ERR_INIT;
     if (hg_mem_sample_start_env(&odd) < 0) hg_log(HG_LOG_WARN, "pipeline", "", "heap_sample", "error=\"%s\"", odd.msg);
     rc = read_deployment(&x);
-    if (rc == 0) rc = hg_access_enter(hg_json_get(x.deployment, "access"), &x.err);
+    if (rc == 0) rc = hg_access_enter(x.d.access, &x.err);
     x.loop = hg_loop_new("hg-control");
     if (rc == 0) rc = start(&x);
     if (rc < 0) {
-        hg_log(HG_LOG_ERROR, "pipeline", x.name, "not_started", "error=\"%s\"", x.err.msg);
+        hg_log(HG_LOG_ERROR, "pipeline", x.d.name, "not_started", "error=\"%s\"", x.err.msg);
         write_exit(&x);
     } else {
         hg_loop_run(x.loop);
     }
     hg_loop_free(x.loop);
-    if (x.err.code == HG_OK) hg_log(HG_LOG_INFO, "pipeline", x.name, "stopped", "%s", "");
+    if (x.err.code == HG_OK) hg_log(HG_LOG_INFO, "pipeline", x.d.name, "stopped", "%s", "");
     rc = x.err.code ? 1 : 0;
     hg_arena_free(x.arena);
     return rc;

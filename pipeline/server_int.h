@@ -60,6 +60,24 @@ void hg_ingress_resume(hg_pipeline_server_t *s); /* control loop: the pipeline r
 void hg_serve_egress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation);
 /* egress_body.c: the same, where options may come in the body. */
 void hg_serve_egress_request(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t relation);
+/* The body as query parameters, appended to query. HG_EINVAL. */
+int hg_egress_body_query(hg_req_t *r, hg_str_t body, hg_buf_t *query, hg_err_t *err);
+
+/* egress_params.c: what a change stream is asked for. */
+typedef struct hg_egress_ask {
+    const hg_format_type_t *type;
+    const void *cfg;
+    const char *text;    /* format and configuration, also where they are refused; NULL: it did not come to that */
+    hg_str_t stream;     /* resumes: which one */
+    uint64_t after;      /* resumes: the number that it goes on from */
+    bool json, snapshot; /* snapshot: only of what is materialized */
+    bool backpressure;   /* resumable: true */
+    bool resumable, resumes;
+} hg_egress_ask_t;
+/* From query parameters; relation is what the client calls it. cfg, text and stream are in a, or in the request. */
+int hg_egress_ask(hg_req_t *r, hg_arena_t *a, hg_str_t relation, bool materialized, hg_egress_ask_t *ret,
+                  hg_err_t *err);
+
 void hg_serve_query(hg_pipeline_server_t *s, hg_req_t *r);
 
 /* position_routes.c: request's loop; they answer. */
