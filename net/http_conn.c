@@ -410,9 +410,8 @@ static void check_eof(hg_conn_t *c)
         conn_broken(c);
 }
 
-static void sock_data(void *arg, const char *p, size_t n)
+static void conn_input(hg_conn_t *c, const char *p, size_t n)
 {
-    hg_conn_t *c = arg;
     if (c->finishing || c->dead) return; /* lingering: dropped */
     size_t used = 0;
     if (c->tail.len == 0 && !c->busy) {
@@ -426,6 +425,16 @@ static void sock_data(void *arg, const char *p, size_t n)
         return;
     }
     conn_pump(c);
+}
+
+/* Nothing but the end comes beside a loan: two that write one body would make another request of its rest. */
+static void sock_data(void *arg, const char *p, size_t n)
+{
+    hg_conn_t *c = arg;
+    if (c->loan && !c->finishing && !c->dead)
+        conn_broken(c);
+    else
+        conn_input(c, p, n);
 }
 
 static void sock_eof(void *arg)
@@ -492,7 +501,7 @@ static void sock_lent(void *arg, int fd)
 
 void hg_conn_body_input(hg_conn_t *c, const char *p, size_t n)
 {
-    sock_data(c, p, n);
+    conn_input(c, p, n);
 }
 
 void hg_conn_body_eof(hg_conn_t *c)

@@ -287,6 +287,26 @@ static void a_client_that_leaves_a_loan_reaches_the_back(void **state)
     free(block);
 }
 
+/* To the back as a proxy does: text, with a descriptor behind it. */
+static int say_with(const char *text, int with)
+{
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = { 0 };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    struct iovec v = { (char *)(uintptr_t)text, strlen(text) };
+    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    *CMSG_FIRSTHDR(&m) =
+        (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+    memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &with, sizeof(int));
+    assert_int_equal(sendmsg(fd, &m, 0), (ssize_t)strlen(text));
+    return fd;
+}
+
 /* A descriptor that nobody asked for, and one that is no stream. */
 static void descriptors_out_of_place_are_closed(void **state)
 {
@@ -294,21 +314,9 @@ static void descriptors_out_of_place_are_closed(void **state)
     static const char *const with[] = { "GET /chunks HTTP/1.1\r\n" CLOSE "\r\n",
                                         "POST /count HTTP/1.1\r\n" CLOSE "Content-Length: 4\r\n\r\nab" };
     for (int i = 0; i < 2; i++) {
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
-        union {
-            struct cmsghdr align;
-            char room[CMSG_SPACE(sizeof(int))];
-        } control = { 0 };
-        int fd = socket(AF_UNIX, SOCK_STREAM, 0), ends[2];
+        int ends[2];
         assert_int_equal(pipe(ends), 0);
-        snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
-        assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
-        struct iovec v = { (char *)(uintptr_t)with[i], strlen(with[i]) };
-        struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
-        *CMSG_FIRSTHDR(&m) =
-            (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
-        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &ends[0], sizeof(int));
-        assert_int_equal(sendmsg(fd, &m, 0), (ssize_t)strlen(with[i]));
+        int fd = say_with(with[i], ends[0]);
         close(ends[0]);
         if (i == 1) say(fd, "cd");
         hg_buf_t b = hear_all(fd);
@@ -320,6 +328,24 @@ static void descriptors_out_of_place_are_closed(void **state)
         assert_int_equal(poll(&gone, 1, WAIT_S * 1000), 1); /* its last reader */
         close(ends[1]);
     }
+}
+
+/* Not two may write one body: what is left of it would be read as another request. */
+static void bytes_beside_a_loan_end_the_connection(void **state)
+{
+    (void)state;
+    int lent[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, lent), 0);
+    int fd = say_with("POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nab", lent[0]);
+    close(lent[0]);
+    say(lent[1], "cd");
+    say(fd, "EF");
+    hg_buf_t b = hear_all(fd);
+    assert_int_equal(b.len, 0);
+    wait_sem(&P.abort);
+    hg_buf_release(&b);
+    close(fd);
+    close(lent[1]);
 }
 
 /* The back holds; what the client can push into the proxy is bounded by marks and kernel buffers. */
@@ -489,6 +515,7 @@ int main(void)
         T(an_early_answer_ends_a_lent_connection),
         T(a_client_that_leaves_a_loan_reaches_the_back),
         T(descriptors_out_of_place_are_closed),
+        T(bytes_beside_a_loan_end_the_connection),
         T(proxy_holds_the_client_while_the_back_holds),
         T(proxy_holds_the_back_while_the_client_holds),
         T(proxy_passes_upgrades),
