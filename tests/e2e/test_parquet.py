@@ -166,7 +166,7 @@ def test_positions_are_row_groups(own, tmp_path):
     own.ok("POST", at.replace("/connectors/src/", "/connectors/src/start"))
     own.wait_complete("p")
     assert result(own, "SELECT count(*) AS n, min(id) AS lo FROM t") == [{"n": "10000", "lo": "30000"}]
-    assert own.ok("GET", at + "position").json()["position"]["offset"] == os.path.getsize(tmp_path / "in.parquet")
+    until("it is behind the whole file", lambda: own.ok("GET", at + "position").json()["position"]["offset"] == os.path.getsize(tmp_path / "in.parquet"))
     own.ok("POST", at + "rerun")
     until("all rows are read again", lambda: result(own, "SELECT count(*) AS n FROM t") == [{"n": "50000"}])
 
@@ -355,7 +355,8 @@ def test_output(own, tmp_path):
         body = "".join(f'{{"insert":{{"id":{k},"d":{k}.125,"tags":["a",null]}}}}\n' for k in range(i, i + 100000))
         assert own.ingress("p", "t", body, update_format="insert_delete").status_code == 200
     own.ok("POST", "/v0/pipelines/p/commit_transaction")
-    until("the file is whole", lambda: own.ok("GET", "/v0/pipelines/p/views/v/connectors/o/stats").json()["metrics"]["transmitted_records"] == 300000)
+    until("the file is whole", lambda: own.stats("p")["global_metrics"]["total_completed_records"] == 300000)
+    assert own.ok("GET", "/v0/pipelines/p/views/v/connectors/o/stats").json()["metrics"]["transmitted_records"] == 300000
     t = pq.read_table(str(out))
     assert t.num_rows == 300000 and sorted(t.column("id").to_pylist()) == list(range(300000))
     assert pq.ParquetFile(str(out)).metadata.num_row_groups == 3
