@@ -22,6 +22,7 @@ def restart(policy, **more):
 
 QUICK = restart("on_failure", delay_ms=1, max_delay_ms=1)
 PATIENT = restart("always", delay_ms=3600000)  # waits until the test is over
+LOOP = {"delay_ms": 1, "max_delay_ms": 2, "window_secs": 86400}  # deaths in a row, however long a life takes on a slow machine
 
 
 def pipeline(d, name="p"):
@@ -133,7 +134,7 @@ def test_paused_by_the_user_comes_up_paused(own):
 
 
 def test_crash_loop_ends_in_an_error_with_the_log(own, monkeypatch):
-    own.create("p", NOTHING, restart("on_failure", max_attempts=3, delay_ms=1, max_delay_ms=2))
+    own.create("p", NOTHING, restart("on_failure", max_attempts=3, **LOOP))
     own.stop()
     monkeypatch.setenv("HG_FAULT", "kill:manifest.synced")
     own.start()
@@ -172,7 +173,7 @@ def dies_at_start(own, monkeypatch):
 
 
 def test_crash_loop_before_the_first_answer(own, dies_at_start):
-    own.create("p", NOTHING, restart("on_failure", max_attempts=2, delay_ms=1, max_delay_ms=2))
+    own.create("p", NOTHING, restart("on_failure", max_attempts=2, **LOOP))
     dies_at_start(True)
     own.ok("POST", "/v0/pipelines/p/start")
     e = wait_error(own)
@@ -210,7 +211,7 @@ def test_who_has_approved_a_changed_program_is_not_asked_again(own, tmp_path, mo
     lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
     lines.add(10)
     text = program(lines, out)
-    own.run("p", text, runtime_config=restart("on_failure", max_attempts=2, delay_ms=1))
+    own.run("p", text, runtime_config=restart("on_failure", max_attempts=2, **LOOP))
     wait_rows(own, 10)
     own.stop_pipeline("p", force=False)
     own.ok("PATCH", "/v0/pipelines/p", json={"program_code": text + "\nCREATE MATERIALIZED VIEW w AS SELECT id FROM b;"})
@@ -389,7 +390,7 @@ def test_a_process_that_hangs_is_killed_and_started_again(own, tmp_path):
 
 def test_a_process_whose_control_loop_hangs_is_killed_and_started_again(own, monkeypatch):
     """Its other threads would still answer."""
-    own.create("p", NOTHING, hanging({"policy": "on_failure", "delay_ms": 1, "max_attempts": 1}))
+    own.create("p", NOTHING, hanging({"policy": "on_failure", "max_attempts": 1, **LOOP}))
     own.stop()
     monkeypatch.setenv("HG_FAULT", "hang:control.status:2")
     own.start()
