@@ -184,10 +184,14 @@ static void fence(hg_pipeline_t *p, void *arg)
 
 bool hg_txn_last(hg_pipeline_t *p)
 {
-    atomic_store(&p->txn->last, true);
-    if (!hg_host_last_transactions(p->host)) return false;
-    hg_circuit_post(p, fence, NULL);
-    return true;
+    hg_txn_t *t = p->txn;
+    atomic_store(&t->last, true);
+    bool begun = hg_host_last_transactions(p->host);
+    pthread_mutex_lock(&t->mu);
+    begun |= t->n_parts > 0; /* in the life before this one */
+    pthread_mutex_unlock(&t->mu);
+    if (begun) hg_circuit_post(p, fence, NULL);
+    return begun;
 }
 
 bool hg_txn_parts_over(hg_pipeline_t *p)
@@ -266,12 +270,12 @@ bool hg_txn_trouble(const hg_pipeline_t *p, char *buf, size_t n)
 void hg_txn_renewed(hg_pipeline_t *p, uint32_t conn, hg_input_t *in)
 {
     uint64_t no = hg_host_transaction(p->host); /* before the look: parts go before the number does */
-    bool committed = false;
+    hg_txn_part_t part = HG_PART_NONE;
     pthread_mutex_lock(&p->txn->mu);
     for (uint32_t i = 0; i < p->txn->n_parts; i++)
-        committed |= p->txn->parts[i].conn == conn && p->txn->parts[i].part == HG_PART_COMMITTED;
+        if (p->txn->parts[i].conn == conn) part = p->txn->parts[i].part;
     pthread_mutex_unlock(&p->txn->mu);
-    if (committed) hg_input_part_over(in, no);
+    if (part != HG_PART_NONE) hg_input_part(in, no, part == HG_PART_COMMITTED);
 }
 
 static const char *part_name(hg_txn_part_t part)

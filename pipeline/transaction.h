@@ -52,8 +52,8 @@ uint64_t hg_txn_last_id(const hg_pipeline_t *p);
 uint64_t hg_txn_floor(const hg_pipeline_t *p);
 /* What was processed when it began; false: none is open. */
 bool hg_txn_before(const hg_pipeline_t *p, uint64_t *records, uint64_t *bytes);
-/* The input has a new instance, not opened yet. Where the one before it has committed its part of the transaction that
- * is open (the replay may have seen that), it gives nothing until that is over. */
+/* The input has a new instance, not opened yet. Where the one before it has a part in the transaction that is open (the
+ * replay may have seen that), it goes on with that; where that is committed, it gives nothing until all of it is. */
 void hg_txn_renewed(hg_pipeline_t *p, uint32_t conn, hg_input_t *in);
 /* Members transaction_status … transaction_initiators of global_metrics. */
 void hg_txn_stats(hg_pipeline_t *p, hg_jw_t *w);

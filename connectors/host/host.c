@@ -127,7 +127,7 @@ void hg_input_ready_push(hg_input_t *in, hg_job_t *j)
 static bool gives_no_more(const hg_host_t *h, const hg_input_t *in)
 {
     const hg_job_t *j = HG_ENTRY(in->ready.next, hg_job_t, link);
-    return in->txn_over == h->txn_no || (h->txn_last && j->pub.txn_begin);
+    return in->txn_over == h->txn_no || (h->txn_last && j->pub.txn_begin && !in->txn_part);
 }
 
 uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_t room)
@@ -156,6 +156,7 @@ uint32_t hg_host_take(hg_host_t *h, uint64_t max_rows, hg_chunk_t **ret, uint32_
         bytes += j->charge;
         ret[n++] = &j->pub;
         if (j->pub.txn_end) in->txn_over = h->txn_no;
+        in->txn_part = (in->txn_part || j->pub.txn_begin) && !j->pub.txn_end;
         h->txn_begun |= j->pub.txn_begin;
         if (hg_list_empty(&in->ready))
             atomic_fetch_sub(&h->n_ready, 1);
@@ -182,10 +183,13 @@ uint64_t hg_host_transaction(hg_host_t *h)
     return no;
 }
 
-void hg_input_part_over(hg_input_t *in, uint64_t transaction)
+void hg_input_part(hg_input_t *in, uint64_t transaction, bool over)
 {
     pthread_mutex_lock(&in->host->mu);
-    in->txn_over = transaction;
+    if (over)
+        in->txn_over = transaction;
+    else
+        in->txn_part = true;
     pthread_mutex_unlock(&in->host->mu);
 }
 

@@ -219,9 +219,9 @@ void hg_chunk_done(hg_chunk_t *c);
 void hg_host_transaction_over(hg_host_t *h);
 /* Any thread. The number of the transaction that is open, or of the next one. */
 uint64_t hg_host_transaction(hg_host_t *h);
-/* Before open: the instance before this one has committed its part of that transaction, so this one gives nothing
- * until it is over. */
-void hg_input_part_over(hg_input_t *in, uint64_t transaction);
+/* Before open: the instance before this one has begun its part of that transaction. over: and committed it, so this one
+ * gives nothing until that is over; else it goes on in the middle. */
+void hg_input_part(hg_input_t *in, uint64_t transaction, bool over);
 /* Any thread. From here on no input begins a transaction: it gives nothing more where it would. True: some have begun
  * one before, and may have to end it. Then, when all have: what those that give nothing more have ready is dropped, as
  * if it had not been read. */

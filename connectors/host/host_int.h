@@ -321,6 +321,7 @@ struct hg_input {
     hg_list_t ready_link; /* on host->ready */
     uint64_t take_no, taken_rows;
     uint64_t txn_over; /* host->txn_no of the transaction whose part it has ended */
+    bool txn_part;     /* it is in the middle of its part: a chunk that begins one goes on with that */
 
     /* [C] */
     bool ev_some, ev_ended;

@@ -513,6 +513,29 @@ def test_a_connectors_transaction_over_a_kill(own, tmp_path, ft):
     assert ft is LEAST or got == all
 
 
+@pytest.mark.parametrize("initial", ["running", "paused"])
+def test_a_graceful_stop_in_the_life_after(own, tmp_path, initial):
+    """The connector began its transaction in the life before: it ends it first. One that is held cannot, which is said; nothing is lost by it."""
+    d, out = own, tmp_path / "out.json"
+    d.run("p", counting(900000, 4000, rate=4000, worker_chunk_size=100) +
+          view("v", "SELECT n FROM t", file_out("o", out, fmt_config=DELTAS), materialized=True), runtime_config=EXACTLY)
+    until("one is open", lambda: (metrics(d)["transaction_records"] or 0) > 100)
+    kill(d)
+    before = shown(out)
+    d.start_pipeline("p", initial=initial)
+    d.ok("POST", "/v0/pipelines/p/stop?force=false")
+    d.wait_status("p", "Stopped")
+    error = d.get("/v0/pipelines/p").json()["deployment_error"]
+    got = shown(out)
+    if initial == "running":
+        assert not error and len(got) > len(before)
+    else:
+        assert "t.g is in the middle of a transaction and does not run" in error["message"] and got == before, error
+    d.start_pipeline("p")
+    got = until("it goes on", lambda: len(x := shown(out)) > len(got) + 1 and x)
+    assert got == [4000 * i for i in range(1, len(got) + 1)]
+
+
 def test_a_graceful_stop_ends_a_connectors_transaction(own, tmp_path):
     """Half of one can be neither kept nor shown: the connector ends what it has begun, begins no other, and goes on behind it."""
     d, out = own, tmp_path / "out.json"
