@@ -44,6 +44,8 @@
  *   POST /start_transaction /commit_transaction
  *   POST /start_compaction                         merge what can be merged now
  *   POST /rebalance                                nothing to do
+ *   GET  /heap_profile                             profile/heap.h
+ *   POST /samply_profile?duration_secs=            profile/cpu.h; GET: ?latest=true
  *   GET  /orchestration
  *   GET  /dataflow_graph /lir …                    as they come
  */

@@ -270,7 +270,10 @@ const hg_route_t hg_proxy_routes[] = {
       "The counters of each operator as JSON" },
     { "GET", P "heap_profile", LIVE, hg_proxy_forward, "/heap_profile",
       "What its memory is for, as pprof reads it; [profiles.md](profiles.md)" },
-    { "GET", P "samply_profile", LIVE, not_offered, "A CPU profile", NULL },
-    { "POST", P "samply_profile", LIVE, not_offered, "A CPU profile", NULL },
+    { "GET", P "samply_profile", LIVE, hg_proxy_forward, "/samply_profile",
+      "The last CPU profile, gzipped, as samply and Firefox's profiler read it; `latest=true`: 204 while one is "
+      "taken" },
+    { "POST", P "samply_profile", LIVE, hg_proxy_forward, "/samply_profile",
+      "Takes a CPU profile: `duration_secs` (30, at most 600); [profiles.md](profiles.md)" },
     { .method = NULL },
 };

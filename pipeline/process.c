@@ -15,6 +15,7 @@
 #include "pipeline/process.h"
 #include "pipeline/secrets.h"
 #include "pipeline/server.h"
+#include "profile/cpu.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -266,6 +267,7 @@ int hg_pipeline_process(const char *dir)
     } else {
         hg_loop_run(x.loop);
     }
+    hg_cpu_profile_close();
     hg_loop_free(x.loop);
     if (x.err.code == HG_OK) hg_log(HG_LOG_INFO, "pipeline", x.d.name, "stopped", "%s", "");
     rc = x.err.code ? 1 : 0;

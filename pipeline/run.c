@@ -7,6 +7,7 @@
 #include "pipeline/progress.h"
 #include "pipeline/secrets.h"
 #include "pipeline/server.h"
+#include "profile/cpu.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -206,6 +207,7 @@ int hg_run(const hg_run_opts_t *opts)
     }
     r.loop = hg_loop_new("hg-control");
     if (start(&r, prog) == 0) hg_loop_run(r.loop);
+    hg_cpu_profile_close();
     hg_loop_free(r.loop);
     if (r.err.code && r.err.pos.line)
         fprintf(stderr, "%s:%u:%u: error: %s\n", r.o.program, r.err.pos.line, r.err.pos.col, r.err.msg);

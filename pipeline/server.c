@@ -398,7 +398,8 @@ static void serve_approve(hg_pipeline_server_t *s, hg_req_t *r)
 static bool served(const hg_pipeline_server_t *s, bool get, const hg_str_t *seg, uint32_t n, hg_err_t *err)
 {
     static const char *const always[] = { "status", "start", "resume", "pause", "stop", "suspend", "approve" };
-    bool fate = false, touches = !get || (n == 1 && hg_str_eqz(seg[0], "query")) ||
+    bool profile = n == 1 && hg_str_eqz(seg[0], "samply_profile"); /* touches nothing, POST or not */
+    bool fate = false, touches = (!get && !profile) || (n == 1 && hg_str_eqz(seg[0], "query")) ||
                                  (n == 3 && (hg_str_eqz(seg[2], "start") || hg_str_eqz(seg[2], "pause")));
     if (hg_pipeline_ready(s->p, err) == 0) return true;
     for (size_t i = 0; n == 1 && i < HG_COUNT(always); i++) fate |= hg_str_eqz(seg[0], always[i]);
@@ -426,6 +427,8 @@ static void serve_get(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         hg_call_pool(s, r, do_profile, NULL, false, 0);
     else if (hg_str_eqz(what, "heap_profile"))
         hg_serve_heap_profile(s, r);
+    else if (hg_str_eqz(what, "samply_profile"))
+        hg_serve_cpu_profile(r);
     else if (hg_str_eqz(what, "time_series"))
         hg_call_control(s, r, do_series, NULL, false, 0);
     else if (hg_str_eqz(what, "time_series_stream"))
@@ -463,6 +466,8 @@ static void serve_post(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t what)
         hg_resp_send(r, 200, NULL, HG_S(""), NULL);
     } else if (hg_str_eqz(what, "rebalance")) /* one worker has all rows: they cannot be spread better */
         hg_resp_send(r, 200, NULL, HG_S(""), NULL);
+    else if (hg_str_eqz(what, "samply_profile"))
+        hg_serve_cpu_profile_start(r);
     else if (hg_str_eqz(what, "start_transaction"))
         hg_call_control(s, r, do_start_transaction, NULL, false, 0);
     else if (hg_str_eqz(what, "commit_transaction"))

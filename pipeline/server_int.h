@@ -86,6 +86,8 @@ void hg_serve_rerun(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t endpoint);
 
 /* process_profile.c: request's loop; they answer. */
 void hg_serve_heap_profile(hg_pipeline_server_t *s, hg_req_t *r);
+void hg_serve_cpu_profile_start(hg_req_t *r);
+void hg_serve_cpu_profile(hg_req_t *r);
 
 /* series.c: control loop, but for the request of a stream. */
 hg_series_t *hg_series_new(hg_pipeline_server_t *s); /* holds a reference until it is closed */

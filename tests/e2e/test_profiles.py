@@ -4,10 +4,11 @@ import pathlib
 import re
 import time
 
-from hg import BUILD
+from hg import BUILD, until
 from hg.daemon import Daemon
+from hg.firefox import CpuProfile
 from hg.pprof import Profile
-from hg.sql import table, view
+from hg.sql import datagen, table, view
 
 ROWS = 200_000
 PROGRAM = (table("t", "id BIGINT NOT NULL PRIMARY KEY, s VARCHAR", materialized=True) + view("v", "SELECT id, s FROM t WHERE id >= 0", materialized=True))
@@ -63,3 +64,67 @@ def test_heap_profiles_by_the_users_word():
         assert fine.period[1] == 1000 and len(fine.samples) > 20
     finally:
         d.close()
+
+
+# --- time ---
+
+BUSY = (table("t", "id BIGINT NOT NULL PRIMARY KEY, s VARCHAR", datagen("g", {"limit": 1 << 50, "fields": {"id": {"range": [0, 1000]}}}), materialized=True)
+        + view("v", "SELECT id, s FROM t WHERE id >= 0", materialized=True))
+
+
+def take(d, name, seconds=1):
+    """A profile that begins now."""
+    d.ok("POST", f"/v0/pipelines/{name}/samply_profile?duration_secs={seconds}")
+    found = []
+
+    def ready():
+        r = d.ok("GET", f"/v0/pipelines/{name}/samply_profile?latest=true")
+        assert r.status_code == 200 or 1 <= int(r.headers["Retry-After"]) <= seconds + 1
+        found.append(r)
+        return r.status_code == 200
+    until("the profile is complete", ready)
+    assert found[-1].headers["Content-Type"] == "application/gzip"
+    assert re.fullmatch(r'attachment; filename="[^"]+\.json\.gz"', found[-1].headers["Content-Disposition"])
+    return CpuProfile(found[-1].content)
+
+
+def test_cpu_profile(daemon):
+    daemon.run("cpu", BUSY)
+    seen = []
+
+    def circuit_was_seen():
+        """On a busy machine it may not have computed at all in that second."""
+        seen.append(take(daemon, "cpu"))
+        return seen[-1].milliseconds("circuit_main") > 0
+    until("the circuit has computed in a profile's time", circuit_was_seen)
+    p = seen[-1]
+    # Stacks lead from where the thread begins through our code.
+    stack = next(stack for _, stack, _ in p.threads["hg-circuit"] if "circuit_main" in stack)
+    assert len(stack) >= 3 and stack.index("circuit_main") >= 1
+    assert all(0 <= at for t in p.threads.values() for at, _, _ in t)
+    assert abs(p.json["meta"]["startTime"] / 1000 - time.time()) < 600
+    (exe,) = [x for x in p.json["libs"] if os.path.realpath(x["path"]) == os.path.realpath(BUILD / "headgate")]
+    build_id = exe["codeId"]
+    assert exe["breakpadId"] == "".join(bytes.fromhex(build_id)[i:j][::-1].hex() for i, j in ((0, 4), (4, 6), (6, 8))).upper() + build_id[16:32].upper() + "0"
+    # The old one is there while the next is being taken.
+    daemon.ok("POST", "/v0/pipelines/cpu/samply_profile?duration_secs=600")
+    assert CpuProfile(daemon.ok("GET", "/v0/pipelines/cpu/samply_profile").content).json == p.json
+    assert int(daemon.ok("GET", "/v0/pipelines/cpu/samply_profile?latest=true").headers["Retry-After"]) > 100
+    r = daemon.post("/v0/pipelines/cpu/samply_profile")
+    assert r.status_code == 409 and "already" in r.json()["message"]
+    # It does not hold up the end of the process.
+    daemon.stop_pipeline("cpu", force=False)
+    daemon.start_pipeline("cpu")
+    r = daemon.get("/v0/pipelines/cpu/samply_profile")
+    assert r.status_code == 400 and "There is no CPU profile of this process" in r.json()["message"]
+    daemon.stop_pipeline("cpu")
+
+
+def test_cpu_profiles_that_cannot_be(daemon):
+    daemon.run("bad", PROGRAM)
+    for query, word in (("duration_secs=0", "1 to 600 seconds, not 0"), ("duration_secs=601", "not 601"), ("duration_secs=x", "duration_secs"), ("ordinal=1", "one process, 0")):
+        r = daemon.post("/v0/pipelines/bad/samply_profile?" + query)
+        assert r.status_code == 400 and word in r.json()["message"], r.text
+    for query in ("latest=perhaps", "ordinal=7", ""):
+        assert daemon.get("/v0/pipelines/bad/samply_profile?" + query).status_code == 400, query
+    daemon.stop_pipeline("bad")

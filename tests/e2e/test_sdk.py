@@ -13,6 +13,7 @@ from feldera.rest.errors import FelderaAPIError
 from feldera.runtime_config import RuntimeConfig
 
 from hg import PATIENCE, until
+from hg.firefox import CpuProfile
 from hg.sql import datagen, file_out, table, view
 
 PEOPLE = ("CREATE TABLE people (id BIGINT NOT NULL PRIMARY KEY, name VARCHAR, paid DECIMAL(38, 10)) WITH ('materialized' = 'true');\n"
@@ -307,6 +308,23 @@ def test_ad_hoc_insert(build):
     p.execute("INSERT INTO people VALUES (18, 'a', 1.5), (19, 'b', NULL)", wait=True)
     assert list(p.query("SELECT id, name, paid FROM adults ORDER BY id")) == [
         {"id": 18, "name": "A", "paid": decimal.Decimal("1.5")}, {"id": 19, "name": "B", "paid": None}]
+
+
+def test_cpu_profile(build, tmp_path):
+    p = build(PEOPLE)
+    p.start()
+    with pytest.raises(FelderaAPIError, match="There is no CPU profile"):
+        p.get_samply_profile()
+    p.start_samply_profile(duration=1)
+    got = []
+
+    def taken():
+        with contextlib.suppress(FelderaAPIError):
+            got.append(p.get_samply_profile(str(tmp_path / "cpu.json.gz")))
+        return got
+    until("the profile is complete", taken)
+    assert CpuProfile(got[0]).json["meta"]["product"].startswith("headgate ")
+    assert (tmp_path / "cpu.json.gz").read_bytes() == got[0]
 
 
 def test_checkpoint_and_graceful_stop(build):

@@ -245,6 +245,8 @@ ROUTES = [
     ("GET", P + r"/time_series_stream", {200}, "application/x-ndjson", None),
     ("GET", P + r"/circuit_json_profile", {200}, JSON, PROFILE),
     ("GET", P + r"/(circuit_profile|support_bundle)", {200}, "application/zip", None),
+    ("GET", P + r"/samply_profile", {200, 204}, "application/gzip", None),
+    ("POST", P + r"/samply_profile", {202}, NONE, None),
     ("GET", P + r"/heap_profile", {200}, "application/protobuf", None),
     ("GET", P + r"/dataflow_graph", {200}, JSON, DATAFLOW),
     ("GET", P + r"/logs", {200}, "text/plain; charset=utf-8", None),
@@ -370,6 +372,9 @@ def check(method, path, response, body=True):
     assert response.status_code in codes, f"{where}: expected {codes}"
     if kind is NONE:
         assert response.headers.get("Content-Length") == "0" and (not body or response.content == b""), f"{where}: a body where none belongs"
+        return
+    if response.status_code == 204:
+        assert got is None and int(response.headers["Retry-After"]) > 0, f"{where}: {response.headers}"
         return
     _content_type(kind, query, where, got)
     if kind == "metrics" and got == JSON:

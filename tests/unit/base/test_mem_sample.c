@@ -6,6 +6,17 @@
 #include "base/unwind.h"
 #include <sched.h>
 
+/* A sanitizer's allocator would rather end the process than say no. */
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 typedef struct {
     size_t blocks, bytes, deep;
     size_t only; /* blocks of this size alone, 0: of any */
