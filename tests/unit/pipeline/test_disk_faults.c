@@ -3,6 +3,8 @@
  * from the disk as it then is finds every row once.
  * test-labels: long */
 #include "tests/unit/pipeline/lives.h"
+#include "connectors/host/output_int.h"
+#include "pipeline/server_int.h"
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -80,6 +82,22 @@ static void settle(rig_t *r, const try_t *t)
     } while (n.processed_records < t->rows || (!t->dead && n.completed_records < t->rows));
 }
 
+/* All rows are with a sink that takes nothing, and nothing is to be encoded any more: what fails there costs a batch.
+ */
+static bool encoded(rig_t *r, const try_t *t)
+{
+    uint64_t kept = 0;
+    pthread_mutex_lock(&r->p->lock);
+    hg_output_t *out = r->p->outputs[0]->out;
+    pthread_mutex_unlock(&r->p->lock);
+    pthread_mutex_lock(&out->mu);
+    HG_LIST_EACH(it, &out->kept)
+    kept += hg_delta_rows(&HG_ENTRY(it, hg_outkept_t, link)->delta);
+    bool idle = !out->encoding && hg_list_empty(&out->queue);
+    pthread_mutex_unlock(&out->mu);
+    return kept == t->rows && idle;
+}
+
 /* --- a checkpoint and how it ends --- */
 
 typedef struct {
@@ -147,6 +165,7 @@ static void life_of_faults(void *arg)
     if (!t->dead) MUST(checkpoint(&r).state == 1);
     append(t, SECOND);
     settle(&r, t);
+    while (t->dead && !encoded(&r, t)) nap();
     hg_fault_arm(t->kind, t->nth);
     ckpt_t c = checkpoint(&r);
     t->fired = hg_fault_fired();
