@@ -207,13 +207,27 @@ static void ws_refuses_bad_frames(void **state)
     wait_sem(&P.closed);
 }
 
+/* Takes megabytes, of which `mark` is the end. */
+static void swallow_until(int fd, const char *mark)
+{
+    static char room[65536];
+    size_t n = strlen(mark), have = 0;
+    while (have < n || memcmp(room + have - n, mark, n) != 0) {
+        size_t keep = HG_MIN(have, n);
+        memmove(room, room + have - keep, keep);
+        ssize_t k = recv(fd, room + keep, sizeof room - keep, 0);
+        if (k <= 0) fail_msg("the peer ended before '%s'", mark);
+        have = keep + (size_t)k;
+    }
+}
+
 static void ws_stops_and_goes_on_with_a_slow_reader(void **state)
 {
     (void)state;
     int fd = open_ws();
     frame(fd, 0x81, "pour", 4, true);
     wait_sem(&P.blocked);
-    expect_until(fd, "drained"); /* came behind all that was queued, once there was room again */
+    swallow_until(fd, "drained"); /* came behind all that was queued, once there was room again */
     close(fd);
     wait_sem(&P.closed);
 }
