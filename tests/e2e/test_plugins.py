@@ -508,7 +508,7 @@ def test_postgres_source(host, pg):
 
 def test_postgres_source_ties_and_marks(host, pg):
     """Rows that share a cursor are not cut; rows are deleted or marked when they are acknowledged and not before."""
-    pg.sql("CREATE TABLE ties (k int, at timestamptz, done bool DEFAULT false); INSERT INTO ties SELECT g, '2026-01-01'::timestamptz + (g / 10) * interval '1 s' "
+    pg.sql("CREATE TABLE ties (k int, at timestamptz, done bool DEFAULT false); INSERT INTO ties SELECT g, '2026-01-01+00'::timestamptz + (g / 10) * interval '1 s' "
            "FROM generate_series(0, 29) g; INSERT INTO ties VALUES (99, NULL)")
     config = {"connection_string": pg.uri(), "mode": "polling", "tables": ["ties"], "batch_size": 4, "poll_interval": "1ms", "tracking_column": "at",
               "primary_key_column": "k", "include_metadata": False, **PG_QUICK}
