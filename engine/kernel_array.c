@@ -44,22 +44,30 @@ int hg_k_array_find(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
     return 0;
 }
 
+static int added(const hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    const hg_col_t *list = args[0].col;
+    uint32_t row = hg_vec_at(&args[0], i);
+    int rc = c->fn->aux == 3 ? hg_nested_append(&args[1], i, &out->child[0]) : 0;
+    if (rc == 0) rc = copy_elements(list->child[0], list->offs[row], list->offs[row + 1], out);
+    return rc == 0 && c->fn->aux == 2 ? hg_nested_append(&args[1], i, &out->child[0]) : rc;
+}
+
 /* The array with args[1] behind it (aux 2) or before it (3). */
 int hg_k_array_add(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    const hg_col_t *list = args[0].col;
+    return hg_nested_arrays(c, args, 1, added, out);
+}
+
+static int picked(const hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    const hg_col_t *list = args[0].col, *elems = list->child[0];
+    uint32_t row = hg_vec_at(&args[0], i);
+    int32_t from = list->offs[row], end = list->offs[row + 1];
     int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (hg_vec_null(&args[0], i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        uint32_t row = hg_vec_at(&args[0], i);
-        if (c->fn->aux == 3) rc = hg_nested_append(&args[1], i, &out->child[0]);
-        for (int32_t k = list->offs[row]; k < list->offs[row + 1] && rc == 0; k++)
-            rc = hg_colb_copy(&out->child[0], list->child[0], (uint32_t)k);
-        if (rc == 0 && c->fn->aux == 2) rc = hg_nested_append(&args[1], i, &out->child[0]);
-        if (rc == 0) rc = hg_colb_close_list(out);
+    for (int32_t k = from; k < end && rc == 0; k++) {
+        uint32_t at = (uint32_t)(c->fn->aux ? k : end - 1 - (k - from));
+        if (c->fn->aux == 0 || !hg_col_null(elems, at)) rc = hg_colb_copy(&out->child[0], elems, at);
     }
     return rc;
 }
@@ -67,22 +75,7 @@ int hg_k_array_add(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 /* The elements from last to first (aux 0), or those that are not NULL (1). */
 int hg_k_array_pick(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    const hg_col_t *list = args[0].col, *elems = list->child[0];
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        uint32_t row = hg_vec_at(&args[0], i);
-        int32_t from = list->offs[row], end = list->offs[row + 1];
-        for (int32_t k = from; k < end && rc == 0; k++) {
-            uint32_t at = (uint32_t)(c->fn->aux ? k : end - 1 - (k - from));
-            if (c->fn->aux == 0 || !hg_col_null(elems, at)) rc = hg_colb_copy(&out->child[0], elems, at);
-        }
-        if (rc == 0) rc = hg_colb_close_list(out);
-    }
-    return rc;
+    return hg_nested_arrays(c, args, HG_STRICT, picked, out);
 }
 
 /* The greatest element (aux 1) or the least (0); NULL if there is none. */
@@ -119,23 +112,22 @@ int hg_k_element(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
     return rc;
 }
 
+static int kept(const hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    const hg_col_t *list = args[0].col, *elems = list->child[0];
+    uint32_t row = hg_vec_at(&args[0], i), x = hg_vec_at(&args[1], i);
+    int rc = 0;
+    (void)c;
+    for (int32_t k = list->offs[row]; k < list->offs[row + 1] && rc == 0; k++)
+        if (hg_col_null(elems, (uint32_t)k) || hg_cell_cmp(elems, (uint32_t)k, args[1].col, x) != 0)
+            rc = hg_colb_copy(&out->child[0], elems, (uint32_t)k);
+    return rc;
+}
+
 /* Without the elements that equal args[1]. */
 int hg_k_array_remove(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    const hg_col_t *list = args[0].col, *elems = list->child[0];
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        uint32_t row = hg_vec_at(&args[0], i), x = hg_vec_at(&args[1], i);
-        for (int32_t k = list->offs[row]; k < list->offs[row + 1] && rc == 0; k++)
-            if (hg_col_null(elems, (uint32_t)k) || hg_cell_cmp(elems, (uint32_t)k, args[1].col, x) != 0)
-                rc = hg_colb_copy(&out->child[0], elems, (uint32_t)k);
-        if (rc == 0) rc = hg_colb_close_list(out);
-    }
-    return rc;
+    return hg_nested_arrays(c, args, HG_STRICT, kept, out);
 }
 
 /* n NULL elements. */
@@ -146,67 +138,73 @@ static int pad(hg_colb_t *out, int64_t n)
     return rc;
 }
 
+static int inserted(const hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    const hg_col_t *list = args[0].col;
+    int64_t pos = hg_vec_i64(&args[1], i);
+    if (pos == 0) return hg_call_fail(c, "ARRAY_INSERT at position 0: positions count from 1, or from -1 at the end");
+    if (pos > MADE_MAX || pos < -MADE_MAX) return too_many(c, "ARRAY_INSERT");
+    uint32_t row = hg_vec_at(&args[0], i);
+    int32_t from = list->offs[row], to = list->offs[row + 1];
+    int64_t n = to - from, at = pos > 0 ? pos - 1 : n + pos + 1; /* elements before the new one */
+    int32_t cut = from + (int32_t)HG_MIN(HG_MAX(at, 0), n);
+    int rc = copy_elements(list->child[0], from, cut, out);
+    if (rc == 0) rc = pad(out, at - n);
+    if (rc == 0) rc = hg_nested_append(&args[2], i, &out->child[0]);
+    if (rc == 0) rc = pad(out, -at);
+    return rc == 0 ? copy_elements(list->child[0], cut, to, out) : rc;
+}
+
 /* args[2] put in at position args[1], from 1, or from the end when negative (-1: behind the last one); NULLs fill the
  * room between it and the array. */
 int hg_k_array_insert(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    const hg_col_t *list = args[0].col;
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (hg_vec_null(&args[0], i) || hg_vec_null(&args[1], i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        int64_t pos = hg_vec_i64(&args[1], i);
-        if (pos == 0)
-            return hg_call_fail(c, "ARRAY_INSERT at position 0: positions count from 1, or from -1 at the end");
-        if (pos > MADE_MAX || pos < -MADE_MAX) return too_many(c, "ARRAY_INSERT");
-        uint32_t row = hg_vec_at(&args[0], i);
-        int32_t from = list->offs[row], to = list->offs[row + 1];
-        int64_t n = to - from, at = pos > 0 ? pos - 1 : n + pos + 1; /* elements before the new one */
-        rc = copy_elements(list->child[0], from, from + (int32_t)HG_MIN(HG_MAX(at, 0), n), out);
-        if (rc == 0) rc = pad(out, at - n);
-        if (rc == 0) rc = hg_nested_append(&args[2], i, &out->child[0]);
-        if (rc == 0) rc = pad(out, -at);
-        if (rc == 0) rc = copy_elements(list->child[0], from + (int32_t)HG_MIN(HG_MAX(at, 0), n), to, out);
-        if (rc == 0) rc = hg_colb_close_list(out);
-    }
-    return rc;
+    return hg_nested_arrays(c, args, 1 | 2, inserted, out);
 }
 
 /* --- arrays that are made ---------------------------------------------------------------------------------------- */
 
-int hg_k_array_concat(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
+static int joined(const hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
 {
     int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        for (uint32_t k = 0; k < c->n_args && rc == 0; k++) {
-            const hg_col_t *list = args[k].col;
-            uint32_t row = hg_vec_at(&args[k], i);
-            rc = copy_elements(list->child[0], list->offs[row], list->offs[row + 1], out);
-        }
-        if (rc == 0) rc = hg_colb_close_list(out);
+    for (uint32_t k = 0; k < c->n_args && rc == 0; k++) {
+        const hg_col_t *list = args[k].col;
+        uint32_t row = hg_vec_at(&args[k], i);
+        rc = copy_elements(list->child[0], list->offs[row], list->offs[row + 1], out);
     }
+    return rc;
+}
+
+int hg_k_array_concat(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
+{
+    return hg_nested_arrays(c, args, HG_STRICT, joined, out);
+}
+
+static int repeated(const hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    int64_t n = hg_vec_i64(&args[1], i);
+    int rc = 0;
+    if (n > MADE_MAX) return too_many(c, "ARRAY_REPEAT");
+    for (; n > 0 && rc == 0; n--) rc = hg_nested_append(&args[0], i, &out->child[0]);
     return rc;
 }
 
 /* args[0], which may be NULL, args[1] times. */
 int hg_k_array_repeat(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
+    return hg_nested_arrays(c, args, 2, repeated, out);
+}
+
+static int sequence(const hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    bool wide = c->type->elem->kind == HG_T_BIGINT;
+    int64_t first = hg_vec_i64(&args[0], i), last = hg_vec_i64(&args[1], i);
+    uint64_t n = first > last ? 0 : (uint64_t)last - (uint64_t)first + 1;
     int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (hg_vec_null(&args[1], i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        int64_t n = hg_vec_i64(&args[1], i);
-        if (n > MADE_MAX) return too_many(c, "ARRAY_REPEAT");
-        for (; n > 0 && rc == 0; n--) rc = hg_nested_append(&args[0], i, &out->child[0]);
-        if (rc == 0) rc = hg_colb_close_list(out);
+    if (first <= last && n - 1 >= (uint64_t)MADE_MAX) return too_many(c, "SEQUENCE");
+    for (uint64_t k = 0; k < n && rc == 0; k++) {
+        int64_t v = first + (int64_t)k;
+        rc = wide ? hg_colb_i64(&out->child[0], v) : hg_colb_i32(&out->child[0], (int32_t)v);
     }
     return rc;
 }
@@ -214,23 +212,7 @@ int hg_k_array_repeat(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 /* From args[0] to args[1], both of them in it. */
 int hg_k_sequence(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    int rc = 0;
-    bool wide = c->type->elem->kind == HG_T_BIGINT;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        int64_t first = hg_vec_i64(&args[0], i), last = hg_vec_i64(&args[1], i);
-        uint64_t n = first > last ? 0 : (uint64_t)last - (uint64_t)first + 1;
-        if (first <= last && n - 1 >= (uint64_t)MADE_MAX) return too_many(c, "SEQUENCE");
-        for (uint64_t k = 0; k < n && rc == 0; k++) {
-            int64_t v = first + (int64_t)k;
-            rc = wide ? hg_colb_i64(&out->child[0], v) : hg_colb_i32(&out->child[0], (int32_t)v);
-        }
-        if (rc == 0) rc = hg_colb_close_list(out);
-    }
-    return rc;
+    return hg_nested_arrays(c, args, HG_STRICT, sequence, out);
 }
 
 /* Texts with args[1] between them; a NULL is args[2] if that is given and not NULL, else it is left out. */

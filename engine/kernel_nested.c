@@ -84,22 +84,20 @@ int hg_k_contains_key(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
     return 0;
 }
 
+static int part(const hg_call_t *c, const hg_vec_t *args, uint32_t i, hg_colb_t *out)
+{
+    const hg_col_t *map = args[0].col;
+    uint32_t row = hg_vec_at(&args[0], i);
+    int rc = 0;
+    for (int32_t k = map->offs[row]; k < map->offs[row + 1] && rc == 0; k++)
+        rc = hg_colb_copy(&out->child[0], map->child[c->fn->aux], (uint32_t)k);
+    return rc;
+}
+
 /* Keys (aux 0) or values (1) of a map, as an array. */
 int hg_k_map_part(hg_call_t *c, const hg_vec_t *args, hg_colb_t *out)
 {
-    const hg_col_t *map = args[0].col;
-    int rc = 0;
-    for (uint32_t i = 0; i < c->n && rc == 0; i++) {
-        if (!hg_call_valid(c, i)) {
-            rc = hg_colb_null(out);
-            continue;
-        }
-        uint32_t row = hg_vec_at(&args[0], i);
-        for (int32_t k = map->offs[row]; k < map->offs[row + 1] && rc == 0; k++)
-            rc = hg_colb_copy(&out->child[0], map->child[c->fn->aux], (uint32_t)k);
-        if (rc == 0) rc = hg_colb_close_list(out);
-    }
-    return rc;
+    return hg_nested_arrays(c, args, HG_STRICT, part, out);
 }
 
 /* A field of a ROW: args[1] is its number, a constant. */
