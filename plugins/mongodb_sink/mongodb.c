@@ -138,23 +138,15 @@ static void worker_free(hgp_instance_t *i, void *arg)
 static format_t format_of(const char *name)
 {
     static const char *const names[] = { "binary", "json", "string", "text" };
-    for (unsigned k = 0; k < HG_COUNT(names); k++)
-        if (hg_str_ieq(hg_strz(name), hg_strz(names[k]))) return k == 3 ? STRING : (format_t)k;
-    hgp_log(IGGY_LOG_WARN, "option 'payload_format': '%s' is none of binary, json, string, text: binary is taken",
-            name);
-    return BINARY;
-}
-
-static hgp_patience_t patience(const cfg_t *c)
-{
-    return (hgp_patience_t){ c->max_retries, c->retry_delay, HG_MAX(c->retry_delay, (uint64_t)60000), 2 };
+    unsigned k = hgp_choice("payload_format", name, names, HG_COUNT(names));
+    return k == 3 ? STRING : (format_t)k;
 }
 
 static int open_sink(hgp_instance_t *i, hg_err_t *err)
 {
     const cfg_t *c = i->cfg;
     state_t *s = hg_arena_alloc(i->arena, sizeof *s);
-    hgp_patience_t p = patience(c);
+    hgp_patience_t p = hgp_doubling(c->max_retries, c->retry_delay);
     i->state = s;
     s->format = format_of(c->format);
     int rc = hgp_mongo_load(err);
@@ -310,7 +302,7 @@ static int write_batch(hgp_instance_t *i, void *worker, const hgp_batch_t *b, hg
 {
     const cfg_t *c = i->cfg;
     const state_t *s = i->state;
-    hgp_patience_t p = patience(c);
+    hgp_patience_t p = hgp_doubling(c->max_retries, c->retry_delay);
     worker_t *w = worker;
     uint32_t rejected = 0;
     if (reserve(w, b->n) < 0) return hg_err_retry(err, HG_ENOMEM, "no memory for a batch");

@@ -103,22 +103,14 @@ static void columns(const cfg_t *c, hg_buf_t *out)
 static format_t format_of(const char *name)
 {
     static const char *const names[] = { "bytea", "json", "jsonb", "text" };
-    for (unsigned k = 0; k < HG_COUNT(names); k++)
-        if (hg_str_ieq(hg_strz(name), hg_strz(names[k]))) return (format_t)k;
-    hgp_log(IGGY_LOG_WARN, "option 'payload_format': '%s' is none of bytea, json, jsonb, text: bytea is taken", name);
-    return BYTEA;
-}
-
-static hgp_patience_t patience(const cfg_t *c)
-{
-    return (hgp_patience_t){ c->max_retries, c->retry_delay, HG_MAX(c->retry_delay, (uint64_t)60000), 2 };
+    return (format_t)hgp_choice("payload_format", name, names, HG_COUNT(names));
 }
 
 static int open_sink(hgp_instance_t *i, hg_err_t *err)
 {
     const cfg_t *c = i->cfg;
     state_t *s = hg_arena_alloc(i->arena, sizeof *s);
-    hgp_patience_t p = patience(c);
+    hgp_patience_t p = hgp_doubling(c->max_retries, c->retry_delay);
     worker_t *w = worker_new(i);
     hg_buf_t *sql = &w->sql;
     int rc;
@@ -254,7 +246,7 @@ static int write_batch(hgp_instance_t *i, void *worker, const hgp_batch_t *b, hg
 {
     const cfg_t *c = i->cfg;
     const state_t *s = i->state;
-    hgp_patience_t p = patience(c);
+    hgp_patience_t p = hgp_doubling(c->max_retries, c->retry_delay);
     worker_t *w = worker;
     uint32_t rejected = 0;
     if (b->n > w->cap) {

@@ -154,15 +154,11 @@ static int quote_table(hgp_instance_t *i, table_t *t, hg_err_t *err)
     return rc;
 }
 
-static hgp_patience_t patience(const cfg_t *c)
-{
-    return (hgp_patience_t){ c->max_retries, c->retry_delay, HG_MAX(c->retry_delay, (uint64_t)60000), 2 };
-}
-
 /* Runs s->sql; a new connection is told how to write times. */
 static int ask(hgp_instance_t *i, source_t *s, const char *what, PGresult **ret, hg_err_t *err)
 {
-    hgp_patience_t p = patience(i->cfg);
+    const cfg_t *c = i->cfg;
+    hgp_patience_t p = hgp_doubling(c->max_retries, c->retry_delay);
     for (uint32_t attempt = 1;; attempt++) {
         *err = HG_ERR_INIT;
         int rc = s->pg.c ? 0

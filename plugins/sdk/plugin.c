@@ -225,6 +225,23 @@ bool hgp_try_again(hgp_instance_t *i, const hgp_patience_t *p, uint32_t attempt,
     return hgp_sleep(i, ms);
 }
 
+hgp_patience_t hgp_doubling(uint32_t max_attempts, uint64_t delay_ms)
+{
+    return (hgp_patience_t){ max_attempts, delay_ms, HG_MAX(delay_ms, (uint64_t)60000), 2 };
+}
+
+unsigned hgp_choice(const char *option, const char *said, const char *const *names, unsigned n)
+{
+    hg_buf_t all;
+    for (unsigned k = 0; k < n; k++)
+        if (hg_str_ieq(hg_strz(said), hg_strz(names[k]))) return k;
+    hg_buf_init(&all, HG_BUF_NOMAX);
+    for (unsigned k = 0; k < n; k++) hg_buf_addf(&all, "%s%s", k ? ", " : "", names[k]);
+    hgp_log(IGGY_LOG_WARN, "option '%s': '%s' is none of %s: %s is taken", option, said, all.p, names[0]);
+    hg_buf_release(&all);
+    return 0;
+}
+
 int hgp_time(hg_buf_t *out, uint64_t us)
 {
     char t[40], digits[8];

@@ -91,6 +91,14 @@ typedef struct hgp_patience {
 bool hgp_try_again(hgp_instance_t *i, const hgp_patience_t *p, uint32_t attempt, uint64_t asked_ms,
                    const hg_err_t *err);
 
+/* So many attempts, the pauses between them doubling up to a minute, or to the first one where that is longer. */
+hgp_patience_t hgp_doubling(uint32_t max_attempts, uint64_t delay_ms);
+
+/* --- values ------------------------------------------------------------------------------------------------------- */
+
+/* Which of the names (n of them) an option says, whatever its case; the first one, and a warning, if it is none. */
+unsigned hgp_choice(const char *option, const char *said, const char *const *names, unsigned n);
+
 /* Microseconds since 1970 as RFC 3339 with what of the fraction there is. */
 int hgp_time(hg_buf_t *out, uint64_t us);
 
