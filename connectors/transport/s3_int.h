@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "connectors/transport/http_body.h"
 #include "connectors/transport/http_tail.h"
-#include "connectors/transport/s3.h"
+#include "s3/s3.h"
 
 #define HG_S3_UNKNOWN UINT64_MAX         /* a size that is not known yet */
 #define HG_S3_REFUSAL ((size_t)64 << 10) /* bytes of an error's text that are read */

@@ -1,4 +1,4 @@
-/* store.c: see store.h. Signatures and addresses are those of s3_input (connectors/transport/s3.h); files are written
+/* store.c: see store.h. Signatures and addresses are those of s3_input (s3/s3.h); files are written
  * as the pipelines' own are (base/durable.h). */
 #include "base/hg.h"
 #include "base/durable.h"

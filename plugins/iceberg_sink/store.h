@@ -4,7 +4,7 @@
 #ifndef HEADGATE_PLUGINS_ICEBERG_SINK_STORE_H
 #define HEADGATE_PLUGINS_ICEBERG_SINK_STORE_H
 
-#include "connectors/transport/s3.h"
+#include "s3/s3.h"
 #include "plugins/sdk/http.h"
 
 typedef struct store {

@@ -4,11 +4,11 @@
  * may be. A sink that gathered batches itself would have to say "done" about what only its memory has; so it asks the
  * runtime for batches as large as an object (`wants`), which stores offsets behind the answer. A runtime that does not
  * gather gives what it polls. An object is named by its offsets, so a batch that comes again replaces what it wrote.
- * Signatures and addresses are those of s3_input (connectors/transport/s3.h).
+ * Signatures and addresses are those of s3_input (s3/s3.h).
  */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "connectors/transport/s3.h"
+#include "s3/s3.h"
 #include "plugins/sdk/http.h"
 #include "plugins/sdk/sink.h"
 #include <pthread.h>

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = "base|net|git|data|sqlddl|orchestrator|connectors|engine|compile|pipeline|manager|fda|headgate|tests|bench|docs|examples|cmake"
+FOLDERS = "base|net|git|data|s3|sqlddl|orchestrator|connectors|engine|compile|pipeline|manager|fda|headgate|tests|bench|docs|examples|cmake"
 
 
 def wrong(page):

@@ -5,7 +5,7 @@
  */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "connectors/transport/s3_creds_int.h"
+#include "s3/creds_int.h"
 #include "connectors/transport/s3_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

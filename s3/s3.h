@@ -1,14 +1,14 @@
-/* s3.h: what S3's protocol needs below the connector: signatures, addresses, XML answers, credentials. No I/O but for
+/* s3.h: what S3's protocol needs below its users: signatures, addresses, XML answers, credentials. No I/O but for
  * the credentials' files and services; no thread of its own: every function may be called from any thread, on its own
  * data.
  */
-#ifndef HG_CONNECTORS_TRANSPORT_S3_H
-#define HG_CONNECTORS_TRANSPORT_S3_H
+#ifndef HG_S3_S3_H
+#define HG_S3_S3_H
 
 #include "base/buf.h"
 #include "base/err.h"
 
-/* --- s3_sign.c: AWS signature version 4 ---------------------------------------------------------------------------*/
+/* --- sign.c: AWS signature version 4 ---------------------------------------------------------------------------*/
 
 typedef struct hg_s3_creds {
     char *id, *secret, *token; /* token NULL = none; all of hg_free() */
@@ -35,7 +35,7 @@ typedef struct hg_s3_header {
 void hg_s3_sign(const hg_s3_creds_t *c, const char *region, const char *service, const char *method, hg_str_t path,
                 hg_str_t query, const hg_s3_header_t *headers, unsigned n_headers, hg_buf_t *out);
 
-/* --- s3_request.c: addresses --------------------------------------------------------------------------------------*/
+/* --- request.c: addresses --------------------------------------------------------------------------------------*/
 
 typedef struct hg_s3_bucket {
     char *scheme_host; /* "https://bucket.s3.eu-west-1.amazonaws.com", "http://127.0.0.1:9000" */
@@ -72,7 +72,7 @@ void hg_s3_get_init(hg_s3_get_t *g, const hg_s3_bucket_t *b, const hg_s3_creds_t
 void hg_s3_form_init(hg_s3_get_t *g, const hg_s3_bucket_t *b, const hg_s3_creds_t *creds, hg_str_t form, int64_t now_s);
 void hg_s3_get_release(hg_s3_get_t *g);
 
-/* --- s3_xml.c: answers --------------------------------------------------------------------------------------------*/
+/* --- xml.c: answers --------------------------------------------------------------------------------------------*/
 
 #define HG_S3_KEY_MAX 1024 /* bytes of a key, by S3's rules */
 
@@ -103,7 +103,7 @@ int hg_s3_xml_end(hg_s3_xml_t *x, hg_s3_answer_t *ret, hg_err_t *err);
 void hg_s3_xml_free(hg_s3_xml_t *x);
 void hg_s3_answer_release(hg_s3_answer_t *a);
 
-/* --- s3_creds.c and what it asks: credentials of the surroundings -------------------------------------------------*/
+/* --- creds.c and what it asks: credentials of the surroundings -------------------------------------------------*/
 
 typedef struct hg_s3_ask {
     const char *region;           /* of the bucket: whose STS is asked where the environment names no region */

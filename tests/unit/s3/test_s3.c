@@ -1,7 +1,7 @@
 /* What s3_input is made of: signatures against those that AWS publishes, addresses, XML answers, credentials. */
 #include "tests/lib/test.h"
 #include "base/mem.h"
-#include "connectors/transport/s3_creds_int.h"
+#include "s3/creds_int.h"
 #include <unistd.h>
 
 /* --- signatures: the examples of AWS's "Signature Calculations for the Authorization Header" (S3) --- */

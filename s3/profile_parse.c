@@ -1,4 +1,4 @@
-/* s3_profile_parse.c: the shared files of Amazon's tools, as far as a profile's credentials go. No I/O.
+/* profile_parse.c: the shared files of Amazon's tools, as far as a profile's credentials go. No I/O.
  *
  *   ~/.aws/credentials   [NAME]
  *   ~/.aws/config        [profile NAME], the default one also [default]
@@ -7,7 +7,7 @@
  */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "connectors/transport/s3_creds_int.h"
+#include "s3/creds_int.h"
 #include <openssl/crypto.h>
 
 static const struct {

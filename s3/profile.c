@@ -1,4 +1,4 @@
-/* s3_profile.c: credentials by the shared files: AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, and AWS_CONFIG_FILE
+/* profile.c: credentials by the shared files: AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, and AWS_CONFIG_FILE
  * or ~/.aws/config, where the first one counts.
  *
  * A profile has keys; or a role, which is assumed with the credentials of another profile (source_profile), of the
@@ -8,7 +8,7 @@
  */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "connectors/transport/s3_creds_int.h"
+#include "s3/creds_int.h"
 #include <openssl/crypto.h>
 
 typedef struct chain { /* who led here */

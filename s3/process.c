@@ -1,4 +1,4 @@
-/* s3_process.c: credentials that a command writes (credential_process of a profile).
+/* process.c: credentials that a command writes (credential_process of a profile).
  *
  * `sh -c COMMAND`, as Amazon's tools run it: in a process group of its own, without our descriptors. It has a minute;
  * who closes the connector ends it. Its standard output is read and never shown; of its standard error a failure
@@ -8,7 +8,7 @@
 #include "base/hg.h"
 #include "base/access.h"
 #include "base/log.h"
-#include "connectors/transport/s3_creds_int.h"
+#include "s3/creds_int.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>

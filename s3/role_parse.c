@@ -1,9 +1,9 @@
-/* s3_role_parse.c: what services that give credentials answer, and where one may be asked. No I/O. No message has a
+/* role_parse.c: what services that give credentials answer, and where one may be asked. No I/O. No message has a
  * part of a secret: an answer that is not understood is not quoted. */
 #include "base/hg.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "connectors/transport/s3_creds_int.h"
+#include "s3/creds_int.h"
 #include "data/text.h"
 #include <arpa/inet.h>
 

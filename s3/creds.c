@@ -1,16 +1,16 @@
-/* s3_creds.c: credentials of the surroundings, in the order of most of Amazon's SDKs.
+/* creds.c: credentials of the surroundings, in the order of most of Amazon's SDKs.
  *
  *   environment    AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY (+ AWS_SESSION_TOKEN)
- *   web identity   AWS_ROLE_ARN + AWS_WEB_IDENTITY_TOKEN_FILE: s3_role.c
- *   shared files   the profile AWS_PROFILE, or "default", of the credentials and the configuration file: s3_profile.c
- *   container      AWS_CONTAINER_CREDENTIALS_…: s3_role.c
- *   EC2 metadata   the machine's own service, unless AWS_EC2_METADATA_DISABLED: s3_role.c
+ *   web identity   AWS_ROLE_ARN + AWS_WEB_IDENTITY_TOKEN_FILE: role.c
+ *   shared files   the profile AWS_PROFILE, or "default", of the credentials and the configuration file: profile.c
+ *   container      AWS_CONTAINER_CREDENTIALS_…: role.c
+ *   EC2 metadata   the machine's own service, unless AWS_EC2_METADATA_DISABLED: role.c
  *
  * A source that is set up and fails is an error, never a reason to act as somebody else.
  */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "connectors/transport/s3_creds_int.h"
+#include "s3/creds_int.h"
 #include <errno.h>
 #include <openssl/crypto.h>
 

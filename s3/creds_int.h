@@ -1,10 +1,10 @@
-/* s3_creds_int.h: where credentials may come from: what s3_creds.c (environment, the order), s3_profile.c (shared
- * files), s3_process.c (a command that a profile names) and s3_role.c (services that are asked over HTTP) share. Not on
+/* creds_int.h: where credentials may come from: what creds.c (environment, the order), profile.c (shared
+ * files), process.c (a command that a profile names) and role.c (services that are asked over HTTP) share. Not on
  * a loop: all of it blocks, but for what is said to parse. */
-#ifndef HG_CONNECTORS_TRANSPORT_S3_CREDS_INT_H
-#define HG_CONNECTORS_TRANSPORT_S3_CREDS_INT_H
+#ifndef HG_S3_CREDS_INT_H
+#define HG_S3_CREDS_INT_H
 
-#include "connectors/transport/s3.h"
+#include "s3/s3.h"
 
 #define HG_S3_FILE_MAX ((size_t)1 << 20)
 
@@ -18,7 +18,7 @@ const char *hg_s3_env(const char *name); /* NULL: not set, or empty */
 /* Appends a file's bytes. *ret_there (may be NULL): does it exist? Without one, a file that does not is an error. */
 int hg_s3_read_file(const char *path, hg_buf_t *out, bool *ret_there, hg_err_t *err);
 
-/* --- s3_profile_parse.c: what the shared files say about a profile; no I/O --- */
+/* --- profile_parse.c: what the shared files say about a profile; no I/O --- */
 
 typedef enum {
     HG_S3P_ID,
@@ -48,19 +48,19 @@ typedef struct hg_s3_profile {
 int hg_s3_profile_parse(hg_str_t text, const char *name, bool in_config, hg_s3_profile_t *p, hg_err_t *err);
 void hg_s3_profile_release(hg_s3_profile_t *p);
 
-/* --- s3_process.c --- */
+/* --- process.c --- */
 
 /* Runs `command` by the shell and takes the credentials that it writes. HG_EPERM under any limit of what programs may
  * reach. */
 int hg_s3_from_process(const hg_s3_ask_t *ask, const char *command, hg_s3_creds_t *ret, hg_err_t *err);
 
-/* --- s3_role.c --- */
+/* --- role.c --- */
 
 /* The role of a profile: with source's keys, or by web identity where source is NULL. */
 int hg_s3_assume_role(const hg_s3_ask_t *ask, const hg_s3_profile_t *p, const hg_s3_creds_t *source, hg_s3_creds_t *ret,
                       hg_err_t *err);
 
-/* --- s3_role_parse.c --- */
+/* --- role_parse.c --- */
 
 /* What a credential_process writes. HG_EPROTO as hg_s3_role_parse. */
 int hg_s3_process_parse(hg_str_t json, hg_s3_creds_t *ret, hg_err_t *err);

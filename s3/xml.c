@@ -1,4 +1,4 @@
-/* s3_xml.c: answers of ListObjectsV2 and of STS, and their errors, out of expat's events, in any pieces.
+/* xml.c: answers of ListObjectsV2 and of STS, and their errors, out of expat's events, in any pieces.
  *
  * Known elements are told by their parent and name, without a namespace; everything else is skipped. A document type is
  * refused: no S3 server sends one, and entities of its own are what XML bombs are made of. Keys come percent-encoded
@@ -6,7 +6,7 @@
  */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "connectors/transport/s3.h"
+#include "s3/s3.h"
 #include <expat.h>
 #include <openssl/crypto.h>
 

@@ -1,4 +1,4 @@
-/* s3_sign.c: AWS signature version 4 of a request, by header.
+/* sign.c: AWS signature version 4 of a request, by header.
  *
  * The canonical request (method, path, query, headers, their names, the body's hash) is hashed; that hash, the time and
  * the scope (day/region/service/aws4_request) are signed with a key that is derived from the secret and the scope.
@@ -6,7 +6,7 @@
  */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "connectors/transport/s3.h"
+#include "s3/s3.h"
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

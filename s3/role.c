@@ -1,4 +1,4 @@
-/* s3_role.c: temporary credentials of a role, from services that are asked over HTTP.
+/* role.c: temporary credentials of a role, from services that are asked over HTTP.
  *
  *   web identity   POST to STS: AssumeRoleWithWebIdentity, with the token that stands in a file (Kubernetes: IRSA)
  *   a profile's    POST to STS, signed: AssumeRole, with the keys of another profile or service; or by web identity
@@ -13,7 +13,7 @@
  */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "connectors/transport/s3_creds_int.h"
+#include "s3/creds_int.h"
 #include "net/client.h"
 #include <openssl/crypto.h>
 

@@ -1,4 +1,4 @@
-/* s3_request.c: where a bucket is, and what a request for it looks like.
+/* request.c: where a bucket is, and what a request for it looks like.
  *
  * A URL is built in the form in which it is signed, so that what the server hashes is what we hashed: in the path every
  * byte but unreserved characters and '/' is encoded (also '=', '+', '%'), query parameters are sorted, names and values
@@ -7,7 +7,7 @@
  */
 #include "base/hg.h"
 #include "base/mem.h"
-#include "connectors/transport/s3.h"
+#include "s3/s3.h"
 
 static bool is_lower_alnum(char c)
 {
