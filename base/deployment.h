@@ -41,6 +41,9 @@
  *   POST /suspend                       202; as /stop?force=false; 400 SuspendError if there can be no checkpoint
  *   GET  /suspendable                   {"suspendable": bool, "reasons": ["StorageRequired", …]}
  *   GET  /checkpoint_status             {"success": n|null, "failure": null|{…}}; ?incarnation_uuid=
+ *   GET  /checkpoints/remote            [{"uuid": "…"}]: those in the bucket, newest first
+ *   POST /checkpoint/sync               202 {"checkpoint_uuid": "…", "incarnation_uuid": "…"}
+ *   GET  /checkpoint/sync_status        {"success", "failure", "periodic", "running"}; ?incarnation_uuid=
  *   POST /start_transaction /commit_transaction
  *   POST /start_compaction                         merge what can be merged now
  *   POST /rebalance                                nothing to do

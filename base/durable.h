@@ -27,6 +27,9 @@ void hg_dfile_abort(hg_dfile_t *f); /* close and remove; NULL is fine */
  * .renamed, .done. Afterwards PATH has the old or the new content, never a mixture; PATH.tmp may stay behind. */
 int hg_file_replace(const char *path, hg_str_t content, const char *point, hg_err_t *err);
 int hg_dir_sync(const char *dir, hg_err_t *err);
+/* Removes path and everything below; keep (or NULL) names one entry directly in path that stays, and path with it. What
+ * is not there is no error. */
+int hg_tree_remove(const char *path, const char *keep, hg_err_t *err);
 /* Appends the file to out. HG_ENOTFOUND if it is not there; HG_ETOOBIG past out's limit. */
 int hg_file_read(const char *path, hg_buf_t *out, hg_err_t *err);
 

@@ -113,17 +113,47 @@ static int write_object(const member_t *table, const hg_json_t *obj, const char 
 
 /* --- storage ----------------------------------------------------------------------------------------------------- */
 
+/* What they mean is the pipeline's (pipeline/remote_config.c). */
+static const member_t sync_members[] = {
+    { .key = "bucket", .kind = K_STR },
+    { .key = "endpoint", .kind = K_STR, .nullable = true },
+    { .key = "region", .kind = K_STR, .nullable = true },
+    { .key = "provider", .kind = K_STR, .nullable = true },
+    { .key = "access_key", .kind = K_STR, .nullable = true },
+    { .key = "secret_key", .kind = K_STR, .nullable = true },
+    { .key = "start_from_checkpoint", .kind = K_STR, .nullable = true },
+    { .key = "fail_if_no_checkpoint", .kind = K_BOOL },
+    { .key = "transfers", .kind = K_U64, .nullable = true },
+    { .key = "checkers", .kind = K_U64, .nullable = true },
+    { .key = "ignore_checksum", .kind = K_BOOL, .nullable = true },
+    { .key = "multi_thread_streams", .kind = K_U64, .nullable = true },
+    { .key = "multi_thread_cutoff", .kind = K_STR, .nullable = true },
+    { .key = "optimize_download_resources", .kind = K_BOOL },
+    { .key = "upload_concurrency", .kind = K_U64, .nullable = true },
+    { .key = "standby", .kind = K_BOOL },
+    { .key = "pull_interval", .kind = K_U64 },
+    { .key = "push_interval", .kind = K_U64, .nullable = true },
+    { .key = "flags", .kind = K_ANY, .nullable = true },
+    { .key = "retention_min_count", .kind = K_U64 },
+    { .key = "retention_min_age", .kind = K_U64 },
+    { .key = "read_bucket", .kind = K_STR, .nullable = true },
+    { .key = NULL },
+};
+
 static int write_sync(const hg_json_t *v, const char *path, hg_jw_t *w, hg_err_t *err)
 {
     if (is_null(v)) {
         hg_jw_null(w);
         return 0;
     }
-    if (v->kind != HG_J_OBJECT) return wrong(err, path, "an object", v);
-    if (!hg_json_str(hg_json_get(v, "bucket"), NULL))
+    if (v->kind == HG_J_OBJECT && !hg_json_str(hg_json_get(v, "bucket"), NULL))
         return hg_err_set(err, HG_EINVAL, "%s: missing field 'bucket'", path);
-    hg_jw_node(w, v);
-    return 0;
+    if (hg_json_bool(hg_json_get(v, "standby"), false))
+        return hg_err_set(err, HG_EINVAL,
+                          "%s.standby: true is not supported: start the pipeline when it is to take over, it begins "
+                          "with the checkpoint of start_from_checkpoint",
+                          path);
+    return write_object(sync_members, v, path, w, err);
 }
 
 static const member_t file_members[] = {

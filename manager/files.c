@@ -3,6 +3,7 @@
 #include "base/hg.h"
 
 #include "base/deployment.h"
+#include "base/durable.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "manager/manager_int.h"
@@ -20,7 +21,7 @@ typedef struct removal {
 static void removal_work(uv_work_t *w)
 {
     removal_t *rm = w->data;
-    rm->rc = hg_deploy_remove_tree(rm->path, rm->all ? NULL : HG_FILE_LOG, &rm->err);
+    rm->rc = hg_tree_remove(rm->path, rm->all ? NULL : HG_FILE_LOG, &rm->err);
 }
 
 static void removal_done(uv_work_t *w, int status)

@@ -211,8 +211,6 @@ void hg_deploy_log(const hg_mg_t *mg, const hg_pl_t *pl, const char *fmt, ...) H
 /* The last lines that the pipeline itself has logged, oldest first, each with its line feed; "" if there are none.
  * Caller frees. */
 char *hg_deploy_log_tail(const hg_mg_t *mg, const hg_pl_t *pl, unsigned lines);
-/* On a worker thread: remove path and everything below; keep (or NULL) names one entry directly in path that stays. */
-int hg_deploy_remove_tree(const char *path, const char *keep, hg_err_t *err);
 
 /* --- runner.c: supervision; removal.c: files
  * --------------------------------------------------------------------------------------- */

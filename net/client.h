@@ -65,6 +65,8 @@ typedef struct hg_fetch {
     bool tls_insecure;
     bool (*sink)(void *arg, const char *p, size_t n); /* streamed answer; false = stop. NULL: collected into ret_body */
     void *arg;
+    const char *want_header;      /* of the answer: its value goes to ret_header, emptied before; or NULL */
+    hg_buf_t *ret_header;         /* the caller's */
     bool raw_path;                /* as in hg_transfer_opts_t */
     bool judged;                  /* only where programs may reach, as hg_transfer_start does: HG_EPERM */
     bool no_proxy;                /* straight to the host, whatever the environment says */
@@ -81,6 +83,10 @@ int hg_session_new(hg_session_t **ret, hg_err_t *err);
 void hg_session_free(hg_session_t *s); /* NULL: nothing */
 int hg_session_fetch(hg_session_t *s, const hg_fetch_t *f, int *ret_status, uint64_t *ret_retry_after_ms,
                      hg_buf_t *ret_body, hg_err_t *err);
+
+/* Any thread. A status that the same request may not meet again. */
+bool hg_http_is_transient(int status);
+const char *hg_http_status_text(int status); /* "Not Found"; "" when it is not known */
 
 /* Blocking WebSocket client for `fda query`: sends one text message, then hands every message to fn until the server
  * closes. */

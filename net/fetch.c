@@ -26,6 +26,17 @@ static size_t on_write(char *p, size_t one, size_t n, void *arg)
     return CURL_WRITEFUNC_ERROR;
 }
 
+/* One line, with its name. That of a redirect or of "100 Continue" is replaced by what follows. */
+static size_t on_header(char *p, size_t one, size_t n, void *arg)
+{
+    const hg_fetch_t *f = arg;
+    size_t k = strlen(f->want_header);
+    (void)one;
+    if (n <= k || p[k] != ':' || !hg_str_ieq((hg_str_t){ p, k }, hg_strz(f->want_header))) return n;
+    hg_buf_clear(f->ret_header);
+    return hg_buf_addstr(f->ret_header, hg_str_trim((hg_str_t){ p + k + 1, n - k - 1 })) == 0 ? n : 0;
+}
+
 static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     const hg_fetch_t *f = arg;
@@ -45,6 +56,11 @@ static void set_request(CURL *e, const hg_fetch_t *f)
     if (f->timeout_ms) curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)HG_MIN(f->timeout_ms, (uint64_t)INT32_MAX));
     if (f->raw_path) curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     if (f->no_proxy) curl_easy_setopt(e, CURLOPT_PROXY, "");
+    if (f->want_header) {
+        hg_buf_clear(f->ret_header);
+        curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+        curl_easy_setopt(e, CURLOPT_HEADERDATA, f);
+    }
     if (f->cancelled) {
         curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
         curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);

@@ -252,6 +252,7 @@ static void finish(ckpt_t *k)
     if (err.code == HG_OK) {
         commit_positions(k);
         d->number = k->number;
+        memcpy(d->uuid, k->uuid, sizeof d->uuid);
         pthread_mutex_lock(&p->lock);
         hg_usage_set(&d->usage, k->stats.bytes_total, hg_mono_us());
         pthread_mutex_unlock(&p->lock);

@@ -35,6 +35,8 @@ typedef struct hg_durable {
     hg_storage_t *storage; /* disk thread, once the pipeline runs */
     hg_pool_t *disk;
     _Atomic uint64_t number;       /* of the newest checkpoint; written on the control loop */
+    char uuid[37];                 /* and its uuid, "" = there is none */
+    struct hg_remote *remote;      /* remote.h; NULL: checkpoints go nowhere */
     hg_usage_t usage;              /* the newest checkpoint's bytes; p->lock */
     _Atomic int64_t busy_since_us; /* one is being taken: µs since 1970, 0 = none; written on the control loop */
     uint64_t step;                 /* of the checkpoint that was resumed from */

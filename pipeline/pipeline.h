@@ -27,6 +27,7 @@ typedef struct hg_runtime_config {
     hg_ft_t ft;                                     /* fault_tolerance.model */
     uint64_t checkpoint_interval_secs;              /* 0 = only when asked */
     bool checkpoint_during_suspend;
+    const struct hg_remote_cfg *sync; /* storage.backend.config.sync (remote.h); NULL: none */
 } hg_runtime_config_t;
 
 /* Any thread. obj may be NULL (all defaults). Unknown members are ignored with a log line; a wrong type is HG_EINVAL.

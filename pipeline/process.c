@@ -13,6 +13,7 @@
 #include "base/mem_sample.h"
 #include "pipeline/deployment_read.h"
 #include "pipeline/process.h"
+#include "pipeline/remote.h"
 #include "pipeline/secrets.h"
 #include "pipeline/server.h"
 #include "profile/cpu.h"
@@ -211,6 +212,15 @@ static void watch_signal(process_t *x, uv_signal_t *h, int signum)
     uv_signal_start(h, on_signal, signum);
 }
 
+/* The state to go on from may be in a bucket. */
+static int begin_storage(process_t *x, hg_pipeline_opts_t *o)
+{
+    int rc = 0;
+    if (!o->config.storage) return 0;
+    if (o->config.sync) rc = hg_remote_config_resolve(o->config.sync, x->d.env, x->arena, &o->config.sync, &x->err);
+    return rc == 0 ? hg_remote_pull(o->config.sync, x->d.name, o->storage_dir, &x->err) : rc;
+}
+
 static int start(process_t *x)
 {
     hg_pipeline_opts_t o = { .name = x->d.name,
@@ -224,7 +234,8 @@ static int start(process_t *x)
     char storage[4096];
     snprintf(storage, sizeof storage, "%s/%s", x->dir, HG_DIR_STORAGE);
     o.storage_dir = storage;
-    int rc = compile(x, &o.program);
+    int rc = begin_storage(x, &o);
+    if (rc == 0) rc = compile(x, &o.program);
     if (rc < 0) return rc;
     rc = hg_pipeline_new(&o, &x->pipeline, &x->err);
     if (rc < 0) {

@@ -12,6 +12,7 @@
 #include "pipeline/durable_int.h"
 #include "pipeline/journal.h"
 #include "pipeline/move.h"
+#include "pipeline/remote.h"
 #include "pipeline/replay.h"
 #include "pipeline/transaction.h"
 #include <xxhash.h>
@@ -158,6 +159,7 @@ int hg_durable_open(hg_pipeline_t *p, const char *dir, uint64_t below, hg_err_t 
     uint64_t bytes = 0;
     hg_json_u64(hg_json_get(m, "bytes"), &bytes);
     hg_usage_set(&d->usage, bytes, hg_mono_us());
+    snprintf(d->uuid, sizeof d->uuid, "%s", hg_json_str(hg_json_get(m, "uuid"), ""));
     if (m) hg_program_diff(p->prog, d->definitions, m, d->arena, &d->diff);
     return m ? take_head(p, m, err) : 0;
 }
@@ -447,6 +449,7 @@ void hg_durable_start(hg_pipeline_t *p)
     uv_timer_init(hg_loop_uv(p->control), &d->event_timer);
     d->timer.data = d->event_timer.data = d;
     d->handles = 2;
+    if (p->cfg.sync) d->remote = hg_remote_new(d, p->cfg.sync);
 }
 
 static void handle_closed(uv_handle_t *h)
@@ -461,6 +464,7 @@ void hg_durable_close(hg_pipeline_t *p)
     d->closing = true;
     hg_checkpoint_cancel(d);
     if (d->journal) hg_journal_close(d->journal);
+    if (d->remote) hg_remote_close(d->remote);
     if (d->handles == 0) return;
     uv_close((uv_handle_t *)&d->timer, handle_closed);
     uv_close((uv_handle_t *)&d->event_timer, handle_closed);
@@ -471,12 +475,14 @@ bool hg_durable_closed(const hg_pipeline_t *p)
     const hg_durable_t *d = p->durable;
     if (!d) return true;
     if (!d->closing || d->handles || d->ck || d->event_busy) return false;
+    if (d->remote && !hg_remote_closed(d->remote)) return false;
     return !d->journal || hg_journal_closed(d->journal);
 }
 
 void hg_durable_free(hg_durable_t *d)
 {
     if (!d) return;
+    hg_remote_free(d->remote);
     if (d->disk) hg_pool_free(d->disk);
     hg_journal_free(d->journal);
     hg_jreplay_free(d->replay);

@@ -1,7 +1,7 @@
 /* runtime_config.c: the members of Feldera's runtime_config that steer something here. */
 #include "base/hg.h"
 #include "base/log.h"
-#include "pipeline/pipeline.h"
+#include "pipeline/remote.h"
 
 static const hg_opt_t g_tweaks[] = {
     { .key = "queue_mib",
@@ -130,6 +130,7 @@ int hg_runtime_config_parse(const hg_json_t *obj, hg_arena_t *a, hg_runtime_conf
     const hg_json_t *storage = hg_json_get(obj, "storage");
     cfg.storage = !storage || (storage->kind != HG_J_FALSE && storage->kind != HG_J_NULL);
     int rc = parse_ft(hg_json_get(obj, "fault_tolerance"), &cfg, err);
+    if (rc == 0 && cfg.storage) rc = hg_remote_config(storage, a, &cfg.sync, err);
     if (rc < 0) return rc;
     *ret = cfg;
     return 0;

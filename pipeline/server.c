@@ -291,17 +291,20 @@ static void do_suspendable(call_t *c)
     hg_pipeline_suspendable_json(c->s->p, &w);
 }
 
+int hg_call_incarnation(call_t *c)
+{
+    const char *now = hg_pipeline_incarnation(c->s->p);
+    if (!c->arg || strcmp(c->arg, now) == 0) return 0;
+    return hg_err_set(&c->err, HG_EINCARNATION, "the checkpoint was asked of incarnation %.40s, this is %s", c->arg,
+                      now);
+}
+
 static void do_checkpoint_status(call_t *c)
 {
-    hg_pipeline_t *p = c->s->p;
     hg_jw_t w;
-    if (c->arg && strcmp(c->arg, hg_pipeline_incarnation(p)) != 0) {
-        hg_err_set(&c->err, HG_EINCARNATION, "the checkpoint was asked of incarnation %.40s, this is %s", c->arg,
-                   hg_pipeline_incarnation(p));
-        return;
-    }
+    if (hg_call_incarnation(c) < 0) return;
     hg_jw_init(&w, &c->body);
-    hg_pipeline_checkpoint_status(p, &w);
+    hg_pipeline_checkpoint_status(c->s->p, &w);
 }
 
 static void do_start_transaction(call_t *c)
@@ -502,7 +505,7 @@ static void on_request(void *arg, hg_req_t *r)
         serve_get(s, r, seg[0]);
     else if (post && n == 1)
         serve_post(s, r, seg[0]);
-    else
+    else if (!((get || post) && n == 2 && hg_serve_remote(s, r, get, seg[0], seg[1])))
         not_found(r);
 }
 

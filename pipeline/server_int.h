@@ -51,6 +51,9 @@ void hg_call_answer(call_t *c);
 void hg_call_control(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag, int flag2);
 void hg_call_pool(hg_pipeline_server_t *s, hg_req_t *r, void (*fn)(call_t *), const char *arg, bool flag, int flag2);
 
+/* Control loop: is the call about this life of the pipeline (arg: its incarnation, or NULL)? HG_EINCARNATION. */
+int hg_call_incarnation(call_t *c);
+
 /* ingress.c, egress.c, query.c: request's loop; they answer. */
 void hg_serve_ingress(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t table);
 /* push_endpoint.c, control loop: takes the arena over, in which cfg and text ("name {options}") are, when it works. */
@@ -88,6 +91,9 @@ void hg_serve_rerun(hg_pipeline_server_t *s, hg_req_t *r, hg_str_t endpoint);
 void hg_serve_heap_profile(hg_pipeline_server_t *s, hg_req_t *r);
 void hg_serve_cpu_profile_start(hg_req_t *r);
 void hg_serve_cpu_profile(hg_req_t *r);
+
+/* remote_routes.c: request's loop. False: there is no such route, nothing is answered. */
+bool hg_serve_remote(hg_pipeline_server_t *s, hg_req_t *r, bool get, hg_str_t what, hg_str_t part);
 
 /* series.c: control loop, but for the request of a stream. */
 hg_series_t *hg_series_new(hg_pipeline_server_t *s); /* holds a reference until it is closed */

@@ -1,6 +1,7 @@
 /* storage.c: see storage.h. */
 #include "base/hg.h"
 #define XXH_INLINE_ALL
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strmap.h"
@@ -22,8 +23,15 @@ typedef struct {
     hg_json_t *json;
 } manifest_t;
 
+typedef struct pin {
+    hg_list_t link; /* s->pins */
+    manifest_t m;
+    unsigned n;
+} pin_t;
+
 struct hg_storage {
     char *dir;
+    hg_list_t pins;
     manifest_t kept[KEPT]; /* newest first; json NULL: none */
     uint64_t next;
 };
@@ -37,7 +45,7 @@ static bool parse_name(const char *name, const char *what, const char *ext, uint
     return dot && strcmp(dot + 1, ext) == 0 && hg_str_u64((hg_str_t){ p, (size_t)(dot - p) }, ret) == 0;
 }
 
-static char *manifest_path(const hg_storage_t *s, uint64_t number)
+char *hg_storage_manifest_path(const hg_storage_t *s, uint64_t number)
 {
     return hg_xprintf("%s/checkpoint-%010" PRIu64 ".json", s->dir, number);
 }
@@ -60,10 +68,16 @@ static int damaged(hg_err_t *err, const char *path, const char *why)
     return hg_err_set(err, HG_EDAMAGED, "%s is damaged: %s", path, why);
 }
 
-static int parse_manifest(const char *path, hg_str_t text, manifest_t *ret, hg_err_t *err)
+int hg_storage_manifest_text(hg_str_t json, hg_buf_t *out)
+{
+    int rc = hg_buf_addf(out, HEAD "%016" PRIx64 " %zu\n", (uint64_t)XXH3_64bits(json.p, json.n), json.n);
+    return rc == 0 ? hg_buf_addstr(out, json) : rc;
+}
+
+int hg_storage_manifest_json(const char *path, hg_str_t text, hg_str_t *ret_json, hg_err_t *err)
 {
     char line[128], want[128];
-    const char *nl = memchr(text.p, '\n', HG_MIN(text.n, sizeof line));
+    const char *nl = text.n ? memchr(text.p, '\n', HG_MIN(text.n, sizeof line)) : NULL;
     if (!nl) return damaged(err, path, "it has no first line");
     size_t n = (size_t)(nl - text.p);
     memcpy(line, text.p, n);
@@ -74,15 +88,24 @@ static int parse_manifest(const char *path, hg_str_t text, manifest_t *ret, hg_e
     snprintf(want, sizeof want, HEAD "%016" PRIx64 " %zu", (uint64_t)XXH3_64bits(body.p, body.n), body.n);
     if (strcmp(line, want) != 0)
         return damaged(err, path, "its checksum or length differs from what its first line says");
+    *ret_json = body;
+    return 0;
+}
+
+static int parse_manifest(const char *path, hg_str_t text, manifest_t *ret, hg_err_t *err)
+{
+    hg_str_t body;
+    int rc = hg_storage_manifest_json(path, text, &body, err);
+    if (rc < 0) return rc;
     ret->arena = hg_arena_new();
-    int rc = hg_json_parse(ret->arena, body, &ret->json, err);
+    rc = hg_json_parse(ret->arena, body, &ret->json, err);
     if (rc < 0) return hg_err_wrap(err, "%s", path);
     return 0;
 }
 
 static int read_manifest(const hg_storage_t *s, uint64_t number, manifest_t *ret, hg_err_t *err)
 {
-    char *path = manifest_path(s, number);
+    char *path = hg_storage_manifest_path(s, number);
     hg_buf_t text;
     hg_buf_init(&text, MANIFEST_MAX);
     *ret = (manifest_t){ .number = number };
@@ -202,6 +225,7 @@ static int open_folder(const char *dir, uint64_t below, hg_storage_t **ret, hg_e
     static const char *const logs[] = { "events", "journal" };
     hg_storage_t *s = HG_NEW(hg_storage_t);
     s->dir = hg_xstrdup(dir);
+    hg_list_init(&s->pins);
     s->next = 1;
     int rc = load_manifests(s, below, err);
     for (size_t i = 0; rc == 0 && i < HG_COUNT(logs); i++) {
@@ -236,9 +260,53 @@ int hg_storage_look(const char *dir, hg_storage_t **ret, hg_err_t *err)
     return access(dir, F_OK) == 0 ? rc : 0;
 }
 
+/* --- pins --- */
+
+static void pin_free(pin_t *p)
+{
+    hg_list_del(&p->link);
+    manifest_drop(&p->m);
+    hg_free(p);
+}
+
+static pin_t *pin_of(const hg_storage_t *s, uint64_t number)
+{
+    HG_LIST_EACH(it, &s->pins)
+    {
+        pin_t *p = HG_ENTRY(it, pin_t, link);
+        if (p->m.number == number) return p;
+    }
+    return NULL;
+}
+
+int hg_storage_pin(hg_storage_t *s, uint64_t number, const hg_json_t **ret, hg_err_t *err)
+{
+    pin_t *p = pin_of(s, number);
+    if (!p) {
+        p = HG_NEW(pin_t);
+        hg_list_init(&p->link);
+        int rc = read_manifest(s, number, &p->m, err);
+        if (rc < 0) {
+            hg_free(p);
+            return rc;
+        }
+        hg_list_add_tail(&s->pins, &p->link);
+    }
+    p->n++;
+    *ret = p->m.json;
+    return 0;
+}
+
+void hg_storage_unpin(hg_storage_t *s, uint64_t number)
+{
+    pin_t *p = pin_of(s, number);
+    if (p && --p->n == 0) pin_free(p);
+}
+
 void hg_storage_close(hg_storage_t *s)
 {
     if (!s) return;
+    while (!hg_list_empty(&s->pins)) pin_free(HG_ENTRY(s->pins.next, pin_t, link));
     for (uint32_t i = 0; i < KEPT; i++) manifest_drop(&s->kept[i]);
     hg_free(s->dir);
     hg_free(s);
@@ -293,6 +361,7 @@ static bool needed(const sweep_t *x, const char *name)
     if (parse_name(name, "checkpoint", "json", &v)) {
         for (uint32_t i = 0; i < KEPT; i++)
             if (x->s->kept[i].json && x->s->kept[i].number == v) return true;
+        if (pin_of(x->s, v)) return true;
         return v > x->s->kept[0].number; /* damaged, and newer than all we have: evidence */
     }
     if (parse_name(name, "events", "log", &v) || parse_name(name, "journal", "log", &v)) return v >= x->oldest;
@@ -322,6 +391,10 @@ void hg_storage_sweep(hg_storage_t *s, hg_storage_files_fn files, void *arg)
         x.oldest = s->kept[i].number;
         rc = files(arg, s->kept[i].json, keep_name, &x, &err);
     }
+    HG_LIST_EACH(it, &s->pins)
+    {
+        if (rc == 0) rc = files(arg, HG_ENTRY(it, pin_t, link)->m.json, keep_name, &x, &err);
+    }
     if (rc == 0) rc = each_name(s, sweep_name, &x, &err);
     if (rc < 0) hg_log(HG_LOG_WARN, "storage", s->dir, "sweep", "error=\"%s\"", err.msg);
     hg_strmap_release(&x.keep);
@@ -333,10 +406,9 @@ int hg_storage_commit(hg_storage_t *s, uint64_t number, hg_str_t manifest, hg_st
 {
     hg_buf_t text;
     manifest_t m = { 0 };
-    char *path = manifest_path(s, number);
+    char *path = hg_storage_manifest_path(s, number);
     hg_buf_init(&text, MANIFEST_MAX);
-    hg_buf_addf(&text, HEAD "%016" PRIx64 " %zu\n", (uint64_t)XXH3_64bits(manifest.p, manifest.n), manifest.n);
-    int rc = hg_buf_addstr(&text, manifest);
+    int rc = hg_storage_manifest_text(manifest, &text);
     if (rc < 0) hg_err_set(err, rc, "checkpoint %" PRIu64 ": a manifest of %zu bytes is too large", number, manifest.n);
     if (rc == 0) rc = parse_manifest(path, hg_buf_str(&text), &m, err); /* what we write, we can read */
     if (rc == 0) rc = hg_file_replace(path, hg_buf_str(&text), "manifest", err);

@@ -35,6 +35,15 @@ const hg_json_t *hg_storage_manifest(const hg_storage_t *s);
 uint64_t hg_storage_number(const hg_storage_t *s);
 /* The i-th newest manifest that is kept, or NULL; as long as hg_storage_manifest. */
 const hg_json_t *hg_storage_kept(const hg_storage_t *s, unsigned i);
+/* The files of checkpoint `number`, which is still kept, stay until it is unpinned as often as it was pinned. *ret: its
+ * manifest, which lives until then. HG_ENOTFOUND: it is not there any more. */
+int hg_storage_pin(hg_storage_t *s, uint64_t number, const hg_json_t **ret, hg_err_t *err);
+void hg_storage_unpin(hg_storage_t *s, uint64_t number);
+char *hg_storage_manifest_path(const hg_storage_t *s, uint64_t number); /* hg_free */
+/* A manifest's file as text: its first line, then these bytes of JSON. And back: the JSON that is in it, checked;
+ * path: for messages. */
+int hg_storage_manifest_text(hg_str_t json, hg_buf_t *out);
+int hg_storage_manifest_json(const char *path, hg_str_t text, hg_str_t *ret_json, hg_err_t *err);
 /* The number a next checkpoint takes: above every one that ever had files here. */
 uint64_t hg_storage_next(const hg_storage_t *s);
 /* Logs ("events", "journal") with numbers >= from, ascending: fn(arg, path, number). A negative return ends it. */

@@ -23,6 +23,11 @@ extern const char hg_s3_empty_sha256[65];
 
 /* SHA-256 in hex. */
 void hg_s3_sha256(hg_str_t body, char out[65]);
+/* The same of what comes in pieces; end frees s. */
+typedef struct hg_s3_sha hg_s3_sha_t;
+hg_s3_sha_t *hg_s3_sha_new(void);
+void hg_s3_sha_add(hg_s3_sha_t *s, const void *p, size_t n);
+void hg_s3_sha_end(hg_s3_sha_t *s, char out[65]);
 
 typedef struct hg_s3_header {
     const char *name; /* lower case */
@@ -91,17 +96,25 @@ typedef struct hg_s3_answer {
     char *code, *message, *region; /* of <Error>; NULL = not there */
     bool is_error;
     char *id, *secret, *token, *expires; /* of STS; NULL = not there */
+    char *upload_id;                     /* of an upload that begins; NULL = not there */
 } hg_s3_answer_t;
 
 typedef struct hg_s3_xml hg_s3_xml_t;
 hg_s3_xml_t *hg_s3_xml_new(void);
-hg_s3_xml_t *hg_s3_xml_new_sts(void); /* of AssumeRole and AssumeRoleWithWebIdentity instead */
+hg_s3_xml_t *hg_s3_xml_new_sts(void);    /* of AssumeRole and AssumeRoleWithWebIdentity instead */
+hg_s3_xml_t *hg_s3_xml_new_upload(void); /* of CreateMultipartUpload and CompleteMultipartUpload instead */
 /* Any pieces of the document in order. HG_EPROTO: no such document; nothing may follow. */
 int hg_s3_xml_feed(hg_s3_xml_t *x, const char *p, size_t n, hg_err_t *err);
 /* The document has ended: the answer is the caller's, to be released. HG_EPROTO as above. */
 int hg_s3_xml_end(hg_s3_xml_t *x, hg_s3_answer_t *ret, hg_err_t *err);
 void hg_s3_xml_free(hg_s3_xml_t *x);
 void hg_s3_answer_release(hg_s3_answer_t *a);
+
+/* refusal.c: err from an answer that is no success: "<what> of s3://bucket/key: status 403 AccessDenied: …". key NULL:
+ * the bucket itself. HG_ENOTFOUND: there is no such object; else HG_ENET. err->retry where another attempt may help.
+ * True: the credentials have expired. */
+bool hg_s3_refusal(const char *what, const char *bucket, const char *key, const char *region, int status, hg_str_t body,
+                   hg_err_t *err);
 
 /* --- creds.c and what it asks: credentials of the surroundings -------------------------------------------------*/
 

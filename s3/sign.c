@@ -47,16 +47,48 @@ static void hex(const unsigned char *p, hg_buf_t *out)
     }
 }
 
-void hg_s3_sha256(hg_str_t body, char out[65])
+static void hex_text(const unsigned char *sha, char out[65])
 {
-    unsigned char sha[SHA];
-    unsigned n = 0;
     hg_buf_t b;
-    HG_ASSERT(EVP_Digest(body.p, body.n, sha, &n, EVP_sha256(), NULL) == 1 && n == SHA);
     hg_buf_init(&b, 65);
     hex(sha, &b);
     memcpy(out, b.p, 65);
     hg_buf_release(&b);
+}
+
+void hg_s3_sha256(hg_str_t body, char out[65])
+{
+    unsigned char sha[SHA];
+    unsigned n = 0;
+    HG_ASSERT(EVP_Digest(body.p, body.n, sha, &n, EVP_sha256(), NULL) == 1 && n == SHA);
+    hex_text(sha, out);
+}
+
+struct hg_s3_sha {
+    EVP_MD_CTX *ctx;
+};
+
+hg_s3_sha_t *hg_s3_sha_new(void)
+{
+    hg_s3_sha_t *s = HG_NEW(hg_s3_sha_t);
+    s->ctx = EVP_MD_CTX_new();
+    HG_ASSERT(s->ctx && EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) == 1);
+    return s;
+}
+
+void hg_s3_sha_add(hg_s3_sha_t *s, const void *p, size_t n)
+{
+    HG_ASSERT(EVP_DigestUpdate(s->ctx, p, n) == 1);
+}
+
+void hg_s3_sha_end(hg_s3_sha_t *s, char out[65])
+{
+    unsigned char sha[SHA];
+    unsigned n = 0;
+    HG_ASSERT(EVP_DigestFinal_ex(s->ctx, sha, &n) == 1 && n == SHA);
+    EVP_MD_CTX_free(s->ctx);
+    hex_text(sha, out);
+    hg_free(s);
 }
 
 static void mac(const void *key, size_t n_key, hg_str_t text, unsigned char out[SHA])

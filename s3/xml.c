@@ -1,4 +1,5 @@
-/* xml.c: answers of ListObjectsV2 and of STS, and their errors, out of expat's events, in any pieces.
+/* xml.c: answers of ListObjectsV2, of uploads in parts and of STS, and their errors, out of expat's events, in any
+ * pieces.
  *
  * Known elements are told by their parent and name, without a namespace; everything else is skipped. A document type is
  * refused: no S3 server sends one, and entities of its own are what XML bombs are made of. Keys come percent-encoded
@@ -23,8 +24,11 @@ typedef enum {
     AT_STS_RESULT,
     AT_STS_ERROR,
     AT_CREDS,
+    AT_UPLOAD,
     AT_LEAF
 } where_t;
+
+typedef enum { OF_LIST, OF_STS, OF_UPLOAD } kind_t;
 
 struct hg_s3_xml {
     XML_Parser parser;
@@ -34,7 +38,8 @@ struct hg_s3_xml {
     char leaf[24]; /* the longest: NextContinuationToken */
     hg_buf_t text;
     hg_s3_entry_t entry; /* the <Contents> under way */
-    bool has_size, url_encoded, known, sts;
+    kind_t kind;
+    bool has_size, url_encoded, known;
     hg_err_t err; /* the first complaint */
 };
 
@@ -53,6 +58,7 @@ void hg_s3_answer_release(hg_s3_answer_t *a)
     hg_free(a->code);
     hg_free(a->message);
     hg_free(a->region);
+    hg_free(a->upload_id);
     char *const secrets[] = { a->id, a->secret, a->token };
     for (size_t i = 0; i < HG_COUNT(secrets); i++) {
         if (secrets[i]) OPENSSL_cleanse(secrets[i], strlen(secrets[i]));
@@ -106,15 +112,23 @@ static where_t child(const hg_s3_xml_t *x, where_t parent, const char *name)
     static const char *const of_list[] = { "IsTruncated", "NextContinuationToken", "EncodingType", NULL };
     static const char *const of_contents[] = { "Key", "ETag", "Size", NULL };
     static const char *const of_error[] = { "Code", "Message", "Region", NULL };
-    if (x->sts) return child_of_sts(x, parent, name);
-    if (x->depth == 0 && strcmp(name, "ListBucketResult") == 0) return AT_LIST;
+    static const char *const of_upload[] = { "UploadId", NULL };
+    static const char *const uploads[] = { "InitiateMultipartUploadResult", "CompleteMultipartUploadResult", NULL };
+    if (x->kind == OF_STS) return child_of_sts(x, parent, name);
+    if (x->depth == 0 && x->kind == OF_LIST && strcmp(name, "ListBucketResult") == 0) return AT_LIST;
+    if (x->depth == 0 && x->kind == OF_UPLOAD && is_leaf(name, uploads) == AT_LEAF) return AT_UPLOAD;
     if (x->depth == 0 && strcmp(name, "Error") == 0) return AT_ERROR;
     if (parent == AT_LIST && strcmp(name, "Contents") == 0) return AT_CONTENTS;
     if (parent == AT_LIST) return is_leaf(name, of_list);
+    if (parent == AT_UPLOAD) return is_leaf(name, of_upload);
     if (parent == AT_CONTENTS) return is_leaf(name, of_contents);
     if (parent == AT_ERROR) return is_leaf(name, of_error);
     return AT_OTHER;
 }
+
+static const char *const g_expected[] = { [OF_LIST] = "ListBucketResult> or <Error",
+                                          [OF_STS] = "AssumeRole…Response> or <ErrorResponse",
+                                          [OF_UPLOAD] = "…MultipartUploadResult> or <Error" };
 
 static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **attributes)
 {
@@ -128,9 +142,7 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **a
     if (x->depth == 0) {
         x->known = at != AT_OTHER;
         x->answer.is_error = at == AT_ERROR || at == AT_STS_ERROR;
-        if (!x->known)
-            refuse(x, "expected <%s>, found <%.60s>",
-                   x->sts ? "AssumeRole…Response> or <ErrorResponse" : "ListBucketResult> or <Error", name);
+        if (!x->known) refuse(x, "expected <%s>, found <%.60s>", g_expected[x->kind], name);
     }
     x->at[x->depth++] = at;
     hg_buf_clear(&x->text);
@@ -162,6 +174,8 @@ static void take_leaf(hg_s3_xml_t *x, where_t parent)
                : strcmp(leaf, "SecretAccessKey") == 0 ? &a->secret
                : strcmp(leaf, "SessionToken") == 0    ? &a->token
                                                       : &a->expires);
+    } else if (parent == AT_UPLOAD) {
+        set(x, &a->upload_id);
     } else if (strcmp(leaf, "Key") == 0) {
         set(x, &x->entry.key);
     } else if (strcmp(leaf, "ETag") == 0) {
@@ -236,7 +250,14 @@ hg_s3_xml_t *hg_s3_xml_new(void)
 hg_s3_xml_t *hg_s3_xml_new_sts(void)
 {
     hg_s3_xml_t *x = hg_s3_xml_new();
-    x->sts = true;
+    x->kind = OF_STS;
+    return x;
+}
+
+hg_s3_xml_t *hg_s3_xml_new_upload(void)
+{
+    hg_s3_xml_t *x = hg_s3_xml_new();
+    x->kind = OF_UPLOAD;
     return x;
 }
 

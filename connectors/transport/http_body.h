@@ -47,8 +47,5 @@ int hg_http_body_end(const hg_http_body_t *b, hg_err_t *err);
 
 /* Content-Range: bytes s-e/total of a 206; total 0 = not told. */
 int hg_http_content_range(hg_transfer_t *t, uint64_t *ret_start, uint64_t *ret_total, hg_err_t *err);
-/* A status that the same request may not meet again. */
-bool hg_http_is_transient(int status);
-const char *hg_http_status_text(int status); /* "Not Found"; "" when it is not known */
 
 #endif

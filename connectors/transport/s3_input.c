@@ -223,49 +223,14 @@ void hg_s3_works(hg_input_t *in, s3_try_t *t)
     if (--s->n_retrying == 0) hg_in_healthy(in);
 }
 
-static bool is_one_of(const char *v, const char *const *names)
-{
-    for (; v && *names; names++)
-        if (strcmp(v, *names) == 0) return true;
-    return false;
-}
-
-static void no_controls(char *s)
-{
-    for (; s && *s; s++)
-        if ((unsigned char)*s < 32 || *s == 127) *s = ' ';
-}
-
 void hg_s3_refused(hg_input_t *in, const char *what, const char *key, int status, hg_str_t body, hg_err_t *err)
 {
-    static const char *const transient[] = {
-        "RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "Throttling", "503 Slow Down", NULL
-    };
-    static const char *const expired[] = { "ExpiredToken", "TokenRefreshRequired", NULL };
-    static const char *const elsewhere[] = { "PermanentRedirect", "AuthorizationHeaderMalformed", NULL };
     s3_t *s = hg_in_inst(in);
     const s3_cfg_t *c = hg_in_cfg(in);
-    hg_s3_answer_t a = { 0 };
-    hg_err_t no = HG_ERR_INIT;
-    hg_s3_xml_t *x = hg_s3_xml_new();
-    if (hg_s3_xml_feed(x, body.p, body.n, &no) < 0 || hg_s3_xml_end(x, &a, &no) < 0 || !a.is_error)
-        hg_s3_answer_release(&a); /* a proxy's page, or nothing */
-    hg_s3_xml_free(x);
-    no_controls(a.code);
-    no_controls(a.message);
-    const char *phrase = hg_http_status_text(status);
-    hg_err_set(err, status == 404 && (!a.code || strcmp(a.code, "NoSuchKey") == 0) ? HG_ENOTFOUND : HG_ENET,
-               "%s of s3://%s%s%.150s: status %d%s%s%s%.180s", what, c->bucket, key ? "/" : "", key ? key : "", status,
-               a.code || phrase[0] ? " " : "", a.code ? a.code : phrase, a.message && a.message[0] ? ": " : "",
-               a.message ? a.message : "");
-    if (is_one_of(a.code, elsewhere) && a.region && strcmp(a.region, c->region) != 0)
-        hg_err_wrap(err, "the bucket is in region '%.40s', option 'region' says '%s'", a.region, c->region);
-    err->retry = hg_http_is_transient(status) || status == 500 || status == 408 || is_one_of(a.code, transient);
-    if (is_one_of(a.code, expired) && !c->id) { /* somebody may have written new ones */
-        err->retry = 1;
+    if (hg_s3_refusal(what, c->bucket, key, c->region, status, body, err) && !c->id) {
+        err->retry = 1; /* somebody may have written new ones */
         s->creds_ready = false;
     }
-    hg_s3_answer_release(&a);
 }
 
 /* --- credentials --- */

@@ -3,19 +3,20 @@ and the end is as if nothing had been. A point that no scene here reaches fails 
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 
 import pytest
 import requests
 
-from hg import HEADGATE, PATIENCE, ROOT, until
+from hg import HEADGATE, PATIENCE, ROOT, s3, until
 from hg.daemon import Daemon
-from test_durable import FT, Lines, checkpoint, program, wait_out, wait_rows
+from test_durable import FT, Lines, checkpoint, program, storage, wait_out, wait_rows
 
 STEPS = {"hg_dfile_finish": ["written", "synced"], "hg_framelog_sync": ["written", "synced"],
          "hg_file_replace": ["written", "synced", "renamed", "done"], "hg_kill_point": None}
-FOLDERS = ["base", "connectors", "data", "engine", "manager", "net", "orchestrator", "pipeline", "headgate", "compile", "fda"]
+FOLDERS = ["base", "connectors", "data", "s3", "engine", "manager", "net", "orchestrator", "pipeline", "headgate", "compile", "fda"]
 
 
 def arguments(text, start):
@@ -252,7 +253,88 @@ class Pages:
             assert text == (again / name).read_text()
 
 
-SCENES = {"events": Events, "manifest": Checkpoint, "checkpoints": Start, "state.pack": Checkpoint, "state.seg": Segment, "owed": Owed, "exit": Exit, "journal": Journal,
+class Sync(Scene):
+    """The checkpoint that is on its way is in the bucket or nobody sees it; the next attempt sends the rest, and the one before goes."""
+
+    def __init__(self, folder, point):
+        self.server = s3.Server()
+        sync = {"bucket": "bucket/p", "endpoint": self.server.url, "region": s3.REGION, "access_key": s3.KEY_ID, "secret_key": s3.SECRET,
+                "retention_min_count": 1, "retention_min_age": 0, "start_from_checkpoint": "latest"}
+        self.config = {**self.config, "storage": {"backend": {"name": "file", "config": {"sync": sync}}}}
+        super().__init__(folder, point)
+
+    def before(self):
+        """One is in the bucket, sent by a process that does not die of it."""
+        self.d.run("p", program(self.lines, self.out), runtime_config=self.config)
+        wait_rows(self.d, 200)
+        wait_out(self.d, self.out, 200)
+        checkpoint(self.d)
+        self.send()
+        self.d.stop_pipeline("p")
+        self.d.stop()
+        self.d.env = {"HG_FAULT": f"kill:{self.point}"}
+        self.d.start()
+
+    def send(self):
+        uuid = self.d.ok("POST", "/v0/pipelines/p/checkpoint/sync").json()["checkpoint_uuid"]
+        until("it is in the bucket", lambda: self.d.ok("GET", "/v0/pipelines/p/checkpoint/sync_status").json()["success"] == uuid)
+        return uuid
+
+    def whole(self):
+        """Every description in the bucket names what is there."""
+        uuids = [c["uuid"] for c in self.d.ok("GET", "/v0/pipelines/p/checkpoints/remote").json()]
+        for u in uuids:
+            text = self.server.objects[f"p/checkpoints/{u}.json"].body.split(b"\n", 1)[1]
+            assert all(f"p/files/{f['sha256']}" in self.server.objects for f in json.loads(text)["files"])
+        return uuids
+
+    def act(self):
+        checkpoint(self.d)
+        self.say("POST", "/v0/pipelines/p/checkpoint/sync")
+
+    def after(self):
+        super().after()
+        assert self.whole()
+        checkpoint(self.d)
+        assert self.whole() and [self.send()] == self.whole()
+        assert len([k for k in self.server.objects if k.startswith("p/files/")]) == len({f["sha256"] for k, o in self.server.objects.items()
+            if k.startswith("p/checkpoints/") for f in json.loads(o.body.split(b"\n", 1)[1])["files"]})
+
+    def walk(self):
+        try:
+            super().walk()
+        finally:
+            self.server.close()
+
+
+class Pull(Sync):
+    """A start from the bucket while there is an older state here: the one or the other, whole."""
+
+    def before(self):
+        self.d.run("p", program(self.lines, self.out), runtime_config=self.config)
+        wait_rows(self.d, 200)
+        wait_out(self.d, self.out, 200)
+        checkpoint(self.d)
+        self.d.stop_pipeline("p")
+        kept = storage(self.d)
+        shutil.copytree(kept, kept + "-old")
+        self.d.start_pipeline("p")
+        checkpoint(self.d)
+        self.send()
+        self.d.stop_pipeline("p")
+        shutil.rmtree(kept)
+        os.rename(kept + "-old", kept)
+        self.d.stop()
+        self.d.env = {"HG_FAULT": f"kill:{self.point}"}
+        self.d.start()
+
+    def arrive(self):
+        self.lines.add(50)
+        self.say("POST", "/v0/pipelines/p/start")
+
+
+SCENES = {"sync.file": Sync, "sync.described": Sync, "sync.forgotten": Sync, "sync.removed": Sync, "pull.file": Pull, "pull.manifest": Pull,
+          "pull.mark": Pull, "pull.aside": Pull, "pull.renamed": Pull, "events": Events, "manifest": Checkpoint, "checkpoints": Start, "state.pack": Checkpoint, "state.seg": Segment, "owed": Owed, "exit": Exit, "journal": Journal,
           "deployment": Deployment, "manager.before_spawn": Deployment, "manager.after_spawn": Deployment,
           "admin_key": AdminKey, "page": Pages, "manual": Pages, "manager.before_respawn": Respawn, "manager.after_respawn": Respawn}
 POINTS = kill_points()

@@ -1,7 +1,7 @@
 /* What s3_input reads from elsewhere, from bytes. The first byte says what: 'x' an answer of a server, in pieces of the
- * size that the second byte gives and whole, with the same result, 's' the same of STS; 'c' two files of credentials,
- * 'j' what a service of credentials answers, 'u' where one is, and 'p' a position: they are refused with a reason or
- * read.
+ * size that the second byte gives and whole, with the same result, 's' the same of STS, 'm' of uploads in parts; 'c'
+ * two files of credentials, 'j' what a service of credentials answers, 'u' where one is, and 'p' a position: they are
+ * refused with a reason or read.
  */
 #include "base/hg.h"
 #include "base/mem.h"
@@ -10,10 +10,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int answer(hg_str_t in, size_t step, bool sts, hg_s3_answer_t *a)
+static int answer(hg_str_t in, size_t step, char of, hg_s3_answer_t *a)
 {
     hg_err_t err = HG_ERR_INIT;
-    hg_s3_xml_t *x = sts ? hg_s3_xml_new_sts() : hg_s3_xml_new();
+    hg_s3_xml_t *x = of == 's' ? hg_s3_xml_new_sts() : of == 'm' ? hg_s3_xml_new_upload() : hg_s3_xml_new();
     int rc = 0;
     for (size_t at = 0; at < in.n && rc == 0; at += step)
         rc = hg_s3_xml_feed(x, in.p + at, HG_MIN(step, in.n - at), &err);
@@ -28,12 +28,13 @@ static bool same(const char *a, const char *b)
     return (!a && !b) || (a && b && strcmp(a, b) == 0);
 }
 
-static void xml(hg_str_t in, size_t step, bool sts)
+static void xml(hg_str_t in, size_t step, char of)
 {
     hg_s3_answer_t a = { 0 }, b = { 0 };
-    int rc = answer(in, step, sts, &a), rc2 = answer(in, in.n + 1, sts, &b);
+    int rc = answer(in, step, of, &a), rc2 = answer(in, in.n + 1, of, &b);
     HG_ASSERT(rc == rc2 && a.n == b.n && a.truncated == b.truncated && a.is_error == b.is_error);
     HG_ASSERT(same(a.code, b.code) && same(a.message, b.message) && same(a.next_token, b.next_token));
+    HG_ASSERT(same(a.upload_id, b.upload_id));
     HG_ASSERT(same(a.id, b.id) && same(a.secret, b.secret) && same(a.token, b.token) && same(a.expires, b.expires));
     HG_ASSERT(!a.truncated || a.next_token);
     for (uint32_t i = 0; i < a.n; i++) {
@@ -98,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) return 0;
     hg_str_t in = { (const char *)data + 2, size - 2 };
-    if (data[0] == 'x' || data[0] == 's') xml(in, 1 + data[1] % 64, data[0] == 's');
+    if (data[0] == 'x' || data[0] == 's' || data[0] == 'm') xml(in, 1 + data[1] % 64, (char)data[0]);
     if (data[0] == 'j') role(in);
     if (data[0] == 'u') place(in);
     if (data[0] == 'c') credentials(in);

@@ -54,6 +54,7 @@ class Server:
         self.list_statuses, self.list_bodies = [], []
         self.lists, self.refused, self.puts = [], [], []
         self.put_fail = lambda n: None  # the n-th PUT → None, or (status, code) to answer
+        self.deletes, self.uploads = [], {}  # uploads: in parts, under way: {id: (bucket, key, {number: bytes})}
         self.fails = 0  # so many of the next requests, whatever they are for
         self.lock = threading.Lock()
         self.open = self.most_open = 0
@@ -121,22 +122,63 @@ class _Handler(web.Handler):
         status = 403 if self.signature_error(self.path, "") else 200 if name in self.s3.buckets else 404
         self.answer(status)
 
+    def asked(self):
+        """Of what: (is it refused, bucket's name, key, query)."""
+        path, _, query = self.path.partition("?")
+        name, _, key = urllib.parse.unquote(path[1:]).partition("/")
+        return self.signature_error(path, query), name, key, dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+
     def do_PUT(self):
         self.body = self.body_sent()
-        bad = self.signature_error(self.path, "")
-        name, _, key = urllib.parse.unquote(self.path[1:]).partition("/")
+        bad, name, key, query = self.asked()
         with self.s3.lock:
             self.s3.puts.append(key)
             fail = self.s3.put_fail(len(self.s3.puts))
             if not bad and not fail and name in self.s3.buckets:
-                self.s3.buckets[name][key] = Object(self.body)
+                if "uploadId" in query:
+                    self.s3.uploads[query["uploadId"]][2][int(query["partNumber"])] = self.body
+                else:
+                    self.s3.buckets[name][key] = Object(self.body)
         if bad or fail:
             self.error(*(bad or fail))
         elif name not in self.s3.buckets:
             self.error(404, "NoSuchBucket", "The specified bucket does not exist")
         else:
-            self.answer(200)
+            self.answer(200, ETag=f'"{hashlib.md5(self.body).hexdigest()}"')
         self.body = b""
+
+    def do_POST(self):
+        """Uploads in parts begin, and end."""
+        self.body = self.body_sent()
+        bad, name, key, query = self.asked()
+        if bad:
+            self.error(*bad)
+        elif "uploads" in query:
+            upload = f"up/{len(self.s3.uploads)}+="
+            self.s3.uploads[upload] = (name, key, {})
+            self.answer(200, f"<InitiateMultipartUploadResult><Bucket>{name}</Bucket><UploadId>{upload}</UploadId></InitiateMultipartUploadResult>", XML)
+        else:
+            name, key, parts = self.s3.uploads.pop(query["uploadId"])
+            listed = re.findall(r"<Part><PartNumber>(\d+)</PartNumber><ETag>\"(\w+)\"</ETag></Part>", self.body.decode())
+            assert listed == [(str(n), hashlib.md5(parts[n]).hexdigest()) for n in sorted(parts)], (listed, self.body)
+            assert all(len(parts[n]) >= 5 << 20 for n in sorted(parts)[:-1])
+            with self.s3.lock:
+                self.s3.buckets[name][key] = Object(b"".join(parts[n] for n in sorted(parts)))
+            self.answer(200, f"<CompleteMultipartUploadResult><Key>{escape(key)}</Key></CompleteMultipartUploadResult>", XML)
+        self.body = b""
+
+    def do_DELETE(self):
+        bad, name, key, query = self.asked()
+        if bad:
+            self.error(*bad)
+            return
+        with self.s3.lock:
+            if "uploadId" in query:
+                self.s3.uploads.pop(query["uploadId"], None)
+            else:
+                self.s3.deletes.append(key)
+                self.s3.buckets[name].pop(key, None)
+        self.answer(204)
 
     def do_GET(self):
         path, _, query = self.path.partition("?")

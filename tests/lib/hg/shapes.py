@@ -235,6 +235,10 @@ ROUTES = [
     ("GET", P + r"/checkpoint_status", {200}, JSON, {"success": opt("u64"), "failure": opt(
         {"sequence_number": "count", "error": "str", "failed_at": "time"})}),
     ("GET", P + r"/checkpoints", {200}, JSON, [CHECKPOINT]),
+    ("GET", P + r"/checkpoints/remote", {200}, JSON, [{"uuid": "uuid"}]),
+    ("POST", P + r"/checkpoint/sync", {202}, JSON, {"checkpoint_uuid": "uuid", "incarnation_uuid": "uuid"}),
+    ("GET", P + r"/checkpoint/sync_status", {200}, JSON, {"success": opt("uuid"), "failure": opt({"uuid": "uuid", "error": "str"}), "periodic": opt("uuid"),
+                                                          "running": ["uuid"]}),
     ("GET", P + r"/suspendable", {200}, JSON, {"suspendable": "bool", "reasons": [PERMANENT]}),
     ("POST", P + r"/ingress/[^/]+", {200}, JSON, {"token": "str"}),
     ("POST", P + r"/egress/[^/]+", {200}, "egress", None),

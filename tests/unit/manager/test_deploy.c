@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/deployment.h"
+#include "base/durable.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "manager/manager_int.h"
@@ -47,7 +48,7 @@ static int teardown(void **state)
 {
     fix_t *f = *state;
     hg_err_t err = HG_ERR_INIT;
-    assert_int_equal(hg_deploy_remove_tree(f->dir, NULL, &err), 0);
+    assert_int_equal(hg_tree_remove(f->dir, NULL, &err), 0);
     assert_int_equal(access(f->dir, F_OK), -1);
     hg_free(f->mg.socket_dir);
     hg_pl_drop(f->pl);
@@ -231,7 +232,7 @@ static void test_remove_tree(void **state)
     assert_int_equal(mkdir(path, 0700), 0); /* the kept name counts at the top only */
     snprintf(path, sizeof path, "%s/link", dir);
     assert_int_equal(symlink(f->dir, path), 0); /* removed, not followed */
-    assert_int_equal(hg_deploy_remove_tree(dir, HG_FILE_LOG, &err), 0);
+    assert_int_equal(hg_tree_remove(dir, HG_FILE_LOG, &err), 0);
     assert_int_equal(access(log, F_OK), 0);
     char *text = slurp(log);
     assert_non_null(strstr(text, "INFO price: a line 1\n"));
@@ -239,8 +240,8 @@ static void test_remove_tree(void **state)
     snprintf(path, sizeof path, "%s/state", dir);
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(access(f->mg.socket_dir, F_OK), 0);
-    assert_int_equal(hg_deploy_remove_tree(dir, NULL, &err), 0);
-    assert_int_equal(hg_deploy_remove_tree(dir, NULL, &err), 0); /* gone is gone */
+    assert_int_equal(hg_tree_remove(dir, NULL, &err), 0);
+    assert_int_equal(hg_tree_remove(dir, NULL, &err), 0); /* gone is gone */
     hg_free(dir);
     hg_free(log);
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/durable.h"
 #include "base/mem.h"
 #include "manager/manager_int.h"
 
@@ -48,7 +49,7 @@ static int teardown(void **state)
     hg_err_t err = HG_ERR_INIT;
     hg_pl_drop(f->pl);
     hg_loop_free(f->mg.loop);
-    assert_int_equal(hg_deploy_remove_tree(f->dir, NULL, &err), 0);
+    assert_int_equal(hg_tree_remove(f->dir, NULL, &err), 0);
     hg_free(f);
     return 0;
 }
