@@ -3,7 +3,8 @@
  * byte 0, bit 4 set: the rest is the description of a checkpoint whose file pack-1.hgp holds a piece of 4 rows and a
  * bitmap; seg-1-1.hgs is a copy of it, so its head is wrong. Else the rest is a piece whose checksum is right; bit 0:
  * of a bag, bit 1: a bitmap of dead rows follows, bits 2 and 3: the number of origins - 1; byte 1: rows (up to 64);
- * then the piece, and at the end the 8 bytes of the bitmap. */
+ * then the piece, and at the end the 8 bytes of the bitmap. With bit 5 the piece is made: two bytes per row, how much
+ * greater its key is and how long its text (odd: NULL), then changes of it, three bytes each: where, and what. */
 #include "base/hg.h"
 #include "base/mem.h"
 #include "data/block.h"
@@ -111,23 +112,36 @@ static void again(const prog_t *g, hg_circuit_t *c, uint64_t rows)
     hg_buf_release(&text);
 }
 
-static void four_rows(const prog_t *g)
+/* Appends a piece as a checkpoint has it. rows: two bytes each, as above. */
+static void put_piece(const prog_t *g, const uint8_t *rows, uint32_t n, hg_buf_t *out)
 {
-    static const uint32_t head[4] = { 0x31435048, 4, 1, 0 };
-    static const uint8_t dead[8] = { 5 };
+    const uint32_t head[4] = { 0x31435048, n, 1, 0 };
     const hg_type_t *types[] = { g->rel.schema.cols[0].type, g->rel.schema.cols[1].type };
+    static const char text[] = "text that is longer than what a cell holds itself";
     hg_changeb_t b;
-    hg_buf_t out;
     hg_err_t err = HG_ERR_INIT;
+    int64_t key = 0;
     hg_changeb_init(&b, &g->rel.schema);
-    for (int64_t k = 0; k < 4; k++) {
-        HG_ASSERT(hg_colb_i64(&b.cols[0], k) == 0 && hg_colb_var(&b.cols[1], "text", (size_t)k) == 0);
+    for (uint32_t i = 0; i < n; i++) {
+        key += rows[2 * i];
+        size_t len = HG_MIN((size_t)rows[2 * i + 1] / 2, sizeof text - 1);
+        HG_ASSERT(hg_colb_i64(&b.cols[0], key) == 0);
+        HG_ASSERT((rows[2 * i + 1] & 1 ? hg_colb_null(&b.cols[1]) : hg_colb_var(&b.cols[1], text, len)) == 0);
         HG_ASSERT(hg_changeb_row(&b, HG_OP_INSERT, NULL) == 0);
     }
     hg_change_t *c = hg_changeb_seal(&b);
+    hg_buf_add(out, head, sizeof head);
+    HG_ASSERT(hg_block_write(out, c->rows, types, NULL, n, NULL, &err) == 0);
+    hg_change_drop(c);
+    hg_changeb_release(&b);
+}
+
+static void four_rows(const prog_t *g)
+{
+    static const uint8_t dead[8] = { 5 }, rows[] = { 0, 0, 1, 2, 1, 4, 1, 6 };
+    hg_buf_t out;
     hg_buf_init(&out, HG_BUF_NOMAX);
-    hg_buf_add(&out, head, sizeof head);
-    HG_ASSERT(hg_block_write(&out, c->rows, types, NULL, 4, NULL, &err) == 0);
+    put_piece(g, rows, 4, &out);
     hg_buf_add(&out, dead, sizeof dead);
     write_pack("pack-1.hgp", "HGPACK\n\0\1", out.p, out.len);
     write_pack("seg-1-1.hgs", "HGPACK\n\0\1", out.p, out.len);
@@ -136,8 +150,6 @@ static void four_rows(const prog_t *g)
                out.len - 8, (uint64_t)XXH3_64bits(out.p, out.len - 8), (uint64_t)XXH3_64bits(dead, 8),
                hg_relation_fingerprint(&g->rel));
     hg_buf_release(&out);
-    hg_change_drop(c);
-    hg_changeb_release(&b);
 }
 
 static void description(const char *p, size_t n)
@@ -151,6 +163,16 @@ static void description(const char *p, size_t n)
     hg_arena_free(g.a);
 }
 
+/* A piece of so many rows, changed as what follows them says. */
+static void made_piece(const prog_t *g, const uint8_t *p, size_t n, uint32_t rows, hg_buf_t *out)
+{
+    put_piece(g, p, rows, out);
+    for (size_t at = 2 * rows; at + 3 <= n; at += 3) {
+        size_t where = (size_t)p[at] << 8 | p[at + 1];
+        if (where < out->len) out->p[where] = (char)p[at + 2];
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -159,16 +181,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         description((const char *)p + 1, n - 1);
         return 0;
     }
-    bool bag = p[0] & 1, bitmap = p[0] & 2;
+    bool bag = p[0] & 1, bitmap = p[0] & 2, made = p[0] & 32;
     uint32_t n_origins = 1 + (p[0] >> 2 & 3), rows = 1 + p[1] % 64, dead = 0;
     p += 2;
     n -= 2;
     size_t piece = bitmap ? n - 8 : n;
     for (uint32_t i = 0; bitmap && i < rows; i++) dead += p[piece + i / 8] >> (i & 7) & 1;
-    if (bitmap && (dead == 0 || dead == rows)) return 0;
+    if ((bitmap && (dead == 0 || dead == rows)) || (made && piece < 2 * rows)) return 0;
 
     prog_t g;
+    hg_buf_t own;
     prog_init(&g, bag);
+    hg_buf_init(&own, HG_BUF_NOMAX);
+    if (made) {
+        made_piece(&g, p, piece, rows, &own);
+        hg_buf_add(&own, p + piece, n - piece);
+        piece = own.len - (n - piece);
+        p = (const uint8_t *)own.p;
+        n = own.len;
+    }
     write_pack("pack-1.hgp", "HGPACK\n\0\1", p, n);
     hg_buf_t text;
     hg_buf_init(&text, HG_BUF_NOMAX);
@@ -191,6 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     }
     hg_circuit_free(c);
     hg_buf_release(&text);
+    hg_buf_release(&own);
     hg_arena_free(g.a);
     return 0;
 }
