@@ -11,10 +11,15 @@
 
 /* --- questions: the client's thread --- */
 
+bool hg_kin_may_pass(rd_kafka_resp_err_t e)
+{
+    return hg_kafka_transient(e) || e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
 int hg_kin_refused(hg_err_t *err, const char *what, rd_kafka_resp_err_t e)
 {
-    bool again = hg_kafka_transient(e);
-    if (again) return hg_err_retry(err, HG_ENET, "%s: %s", what, rd_kafka_err2str(e));
+    if (hg_kin_may_pass(e)) return hg_err_retry(err, HG_ENET, "%s: %s", what, rd_kafka_err2str(e));
     hg_err_set(err, HG_ENET, "%s: %s", what, rd_kafka_err2str(e));
     err->fatal = 1;
     return err->code;
@@ -37,7 +42,7 @@ static bool ask_on(kafka_t *k, rd_kafka_resp_err_t e, int *left)
 {
     *left -= ASK_SLICE;
     hg_kafka_use_breathe(k->use);
-    return hg_kafka_transient(e) && *left > 0 && !atomic_load(&k->leaving);
+    return hg_kin_may_pass(e) && *left > 0 && !atomic_load(&k->leaving);
 }
 
 /* The partitions to read: configured ones, else what the topic has. A topic that does not exist yet is worth another

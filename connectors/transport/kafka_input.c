@@ -376,8 +376,7 @@ static void on_bad_message(hg_input_t *in, const rd_kafka_message_t *m)
         k->lost_id = m->partition;
         return;
     }
-    if (hg_kafka_transient(m->err) || m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-        m->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+    if (hg_kin_may_pass(m->err))
         hg_err_retry(&err, HG_ENET, "%s", rd_kafka_message_errstr(m));
     else
         hg_err_set(&err, HG_ENET, "%s", rd_kafka_message_errstr(m));

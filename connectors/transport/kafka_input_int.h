@@ -97,6 +97,9 @@ void hg_kin_check(const void *cfg, const hg_json_t *obj, hg_diag_t *d);
 
 /* kafka_ask.c. hg_kin_ask runs on the client's thread, arg is the hg_input_t: answers k->ask into k->answer, k->err. */
 void hg_kin_ask(void *arg);
+/* Trying again may help: also where a broker does not know a partition, or not yet again, that another answer has
+ * named. */
+bool hg_kin_may_pass(rd_kafka_resp_err_t e);
 int hg_kin_refused(hg_err_t *err, const char *what, rd_kafka_resp_err_t e); /* retryable or fatal by the code */
 int hg_kin_broken(hg_err_t *err, const char *fmt, ...) HG_PRINTF(2, 3);     /* fatal */
 

@@ -400,6 +400,18 @@ def test_unreachable_broker(daemon, gone):
     daemon.stop_pipeline(p)
 
 
+def test_a_partition_that_the_broker_does_not_know_for_a_while(daemon, mock_broker, gone):
+    """As one does that has just been elected, or is about to give up: what its metadata names is asked for again."""
+    list_offsets, unknown_topic_or_partition = 2, 3
+    b = mock_broker("in:1")
+    b.produce("in", messages(1, 2))
+    b.fail(list_offsets, unknown_topic_or_partition, 30)
+    p = gone("k-unknown")
+    daemon.run(p, table("t", T, kafka_in("k", b.bootstrap, "in", options={"start_from": "earliest"}), materialized=True))
+    until("both are in", lambda: total(daemon, p, "t.k") == 2)
+    assert daemon.input(p, "t.k")["fatal_error"] is None
+
+
 def test_broker_that_goes_and_comes_back(daemon, mock_broker, gone):
     b = mock_broker("in:1", "out:1")
     b.produce("in", messages(1, 2))
