@@ -267,7 +267,7 @@ def test_profile(daemon):
     daemon.stop_pipeline("pr")
 
 
-@pytest.mark.parametrize("method, path", [("GET", "checkpoints/remote"), ("POST", "checkpoint/sync")])
+@pytest.mark.parametrize("method, path", [("POST", "views/few/connectors/x/command")])
 def test_what_is_not_offered_says_so(daemon, method, path):
     if daemon.get("/v0/pipelines/no").status_code == 404:
         daemon.run("no", PROGRAM, "paused")
