@@ -43,7 +43,7 @@ static void keys_lead_back(void **st)
 static void uuid_at(int64_t us, char out[37])
 {
     uint64_t ms = (uint64_t)us / 1000;
-    snprintf(out, 37, "%08" PRIx64 "-%04" PRIx64 "-7000-8000-000000000000", ms >> 16, ms & 0xffff);
+    snprintf(out, 37, "%08x-%04x-7000-8000-000000000000", (uint32_t)(ms >> 16), (uint16_t)ms);
 }
 
 /* Five, one a day. */
