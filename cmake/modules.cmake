@@ -27,6 +27,7 @@ endfunction()
 function(_hg_setup t folder)
   target_compile_options(${t} PRIVATE ${HG_WARNINGS} -Wconversion -Wno-sign-conversion)
   set(root ${CMAKE_BINARY_DIR}/inc/${t})
+  file(REMOVE_RECURSE ${root}) # a link of an earlier list would let through what a new clone refuses
   _hg_expose(${root} ${folder} TRUE)
   foreach(d ${ARGN})
     _hg_expose(${root} ${d} FALSE)

@@ -1,6 +1,7 @@
 /* rows.c: see rows.h. */
 #include "base/hg.h"
 #include "base/mem.h"
+#include "connectors/format.h"
 #include "data/ipc.h"
 #include "data/parquet_lib.h"
 #include "plugins/iceberg/rows.h"

@@ -7,7 +7,8 @@
 #ifndef HEADGATE_PLUGINS_ICEBERG_ROWS_H
 #define HEADGATE_PLUGINS_ICEBERG_ROWS_H
 
-#include "connectors/format.h"
+#include "base/buf.h"
+#include "data/col.h"
 #include "plugins/iceberg/table.h"
 
 typedef struct hgi_rows hgi_rows_t;
