@@ -217,3 +217,10 @@ size_t hg_utf8_chars(const char *p, size_t n)
     for (size_t i = 0; i < n; i++) c += ((unsigned char)p[i] & 0xC0) != 0x80;
     return c;
 }
+
+size_t hg_utf8_head(hg_str_t s, size_t max)
+{
+    if (s.n <= max) return s.n;
+    while (max > 0 && ((unsigned char)s.p[max] & 0xC0) == 0x80) max--;
+    return max;
+}

@@ -9,6 +9,8 @@ static bool is_alnum(char c)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
+enum { SHOWN = 120 }; /* bytes of a name in a message */
+
 static const hg_verdict_t fine = { .answer = HG_DO_IT, .status = 200 };
 
 /* The value as a JSON literal that is short enough for a verdict. */
@@ -35,8 +37,8 @@ static hg_verdict_t check_length(hg_str_t name, size_t max)
     hg_verdict_t v = bad("TooLongName", "");
     char lit[200];
     quoted(lit, sizeof lit, name);
-    snprintf(v.msg, sizeof v.msg, "Name '%.120s' is too long: %zu characters, at most %zu are allowed", name.p, name.n,
-             max);
+    snprintf(v.msg, sizeof v.msg, "Name '%.*s' is too long: %zu characters, at most %zu are allowed",
+             (int)hg_utf8_head(name, SHOWN), name.p, name.n, max);
     snprintf(v.details, sizeof v.details, "{\"name\":%s,\"length\":%zu,\"maximum\":%zu}", lit, name.n, max);
     return v;
 }
@@ -46,7 +48,8 @@ static hg_verdict_t mismatch(hg_str_t name, const char *pattern, const char *des
     hg_verdict_t v = bad("NameDoesNotMatchPattern", "");
     char lit[160];
     quoted(lit, sizeof lit, name);
-    snprintf(v.msg, sizeof v.msg, "Name '%.120s' is not allowed: %s (%s)", name.p, description, pattern);
+    snprintf(v.msg, sizeof v.msg, "Name '%.*s' is not allowed: %s (%s)", (int)hg_utf8_head(name, SHOWN), name.p,
+             description, pattern);
     snprintf(v.details, sizeof v.details, "{\"name\":%s,\"pattern\":\"%s\",\"pattern_description\":\"%s\"}", lit,
              pattern, description);
     return v;

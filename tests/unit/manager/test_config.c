@@ -229,6 +229,13 @@ static void test_names(void **state)
         expect(hg_check_name(hg_strz(t[i].name)), t[i].pipeline);
         expect(hg_check_key_name(hg_strz(t[i].name)), t[i].key);
     }
+    char umlauts[301]; /* a message ends no name in the middle of a character */
+    umlauts[0] = 'a';
+    for (size_t i = 1; i < 299; i += 2) memcpy(umlauts + i, "\xc3\xa4", 2);
+    umlauts[299] = '\0';
+    hg_verdict_t v = hg_check_name(hg_strz(umlauts));
+    expect(v, "TooLongName");
+    assert_true(hg_utf8_valid(v.msg, strlen(v.msg)));
 }
 
 static void test_tags(void **state)
