@@ -20,6 +20,7 @@
  *                                          "checkpoint": n (number of the newest, 0 = none), "error": null|{…},
  *                                          "details": {"approval_diff": {…}} | {"reason": "…"} | {}}
  *   POST /start /pause                  pipeline state; 200 {}
+ *   POST /activate?initial=running|paused   out of standby; 200 {}. In standby there are this, /status and /stop
  *   POST /approve?silent_bootstrap=&concurrent_bootstrap=   go on with a changed program; 200 {}
  *   POST /stop?force=true|false         graceful end (false: drain what is buffered, flush outputs); answers at once
  *   GET  /stats                         ControllerStatus (rest-api §5); ?include_connector_errors=true

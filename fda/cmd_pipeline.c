@@ -285,6 +285,22 @@ int fda_cmd_start(fda_t *f, const fda_args_t *a)
     return start(f, a, fda_arg(a, "NAME"));
 }
 
+int fda_cmd_activate(fda_t *f, const fda_args_t *a)
+{
+    static const char what[] = "Failed to activate pipeline";
+    const char *initial = fda_option(a, "initial"), *name = fda_arg(a, "NAME");
+    bool paused = initial && strcmp(initial, "paused") == 0;
+    int found;
+    if (initial && !paused && strcmp(initial, "running") != 0)
+        return fda_error("Unsupported `--initial`: %s (one of running, paused)", initial);
+    int rc =
+        fda_post(f, what, fda_path(f, "/v0/pipelines/%s/activate?initial=%s", name, paused ? "paused" : "running"));
+    if (rc || fda_flag(a, "no-wait")) return rc;
+    rc = await(f, look_started, (goal_t){ what, name, "deployment_status", paused ? "Paused" : "Running" }, &found);
+    if (rc == 0 && found == 1) puts("Pipeline activated successfully.");
+    return rc;
+}
+
 /* --- the rest of its life --- */
 
 /* POST, then wait until `member` has the value, then the sentence (NULL: none). */

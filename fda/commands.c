@@ -117,6 +117,14 @@ static const fda_pos_t COPY_POS[] = {
 };
 static const fda_opt_t START[] = { START_OPTS, END };
 static const fda_opt_t APPROVE[] = { BOOTSTRAP_OPTS, END };
+static const fda_opt_t ACTIVATE[] = {
+    { .letter = 'n', .name = "no-wait", .doc = "Do not wait until the pipeline has reached the status" },
+    { .letter = 'i',
+      .name = "initial",
+      .value = "INITIAL",
+      .doc = "The status to go into: running or paused; running if not given" },
+    END,
+};
 static const fda_opt_t DIFF[] = {
     { .name = "stdin", .doc = "Read the program code from stdin" },
     { .name = "runtime-version",
@@ -561,6 +569,11 @@ static const fda_cmd_t COMMANDS[] = {
       .pos = NAME,
       .opts = NO_WAIT,
       .run = fda_cmd_checkpoint },
+    { .name = "activate",
+      .doc = "Let a pipeline take over that was started into standby",
+      .pos = NAME,
+      .opts = ACTIVATE,
+      .run = fda_cmd_activate },
     { .name = "approve",
       .doc = "Go on with a changed program, when the pipeline waits for that",
       .pos = NAME,

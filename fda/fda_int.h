@@ -159,6 +159,7 @@ int fda_cmd_start_transaction(fda_t *f, const fda_args_t *a);
 int fda_cmd_commit_transaction(fda_t *f, const fda_args_t *a);
 int fda_cmd_diff(fda_t *f, const fda_args_t *a);
 int fda_cmd_validate(fda_t *f, const fda_args_t *a);
+int fda_cmd_activate(fda_t *f, const fda_args_t *a);
 int fda_cmd_approve(fda_t *f, const fda_args_t *a);
 int fda_cmd_clear(fda_t *f, const fda_args_t *a);
 int fda_cmd_delete(fda_t *f, const fda_args_t *a);

@@ -150,9 +150,7 @@ static int write_sync(const hg_json_t *v, const char *path, hg_jw_t *w, hg_err_t
         return hg_err_set(err, HG_EINVAL, "%s: missing field 'bucket'", path);
     if (hg_json_bool(hg_json_get(v, "standby"), false))
         return hg_err_set(err, HG_EINVAL,
-                          "%s.standby: true is not supported: start the pipeline when it is to take over, it begins "
-                          "with the checkpoint of start_from_checkpoint",
-                          path);
+                          "%s.standby: true is not supported: start the pipeline with initial=standby instead", path);
     return write_object(sync_members, v, path, w, err);
 }
 

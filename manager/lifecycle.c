@@ -222,11 +222,12 @@ hg_verdict_t hg_lc_approve(const hg_lc_t *lc, const char *name, bool silent, boo
     return legal(HG_DO_IT);
 }
 
-hg_verdict_t hg_lc_activate(const hg_lc_t *lc, const char *name)
+hg_verdict_t hg_lc_activate(const hg_lc_t *lc, const char *name, hg_rt_t to)
 {
     hg_verdict_t v = hg_lc_interact(lc, name);
     if (v.answer == HG_REFUSE) return v;
-    if (lc->rt != HG_RT_STANDBY)
+    if (lc->initial == HG_RT_STANDBY && lc->rt_desired == to) return legal(HG_NOOP); /* it was activated before */
+    if (lc->rt != HG_RT_STANDBY && lc->rt_desired != HG_RT_STANDBY)
         return refuse(400, "InvalidTransition", "Only a pipeline in Standby can be activated (it is '%s')",
                       hg_lc_status(lc));
     return legal(HG_DO_IT);

@@ -48,12 +48,6 @@ static void start(hg_call_t *c)
         !hg_call_bool(c, "dismiss_error", true, &a.dismiss_error))
         return;
     a.standby_possible = hg_runtime_config_standby(pl->def.runtime_config);
-    if (a.initial == HG_RT_STANDBY && a.standby_possible) {
-        hg_reply_error(c->r, 501, "NotSupported", NULL,
-                       "A start into standby is not offered by this version of headgate: start the pipeline when it is "
-                       "to take over, it begins with the checkpoint of start_from_checkpoint");
-        return;
-    }
 
     hg_verdict_t v = hg_edit_start(c->mg, pl, &a);
     if (answered(c, &v, 202, "Pipeline is starting")) return;
@@ -214,10 +208,10 @@ static void activate(hg_call_t *c)
                        "Cannot activate with initial '" HG_SF "': it must be running or paused", HG_SA(initial));
         return;
     }
-    hg_verdict_t v = hg_lc_activate(&c->pl->lc, c->pl->def.name);
-    if (!answered(c, &v, 202, ""))
-        steer(c, paused ? HG_RT_PAUSED : HG_RT_RUNNING,
-              paused ? "/activate?initial=paused" : "/activate?initial=running");
+    hg_rt_t to = paused ? HG_RT_PAUSED : HG_RT_RUNNING;
+    hg_verdict_t v = hg_lc_activate(&c->pl->lc, c->pl->def.name, to);
+    if (!answered(c, &v, 202, "Pipeline has been activated"))
+        steer(c, to, paused ? "/activate?initial=paused" : "/activate?initial=running");
 }
 
 /* Answers once the process has left AwaitingApproval, and we have seen it. */
@@ -241,7 +235,7 @@ static void approve(hg_call_t *c)
 
 const hg_route_t hg_lifecycle_routes[] = {
     { "POST", "v0/pipelines/{p}/start", HG_R_PIPELINE, start, NULL,
-      "Starts it. `initial=running|paused` (501: `standby`), `bootstrap_policy=await_approval|allow|reject`, "
+      "Starts it. `initial=running|paused|standby`, `bootstrap_policy=await_approval|allow|reject`, "
       "`silent_bootstrap`, `dismiss_error`. 202" },
     { "POST", "v0/pipelines/{p}/stop", HG_R_PIPELINE, stop, NULL,
       "Stops it: `force=true` at once, `false` after a checkpoint. 202" },

@@ -108,7 +108,7 @@ hg_verdict_t hg_lc_delete(const hg_lc_t *lc);
 hg_verdict_t hg_lc_interact(const hg_lc_t *lc, const char *name);        /* stats, ingress, … */
 hg_verdict_t hg_lc_run(const hg_lc_t *lc, const char *name, hg_rt_t to); /* pause (PAUSED) and resume (RUNNING) */
 hg_verdict_t hg_lc_approve(const hg_lc_t *lc, const char *name, bool silent, bool concurrent);
-hg_verdict_t hg_lc_activate(const hg_lc_t *lc, const char *name);
+hg_verdict_t hg_lc_activate(const hg_lc_t *lc, const char *name, hg_rt_t to); /* to: RUNNING or PAUSED */
 
 typedef enum { HG_STOP_NOTHING, HG_STOP_CANCEL, HG_STOP_SUSPEND, HG_STOP_FORCE } hg_stop_t;
 /* What a stop has to do: nothing is up; a start that waits is called off; ask the process to drain; end it now. */

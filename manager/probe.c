@@ -44,6 +44,8 @@ void hg_run_reconcile(hg_run_t *run)
     if (lc->rt_desired == HG_RT_SUSPENDED && !run->suspend_sent) {
         run->suspend_sent = true;
         hg_run_act(run, "/stop?force=false");
+    } else if (lc->rt == HG_RT_STANDBY && (lc->rt_desired == HG_RT_RUNNING || lc->rt_desired == HG_RT_PAUSED)) {
+        hg_run_act(run, lc->rt_desired == HG_RT_RUNNING ? "/activate?initial=running" : "/activate?initial=paused");
     } else if (lc->rt_desired == HG_RT_PAUSED && lc->rt == HG_RT_RUNNING) {
         hg_run_act(run, "/pause");
     } else if (lc->rt_desired == HG_RT_RUNNING && lc->rt == HG_RT_PAUSED) {

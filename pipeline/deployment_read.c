@@ -8,6 +8,16 @@ static int text_member(const hg_json_t *v, const char *key, const char **ret, hg
     return *ret ? 0 : hg_err_set(err, HG_EPARSE, "member \"%s\" is missing", key);
 }
 
+static int read_initial(const hg_json_t *v, hg_deployment_t *ret, hg_err_t *err)
+{
+    const char *initial = hg_json_str(hg_json_get(v, "initial"), "running");
+    ret->running = strcmp(initial, "running") == 0;
+    ret->standby = strcmp(initial, "standby") == 0;
+    return ret->running || ret->standby || strcmp(initial, "paused") == 0
+               ? 0
+               : hg_err_set(err, HG_EPARSE, "initial '%.40s' is unknown", initial);
+}
+
 static int read_bootstrap(const hg_json_t *v, hg_bootstrap_opts_t *ret, hg_err_t *err)
 {
     static const char *const names[] = { "await_approval", "allow", "reject" }; /* in the order of the type */
@@ -37,7 +47,9 @@ int hg_deployment_read(hg_arena_t *a, hg_str_t text, hg_deployment_t *ret, hg_er
     ret->program = hg_json_get(v, "program")->str;
     ret->env = hg_json_get(config, "env");
     ret->access = hg_json_get(v, "access");
-    ret->running = strcmp(hg_json_str(hg_json_get(v, "initial"), "running"), "running") == 0;
-    rc = hg_runtime_config_parse(config, a, &ret->config, err);
+    rc = read_initial(v, ret, err);
+    if (rc == 0) rc = hg_runtime_config_parse(config, a, &ret->config, err);
+    if (rc == 0 && ret->standby && !ret->config.sync)
+        rc = hg_err_set(err, HG_EINVAL, "a start into standby needs runtime_config.storage.backend.config.sync");
     return rc == 0 ? read_bootstrap(v, &ret->bootstrap, err) : rc;
 }

@@ -11,6 +11,7 @@ typedef struct hg_deployment {
     const hg_json_t *env;    /* of the runtime_config; what references are looked up in. May be NULL */
     const hg_json_t *access; /* limits, for hg_access_enter(); may be NULL */
     bool running;            /* what it begins as; else paused */
+    bool standby;            /* until it is told: standby.h */
     hg_runtime_config_t config;
     hg_bootstrap_opts_t bootstrap;
 } hg_deployment_t;

@@ -1,8 +1,8 @@
 /* process.c: `headgate pipeline DIR`.
  *
- * Order: lock DIR (another process there: refuse, touch nothing) → log → deployment.json → compile → pipeline → socket
- * → loop. When it ends by itself it writes exit.json (temporary file, fsync, rename) before the lock goes. SIGTERM
- * drains and stops; a second one stops at once.
+ * Order: lock DIR (another process there: refuse, touch nothing) → log → deployment.json → (standby.c, until it is
+ * activated) → compile → pipeline → socket → loop. When it ends by itself it writes exit.json (temporary file, fsync,
+ * rename) before the lock goes. SIGTERM drains and stops; a second one stops at once.
  */
 #include "base/hg.h"
 #include "base/access.h"
@@ -16,6 +16,7 @@
 #include "pipeline/remote.h"
 #include "pipeline/secrets.h"
 #include "pipeline/server.h"
+#include "pipeline/standby.h"
 #include "profile/cpu.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -30,12 +31,15 @@ typedef struct {
     hg_arena_t *arena;
     hg_deployment_t d;
     hg_loop_t *loop;
+    hg_pipeline_opts_t opts;
+    char storage[4096];
+    hg_standby_t *standby; /* until the pipeline's server can have the socket */
     hg_pipeline_t *pipeline;
     hg_pipeline_server_t *server;
     uv_signal_t term, intr;
     unsigned signals;
-    bool suspended;
-    hg_err_t err; /* why it failed */
+    bool suspended, ended; /* ended: exit.json is written */
+    hg_err_t err;          /* why it failed */
 } process_t;
 
 int hg_pipeline_lock(const char *dir, hg_err_t *err)
@@ -178,24 +182,49 @@ static void server_closed(void *arg)
     hg_loop_post(x->loop, free_on_loop, x);
 }
 
+/* Before the socket goes: who sees the socket gone finds the reason. */
+static void end(process_t *x)
+{
+    x->ended = true;
+    write_exit(x);
+    uv_close((uv_handle_t *)&x->term, NULL);
+    uv_close((uv_handle_t *)&x->intr, NULL);
+}
+
 static void on_stopped(void *arg, const hg_err_t *err)
 {
     process_t *x = arg;
     if (err->code) x->err = *err;
-    write_exit(x); /* before the socket goes: who sees the socket gone finds the reason */
-    uv_close((uv_handle_t *)&x->term, NULL);
-    uv_close((uv_handle_t *)&x->intr, NULL);
+    end(x);
     if (x->server)
         hg_pipeline_server_close(x->server, server_closed, x);
-    else
+    else if (!x->standby) /* else when that is closed, which is under way */
         hg_loop_post(x->loop, free_on_loop, x);
+}
+
+static void standby_left(void *arg)
+{
+    process_t *x = arg;
+    hg_standby_free(x->standby);
+    x->standby = NULL;
+    hg_loop_stop(x->loop);
+}
+
+static void leave_standby(process_t *x)
+{
+    if (x->ended) return;
+    end(x);
+    hg_standby_close(x->standby, standby_left, x);
 }
 
 static void on_stop(void *arg, bool drain)
 {
     process_t *x = arg;
     x->suspended = drain;
-    hg_pipeline_stop(x->pipeline, drain);
+    if (x->pipeline)
+        hg_pipeline_stop(x->pipeline, drain);
+    else
+        leave_standby(x);
 }
 
 static void on_signal(uv_signal_t *h, int signum)
@@ -212,41 +241,105 @@ static void watch_signal(process_t *x, uv_signal_t *h, int signum)
     uv_signal_start(h, on_signal, signum);
 }
 
-/* The state to go on from may be in a bucket. */
-static int begin_storage(process_t *x, hg_pipeline_opts_t *o)
+static void watch_signals(process_t *x)
 {
-    int rc = 0;
-    if (!o->config.storage) return 0;
-    if (o->config.sync) rc = hg_remote_config_resolve(o->config.sync, x->d.env, x->arena, &o->config.sync, &x->err);
-    return rc == 0 ? hg_remote_pull(o->config.sync, x->d.name, o->storage_dir, &x->err) : rc;
-}
-
-static int start(process_t *x)
-{
-    hg_pipeline_opts_t o = { .name = x->d.name,
-                             .id = x->d.id,
-                             .control = x->loop,
-                             .config = x->d.config,
-                             .running = x->d.running,
-                             .bootstrap = x->d.bootstrap,
-                             .on_stopped = on_stopped,
-                             .arg = x };
-    char storage[4096];
-    snprintf(storage, sizeof storage, "%s/%s", x->dir, HG_DIR_STORAGE);
-    o.storage_dir = storage;
-    int rc = begin_storage(x, &o);
-    if (rc == 0) rc = compile(x, &o.program);
-    if (rc < 0) return rc;
-    rc = hg_pipeline_new(&o, &x->pipeline, &x->err);
-    if (rc < 0) {
-        hg_program_free(o.program);
-        return rc;
-    }
     watch_signal(x, &x->term, SIGTERM);
     watch_signal(x, &x->intr, SIGINT);
+}
+
+/* --- beginning --- */
+
+/* The state to go on from may be in a bucket. */
+static int begin_storage(process_t *x)
+{
+    const hg_remote_cfg_t **sync = &x->opts.config.sync;
+    int rc = 0;
+    if (!x->opts.config.storage) return 0;
+    if (*sync) rc = hg_remote_config_resolve(*sync, x->d.env, x->arena, sync, &x->err);
+    if (rc < 0 || x->d.standby) return rc;
+    return hg_remote_pull(&(hg_remote_pull_t){ .cfg = *sync, .name = x->d.name, .dir = x->storage }, &x->err);
+}
+
+static int make(process_t *x)
+{
+    hg_program_t *program = NULL;
+    int rc = compile(x, &program);
+    if (rc < 0) return rc;
+    x->opts.program = program;
+    rc = hg_pipeline_new(&x->opts, &x->pipeline, &x->err);
+    if (rc < 0) hg_program_free(program);
+    return rc;
+}
+
+static void serve(process_t *x)
+{
     hg_pipeline_server_opts_t so = { x->pipeline, x->loop, x->d.deployment_id, on_stop, x };
-    rc = hg_pipeline_server_new(&so, x->d.socket, &x->server, &x->err);
-    if (rc < 0) hg_pipeline_stop(x->pipeline, false); /* the loop runs until it is closed */
+    if (hg_pipeline_server_new(&so, x->d.socket, &x->server, &x->err) < 0)
+        hg_pipeline_stop(x->pipeline, false); /* the loop runs until it is closed */
+}
+
+/* The socket is free for the pipeline's server, unless the pipeline has ended meanwhile. */
+static void standby_over(void *arg)
+{
+    process_t *x = arg;
+    hg_standby_free(x->standby);
+    x->standby = NULL;
+    if (x->ended)
+        hg_loop_post(x->loop, free_on_loop, x);
+    else
+        serve(x);
+}
+
+static void on_activate(void *arg, bool running, const hg_err_t *err)
+{
+    process_t *x = arg;
+    if (x->ended) return;
+    x->opts.running = running;
+    if (err->code) x->err = *err;
+    if (x->err.code == HG_OK && make(x) == 0) {
+        hg_standby_close(x->standby, standby_over, x);
+    } else {
+        hg_log(HG_LOG_ERROR, "pipeline", x->d.name, "not_started", "error=\"%s\"", x->err.msg);
+        leave_standby(x);
+    }
+}
+
+static void stand_by(process_t *x)
+{
+    const hg_standby_opts_t so = { .control = x->loop,
+                                   .name = x->d.name,
+                                   .deployment_id = x->d.deployment_id,
+                                   .storage_dir = x->storage,
+                                   .sync = x->opts.config.sync,
+                                   .on_activate = on_activate,
+                                   .on_stop = on_stop,
+                                   .arg = x };
+    watch_signals(x);
+    if (hg_standby_new(&so, x->d.socket, &x->standby, &x->err) < 0) leave_standby(x);
+}
+
+/* Afterwards the loop is to run. */
+static int start(process_t *x)
+{
+    snprintf(x->storage, sizeof x->storage, "%s/%s", x->dir, HG_DIR_STORAGE);
+    x->opts = (hg_pipeline_opts_t){ .name = x->d.name,
+                                    .id = x->d.id,
+                                    .control = x->loop,
+                                    .config = x->d.config,
+                                    .running = x->d.running,
+                                    .bootstrap = x->d.bootstrap,
+                                    .storage_dir = x->storage,
+                                    .on_stopped = on_stopped,
+                                    .arg = x };
+    int rc = begin_storage(x);
+    if (rc == 0 && x->d.standby) {
+        stand_by(x);
+        return 0;
+    }
+    if (rc == 0) rc = make(x);
+    if (rc < 0) return rc;
+    watch_signals(x);
+    serve(x);
     return 0;
 }
 

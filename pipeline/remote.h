@@ -10,6 +10,8 @@
  *   remote_format.c   descriptions, names, what is too old: no I/O
  *   remote_push.c     one checkpoint goes to the bucket, old ones are removed; a thread of its own
  *   remote_pull.c     one comes from the bucket, before the pipeline is made
+ *   remote_held.c     what a standby has already, which need not come again
+ *   standby.c         a pipeline that waits: it follows what comes into the bucket (standby.h)
  *   remote.c          who asked for what, and how it went: control loop
  */
 #ifndef HG_PIPELINE_REMOTE_H
@@ -25,6 +27,7 @@ typedef struct hg_remote_cfg {
     const char *start_from;           /* "latest", a UUID, or NULL: only from what is here */
     bool fail_if_none, standby;       /* standby: refused */
     uint64_t push_interval_secs;      /* 0 = only when asked */
+    uint64_t pull_interval_secs;      /* in standby; at least 1 */
     uint32_t keep_count, keep_days;   /* removed: what is neither among so many newest, nor younger */
 } hg_remote_cfg_t;
 
@@ -36,11 +39,32 @@ int hg_remote_config(const hg_json_t *storage, hg_arena_t *a, const hg_remote_cf
 int hg_remote_config_resolve(const hg_remote_cfg_t *c, const hg_json_t *env, hg_arena_t *a, const hg_remote_cfg_t **ret,
                              hg_err_t *err);
 
-/* Before the pipeline is made; blocks. dir: its storage folder, which need not be there. Ends what an interrupted start
- * has left, then takes the checkpoint that c says, if it counts more than what is here: all of it comes into a folder
- * beside dir, which then takes dir's place; what was there is kept as dir.before, until the next time. c may be NULL.
+/* What a standby's folder holds by its own pulls. {0} to begin with. */
+typedef struct hg_remote_held {
+    struct hg_remote_files *files; /* remote_held.c; NULL: nothing is known */
+    char uuid[37];                 /* of the checkpoint; "" = none came */
+    uint64_t number, step;
+} hg_remote_held_t;
+void hg_remote_held_release(hg_remote_held_t *h);
+
+typedef struct hg_remote_pull {
+    const hg_remote_cfg_t *cfg; /* may be NULL */
+    const char *name, *dir;     /* dir: the storage folder, which need not be there */
+    /* For a standby, which asks again and again: where there is nothing newer, that is neither told nor an error. A
+     * checkpoint in read_bucket counts like one in bucket. NULL: for a start. */
+    hg_remote_held_t *held;
+    /* The last time: told again. Where a bucket does not answer, or what it has is damaged, a checkpoint that is here
+     * will do: its positions are older, and nothing is lost by that. */
+    bool takes_over;
+    bool (*cancelled)(void *arg); /* as in s3/client.h; NULL: never */
+    void *arg;
+} hg_remote_pull_t;
+
+/* Before the pipeline is made; blocks. Ends what an interrupted start has left, then takes the checkpoint that cfg
+ * says, if it counts more than what is here: all of it comes into a folder beside dir, which then takes dir's place;
+ * what was there is kept as dir.before, until the next time.
  * HG_ENOTFOUND: it is not in the bucket; HG_EDAMAGED, with the object. */
-int hg_remote_pull(const hg_remote_cfg_t *c, const char *name, const char *dir, hg_err_t *err);
+int hg_remote_pull(const hg_remote_pull_t *x, hg_err_t *err);
 
 /* Any thread; blocks: what is in the bucket, newest first: [{"uuid"}]. cancelled as in s3/client.h. */
 int hg_remote_list_json(const hg_remote_cfg_t *c, bool (*cancelled)(void *arg), void *arg, hg_jw_t *w, hg_err_t *err);

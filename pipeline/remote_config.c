@@ -55,6 +55,14 @@ static const hg_opt_t g_opts[] = {
       .max = 365u * 24 * 3600,
       .unit = "s",
       .doc = "How often the newest checkpoint is sent." },
+    { .key = "pull_interval",
+      .type = HG_OPT_U64,
+      MEMBER(pull_interval_secs),
+      .def = "10",
+      .min = 1,
+      .max = 365u * 24 * 3600,
+      .unit = "s",
+      .doc = "How often a pipeline in standby looks for a newer checkpoint." },
     { .key = "retention_min_count",
       .type = HG_OPT_U32,
       MEMBER(keep_count),
@@ -71,9 +79,8 @@ static const hg_opt_t g_opts[] = {
       .type = HG_OPT_BOOL,
       MEMBER(standby),
       .def = "false",
-      .doc = "Feldera's former word for a pipeline that waits: refused." },
+      .doc = "Feldera's former word for a pipeline that waits, now `start?initial=standby`: refused." },
     { .key = "provider", IGNORED, .doc = "Every S3 server is spoken to in the same way." },
-    { .key = "pull_interval", IGNORED, .doc = "There is no standby, so a checkpoint is taken at a start only." },
     { .key = "transfers", IGNORED, .doc = "Files are sent one after the other." },
     { .key = "checkers", IGNORED, .doc = "What is there is known from one listing." },
     { .key = "ignore_checksum", IGNORED, .doc = "Checksums are always verified." },
@@ -132,9 +139,7 @@ static int check_place(const hg_remote_cfg_t *c, const char *member, const char 
 static int check(const hg_remote_cfg_t *c, hg_err_t *err)
 {
     if (c->standby)
-        return refuse(err, "standby",
-                      "true is not supported: start the pipeline when it is to take over, it begins "
-                      "with the checkpoint of start_from_checkpoint");
+        return refuse(err, "standby", "true is not supported: start the pipeline with initial=standby instead");
     if (!c->id != !c->secret)
         return refuse(err, c->id ? "access_key" : "secret_key",
                       "give both access_key and secret_key, or none for the credentials of the surroundings");

@@ -27,6 +27,13 @@ void hg_remote_uuids_release(hg_remote_uuids_t *u);
 /* Errors name the object. */
 int hg_remote_desc_read(hg_remote_place_t *p, hg_arena_t *a, const char *uuid, hg_remote_desc_t *ret, hg_err_t *err);
 
+/* --- remote_held.c --- */
+
+/* The folder holds this now. Takes a, in which d's files are. */
+void hg_remote_held_set(hg_remote_held_t *h, hg_arena_t *a, const hg_remote_desc_t *d);
+/* The file, if it is the same one in dir, becomes one of folder `to`, too (a hard link). False: it has to come. */
+bool hg_remote_held_link(const hg_remote_held_t *h, const hg_remote_file_t *f, const char *dir, const char *to);
+
 /* --- remote_push.c: one thread, from push to push --- */
 
 /* What one push learns that spares the next one work. */

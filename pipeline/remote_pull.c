@@ -35,8 +35,9 @@
 #define LATEST       "latest"
 
 typedef struct {
+    const hg_remote_pull_t *o;
     const hg_remote_cfg_t *cfg;
-    const char *name, *dir;
+    const char *name, *dir, *want; /* want: which checkpoint */
     char *pull, *before;
 } pull_t;
 
@@ -169,21 +170,39 @@ static int find_in(hg_remote_place_t *p, const char *want, char uuid[37], bool *
     return 0;
 }
 
-/* In the bucket, or in read_bucket, if nothing is here either. *ret_found: place is open then. */
+/* In one bucket. *ret_found: place is open then. */
+static int find_at(const pull_t *x, const char *where, hg_remote_place_t *place, char uuid[37], bool *ret_found,
+                   hg_err_t *err)
+{
+    int rc = hg_remote_place_open(place, x->cfg, where, x->o->cancelled, x->o->arg, err);
+    if (rc < 0) return rc;
+    rc = find_in(place, x->want, uuid, ret_found, err);
+    if (rc < 0 || !*ret_found) hg_remote_place_close(place);
+    return rc;
+}
+
+/* In the bucket, or in read_bucket, if nothing is here either. A standby has something here soon: it takes the newer of
+ * both. *ret_found: place is open then. */
 static int find(const pull_t *x, const here_t *h, hg_remote_place_t *place, char uuid[37], bool *ret_found,
                 hg_err_t *err)
 {
-    const char *const where[] = { x->cfg->bucket, h->newest[0] ? NULL : x->cfg->read_bucket };
-    *ret_found = false;
-    for (size_t i = 0; i < HG_COUNT(where) && where[i]; i++) {
-        int rc = hg_remote_place_open(place, x->cfg, where[i], NULL, NULL, err);
-        if (rc < 0) return rc;
-        rc = find_in(place, x->cfg->start_from, uuid, ret_found, err);
-        if (rc == 0 && *ret_found) return 0;
+    hg_remote_place_t second;
+    char other[37];
+    bool too = false, follows = x->o->held;
+    int rc = find_at(x, x->cfg->bucket, place, uuid, ret_found, err);
+    if (rc < 0 || !x->cfg->read_bucket || (!follows && (*ret_found || h->newest[0]))) return rc;
+    rc = find_at(x, x->cfg->read_bucket, &second, other, &too, err);
+    if (rc == 0 && too && (!*ret_found || is_newer(other, uuid))) {
+        if (*ret_found) hg_remote_place_close(place);
+        *place = second;
+        memcpy(uuid, other, sizeof other);
+        *ret_found = true;
+    } else if (rc == 0 && too) {
+        hg_remote_place_close(&second);
+    } else if (rc < 0 && *ret_found) {
         hg_remote_place_close(place);
-        if (rc < 0) return rc;
     }
-    return 0;
+    return rc;
 }
 
 /* --- it comes --- */
@@ -337,6 +356,7 @@ static int pull(const pull_t *x, hg_remote_place_t *p, const char *uuid, hg_err_
     int rc = hg_remote_desc_read(p, a, uuid, &d, err);
     if (rc == 0 && mkdir(x->pull, 0700) < 0) rc = hg_err_errno(err, errno, "cannot make folder %s", x->pull);
     for (uint32_t i = 0; rc == 0 && i + 1 < d.n_files; i++) {
+        if (hg_remote_held_link(x->o->held, &d.files[i], x->dir, x->pull)) continue;
         char *path = hg_xprintf("%s/%s", x->pull, d.files[i].name);
         rc = pull_file(p, &d, &d.files[i], path, NULL, err);
         hg_free(path);
@@ -350,16 +370,25 @@ static int pull(const pull_t *x, hg_remote_place_t *p, const char *uuid, hg_err_
                "uuid=%s number=%" PRIu64 " step=%" PRIu64 " bytes=%" PRIu64 " pipeline=\"%s\" took_ms=%" PRId64, uuid,
                d.number, d.step, d.bytes, d.pipeline, (hg_mono_us() - began_us) / 1000);
     hg_buf_release(&manifest);
-    hg_arena_free(a);
+    if (rc == 0 && x->o->held)
+        hg_remote_held_set(x->o->held, a, &d);
+    else
+        hg_arena_free(a);
     return rc;
+}
+
+static bool tells(const pull_t *x)
+{
+    return !x->o->held || x->o->takes_over;
 }
 
 /* What is here goes on, if that is wanted: Feldera's rule. A bucket that does not answer is never taken for an empty
  * one. */
 static int none_there(const pull_t *x, const here_t *h, hg_err_t *err)
 {
-    const char *want = x->cfg->start_from;
+    const char *want = x->want;
     bool any = strcmp(want, LATEST) == 0;
+    if (!tells(x)) return 0;
     if (x->cfg->fail_if_none && (!any || !h->newest[0]))
         return hg_err_set(err, HG_ENOTFOUND, "start_from_checkpoint: there is no checkpoint%s%s in s3://%s",
                           any ? "" : " ", any ? "" : want, x->cfg->bucket);
@@ -379,25 +408,44 @@ static int choose(const pull_t *x, hg_err_t *err)
     here_t h;
     hg_remote_place_t place;
     char uuid[37] = "";
-    bool found = false, any = strcmp(x->cfg->start_from, LATEST) == 0;
+    bool found = false, any = strcmp(x->want, LATEST) == 0;
     int rc = look(x, &h, err);
-    if (rc < 0 || (!any && has_it(&h, x->cfg->start_from))) return rc;
+    if (rc < 0 || (!any && has_it(&h, x->want))) return rc;
     rc = find(x, &h, &place, uuid, &found, err);
     if (rc < 0) return hg_err_wrap(err, "start_from_checkpoint");
     if (!found) return none_there(x, &h, err);
-    if (any && h.newest[0] && !is_newer(uuid, h.newest))
-        hg_log(HG_LOG_INFO, "storage", x->name, "pull", "\"the checkpoint here is as new as that in the bucket\"");
-    else
+    if (!any || !h.newest[0] || is_newer(uuid, h.newest))
         rc = pull(x, &place, uuid, err);
+    else if (tells(x))
+        hg_log(HG_LOG_INFO, "storage", x->name, "pull", "\"the checkpoint here is as new as that in the bucket\"");
     hg_remote_place_close(&place);
     return rc;
 }
 
-int hg_remote_pull(const hg_remote_cfg_t *c, const char *name, const char *dir, hg_err_t *err)
+/* Nothing new can come. Is what is here enough to take over with? */
+static bool will_do(const pull_t *x, const hg_err_t *why)
 {
-    pull_t x = { c, name, dir, hg_xprintf("%s.pull", dir), hg_xprintf("%s.before", dir) };
+    here_t h = { .newest = "" };
+    hg_err_t no = HG_ERR_INIT;
+    if (!x->o->takes_over || why->code == HG_ECANCELED || strcmp(x->want, LATEST) != 0) return false;
+    if (look(x, &h, &no) < 0 || !h.newest[0]) return false;
+    hg_log(HG_LOG_ERROR, "storage", x->name, "pull", "\"checkpoint %s, which is here, takes over\" error=\"%s\"",
+           h.newest, why->msg);
+    return true;
+}
+
+int hg_remote_pull(const hg_remote_pull_t *o, hg_err_t *err)
+{
+    const char *want = o->cfg ? o->cfg->start_from : NULL;
+    pull_t x = { .o = o, .cfg = o->cfg, .name = o->name, .dir = o->dir, .want = want || !o->held ? want : LATEST };
+    x.pull = hg_xprintf("%s.pull", x.dir);
+    x.before = hg_xprintf("%s.before", x.dir);
     int rc = end_interrupted(&x, err);
-    if (rc == 0 && c && c->start_from) rc = choose(&x, err);
+    if (rc == 0 && x.want) rc = choose(&x, err);
+    if (rc < 0 && will_do(&x, err)) {
+        *err = HG_ERR_INIT;
+        rc = 0;
+    }
     hg_free(x.pull);
     hg_free(x.before);
     return rc;

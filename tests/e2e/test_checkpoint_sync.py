@@ -356,14 +356,6 @@ def test_refused_configurations(own, server, tmp_path, sync, words):
         assert r.status_code == 400 and words in r.json()["message"], r.text
 
 
-def test_standby_is_not_offered(own, server, tmp_path):
-    lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
-    own.create("p", program(lines, out), config(server))
-    r = own.post("/v0/pipelines/p/start?initial=standby")
-    assert r.status_code == 501 and r.json()["error_code"] == "NotSupported" and "start the pipeline when it is to take over" in r.json()["message"], r.text
-    assert own.ok("GET", "/v0/pipelines/p").json()["deployment_status"] == "Stopped"
-
-
 def test_wrong_keys(own, server, tmp_path):
     lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
     lines.add(10)

@@ -148,7 +148,7 @@ class Daemon:
 
     def start_pipeline(self, name, initial="running", **params):
         self.ok("POST", f"/v0/pipelines/{name}/start", params={"initial": initial, **params})
-        self.wait_status(name, "Running" if initial == "running" else "Paused")
+        self.wait_status(name, initial.capitalize())
 
     def run(self, name, program, initial="running", runtime_config=None):
         self.create(name, program, runtime_config)

@@ -214,7 +214,7 @@ ROUTES = [
     ("PUT", P, {200, 201}, JSON, INFO),
     ("PATCH", P, {200}, JSON, INFO),
     ("DELETE", P, {200}, NONE, None),
-    ("POST", P + r"/(start|stop|clear|pause|resume)", {202}, JSON, "str"),
+    ("POST", P + r"/(start|stop|clear|pause|resume|activate)", {202}, JSON, "str"),
     ("POST", P + r"/dismiss_error", {200}, JSON, "str"),
     ("POST", P + r"/update_runtime", {200}, JSON, INFO),
     ("POST", P + r"/approve", {200}, JSON, "str"),

@@ -221,8 +221,30 @@ static void test_interaction(void **state)
         hg_verdict_t v = hg_lc_run(&lc, "p", HG_RT_PAUSED);
         assert_int_equal(v.answer, t[i].ok ? HG_DO_IT : HG_REFUSE);
         if (!t[i].ok) assert_string_equal(v.code, "InvalidTransition");
-        v = hg_lc_activate(&lc, "p");
+        v = hg_lc_activate(&lc, "p", HG_RT_RUNNING);
         assert_int_equal(v.answer, t[i].rt == HG_RT_STANDBY ? HG_DO_IT : HG_REFUSE);
+    }
+}
+
+static void test_activate(void **state)
+{
+    (void)state;
+    static const struct {
+        hg_rt_t rt, desired;
+        hg_answer_t running, paused;
+    } t[] = { { HG_RT_STANDBY, HG_RT_STANDBY, HG_DO_IT, HG_DO_IT },
+              { HG_RT_UNAVAILABLE, HG_RT_STANDBY, HG_DO_IT, HG_DO_IT }, /* it is started again after a crash */
+              { HG_RT_STANDBY, HG_RT_RUNNING, HG_NOOP, HG_DO_IT },
+              { HG_RT_INITIALIZING, HG_RT_RUNNING, HG_NOOP, HG_REFUSE },
+              { HG_RT_RUNNING, HG_RT_RUNNING, HG_NOOP, HG_REFUSE },
+              { HG_RT_PAUSED, HG_RT_PAUSED, HG_REFUSE, HG_NOOP } };
+    for (size_t i = 0; i < HG_COUNT(t); i++) {
+        hg_lc_t lc = running();
+        lc.initial = HG_RT_STANDBY;
+        lc.rt = t[i].rt;
+        lc.rt_desired = t[i].desired;
+        assert_int_equal(hg_lc_activate(&lc, "p", HG_RT_RUNNING).answer, t[i].running);
+        assert_int_equal(hg_lc_activate(&lc, "p", HG_RT_PAUSED).answer, t[i].paused);
     }
 }
 
@@ -280,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_clear_dismiss_edit_delete),
         cmocka_unit_test(test_interaction),
+        cmocka_unit_test(test_activate),
         cmocka_unit_test(test_approve),
         cmocka_unit_test(test_todo),
         cmocka_unit_test(test_forgets_the_deployment),

@@ -89,6 +89,7 @@ static void configurations(void **st)
         "");
     expect_config("{}", HG_EINVAL, "bucket");
     expect_config("{\"bucket\": \"bucket\", \"standby\": true}", HG_EINVAL, "sync.standby");
+    expect_config("{\"bucket\": \"bucket\", \"pull_interval\": 0}", HG_EINVAL, "option 'pull_interval'");
     expect_config("{\"bucket\": \"bucket\", \"access_key\": \"a\"}", HG_EINVAL, "sync.access_key");
     expect_config("{\"bucket\": \"bucket\", \"read_bucket\": \"bucket\"}", HG_EINVAL, "sync.read_bucket");
     expect_config("{\"bucket\": \"bucket\", \"start_from_checkpoint\": \"x\"}", HG_EINVAL,
