@@ -70,7 +70,9 @@
     X(HG_ETRANSITION, -76, "InvalidTransition", 400)                                                                   \
     X(HG_ERESTORING, -77, "RestoreInProgress", 503)                                                                    \
     X(HG_ESEQGONE, -78, "SequenceNumberGone", 410)                                                                     \
-    X(HG_EHEAPPROFILE, -79, "HeapProfilerError", 400)
+    X(HG_EHEAPPROFILE, -79, "HeapProfilerError", 400)                                                                  \
+    X(HG_EREMOTE, -80, "CheckpointFetchError", 500)                                                                    \
+    X(HG_EINITIALIZING, -81, "Initializing", 503)
 
 #define X(code, value, api, http) code = value,
 typedef enum { HG_OK = 0, HG_CODES(X) HG_CODE_END = -1000 } hg_code_t;

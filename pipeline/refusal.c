@@ -12,6 +12,7 @@ typedef struct {
 static const form_t g_forms[] = {
     { .code = HG_EINVAL, .error = true },
     { .code = HG_ERESTARTED, .error = true },
+    { .code = HG_EREMOTE, .error = true },
     { .code = HG_EUNKNOWNINPUT, .subject = "endpoint_name" },
     { .code = HG_EUNKNOWNOUTPUT, .subject = "endpoint_name" },
     { .code = HG_EUNKNOWNTABLE, .subject = "stream_name", .endpoint = true, .config = true },

@@ -25,28 +25,12 @@ static void do_sync_status(call_t *c)
     hg_pipeline_sync_status(c->s->p, &w);
 }
 
-/* Whatever the reason, clients know it by this name. */
-static void put_failure(call_t *c, const hg_err_t *err)
-{
-    hg_err_t told = hg_hide_err(err);
-    hg_jw_t w;
-    c->status = 500;
-    hg_jw_init(&w, &c->body);
-    hg_jw_obj(&w);
-    hg_jw_kstr(&w, "message", told.msg);
-    hg_jw_kstr(&w, "error_code", "CheckpointFetchError");
-    hg_jw_key(&w, "details");
-    hg_jw_obj(&w);
-    hg_jw_kstr(&w, "error", told.msg);
-    hg_jw_end_obj(&w);
-    hg_jw_end_obj(&w);
-}
-
 static void listed(void *arg, hg_str_t json, const hg_err_t *err)
 {
     call_t *c = arg;
+    c->err = hg_hide_err(err);
     if (err->code)
-        put_failure(c, err);
+        c->err.code = HG_EREMOTE; /* whatever the reason, clients know it by this name */
     else
         (void)hg_buf_addstr(&c->body, json);
     hg_call_answer(c);

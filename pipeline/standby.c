@@ -214,10 +214,12 @@ static void on_request(void *arg, hg_req_t *r)
         serve_activate(s, r);
     else if (post && n == 1 && (hg_str_eqz(seg[0], "stop") || hg_str_eqz(seg[0], "suspend")))
         serve_stop(s, r, !force);
-    else if (s->activated)
-        hg_resp_error(r, 503, "Initializing", "the pipeline takes over: it is being set up", NULL);
-    else
-        hg_resp_error(r, 503, "Initializing", "the pipeline is in standby: activate it first", NULL);
+    else {
+        hg_err_set(&err, HG_EINITIALIZING, "%s",
+                   s->activated ? "the pipeline takes over: it is being set up"
+                                : "the pipeline is in standby: activate it first");
+        hg_resp_err(r, &err);
+    }
 }
 
 int hg_standby_new(const hg_standby_opts_t *opts, const char *path, hg_standby_t **ret, hg_err_t *err)
