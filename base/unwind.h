@@ -10,11 +10,13 @@
 #include "base/hg.h"
 
 #if defined(__aarch64__)
-#define HG_REGS   32 /* x0 … x30, sp: DWARF's numbers */
-#define HG_REG_SP 31
+#define HG_REGS     32 /* x0 … x30, sp: DWARF's numbers */
+#define HG_REG_SP   31
+#define HG_RED_ZONE 0u
 #else
-#define HG_REGS   17 /* rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 … r15, return address */
-#define HG_REG_SP 7
+#define HG_REGS     17 /* rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 … r15, return address */
+#define HG_REG_SP   7
+#define HG_RED_ZONE 128u /* bytes below the stack pointer that no signal overwrites */
 #endif
 
 typedef struct hg_regs {
@@ -32,7 +34,10 @@ typedef struct hg_stack {
 /* The word at address a. false: it is not (all) there, or a is not the address of a word. */
 bool hg_stack_peek(const hg_stack_t *s, uintptr_t a, uintptr_t *ret);
 
-/* Up to room addresses: regs->pc, then the return addresses of its callers. How many. */
+/* Up to room addresses: regs->pc, then the return addresses of its callers. How many. The stack begins HG_RED_ZONE
+ * below regs' stack pointer where regs are those of an interrupted function: a function that is about to return has
+ * taken its registers back already, and its call frame information still names the places that they had, which are
+ * below the stack pointer by then. */
 unsigned hg_unwind(const hg_regs_t *regs, const hg_stack_t *stack, uintptr_t *pcs, unsigned room);
 
 /* The same for the caller and its callers, at most 64. Not in signal handlers: it asks the C library where the stack

@@ -58,7 +58,7 @@ typedef struct recorder {
     hg_cpu_stack_t *stacks;
     uint32_t n_threads, n_timers, n_stacks;
     hg_strmap_t by_callee; /* a stack by its prefix and frame */
-    int64_t start_us, start_wall_us;
+    int64_t start_us, start_wall_us, length_us;
 } recorder_t;
 
 static _Atomic(ring_t *) g_ring;  /* NULL: none is taken */
@@ -77,15 +77,15 @@ static struct {
 /* --- in the interrupted thread --- */
 
 /* Through the kernel, which knows where the stack ends. */
-static size_t copy_stack(const ring_t *ring, uintptr_t sp, uint8_t *to)
+static size_t copy_stack(const ring_t *ring, uintptr_t from, uint8_t *to)
 {
     struct iovec local = { to, STACK_COPY }, parts[STACK_COPY / COPY_STEP + 1];
     size_t n = 0, left = STACK_COPY;
     while (left) {
-        size_t len = HG_MIN(COPY_STEP - sp % COPY_STEP, left);
+        size_t len = HG_MIN(COPY_STEP - from % COPY_STEP, left);
         parts[n].iov_len = len;
-        memcpy(&parts[n++].iov_base, &sp, sizeof sp);
-        sp += len;
+        memcpy(&parts[n++].iov_base, &from, sizeof from);
+        from += len;
         left -= len;
     }
     ssize_t k = process_vm_readv(ring->pid, &local, 1, parts, n, 0);
@@ -100,7 +100,7 @@ static void fill_slot(ring_t *ring, slot_t *s, const siginfo_t *info, const void
     s->thread = (uint32_t)info->si_value.sival_int;
     s->weight = 1 + (uint32_t)HG_MAX(info->si_overrun, 0);
     hg_regs_interrupted(ucontext, &s->regs);
-    s->n = copy_stack(ring, s->regs.r[HG_REG_SP], s->stack);
+    s->n = copy_stack(ring, s->regs.r[HG_REG_SP] - HG_RED_ZONE, s->stack);
 }
 
 static void on_signal(int sig, siginfo_t *info, void *ucontext)
@@ -196,7 +196,7 @@ static uint32_t add_stack(recorder_t *r, const uintptr_t *pcs, unsigned n)
 static void add_sample(recorder_t *r, const slot_t *s)
 {
     uintptr_t pcs[DEPTH];
-    hg_stack_t stack = { .bytes = s->stack, .at = s->regs.r[HG_REG_SP], .n = s->n };
+    hg_stack_t stack = { .bytes = s->stack, .at = s->regs.r[HG_REG_SP] - HG_RED_ZONE, .n = s->n };
     if (s->thread >= r->n_threads) return;
     hg_cpu_thread_t *t = &r->threads[s->thread];
     hg_cpu_sample_t sample = { .at_us = s->at_us - r->start_us, .weight = s->weight };
@@ -263,6 +263,7 @@ static int write_profile(recorder_t *r, const ring_t *ring, hg_buf_t *out, hg_er
                                .n_stacks = r->n_stacks,
                                .pid = (uint32_t)ring->pid,
                                .start_us = r->start_wall_us,
+                               .length_us = r->length_us,
                                .lost = atomic_load(&ring->lost),
                                .interval_ms = INTERVAL_MS };
     hg_buf_init(&plain, HG_BUF_NOMAX);
@@ -286,6 +287,7 @@ static void *profile_main(void *arg)
     atomic_store(&g_ring, ring);
     bool whole = record(&r, ring);
     end_timers(&r);
+    r.length_us = hg_mono_us() - r.start_us;
     drain(&r, ring);
     if (whole) write_profile(&r, ring, &made, &err);
     munmap(ring, sizeof *ring);

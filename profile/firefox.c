@@ -1,6 +1,8 @@
 /* firefox.c: see firefox_int.h. Tables are columns: an object of arrays that are equally long. */
 #include "base/hg.h"
 
+#include <sys/utsname.h>
+
 #include "profile/firefox_int.h"
 
 /* A column of the same everywhere. */
@@ -48,7 +50,7 @@ static void breakpad_id(const char *build_id, char out[40])
     out[33] = 0;
 }
 
-static void put_libs(const hg_symbols_t *s, hg_jw_t *w)
+static void put_libs(const hg_symbols_t *s, const struct utsname *machine, hg_jw_t *w)
 {
     hg_jw_key(w, "libs");
     hg_jw_arr(w);
@@ -63,21 +65,27 @@ static void put_libs(const hg_symbols_t *s, hg_jw_t *w)
         hg_jw_kstr(w, "debugPath", o->path);
         hg_jw_kstr(w, "breakpadId", id);
         hg_jw_kstr(w, "codeId", o->build_id);
-        hg_jw_knull(w, "arch");
+        hg_jw_kstr(w, "arch", machine->machine);
         hg_jw_end_obj(w);
     }
     hg_jw_end_arr(w);
 }
 
-static void put_meta(const hg_cpu_recording_t *r, hg_jw_t *w)
+static void put_meta(const hg_cpu_recording_t *r, const struct utsname *machine, hg_jw_t *w)
 {
+    char os[2 * sizeof machine->machine + 2];
+    snprintf(os, sizeof os, "%s %s", machine->sysname, machine->machine);
     hg_jw_key(w, "meta");
     hg_jw_obj(w);
     hg_jw_ku64(w, "version", 24);
     hg_jw_ku64(w, "preprocessedProfileVersion", 62);
     hg_jw_ku64(w, "interval", r->interval_ms);
     hg_jw_ki64(w, "startTime", r->start_us / 1000);
+    hg_jw_ku64(w, "profilingStartTime", 0);
+    hg_jw_ki64(w, "profilingEndTime", r->length_us / 1000);
     hg_jw_kstr(w, "product", "headgate " HG_VERSION);
+    hg_jw_kstr(w, "oscpu", os);
+    hg_jw_ku64(w, "stackwalk", 1);
     hg_jw_ku64(w, "processType", 0);
     hg_jw_kbool(w, "debug", false);
     hg_jw_kbool(w, "symbolicated", true);
@@ -90,8 +98,6 @@ static void put_meta(const hg_cpu_recording_t *r, hg_jw_t *w)
     hg_jw_key(w, "sampleUnits");
     hg_jw_raw(w, HG_S("{\"time\":\"ms\",\"eventDelay\":\"ms\",\"threadCPUDelta\":\"µs\"}"));
     hg_jw_key(w, "markerSchema");
-    hg_jw_raw(w, HG_S("[]"));
-    hg_jw_key(w, "pausedRanges");
     hg_jw_raw(w, HG_S("[]"));
     hg_jw_key(w, "extra");
     hg_jw_arr(w);
@@ -273,14 +279,16 @@ void hg_firefox_json(const hg_cpu_recording_t *r, hg_jw_t *w)
 {
     hg_symbols_t s;
     funcs_t funcs;
+    struct utsname machine = { .sysname = "" };
     hg_arena_t *a = hg_arena_new();
+    uname(&machine);
     hg_symbols_init(&s);
     uint32_t *frame_of_stack = HG_ANEWN(a, uint32_t, r->n_stacks + 1u);
     for (uint32_t i = 0; i < r->n_stacks; i++) frame_of_stack[i] = hg_symbols_frame(&s, r->stacks[i].pc);
     number_funcs(&funcs, &s, a);
     hg_jw_obj(w);
-    put_meta(r, w);
-    put_libs(&s, w);
+    put_meta(r, &machine, w);
+    put_libs(&s, &machine, w);
     put_shared(r, &funcs, frame_of_stack, w);
     hg_jw_key(w, "threads");
     hg_jw_arr(w);

@@ -28,8 +28,9 @@ typedef struct hg_cpu_recording {
     const hg_cpu_thread_t *threads;
     const hg_cpu_stack_t *stacks;
     uint32_t n_threads, n_stacks, pid;
-    int64_t start_us; /* wall clock */
-    uint64_t lost;    /* samples that did not fit */
+    int64_t start_us;  /* wall clock */
+    int64_t length_us; /* how long it took */
+    uint64_t lost;     /* samples that did not fit */
     unsigned interval_ms;
 } hg_cpu_recording_t;
 

@@ -1,12 +1,19 @@
 """Reads CPU profiles: https://github.com/firefox-devtools/profiler/blob/main/docs-developer/processed-profile-format.md, version 62."""
 import gzip
 import json
+import os
+
+META = set("""version preprocessedProfileVersion interval startTime profilingStartTime profilingEndTime product oscpu stackwalk processType debug symbolicated usesOnlyOneStackType
+    sourceCodeIsNotOnSearchfox categories extensions sampleUnits markerSchema extra""".split())  # of ProfileMeta in src/types/profile.ts, those that are written
 
 
 class CpuProfile:
     def __init__(self, data):
         self.json = top = json.loads(gzip.decompress(data))
-        assert top["meta"]["preprocessedProfileVersion"] == 62 and top["meta"]["version"] == 24
+        meta = top["meta"]
+        assert meta["preprocessedProfileVersion"] == 62 and meta["version"] == 24 and meta["stackwalk"] == 1
+        assert meta["profilingStartTime"] == 0 < meta["profilingEndTime"] and meta["oscpu"] == " ".join(os.uname()[i] for i in (0, 4))
+        assert set(meta) <= META and all(isinstance(v, str) for x in top["libs"] for v in x.values())
         self.shared = top["shared"]
         for table in (*(v for k, v in self.shared.items() if k != "stringArray"), *(t["samples"] for t in top["threads"])):
             assert all(len(column) == table["length"] for column in table.values() if isinstance(column, list)), table
@@ -25,6 +32,7 @@ class CpuProfile:
                 at += delta
                 assert delta >= 0 and weight >= 1
                 self.threads.setdefault(t["name"], []).append((at, self.stacks[stack], weight))
+            assert at <= meta["profilingEndTime"] + 1
 
     def milliseconds(self, function):
         """How long it, and what it called, have computed."""
