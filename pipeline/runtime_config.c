@@ -87,30 +87,50 @@ static void on_diag(void *arg, bool warning, const hg_json_t *node, bool at_key,
     if (!warning && err->code == HG_OK) hg_err_set(err, HG_EINVAL, "runtime_config: %s", msg);
 }
 
-/* orchestration §13.4. An object without a model asks for the most. */
-static int parse_ft(const hg_json_t *v, hg_runtime_config_t *cfg, hg_err_t *err)
+static int parse_interval(const hg_json_t *secs, uint64_t *ret, hg_err_t *err)
+{
+    uint64_t n;
+    if (!secs) return 0;
+    if (secs->kind == HG_J_NULL) {
+        *ret = 0;
+        return 0;
+    }
+    if (secs->kind != HG_J_NUMBER || hg_json_u64(secs, &n) < 0)
+        return hg_err_set(err, HG_EINVAL,
+                          "runtime_config: fault_tolerance.checkpoint_interval_secs must be a number of seconds, or "
+                          "null for none");
+    *ret = HG_MIN(HG_MAX(n, 1u), 3600u);
+    return 0;
+}
+
+static int parse_model(const char *name, hg_ft_t *ret, hg_err_t *err)
 {
     static const char *const names[] = { "none", "at_least_once", "exactly_once" };
-    cfg->ft = HG_FT_NONE;
-    cfg->checkpoint_interval_secs = 60;
-    if (!v || v->kind == HG_J_NULL) return 0;
-    const hg_json_t *model = hg_json_get(v, "model"), *secs = hg_json_get(v, "checkpoint_interval_secs");
-    const char *name = hg_json_str(model, "exactly_once");
     size_t i = 0;
     while (i < HG_COUNT(names) && !hg_str_ieq(hg_strz(name), hg_strz(names[i]))) i++;
     if (i == HG_COUNT(names))
         return hg_err_set(err, HG_EINVAL,
                           "runtime_config: fault_tolerance.model is '%.40s', not none, at_least_once or exactly_once",
                           name);
-    cfg->ft = (hg_ft_t)i;
-    if (secs && secs->kind == HG_J_NULL) cfg->checkpoint_interval_secs = 0;
-    if (secs && secs->kind == HG_J_NUMBER) {
-        if (hg_json_u64(secs, &cfg->checkpoint_interval_secs) < 0)
-            return hg_err_set(err, HG_EINVAL,
-                              "runtime_config: fault_tolerance.checkpoint_interval_secs must be a number of seconds");
-        cfg->checkpoint_interval_secs = HG_MIN(HG_MAX(cfg->checkpoint_interval_secs, 1u), 3600u);
-    }
+    *ret = (hg_ft_t)i;
     return 0;
+}
+
+/* orchestration §13.4. An object without a model asks for the most; so do the two words of earlier versions. */
+static int parse_ft(const hg_json_t *v, hg_runtime_config_t *cfg, hg_err_t *err)
+{
+    cfg->ft = HG_FT_NONE;
+    cfg->checkpoint_interval_secs = 60;
+    if (!v || v->kind == HG_J_NULL) return 0;
+    bool word = v->kind == HG_J_STRING &&
+                (hg_str_eq(v->str, HG_S("initial_state")) || hg_str_eq(v->str, HG_S("latest_checkpoint")));
+    const hg_json_t *model = hg_json_get(v, "model");
+    if ((!word && v->kind != HG_J_OBJECT) || (model && model->kind != HG_J_STRING))
+        return hg_err_set(err, HG_EINVAL,
+                          "runtime_config: fault_tolerance must be an object with a text \"model\", or null");
+    int rc = parse_model(hg_json_str(model, "exactly_once"), &cfg->ft, err);
+    return rc == 0 ? parse_interval(hg_json_get(v, "checkpoint_interval_secs"), &cfg->checkpoint_interval_secs, err)
+                   : rc;
 }
 
 /* Members that Feldera knows and that steer nothing here are many: they are skipped without a word. */

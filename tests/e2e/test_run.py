@@ -362,6 +362,9 @@ def test_usage(tmp_path):
 def test_bad_runtime_config(tmp_path):
     r = run(tmp_path, "CREATE TABLE t (a INT);", "--config", '{"workers": "many"}')
     assert r.code == 1 and "workers" in r.err, r
+    for ft, word in (('{"checkpoint_interval_secs": "30"}', "checkpoint_interval_secs"), ('{"model": 2}', "fault_tolerance"), ("true", "fault_tolerance")):
+        r = run(tmp_path, "CREATE TABLE t (a INT);", "--config", '{"fault_tolerance": %s}' % ft)
+        assert r.code == 1 and word in r.err, r
     r = run(tmp_path, "CREATE TABLE t (a INT);", "--config", "{")
     assert r.code == 1 and "--config" in r.err, r
 
