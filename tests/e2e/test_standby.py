@@ -259,3 +259,25 @@ def test_fda(two, server, tmp_path):  # noqa: F811
     r = fda.run("activate", "p")
     assert r.returncode == 1 and "Only a pipeline in Standby can be activated (it is 'Paused')" in r.stderr
     assert fda("query", "p", "SELECT count(*) AS n FROM b", "--format", "json").strip() == '{"n":200}'
+
+
+def test_to_and_fro(two, server, tmp_path):  # noqa: F811
+    """Two machines take turns: whoever was killed comes back as the standby of the other."""
+    lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
+    active, waits = two(), two()
+    uuid = began(active, server, lines, out, pull_interval=1)
+    stand_by(waits, program(lines, out), server)
+    for _ in range(4):
+        has(waits, uuid)
+        lines.add(20)  # behind the checkpoint
+        wait_rows(active, lines.n)
+        kill(active)
+        activate(waits)
+        active, waits = waits, active
+        waits.start_pipeline("p", "standby")
+        lines.add(10)
+        wait_rows(active, lines.n)
+        wait_out(active, out, lines.n)
+        checkpoint(active)
+        uuid = sync(active)
+    assert active.input("p", "b.src")["metrics"]["total_records"] == lines.n
