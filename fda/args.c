@@ -162,12 +162,6 @@ static int unknown_command(const fda_args_t *a, const char *word)
     for (const fda_cmd_t *s = last(a)->subs; s->name && n < HG_COUNT(names) - 1; s++) names[n++] = s->name;
     names[n] = NULL;
     const char *near = hg_nearest(hg_strz(word), names);
-    if (a->depth == 1 && listed(a->path[0]->elsewhere, word))
-        return fda_usage(
-            a,
-            "unrecognized subcommand '%s'\n\n  tip: Feldera's fda has it, this one does not; Feldera's works "
-            "with headgate, too",
-            word);
     if (near)
         return fda_usage(a, "unrecognized subcommand '%s'\n\n  tip: a similar subcommand exists: '%s'", word, near);
     return fda_usage(a, "unrecognized subcommand '%s'", word);

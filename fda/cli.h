@@ -35,11 +35,10 @@ struct fda_cmd {
     const char *aliases; /* "a|b", not shown; or NULL */
     const char *doc;     /* the first line is a title, a text may follow after an empty line */
     const fda_pos_t *pos;
-    const fda_opt_t *opts; /* of the root: also understood by every command */
-    const fda_cmd_t *subs; /* ends with .name == NULL; they follow the arguments */
-    const char *version;   /* of the root: what --version prints */
-    const char *elsewhere; /* of the root: "a|b", commands that another program of this name has; or NULL */
-    bool hidden;           /* not for people */
+    const fda_opt_t *opts;                     /* of the root: also understood by every command */
+    const fda_cmd_t *subs;                     /* ends with .name == NULL; they follow the arguments */
+    const char *version;                       /* of the root: what --version prints */
+    bool hidden;                               /* not for people */
     int (*run)(fda_t *f, const fda_args_t *a); /* NULL: a sub-command is required */
     int (*tool)(const fda_args_t *a);          /* instead of run: needs no daemon */
 };

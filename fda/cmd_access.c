@@ -1,5 +1,6 @@
 /* cmd_access.c: `apikey`, `tenant`, `member`, `oidc-trust`: who may use the daemon. */
 #include "base/hg.h"
+#include <ctype.h>
 #include "fda/fda_int.h"
 
 /* --- shapes that they share --- */
@@ -48,6 +49,15 @@ static int removed(fda_t *f, const char *what, const char *path, const char *sen
     int rc = fda_call(f, what, "DELETE", path, (hg_str_t){ 0 }, FDA_ONCE, NULL);
     if (!rc) puts(sentence);
     return rc;
+}
+
+/* 0, or a complaint has been made: what is no UUID would name something else in the path. */
+static int uuid_arg(const fda_args_t *a, const char *name, const char **ret)
+{
+    const char *p = *ret = fda_arg(a, name);
+    size_t n = 0;
+    while (n < 36 && (n == 8 || n == 13 || n == 18 || n == 23 ? p[n] == '-' : isxdigit((unsigned char)p[n]))) n++;
+    return n == 36 && !p[n] ? 0 : fda_usage(a, "invalid value '%s' for '<%s>': expected a UUID", p, name);
 }
 
 /* --- API keys --- */
@@ -113,12 +123,13 @@ int fda_cmd_tenant_create(fda_t *f, const fda_args_t *a)
 
 int fda_cmd_tenant_rename(fda_t *f, const fda_args_t *a)
 {
-    const char *id = fda_arg(a, "TENANT_ID"), *name = fda_arg(a, "NAME");
+    const char *id, *name = fda_arg(a, "NAME");
     const member_t members[] = { { "name", name, 0 },
                                  { "displace_existing", NULL, fda_flag(a, "displace-existing") },
                                  { 0 } };
     fda_answer_t ans;
-    int rc = send_object(f, "Failed to rename tenant", "PATCH", fda_path(f, "/v0/tenants/%s", id), members, &ans);
+    int rc = uuid_arg(a, "TENANT_ID", &id);
+    if (!rc) rc = send_object(f, "Failed to rename tenant", "PATCH", fda_path(f, "/v0/tenants/%s", id), members, &ans);
     if (rc) return rc;
     const hg_json_t *other = fda_member(ans.json, "displaced");
     printf("Renamed tenant %s to '%s'.", id, name);
@@ -131,9 +142,11 @@ int fda_cmd_tenant_rename(fda_t *f, const fda_args_t *a)
 
 int fda_cmd_tenant_delete(fda_t *f, const fda_args_t *a)
 {
-    const char *id = fda_arg(a, "TENANT_ID");
-    return removed(f, "Failed to delete tenant", fda_path(f, "/v0/tenants/%s", id),
-                   hg_arena_printf(f->arena, "Tenant %s deleted.", id));
+    const char *id;
+    int rc = uuid_arg(a, "TENANT_ID", &id);
+    return rc ? rc
+              : removed(f, "Failed to delete tenant", fda_path(f, "/v0/tenants/%s", id),
+                        hg_arena_printf(f->arena, "Tenant %s deleted.", id));
 }
 
 /* --- members of the tenant --- */
@@ -166,18 +179,22 @@ int fda_cmd_member_add(fda_t *f, const fda_args_t *a)
 
 int fda_cmd_member_set_role(fda_t *f, const fda_args_t *a)
 {
-    const char *id = fda_arg(a, "USER_ID"), *role = fda_arg(a, "ROLE");
+    const char *id, *role = fda_arg(a, "ROLE");
     const member_t members[] = { { "role", role, 0 }, { 0 } };
-    int rc = send_object(f, "Failed to set member role", "PUT", fda_path(f, "/v0/tenant/users/%s", id), members, NULL);
+    int rc = uuid_arg(a, "USER_ID", &id);
+    if (!rc)
+        rc = send_object(f, "Failed to set member role", "PUT", fda_path(f, "/v0/tenant/users/%s", id), members, NULL);
     if (!rc) printf("User %s is now %s.\n", id, role);
     return rc;
 }
 
 int fda_cmd_member_remove(fda_t *f, const fda_args_t *a)
 {
-    const char *id = fda_arg(a, "USER_ID");
-    return removed(f, "Failed to remove tenant member", fda_path(f, "/v0/tenant/users/%s", id),
-                   hg_arena_printf(f->arena, "Removed user %s from the tenant.", id));
+    const char *id;
+    int rc = uuid_arg(a, "USER_ID", &id);
+    return rc ? rc
+              : removed(f, "Failed to remove tenant member", fda_path(f, "/v0/tenant/users/%s", id),
+                        hg_arena_printf(f->arena, "Removed user %s from the tenant.", id));
 }
 
 /* --- trusts --- */

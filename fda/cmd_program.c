@@ -249,14 +249,17 @@ static int parse_value(hg_arena_t *arena, key_type_t type, hg_str_t s, hg_buf_t 
         if (hg_str_u64(s, &u) < 0) return -1;
         if (u == 0 && type == KEY_ZERO_IS_NULL) return hg_buf_adds(out, "null");
         return hg_buf_addu64(out, u);
-    case KEY_F64:
-        return json && hg_json_f64(v, &d) == 0 ? hg_buf_addstr(out, v->str) : -1;
+    case KEY_F64: /* as a number with a point, which is what Feldera's daemon makes of it */
+        if (!json || hg_json_f64(v, &d) < 0) return -1;
+        return hg_buf_addf(out, "%.*s%s", (int)v->str.n, v->str.p, hg_str_u64(v->str, &u) == 0 ? ".0" : "");
     case KEY_BOOL:
         return hg_str_eqz(s, "true") || hg_str_eqz(s, "false") ? hg_buf_addstr(out, s) : -1;
     case KEY_STORAGE: /* on with defaults, or off */
         if (hg_str_eqz(s, "true")) return hg_buf_adds(out, "{}");
         return hg_str_eqz(s, "false") ? hg_buf_adds(out, "null") : -1;
     case KEY_MODEL:
+        if (hg_str_eqz(s, "true")) return hg_buf_adds(out, "\"exactly_once\"");
+        if (hg_str_eqz(s, "false")) return hg_buf_adds(out, "\"none\"");
         if (!hg_str_eqz(s, "none") && !hg_str_eqz(s, "at_least_once") && !hg_str_eqz(s, "exactly_once")) return -1;
         return hg_json_quote(out, s);
     case KEY_STR:
@@ -279,7 +282,7 @@ static const char *expected(key_type_t type)
     case KEY_STORAGE:
         return "true or false";
     case KEY_MODEL:
-        return "none, at_least_once or exactly_once";
+        return "none, at_least_once or exactly_once (false is none, true is exactly_once)";
     case KEY_STR:
         return "a text";
     case KEY_OBJECT:
@@ -327,6 +330,24 @@ static void put_changed(hg_jw_t *w, const hg_json_t *config, const config_key_t 
     hg_jw_end_obj(w);
 }
 
+/* Storage that is switched on keeps what it is configured to when it is switched on again, and one that is off has
+ * nothing to configure. */
+static int mind_storage(const hg_json_t *config, const config_key_t *k, const char *pipeline, hg_buf_t *json)
+{
+    const hg_json_t *storage = fda_member(config, "storage");
+    hg_jw_t w;
+    if (k->section && strcmp(k->section, "storage") == 0 && !storage)
+        return fda_error(
+            "Pipeline '%s' has no storage, so there is no %s: `fda set-config %s storage true` comes first", pipeline,
+            k->name, pipeline);
+    if (k->type == KEY_STORAGE && storage && hg_str_eqz(hg_buf_str(json), "{}")) {
+        hg_buf_clear(json);
+        hg_jw_init(&w, json);
+        hg_jw_node(&w, storage);
+    }
+    return 0;
+}
+
 int fda_cmd_set_config(fda_t *f, const fda_args_t *a)
 {
     const char *name = fda_arg(a, "NAME"), *value = fda_arg(a, "VALUE");
@@ -341,6 +362,7 @@ int fda_cmd_set_config(fda_t *f, const fda_args_t *a)
     if (rc == 0 && parse_value(f->arena, k->type, hg_strz(value), &json) < 0)
         rc = fda_error("Failed to parse value '%s' for updating key %s: expected %s", value, k->title,
                        expected(k->type));
+    if (rc == 0) rc = mind_storage(fda_member(p, "runtime_config"), k, name, &json);
     if (rc == 0) {
         hg_jw_init(&w, &body);
         put_changed(&w, fda_member(p, "runtime_config"), k, hg_buf_str(&json));

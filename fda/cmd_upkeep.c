@@ -1,5 +1,5 @@
 /* cmd_upkeep.c: what keeps a pipeline in order and shows its inside: `update-runtime`, `start-compaction`, `rebalance`,
- * `clock-advance`, `support-bundle`, `circuit-profile`. */
+ * `clock-advance`, `support-bundle`, `circuit-profile`, `heap-profile`. */
 #include "base/hg.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -158,16 +158,10 @@ int fda_cmd_heap_profile(fda_t *f, const fda_args_t *a)
 {
     fda_answer_t ans;
     const char *file = NULL, *pprof = fda_option(a, "pprof");
-    if (pprof && fda_option(a, "output"))
-        return fda_usage(a, "the argument '--pprof <PPROF>' cannot be used with '--output <OUTPUT>'");
     int rc = fda_call(f, "Failed to obtain heap profile", "GET",
                       fda_path(f, "/v0/pipelines/%s/heap_profile", fda_arg(a, "NAME")), (hg_str_t){ 0 }, 0, &ans);
-    if (rc == 0 && fda_option(a, "output")) {
-        rc = save(f, a, "heap-profile", ans.text, &file);
-        if (rc == 0) printf("Heap profile written to %s\n", file);
-        return rc;
-    }
     if (rc) return rc;
+    if (fda_option(a, "output")) return save(f, a, "heap-profile", ans.text, &file); /* in silence, as Feldera's */
     char name[] = "/tmp/heap-profile-XXXXXX";
     int fd = mkstemp(name);
     if (fd < 0) return fda_error("Failed to create %s: %s", name, strerror(errno));

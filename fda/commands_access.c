@@ -51,7 +51,11 @@ const fda_cmd_t fda_tenant_cmds[] = {
       .pos = TENANT_RENAME,
       .opts = DISPLACE,
       .run = fda_cmd_tenant_rename },
-    { .name = "delete", .doc = "Delete an empty tenant", .pos = TENANT_ID, .run = fda_cmd_tenant_delete },
+    { .name = "delete",
+      .aliases = "del",
+      .doc = "Delete an empty tenant",
+      .pos = TENANT_ID,
+      .run = fda_cmd_tenant_delete },
     END,
 };
 
@@ -73,7 +77,11 @@ const fda_cmd_t fda_member_cmds[] = {
     { .name = "list", .doc = "List the members of the tenant and their roles", .run = fda_cmd_member_list },
     { .name = "add", .doc = "Let a user into the tenant", .pos = SUBJECT, .opts = MEMBER, .run = fda_cmd_member_add },
     { .name = "set-role", .doc = "Change a member's role", .pos = SET_ROLE, .run = fda_cmd_member_set_role },
-    { .name = "remove", .doc = "Remove a member from the tenant", .pos = USER, .run = fda_cmd_member_remove },
+    { .name = "remove",
+      .aliases = "rm",
+      .doc = "Remove a member from the tenant",
+      .pos = USER,
+      .run = fda_cmd_member_remove },
     END,
 };
 
@@ -91,6 +99,6 @@ static const fda_opt_t TRUST_OPTS[] = {
 const fda_cmd_t fda_trust_cmds[] = {
     { .name = "list", .doc = "List the OIDC trust relationships", .run = fda_cmd_trust_list },
     { .name = "create", .doc = "Create one", .pos = TRUST, .opts = TRUST_OPTS, .run = fda_cmd_trust_create },
-    { .name = "delete", .doc = "Delete one", .pos = TRUST, .run = fda_cmd_trust_delete },
+    { .name = "delete", .aliases = "del", .doc = "Delete one", .pos = TRUST, .run = fda_cmd_trust_delete },
     END,
 };

@@ -158,6 +158,20 @@ static int set_headers(fda_t *f, const fda_args_t *a)
     return 0;
 }
 
+/* A certificate that cannot be used is told before the first connection, also where the host is not asked over TLS. */
+static int check_certificate(fda_t *f, const fda_args_t *a)
+{
+    hg_buf_t b;
+    if (!f->tls_cert) return 0;
+    if (f->insecure) return fda_usage(a, "the argument '--tls-cert <TLS_CERT>' cannot be used with '--insecure'");
+    hg_buf_init(&b, 16 << 20);
+    int rc = fda_read_file(f->tls_cert, &b);
+    if (rc == 0 && !(b.len && strstr(b.p, "-----BEGIN ")))
+        rc = fda_error("'%s' has no certificates: --tls-cert wants a file in PEM", f->tls_cert);
+    hg_buf_release(&b);
+    return rc;
+}
+
 static int number(const fda_args_t *a, const char *name, uint64_t max, uint64_t *ret)
 {
     const char *s = fda_option(a, name);
@@ -185,6 +199,7 @@ static int configure(fda_t *f, const fda_args_t *a)
     if (rc == 0) rc = number(a, "retries", 1000, &retries);
     f->timeout_ms = timeout * 1000;
     f->retries = (uint32_t)retries;
+    if (rc == 0) rc = check_certificate(f, a);
     return rc ? rc : set_headers(f, a);
 }
 

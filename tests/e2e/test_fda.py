@@ -137,6 +137,7 @@ def test_program(fda, tmp_path):
         "| use_platform_compiler | false |\n"
         "+-----------------------+-------+\n")
     assert fda.json("program", "config", "prog") == {"cache": True, "profile": "dev", "use_platform_compiler": False}
+    assert fda.json("program", "set-config", "prog", "-p", "optimized_symbols")["profile"] == "optimized_symbols"
     fda("delete", "prog")
 
 
@@ -153,7 +154,62 @@ def test_runtime_config(fda):
     assert fda.fails(1, "set-config", "conf", "workers", "x") == (
         "Failed to parse value 'x' for updating key Workers: expected a whole number\n")
     assert "invalid value 'wrokers' for '<KEY>'" in fda.fails(2, "set-config", "conf", "wrokers", "3")
+    for cores, shown in (("2", "2.0"), ("2.5", "2.5"), ("1e1", "1e1")):
+        assert re.search(rf"\| cpu_cores_max +\| {shown} +\|", fda("set-config", "conf", "cpu_cores_max", cores))
+    for model, stored in (("true", "exactly_once"), ("false", "none"), ("at_least_once", "at_least_once")):
+        assert fda.json("set-config", "conf", "fault_tolerance", model)["fault_tolerance"]["model"] == stored
     fda("delete", "conf")
+
+
+def test_storage_that_is_on_stays_as_it_is(fda, daemon):
+    fda("create", "conf")
+    sync = {"bucket": "b", "region": "r"}
+    daemon.ok("PATCH", "/v0/pipelines/conf", json={"runtime_config": {"storage": {"backend": {"name": "file", "config": {"sync": sync}}}}})
+    fda("set-config", "conf", "min_storage_bytes", "1000")
+    storage = fda.json("set-config", "conf", "storage", "true")["storage"]
+    assert storage["backend"]["config"]["sync"] == sync and storage["min_storage_bytes"] == 1000
+    assert fda.json("set-config", "conf", "storage", "false")["storage"] is None
+    assert "`fda set-config conf storage true` comes first" in fda.fails(1, "set-config", "conf", "min_storage_bytes", "1000")
+    assert fda.json("config", "conf")["storage"] is None
+    assert fda.json("set-config", "conf", "storage", "true")["storage"]["backend"] == {"name": "default"}
+    fda("delete", "conf")
+
+
+@pytest.mark.parametrize("other, command", [line.split(" = ") for line in """clone = copy
+shutdown = stop
+statistics = stats
+log = logs
+cfg = config
+set-cfg = set-config
+del = delete
+exec = query
+generate-token = completion-token
+generate-completion-token = completion-token
+check-token = completion-status
+check-completion-token = completion-status
+transaction-start = start-transaction
+commit = commit-transaction
+transaction-commit = commit-transaction
+clock-set = clock-advance
+set-clock = clock-advance
+program cfg = program config
+program set-cfg = program set-config
+apikey del = apikey delete
+tenant del = tenant delete
+oidc-trust del = oidc-trust delete
+member rm = member remove""".splitlines()])
+def test_commands_have_the_other_names_that_feldera_gives_them(fda, other, command):
+    assert fda(*other.split(), "--help") == fda(*command.split(), "--help")
+
+
+def test_a_certificate_that_cannot_be_used_is_told(fda, tmp_path):
+    path = tmp_path / "ca.pem"
+    assert f"Failed to read '{path}'" in fda.fails(1, "--tls-cert", str(path), "pipelines")
+    path.write_text("")
+    assert "has no certificates" in fda.fails(1, "--tls-cert", str(path), "pipelines")
+    path.write_text("something else\n")
+    assert "has no certificates" in fda.fails(1, "--tls-cert", str(path), "pipelines")
+    assert "cannot be used with '--insecure'" in fda.fails(2, "--tls-cert", str(path), "-k", "pipelines")
 
 
 # --- a running pipeline ---
@@ -195,11 +251,10 @@ def test_debug(fda, tmp_path):
 
 
 def test_heap_profile(price, tmp_path):
-    assert price("heap-profile", "price", "-o", str(tmp_path / "h.pb.gz")) == f"Heap profile written to {tmp_path / 'h.pb.gz'}\n"
+    assert price("heap-profile", "price", "-o", str(tmp_path / "h.pb.gz"), "-p", "false") == ""  # where it is written it is not shown
     assert Profile((tmp_path / "h.pb.gz").read_bytes()).period == (("space", "bytes"), 512 << 10)
     assert price.fails(1, "heap-profile", "nope") == "Unknown pipeline name 'nope'\n"
-    assert "cannot be used with" in price.fails(2, "heap-profile", "price", "-o", "x", "-p", "y")
-    assert not (tmp_path / "x").exists()
+    assert "Failed to write" in price.fails(1, "heap-profile", "price", "-o", str(tmp_path / "no" / "folder"))
 
 
 def test_heap_profile_of_another_server(tmp_path):
@@ -217,7 +272,7 @@ def test_heap_profile_of_another_server(tmp_path):
     with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         fda = Fda(f"http://127.0.0.1:{server.server_port}")
-        assert fda("heap-profile", "p", "-o", str(tmp_path / "h")) == f"Heap profile written to {tmp_path / 'h'}\n"
+        assert fda("heap-profile", "p", "-o", str(tmp_path / "h")) == ""
         assert (tmp_path / "h").read_text() == "bytes"
         assert fda("heap-profile", "p", "-p", "cat") == "bytes"
         assert "get pprof from" in fda.fails(1, "heap-profile", "p", "-p", "false")
@@ -440,6 +495,10 @@ def test_logs_are_watched_until_interrupted(price):
     (["debug", "p"], ["unrecognized subcommand 'p'", "Usage: fda debug"]),
     (["create", "p", "x.sql", "-s"], ["cannot be used with"]),
     (["create", "p", "x.sql", "fast"], ["invalid value 'fast' for '[PROFILE]'"]),
+    (["tenant", "delete", "me"], ["invalid value 'me' for '<TENANT_ID>': expected a UUID"]),
+    (["tenant", "rename", "00000000-0000-7000-8000-00000000000", "x"], ["expected a UUID"]),
+    (["member", "set-role", "00000000-0000-7000-8000-0000000000010", "read"], ["expected a UUID"]),
+    (["member", "remove", "00000000-0000-7000-8000_000000000001"], ["for '<USER_ID>': expected a UUID"]),
 ])
 def test_wrong_usage(fda, args, words):
     error = fda.fails(2, *args)
