@@ -53,33 +53,50 @@ static bool fold(uint64_t h, int64_t now, unsigned *ret_folded)
     return print;
 }
 
-static void line(hg_log_level_t level, int64_t now, const char *sub, const char *object, const char *event,
-                 hg_str_t fields, unsigned folded)
+/* Who else takes lines: under the lock; the flag spares the others it. */
+static struct {
+    pthread_mutex_t lock;
+    hg_log_taker_t take;
+    void *arg;
+} g_also = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static atomic_bool g_taken;
+
+void hg_log_also(hg_log_taker_t take, void *arg)
+{
+    pthread_mutex_lock(&g_also.lock);
+    g_also.take = take;
+    g_also.arg = arg;
+    atomic_store(&g_taken, take != NULL);
+    pthread_mutex_unlock(&g_also.lock);
+}
+
+static void write_line(const hg_log_line_t *l)
 {
     char time[32];
     hg_buf_t b;
-    hg_time_rfc3339(time, now);
+    hg_time_rfc3339(time, l->us);
     hg_buf_init(&b, HG_BUF_NOMAX);
     if (g_opts.json) {
         hg_jw_t w;
         hg_jw_init(&w, &b);
         hg_jw_obj(&w);
         hg_jw_kstr(&w, "time", time);
-        hg_jw_kstr(&w, "level", g_level_names[level]);
-        hg_jw_kstr(&w, "subsystem", sub);
-        hg_jw_kstr(&w, "object", object);
-        hg_jw_kstr(&w, "event", event);
-        if (fields.n) {
+        hg_jw_kstr(&w, "level", g_level_names[l->level]);
+        hg_jw_kstr(&w, "subsystem", l->sub);
+        hg_jw_kstr(&w, "object", l->object);
+        hg_jw_kstr(&w, "event", l->event);
+        if (l->fields.n) {
             hg_jw_key(&w, "fields");
-            hg_jw_str(&w, fields);
+            hg_jw_str(&w, l->fields);
         }
-        if (folded) hg_jw_ku64(&w, "repeated", folded);
+        if (l->repeated) hg_jw_ku64(&w, "repeated", l->repeated);
         hg_jw_end_obj(&w);
         hg_buf_addc(&b, '\n');
     } else {
-        hg_buf_addf(&b, "%s %s %s %s %s%s", time, g_level_names[level], sub, object, event, fields.n ? " " : "");
-        hg_buf_addstr(&b, fields);
-        if (folded) hg_buf_addf(&b, " repeated=%u", folded);
+        hg_buf_addf(&b, "%s %s %s %s %s%s", time, g_level_names[l->level], l->sub, l->object, l->event,
+                    l->fields.n ? " " : "");
+        hg_buf_addstr(&b, l->fields);
+        if (l->repeated) hg_buf_addf(&b, " repeated=%u", l->repeated);
         for (size_t i = 0; i < b.len; i++)
             if ((unsigned char)b.p[i] < 0x20) b.p[i] = ' ';
         hg_buf_addc(&b, '\n');
@@ -88,19 +105,31 @@ static void line(hg_log_level_t level, int64_t now, const char *sub, const char 
     hg_buf_release(&b);
 }
 
-/* cut: the end of fields may be missing. */
-static void told(hg_log_level_t level, int64_t now, const char *sub, const char *object, const char *event,
-                 hg_str_t fields, bool cut, unsigned folded)
+static void give(const hg_log_line_t *l)
+{
+    if (!atomic_load_explicit(&g_taken, memory_order_relaxed)) return;
+    pthread_mutex_lock(&g_also.lock);
+    if (g_also.take) g_also.take(g_also.arg, l);
+    pthread_mutex_unlock(&g_also.lock);
+}
+
+/* cut: the end of the fields may be missing. */
+static void tell(hg_log_line_t *l, bool cut, void (*out)(const hg_log_line_t *))
 {
     hg_buf_t b;
-    if (!hg_hide_any()) {
-        line(level, now, sub, object, event, fields, folded);
-        return;
-    }
     hg_buf_init(&b, HG_BUF_NOMAX);
-    (void)hg_hide_copy(fields, cut, &b);
-    line(level, now, sub, object, event, hg_buf_str(&b), folded);
+    if (hg_hide_any()) {
+        (void)hg_hide_copy(l->fields, cut, &b);
+        l->fields = hg_buf_str(&b);
+    }
+    out(l);
     hg_buf_release(&b);
+}
+
+static void write_and_give(const hg_log_line_t *l)
+{
+    write_line(l);
+    give(l);
 }
 
 static bool wanted(hg_log_level_t level, const char *event)
@@ -122,12 +151,21 @@ void hg_log(hg_log_level_t level, const char *sub, const char *object, const cha
     vsnprintf(fields, sizeof fields, fmt, ap);
     va_end(ap);
     size_t n = strlen(fields);
-    told(level, now, sub, object, event, (hg_str_t){ fields, n }, n + 1 == sizeof fields, folded);
+    hg_log_line_t l = { level, now, sub, object, event, { fields, n }, folded };
+    tell(&l, n + 1 == sizeof fields, write_and_give);
 }
 
 void hg_log_each(hg_log_level_t level, const char *sub, const char *object, const char *event, hg_str_t fields)
 {
-    if (wanted(level, event)) told(level, hg_now_us(), sub, object ? object : "-", event, fields, false, 0);
+    if (!wanted(level, event)) return;
+    hg_log_line_t l = { level, hg_now_us(), sub, object ? object : "-", event, fields, 0 };
+    tell(&l, false, write_and_give);
+}
+
+void hg_log_unwritten(hg_log_level_t level, const char *sub, const char *object, const char *event, hg_str_t fields)
+{
+    hg_log_line_t l = { level, hg_now_us(), sub, object ? object : "-", event, fields, 0 };
+    tell(&l, false, give);
 }
 
 int64_t hg_now_us(void)

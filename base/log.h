@@ -30,6 +30,22 @@ void hg_log(hg_log_level_t level, const char *sub, const char *object, const cha
 /* The same for what others have to say: fields as they are, of any length, and no line is folded into another. */
 void hg_log_each(hg_log_level_t level, const char *sub, const char *object, const char *event, hg_str_t fields);
 
+/* A second taker of every line that is written, after it was: an exporter (telemetry/otlp.h). The texts are the line's
+ * own and live as long as the call; what references stand for is not in them, either. Calls come from any thread, one
+ * at a time; the taker may not block and may not log. Where nobody takes lines it costs a load. */
+typedef struct hg_log_line {
+    hg_log_level_t level;
+    int64_t us;                       /* wall clock, since 1970 */
+    const char *sub, *object, *event; /* object "-": none */
+    hg_str_t fields;                  /* as given: control characters are in it, and it need not be UTF-8 */
+    unsigned repeated;                /* lines of the second before that were folded into this one */
+} hg_log_line_t;
+typedef void (*hg_log_taker_t)(void *arg, const hg_log_line_t *line);
+/* The same for what was told in another way (a warning for people): the taker alone gets it, whatever the level. */
+void hg_log_unwritten(hg_log_level_t level, const char *sub, const char *object, const char *event, hg_str_t fields);
+/* Any thread. take NULL: nobody any more; when it returns, no call is under way. */
+void hg_log_also(hg_log_taker_t take, void *arg);
+
 /* RFC 3339 UTC with 6 digits and Z into out (>= 28 bytes); us = microseconds since 1970. */
 void hg_time_rfc3339(char *out, int64_t us);
 int64_t hg_now_us(void);  /* wall clock, microseconds since 1970; HG_FAULT-free */

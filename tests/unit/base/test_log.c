@@ -3,6 +3,7 @@
 #include "tests/lib/test.h"
 
 #include "base/buf.h"
+#include "base/hide.h"
 #include "base/log.h"
 #include <fcntl.h>
 #include <unistd.h>
@@ -73,8 +74,60 @@ static void others_are_not(void **state)
     hg_buf_release(&text);
 }
 
+typedef struct taken {
+    unsigned n;
+    hg_log_line_t last;
+    char fields[64];
+} taken_t;
+
+static void take(void *arg, const hg_log_line_t *l)
+{
+    taken_t *t = arg;
+    t->n++;
+    t->last = *l;
+    snprintf(t->fields, sizeof t->fields, HG_SF, HG_SA(l->fields));
+}
+
+/* Every line that is written goes to a second taker, without the secrets in it, and what was told elsewhere, too. */
+static void somebody_else_takes_lines(void **state)
+{
+    (void)state;
+    taken_t t = { .n = 0 };
+    hg_buf_t got;
+    hg_hide_learn(HG_S("offenbar-geheim"), HG_S("${env:X}"));
+    begin(false);
+    hg_log(HG_LOG_INFO, "test", "o", "before", "n=%d", 1);
+    int64_t begun = hg_now_us();
+    hg_log_also(take, &t);
+    hg_log(HG_LOG_WARN, "test", "o", "taken", "n=%d p=offenbar-geheim", 1);
+    assert_int_equal(t.n, 1);
+    assert_int_equal(t.last.level, HG_LOG_WARN);
+    assert_string_equal(t.last.sub, "test");
+    assert_string_equal(t.last.object, "o");
+    assert_string_equal(t.last.event, "taken");
+    assert_string_equal(t.fields, "n=1 p=${env:X}");
+    assert_in_range(t.last.us, begun, hg_now_us());
+    hg_log(HG_LOG_DEBUG, "test", "o", "not_written", "n=%d", 1);
+    assert_int_equal(t.n, 1);
+    hg_log_each(HG_LOG_ERROR, "test", NULL, "each", hg_strz("a\nb"));
+    assert_int_equal(t.n, 2);
+    assert_string_equal(t.last.object, "-");
+    assert_string_equal(t.fields, "a\nb"); /* as it was given */
+    hg_log_unwritten(HG_LOG_DEBUG, "test", NULL, "unwritten", hg_strz("offenbar-geheim"));
+    assert_int_equal(t.n, 3);
+    assert_string_equal(t.fields, "${env:X}");
+    hg_log_also(NULL, NULL);
+    hg_log_each(HG_LOG_ERROR, "test", NULL, "after", hg_strz(""));
+    assert_int_equal(t.n, 3);
+    end(&got);
+    assert_int_equal(lines(&got), 4);
+    assert_null(strstr(got.p, "unwritten"));
+    hg_buf_release(&got);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(repeats_are_folded), cmocka_unit_test(others_are_not) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(repeats_are_folded), cmocka_unit_test(others_are_not),
+                                        cmocka_unit_test(somebody_else_takes_lines) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
