@@ -65,8 +65,12 @@ typedef struct hg_fetch {
     bool tls_insecure;
     bool (*sink)(void *arg, const char *p, size_t n); /* streamed answer; false = stop. NULL: collected into ret_body */
     void *arg;
-    const char *want_header;      /* of the answer: its value goes to ret_header, emptied before; or NULL */
-    hg_buf_t *ret_header;         /* the caller's */
+    const char *want_header; /* of the answer: its value goes to ret_header, emptied before; or NULL */
+    hg_buf_t *ret_header;    /* the caller's */
+    /* Each header line of the answer, and behind the body its trailers. Views, for the call. NULL: not asked for */
+    void (*on_header)(void *arg, hg_str_t name, hg_str_t value);
+    void *header_arg;
+    bool http2;                   /* and nothing else: without TLS the server is known to speak it */
     bool raw_path;                /* as in hg_transfer_opts_t */
     bool judged;                  /* only where programs may reach, as hg_transfer_start does: HG_EPERM */
     bool no_proxy;                /* straight to the host, whatever the environment says */

@@ -26,15 +26,18 @@ static size_t on_write(char *p, size_t one, size_t n, void *arg)
     return CURL_WRITEFUNC_ERROR;
 }
 
-/* One line, with its name. That of a redirect or of "100 Continue" is replaced by what follows. */
+/* One line, with its name; of the wanted one, what a redirect or "100 Continue" had is replaced by what follows. */
 static size_t on_header(char *p, size_t one, size_t n, void *arg)
 {
     const hg_fetch_t *f = arg;
-    size_t k = strlen(f->want_header);
+    const char *colon = memchr(p, ':', n);
     (void)one;
-    if (n <= k || p[k] != ':' || !hg_str_ieq((hg_str_t){ p, k }, hg_strz(f->want_header))) return n;
+    if (!colon || colon == p) return n; /* the status, the end, a pseudo-header */
+    hg_str_t name = { p, (size_t)(colon - p) }, value = hg_str_trim((hg_str_t){ colon + 1, n - name.n - 1 });
+    if (f->on_header) f->on_header(f->header_arg, name, value);
+    if (!f->want_header || !hg_str_ieq(name, hg_strz(f->want_header))) return n;
     hg_buf_clear(f->ret_header);
-    return hg_buf_addstr(f->ret_header, hg_str_trim((hg_str_t){ p + k + 1, n - k - 1 })) == 0 ? n : 0;
+    return hg_buf_addstr(f->ret_header, value) == 0 ? n : 0;
 }
 
 static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
@@ -42,6 +45,15 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
     const hg_fetch_t *f = arg;
     (void)a, (void)b, (void)c, (void)d;
     return f->cancelled(f->cancel_arg);
+}
+
+static void set_http2(CURL *e, const char *url)
+{
+    bool tls = strncmp(url, "https:", 6) == 0;
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+                     (long)(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+    /* libcurl 7.88 cannot use such a connection again (curl/curl#10643). */
+    if (!tls) curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
 }
 
 static void set_request(CURL *e, const hg_fetch_t *f)
@@ -56,8 +68,9 @@ static void set_request(CURL *e, const hg_fetch_t *f)
     if (f->timeout_ms) curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)HG_MIN(f->timeout_ms, (uint64_t)INT32_MAX));
     if (f->raw_path) curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     if (f->no_proxy) curl_easy_setopt(e, CURLOPT_PROXY, "");
-    if (f->want_header) {
-        hg_buf_clear(f->ret_header);
+    if (f->http2) set_http2(e, f->url);
+    if (f->want_header) hg_buf_clear(f->ret_header);
+    if (f->want_header || f->on_header) {
         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
         curl_easy_setopt(e, CURLOPT_HEADERDATA, f);
     }
