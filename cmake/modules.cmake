@@ -5,7 +5,7 @@
 add_custom_target(hg_layers
   COMMAND sh -c "! grep -rnE --include='*.[ch]' --include='*.cc' '^[[:space:]]*#[[:space:]]*include[[:space:]]*\"([./]|[^/\"]*\")' \"$@\" \
     || { echo 'error: an #include names a header from the root of the tree: \"folder/name.h\"' >&2; exit 1; }"
-    layers base net profile git data s3 sqlddl orchestrator connectors engine compile pipeline manager fda headgate iggy plugins
+    layers base net telemetry profile git data s3 sqlddl orchestrator connectors engine compile pipeline manager fda headgate iggy plugins
   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} COMMENT "Includes name their folders" VERBATIM)
 
 function(_hg_expose root dep own)

@@ -102,7 +102,7 @@ typedef struct hg_iggy_provider_config {
     hg_iggy_retry_config_t retry;
 } hg_iggy_provider_config_t;
 
-typedef struct hg_iggy_telemetry_config { /* read and shown; headgate sends none and says so when it is enabled */
+typedef struct hg_iggy_telemetry_config { /* of traces nothing is sent: there are none */
     bool enabled;
     const char *service_name;
     int logs_transport, traces_transport; /* 0 grpc, 1 http */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "base/durable.h"
 #include "iggy/config/config_int.h"
+#include "telemetry/otlp.h"
 
 /* What is parsed into: durations are texts until they are taken apart. c comes first: it is what is given away. */
 typedef struct raw {
@@ -191,12 +192,15 @@ static const hg_opt_t RETRY[] = {
     END,
 };
 static const hg_opt_t TELEMETRY[] = {
-    { .key = "enabled", .type = HG_OPT_BOOL, .at = AT(c.telemetry.enabled), .doc = "Not supported: nothing is sent" },
+    { .key = "enabled",
+      .type = HG_OPT_BOOL,
+      .at = AT(c.telemetry.enabled),
+      .doc = "Send log lines to a collector (OTLP)" },
     { .key = "service_name",
       .type = HG_OPT_STR,
       .at = AT(c.telemetry.service_name),
       .def = "iggy-connectors",
-      .doc = "The service's name" },
+      .doc = "The resource's `service.name`" },
     SECTION("logs"),
     SECTION("traces"),
     END,
@@ -207,12 +211,13 @@ static const hg_opt_t LOGS[] = {
       .at = AT(c.telemetry.logs_transport),
       .names = "grpc|http",
       .def = "grpc",
-      .doc = "The protocol" },
+      .doc = "OTLP over gRPC, or Protobuf over HTTP." },
     { .key = "endpoint",
       .type = HG_OPT_STR,
       .at = AT(c.telemetry.logs_endpoint),
       .def = "http://localhost:4317",
-      .doc = "The collector" },
+      .doc = "The collector: `http://` or `https://`. With `http` it is the whole URL, path and all "
+             "(`http://localhost:4318/v1/logs`)" },
     END,
 };
 static const hg_opt_t TRACES[] = {
@@ -221,12 +226,12 @@ static const hg_opt_t TRACES[] = {
       .at = AT(c.telemetry.traces_transport),
       .names = "grpc|http",
       .def = "grpc",
-      .doc = "The protocol" },
+      .doc = "Read, and not used: the runtime makes no spans." },
     { .key = "endpoint",
       .type = HG_OPT_STR,
       .at = AT(c.telemetry.traces_endpoint),
       .def = "http://localhost:4317",
-      .doc = "The collector" },
+      .doc = "The same" },
     END,
 };
 static const hg_opt_t LOGGING[] = {
@@ -484,6 +489,18 @@ static void check_provider(loader_t *l)
         complain(l, "connectors.base_url", "expected a URL that begins with http:// or https://");
 }
 
+static void check_telemetry(loader_t *l)
+{
+    const hg_iggy_telemetry_config_t *t = &l->raw->c.telemetry;
+    hg_err_t e = HG_ERR_INIT;
+    hg_buf_t url;
+    hg_buf_init(&url, HG_BUF_NOMAX);
+    hg_otlp_transport_t transport = t->logs_transport == 1 ? HG_OTLP_HTTP : HG_OTLP_GRPC;
+    if (t->enabled && hg_otlp_url(transport, t->logs_endpoint, &url, &e) < 0)
+        complain(l, "telemetry.logs.endpoint", e.msg);
+    hg_buf_release(&url);
+}
+
 static void check_http(loader_t *l)
 {
     hg_iggy_http_config_t *h = &l->raw->c.http;
@@ -587,13 +604,11 @@ static int load(loader_t *l, hg_iggy_env_t env)
         check_http(l);
         check_server(l);
         check_provider(l);
+        check_telemetry(l);
         take_duration(l, "headgate.stop_timeout", l->raw->stop_timeout, &c->own.stop_timeout_ms);
         if (!c->own.stop_timeout_ms) complain(l, "headgate.stop_timeout", "expected a time above 0");
         c->log_json = c->log_format == 1;
     }
-    if (c->telemetry.enabled)
-        hg_diag(&l->d.d, true, at_path(l->t->root, "telemetry.enabled"), false,
-                "headgate sends no OpenTelemetry data; logs are on standard error, metrics at http.metrics.endpoint");
     if (c->http.enabled && !c->http.api_key[0] && c->http.host && strncmp(c->http.host, "127.", 4) != 0 &&
         strcmp(c->http.host, "localhost") != 0 && strcmp(c->http.host, "::1") != 0)
         hg_diag(&l->d.d, true, at_path(l->t->root, "http.address"), false,

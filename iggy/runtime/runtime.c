@@ -287,7 +287,9 @@ static void leave_behind(const hg_rt_t *rt)
         any = true;
         hg_log(HG_LOG_ERROR, "iggy", rt->conns[i].name, "left_behind", "reason=\"%s\"", rt->conns[i].last_error);
     }
-    if (any) _exit(1); /* its threads still use what would be freed */
+    if (!any) return;
+    if (rt->opts->leaves) rt->opts->leaves(rt->opts->leaves_arg);
+    _exit(1); /* its threads still use what would be freed */
 }
 
 /* Control loop's thread, first thing. */

@@ -23,6 +23,9 @@ typedef struct hg_rt_opts {
     const hg_iggy_runtime_config_t *config; /* borrowed, outlives the runtime */
     hg_iggy_notes_t notes;
     const char *program; /* of plugin host processes; NULL: this one's executable */
+    /* The process is about to end, without freeing what a connector that hangs still uses; or NULL */
+    void (*leaves)(void *arg);
+    void *leaves_arg;
 } hg_rt_opts_t;
 
 /* The calling thread becomes the control loop's. Starts the API first, then connectors as orchestration allows; returns

@@ -22,6 +22,7 @@
  *           want_messages, want_bytes, want_ms   what it wants at once
  *   both    open        what open answers (0)
  *           log         1: says things from open on
+ *           lines       so many lines more, "line 0", …, the levels in turn (0)
  *           crash       how it dies: abort (default), segv, exit (code 7), close (all descriptors, and goes on), fork:
  * a child of it stays until the pipe `hold` ends The messages of a source are {"n":0}, {"n":1}, …; its state is the
  * number of the next message, in digits.
@@ -106,6 +107,11 @@ static int32_t open_inst(uint32_t id, const uint8_t *config, size_t n, iggy_log_
     if (number(i, "log", 0)) {
         static const char hello[] = "opened by script";
         log(IGGY_LOG_INFO, (const uint8_t *)"scripted", 8, (const uint8_t *)hello, sizeof hello - 1);
+    }
+    for (uint64_t k = 0; k < number(i, "lines", 0); k++) {
+        char line[32];
+        int len = snprintf(line, sizeof line, "line %" PRIu64, k);
+        log((uint8_t)(k % (IGGY_LOG_ERROR + 1)), (const uint8_t *)"scripted", 8, (const uint8_t *)line, (size_t)len);
     }
     *ret = i;
     return (int32_t)(int64_t)number(i, "open", 0);

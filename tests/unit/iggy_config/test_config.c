@@ -177,7 +177,8 @@ static void complaints_name_their_place(void **state)
           "connectors.url_templates.a: expected a string" },
         { "[connectors]\nconfig_dir = \"x\"\ntimeout = \"10\"\n",
           "config.toml:3:11: connectors.timeout: '10' is not a duration" },
-        { LOCAL "[telemetry]\nenabled = true\n", "W %/config.toml:4:11: headgate sends no OpenTelemetry data" },
+        { LOCAL "[telemetry]\nenabled = true\n[telemetry.logs]\nendpoint = \"localhost:4317\"\n",
+          "E %/config.toml:6:12: telemetry.logs.endpoint: 'localhost:4317' is no endpoint: it begins with neither" },
         { LOCAL "[http]\naddress = \"0.0.0.0:1\"\n", "asks for no api_key" },
         { "sinks = 3\n" LOCAL, "expected tables [sinks.KEY]" },
     };
