@@ -357,6 +357,7 @@ bool hg_cfi_row(const hg_cfi_t *obj, uintptr_t pc, hg_cfi_row_t *ret)
     if (!run(&m, r)) return false;
     *ret = m.row;
     ret->ra = cie.ra;
+    ret->begin = begin;
     return true;
 }
 

@@ -31,7 +31,8 @@ typedef struct hg_cfi_row {
     int64_t cfa_off;
     uintptr_t expr; /* not 0: the CFA is what this expression yields */
     size_t expr_len;
-    uint64_t ra; /* which column is the return address */
+    uint64_t ra;     /* which column is the return address */
+    uintptr_t begin; /* of the code that these rules are for: a function, or a part of one */
     hg_cfi_rule_t regs[HG_REGS];
 } hg_cfi_row_t;
 

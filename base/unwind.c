@@ -27,19 +27,30 @@ static uintptr_t strip(uintptr_t pc)
 #endif
 }
 
-/* From a frame to its caller's. look: where in the code it is, for the tables. */
-static bool step(hg_regs_t *regs, const hg_stack_t *stack, uintptr_t look, bool first)
+static bool find_row(uintptr_t pc, hg_cfi_row_t *ret)
 {
     struct dl_find_object o;
-    hg_cfi_row_t row;
-    uintptr_t cfa;
     void *where;
-    memcpy(&where, &look, sizeof where);
+    memcpy(&where, &pc, sizeof where);
     if (_dl_find_object(where, &o) != 0 || !o.dlfo_eh_frame) return false;
     hg_cfi_t obj = { .lo = (uintptr_t)o.dlfo_map_start,
                      .hi = (uintptr_t)o.dlfo_map_end,
                      .hdr = (uintptr_t)o.dlfo_eh_frame };
-    if (!hg_cfi_row(&obj, look, &row) || !hg_cfi_cfa(&row, regs, stack, &cfa)) return false;
+    return hg_cfi_row(&obj, pc, ret);
+}
+
+uintptr_t hg_function_begin(uintptr_t pc)
+{
+    hg_cfi_row_t row;
+    return find_row(pc, &row) ? row.begin : 0;
+}
+
+/* From a frame to its caller's. look: where in the code it is, for the tables. */
+static bool step(hg_regs_t *regs, const hg_stack_t *stack, uintptr_t look, bool first)
+{
+    hg_cfi_row_t row;
+    uintptr_t cfa;
+    if (!find_row(look, &row) || !hg_cfi_cfa(&row, regs, stack, &cfa)) return false;
     if (cfa < regs->r[HG_REG_SP] || (cfa == regs->r[HG_REG_SP] && !first)) return false; /* it would go on for ever */
     hg_regs_t next = *regs;
     for (unsigned i = 0; i < HG_REGS; i++) {

@@ -44,6 +44,9 @@ unsigned hg_unwind(const hg_regs_t *regs, const hg_stack_t *stack, uintptr_t *pc
  * ends. */
 unsigned hg_unwind_here(uintptr_t *pcs, unsigned room);
 
+/* Where the function that has pc begins, as its call frame information has it. 0: not known. */
+uintptr_t hg_function_begin(uintptr_t pc);
+
 /* The registers that a signal handler has interrupted: its third argument. */
 void hg_regs_interrupted(const void *ucontext, hg_regs_t *ret);
 

@@ -3,6 +3,8 @@
 
 #include <sys/utsname.h>
 
+#include "base/strmap.h"
+#include "base/unwind.h"
 #include "profile/firefox_int.h"
 
 /* A column of the same everywhere. */
@@ -120,11 +122,13 @@ static void put_meta(const hg_cpu_recording_t *r, const struct utsname *machine,
 
 /* --- what all threads share --- */
 
-/* One func per function, and one per frame without a name. Strings: those of libs, then those of funcs. */
+/* One func per function; of those without a name, one per place where one begins. Strings: those of libs, then those of
+ * funcs. */
 typedef struct funcs {
     const hg_symbols_t *s;
     uint32_t *of_frame; /* func of each frame */
     uint32_t *frame_of; /* a frame of each func */
+    uintptr_t *begin;   /* of each func without a name */
     uint32_t n;
 } funcs_t;
 
@@ -132,23 +136,28 @@ static void number_funcs(funcs_t *f, const hg_symbols_t *s, hg_arena_t *a)
 {
     *f = (funcs_t){ .s = s, .of_frame = HG_ANEWN(a, uint32_t, s->n_frames + 1u) };
     f->frame_of = HG_ANEWN(a, uint32_t, s->n_frames + 1u);
-    uint32_t *seen = HG_ANEWN(a, uint32_t, s->n_functions + 1u); /* its func + 1 */
+    f->begin = HG_ANEWN(a, uintptr_t, s->n_frames + 1u);
+    hg_strmap_t seen; /* by function, or by where it begins */
+    hg_strmap_init(&seen);
     for (uint32_t i = 0; i < s->n_frames; i++) {
-        uint32_t fn = s->frames[i].function;
-        if (fn != HG_NO_SYMBOL && seen[fn]) {
-            f->of_frame[i] = seen[fn] - 1;
-            continue;
-        }
+        struct {
+            uint64_t named, at;
+        } key = { s->frames[i].function != HG_NO_SYMBOL, s->frames[i].function };
+        if (!key.named) key.at = hg_function_begin(s->frames[i].pc);
+        if (!key.at && !key.named) key.at = s->frames[i].pc;
+        uint32_t func = hg_strmap_put(&seen, hg_arena_str(a, (hg_str_t){ (const char *)&key, sizeof key }), f->n);
+        f->of_frame[i] = func;
+        if (func < f->n) continue;
         f->frame_of[f->n] = i;
-        f->of_frame[i] = f->n++;
-        if (fn != HG_NO_SYMBOL) seen[fn] = f->n;
+        f->begin[f->n++] = (uintptr_t)key.at;
     }
+    hg_strmap_release(&seen);
 }
 
-static uint64_t offset_in_object(const hg_symbols_t *s, const hg_frame_t *f)
+static uint64_t offset_in_object(const hg_symbols_t *s, const hg_frame_t *f, uintptr_t pc)
 {
-    if (f->object == HG_NO_SYMBOL) return f->pc;
-    return f->pc - s->objects[f->object].start + s->objects[f->object].off;
+    if (f->object == HG_NO_SYMBOL) return pc;
+    return pc - s->objects[f->object].start + s->objects[f->object].off;
 }
 
 static void put_frames(const funcs_t *f, hg_jw_t *w)
@@ -156,7 +165,7 @@ static void put_frames(const funcs_t *f, hg_jw_t *w)
     const hg_symbols_t *s = f->s;
     uint32_t n = s->n_frames;
     table(w, "frameTable", n);
-    COLUMN(w, "address", n, offset_in_object(s, &s->frames[i]));
+    COLUMN(w, "address", n, offset_in_object(s, &s->frames[i], s->frames[i].pc));
     COLUMN(w, "func", n, f->of_frame[i]);
     fill(w, "inlineDepth", n, "0");
     fill(w, "category", n, "0");
@@ -187,7 +196,7 @@ static void put_strings(const funcs_t *f, hg_jw_t *w)
     for (uint32_t i = 0; i < f->n; i++) {
         const hg_frame_t *frame = &s->frames[f->frame_of[i]];
         char address[32];
-        snprintf(address, sizeof address, "0x%" PRIx64, offset_in_object(s, frame));
+        snprintf(address, sizeof address, "0x%" PRIx64, offset_in_object(s, frame, f->begin[i]));
         hg_jw_str(w, frame->function == HG_NO_SYMBOL ? hg_strz(address) : s->functions[frame->function].name);
     }
     hg_jw_end_arr(w);

@@ -13,7 +13,7 @@ static void look(const hg_cfi_t *obj, const hg_stack_t *stack, uintptr_t pc)
     uintptr_t cfa;
     for (unsigned i = 0; i < HG_REGS; i++) regs.r[i] = stack->at + 8 * i;
     if (!hg_cfi_row(obj, pc, &row)) return;
-    HG_ASSERT(row.ra < HG_REGS);
+    HG_ASSERT(row.ra < HG_REGS && row.begin <= pc);
     hg_cfi_cfa(&row, &regs, stack, &cfa);
 }
 

@@ -3,7 +3,9 @@
 #include "tests/lib/test.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "base/unwind.h"
 #include "profile/cpu.h"
+#include "profile/firefox_int.h"
 #include "profile/gzip.h"
 #include "profile/heap.h"
 #include "profile/symbols.h"
@@ -60,6 +62,34 @@ static void a_function_has_its_name(void **state)
     assert_non_null(strstr(s.objects[s.frames[a].object].path, "test_profiles"));
     assert_true(s.frames[c].object == HG_NO_SYMBOL && s.frames[c].function == HG_NO_SYMBOL);
     hg_symbols_release(&s);
+}
+
+/* memcpy's own code has no name in a libc that is stripped. */
+static void places_of_a_function_without_a_name_are_one(void **state)
+{
+    hg_buf_t json;
+    hg_jw_t w;
+    uintptr_t pc;
+    void *(*here)(void *, const void *, size_t) = memcpy;
+    (void)state;
+    memcpy(&pc, &here, sizeof pc);
+    hg_cpu_stack_t stacks[] = { { HG_NO_SYMBOL, pc + 1 }, { HG_NO_SYMBOL, pc + 3 } };
+    hg_cpu_sample_t samples[] = { { 10000, 0, 1 }, { 20000, 1, 1 } };
+    hg_cpu_thread_t thread = { .tid = 1, .name = "t", .samples = samples, .n_samples = 2 };
+    hg_cpu_recording_t r = {
+        .threads = &thread, .stacks = stacks, .n_threads = 1, .n_stacks = 2, .pid = 1, .length_us = 30000
+    };
+    hg_buf_init(&json, HG_BUF_NOMAX);
+    hg_jw_init(&w, &json);
+    hg_firefox_json(&r, &w);
+    assert_non_null(strstr(json.p, "\"frameTable\":{\"length\":2,"));
+    assert_non_null(strstr(json.p, "\"funcTable\":{\"length\":1,"));
+    hg_buf_release(&json);
+    void (*test)(void **) = places_of_a_function_without_a_name_are_one;
+    memcpy(&pc, &test, sizeof pc);
+    assert_int_equal(hg_function_begin(pc), pc);
+    assert_int_equal(hg_function_begin(pc + 1), pc);
+    assert_int_equal(hg_function_begin(1), 0);
 }
 
 static void no_heap_profile_without_a_sample(void **state)
@@ -197,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gzip_of_anything),
         cmocka_unit_test(a_function_has_its_name),
+        cmocka_unit_test(places_of_a_function_without_a_name_are_one),
         cmocka_unit_test(no_heap_profile_without_a_sample),
         cmocka_unit_test(profile_of_busy_threads),
         cmocka_unit_test(the_caller_of_a_function_that_ends),
