@@ -151,7 +151,7 @@ static bool complete(hg_buf_t *out)
 #if defined(__x86_64__)
 uint64_t compute_at_its_end(uint64_t n);
 __asm__(".text\n.type compute_at_its_end, @function\ncompute_at_its_end:\n.cfi_startproc\n"
-        "push %rbx\n.cfi_def_cfa_offset 16\n.cfi_offset rbx, -16\nmov %rdi, %rbx\nmov %rbx, %rax\n"
+        "push %rbx\n.cfi_def_cfa_offset 16\n.cfi_offset %rbx, -16\nmov %rdi, %rbx\nmov %rbx, %rax\n"
         "pop %rbx\n.cfi_def_cfa_offset 8\n1: dec %rax\njnz 1b\nret\n"
         ".cfi_endproc\n.size compute_at_its_end, . - compute_at_its_end\n");
 #else
