@@ -180,12 +180,24 @@ static void append_end(hg_output_t *out, const hg_outitem_t *it)
     append_block(out, b);
 }
 
+/* What cannot be encoded is left out. What there was no memory for is another matter: the output fails, and owes it. */
+static void not_encoded(hg_output_t *out, int rc, hg_err_t *err)
+{
+    if (!err->code) hg_err_set(err, (hg_code_t)rc, rc == HG_ENOMEM ? "no memory to encode a batch" : "not encoded");
+    if (rc == HG_ENOMEM)
+        hg_output_fail(out, "encode", err);
+    else
+        encode_error(out, err, 1);
+}
+
 static void end_item(hg_output_t *out)
 {
     hg_outitem_t *it = out->item;
     hg_err_t err = HG_ERR_INIT;
     bool keeps = out->format && out->format->encode_end && !it->more;
-    if (keeps && encode_part(out, NULL, true, &err) < 0) encode_error(out, &err, 1);
+    int rc = keeps ? encode_part(out, NULL, true, &err) : 0;
+    if (rc < 0) not_encoded(out, rc, &err);
+    if (rc == HG_ENOMEM) return; /* before the batch is ended */
     seal_messages(out);
     out->goes_on = it->more;
     if (!it->more) append_end(out, it);
@@ -385,8 +397,10 @@ static void encode_task(void *arg, unsigned worker)
             next_piece(out);
             continue;
         }
-        if (hg_slicer_more(&out->slicer) && encode_piece(out, &err) < 0) {
-            encode_error(out, &err, 1);
+        int rc = hg_slicer_more(&out->slicer) ? encode_piece(out, &err) : 0;
+        if (rc < 0) not_encoded(out, rc, &err);
+        if (rc == HG_ENOMEM) continue;
+        if (rc < 0) {
             out->slicer.delta = NULL; /* the rest of this batch is dropped */
             it->group_over = true;
         }

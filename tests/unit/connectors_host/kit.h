@@ -224,7 +224,7 @@ static inline void lines_encoder_free(hg_encoder_t *e)
     hg_free(e);
 }
 
-/* "5\n" per insert, "-5\n" per delete; 13 cannot be encoded. */
+/* "5\n" per insert, "-5\n" per delete; 13 cannot be encoded, and for -666 there is no memory. */
 static inline int lines_encode(hg_encoder_t *e, const hg_delta_t *d, hg_encode_sink_t *sink, hg_err_t *err)
 {
     (void)e;
@@ -236,6 +236,7 @@ static inline int lines_encode(hg_encoder_t *e, const hg_delta_t *d, hg_encode_s
                         v = HG_COL(p->batch->cols[0], int64_t)[p->sel ? p->sel[k] : k];
                 if ((w < 0) != (pass == 0)) continue;
                 if (v == 13) return hg_err_set(err, HG_EINVAL, "13 brings bad luck");
+                if (v == -666) return HG_ENOMEM; /* as where a buffer does not grow */
                 if (hg_buf_addf(sink->buf, "%s%" PRId64 "\n", w < 0 ? "-" : "", v) < 0) return HG_ENOMEM;
                 sink->records++;
             }

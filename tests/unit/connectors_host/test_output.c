@@ -270,6 +270,23 @@ static void an_encode_error_costs_this_batch_only(void **st)
     out_down(out, &s, false);
 }
 
+static void without_memory_the_output_fails_before_the_batch_ends(void **st)
+{
+    (void)st;
+    sink_t s = { 0 }, *h = &s;
+    kit_up((hg_host_opts_t){ 0 });
+    hg_output_t *out = sink_make(&h, kit_spec(NULL));
+    hg_output_start(out);
+    step_of(out, 1, 1, 1);
+    KIT_WAIT(hg_output_delivered_step(out) == 1);
+    step_of(out, 2, -666, 1);
+    KIT_WAIT(out_stats(out).failed);
+    assert_int_equal(out_stats(out).num_encode_errors, 0);
+    assert_int_equal(out_stats(out).num_transport_errors, 1);
+    assert_string_equal(s.got.p, "1\n");
+    out_down(out, &s, false);
+}
+
 static void a_failed_sink_holds_nobody_up(void **st)
 {
     (void)st;
@@ -457,6 +474,7 @@ int main(void)
         cmocka_unit_test(the_output_buffer_nets_and_flushes_by_size),
         cmocka_unit_test(the_output_buffer_flushes_by_time_and_reports_what_cancels_out),
         cmocka_unit_test(an_encode_error_costs_this_batch_only),
+        cmocka_unit_test(without_memory_the_output_fails_before_the_batch_ends),
         cmocka_unit_test(a_failed_sink_holds_nobody_up),
         cmocka_unit_test(a_sink_that_does_not_start_fails),
         cmocka_unit_test(a_stop_now_drops_what_is_queued),
