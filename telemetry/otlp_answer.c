@@ -150,6 +150,18 @@ static const char *words(hg_str_t s, char *out, size_t cap)
     return out;
 }
 
+/* What happened, and what the collector says to it, if anything. */
+static void HG_PRINTF(4, 5) because(otlp_answer_t *a, hg_code_t code, hg_str_t said, const char *fmt, ...)
+{
+    char what[96], text[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    words(said, text, sizeof text);
+    hg_err_set(&a->why, code, "%s%s%s", what, text[0] ? ": " : "", text);
+}
+
 /* base64, with or without padding; what is behind a character that is none does not count. */
 static void unbase64(hg_str_t s, hg_buf_t *out)
 {
@@ -169,16 +181,14 @@ static void unbase64(hg_str_t s, hg_buf_t *out)
 /* --- verdicts ----------------------------------------------------------------------------------------------------- */
 static void taken(hg_str_t response, otlp_answer_t *a)
 {
-    char text[256];
     hg_str_t message = { NULL, 0 };
     if (!read_response(response, &a->rejected, &message)) {
         a->rejected = 0;
         hg_err_set(&a->why, HG_EPROTO, "the records were taken, but the answer is no ExportLogsServiceResponse");
     } else if (a->rejected) {
-        hg_err_set(&a->why, HG_EINVAL, "the collector left out %" PRIu64 ": %s", a->rejected,
-                   words(message, text, sizeof text));
+        because(a, HG_EINVAL, message, "the collector left out %" PRIu64, a->rejected);
     } else if (message.n) {
-        hg_err_set(&a->why, HG_EINVAL, "the records were taken: %s", words(message, text, sizeof text));
+        because(a, HG_EINVAL, message, "the records were taken");
     }
 }
 
@@ -194,7 +204,6 @@ static bool again_http(int status)
 
 static void judge_http(const otlp_reply_t *r, otlp_answer_t *a)
 {
-    char text[256];
     hg_str_t message = r->body, said = { NULL, 0 };
     bool retry = false;
     uint64_t ms = 0;
@@ -205,7 +214,7 @@ static void judge_http(const otlp_reply_t *r, otlp_answer_t *a)
     if (is_protobuf(r->content_type)) message = read_status(r->body, &said, &retry, &ms) ? said : (hg_str_t){ NULL, 0 };
     a->verdict = again_http(r->status) ? OTLP_AGAIN : OTLP_REFUSED;
     a->wait_ms = r->retry_after_ms;
-    hg_err_set(&a->why, HG_ENET, "the collector answered %d: %s", r->status, words(message, text, sizeof text));
+    because(a, HG_ENET, message, "the collector answered %d", r->status);
 }
 
 /* gRPC's codes, by number. */
@@ -235,7 +244,6 @@ enum { EXHAUSTED = 8 };
 
 static void failed_grpc(const otlp_reply_t *r, uint64_t code, otlp_answer_t *a)
 {
-    char text[256];
     hg_str_t ignored = { NULL, 0 };
     hg_buf_t message, details;
     bool retry = false;
@@ -247,8 +255,8 @@ static void failed_grpc(const otlp_reply_t *r, uint64_t code, otlp_answer_t *a)
     a->verdict =
         (code < HG_COUNT(codes) && codes[code].again) || (code == EXHAUSTED && retry) ? OTLP_AGAIN : OTLP_REFUSED;
     a->wait_ms = ms ? ms : r->retry_after_ms;
-    hg_err_set(&a->why, HG_ENET, "the collector answered %s: %s", code < HG_COUNT(codes) ? codes[code].name : "UNKNOWN",
-               words(hg_buf_str(&message), text, sizeof text));
+    because(a, HG_ENET, hg_buf_str(&message), "the collector answered %s",
+            code < HG_COUNT(codes) ? codes[code].name : "UNKNOWN");
     hg_buf_release(&message), hg_buf_release(&details);
 }
 

@@ -192,6 +192,7 @@ static void *export_main(void *arg)
         bool delivered = deliver(o, b);
         if (!delivered) o->counts.dropped += b->n;
         otlp_queue_done(&o->queue, b);
+        hg_buf_release(&o->request); /* what a burst needed does not stay */
         if (!delivered) break;
     }
     otlp_queue_drop(&o->queue);

@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -236,6 +237,22 @@ def test_the_end_does_not_wait_for_ever(runtime, collector):
     until("it waits", lambda: said(r, "waiting"))
     assert r.stop() == 0
     assert ended(r) == (0, 0, len(local(r)))
+
+
+@pytest.mark.parametrize("transport", ["grpc", "http"])
+def test_a_collector_that_says_nothing(runtime, transport):
+    mute = socket.create_server(("127.0.0.1", 0))  # the system takes connections for it
+    c = type("mute", (), {"transport": transport, "endpoint": f"http://127.0.0.1:{mute.getsockname()[1]}/v1/logs"})
+    r = runtime(c)
+    r.env["OTEL_EXPORTER_OTLP_TIMEOUT"] = "200"
+    r.start()
+    reason, = until("it waits", lambda: said(r, "waiting"))
+    assert "imed out" in reason, reason
+    assert r.stop() == 0 and ended(r) == (0, 0, len(local(r)))
+    del r.env["OTEL_EXPORTER_OTLP_TIMEOUT"]  # longer than the end may take
+    r.start()
+    assert r.stop() == 0
+    mute.close()
 
 
 def test_tls(runtime, tmp_path):

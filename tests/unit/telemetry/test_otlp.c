@@ -234,6 +234,8 @@ static void verdicts_http(void **state)
         assert_int_equal(a.verdict, cases[i].verdict);
         if (a.verdict != OTLP_TAKEN) assert_int_equal(a.wait_ms, 7000);
     }
+    otlp_answer_t bare = judged(HG_OTLP_HTTP, (otlp_reply_t){ .status = 401 });
+    assert_string_equal(bare.why.msg, "the collector answered 401");
     otlp_answer_t a =
         judged(HG_OTLP_HTTP,
                (otlp_reply_t){ .status = 200, .content_type = pb, .body = HG_S("\x0a\x0b\x08\x05\x12\x07too old") });
