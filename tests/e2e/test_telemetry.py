@@ -1,4 +1,6 @@
-"""Log lines of `headgate connectors` at an OpenTelemetry collector, over gRPC and over HTTP."""
+"""Log lines of `headgate connectors` at an OpenTelemetry collector, over gRPC and over HTTP.
+
+test-labels: long"""
 import os
 import re
 import signal
