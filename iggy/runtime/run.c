@@ -27,13 +27,6 @@ void hg_bell_release(hg_bell_t *b)
     pthread_mutex_destroy(&b->lock);
 }
 
-void hg_bell_ring(hg_bell_t *b)
-{
-    pthread_mutex_lock(&b->lock);
-    pthread_cond_broadcast(&b->rung);
-    pthread_mutex_unlock(&b->lock);
-}
-
 bool hg_bell_wait_until(hg_bell_t *b, int64_t mono_us)
 {
     if (mono_us == INT64_MAX) return pthread_cond_wait(&b->rung, &b->lock), true;

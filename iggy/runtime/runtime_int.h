@@ -81,7 +81,6 @@ typedef struct hg_bell {
 
 void hg_bell_init(hg_bell_t *b);
 void hg_bell_release(hg_bell_t *b);
-void hg_bell_ring(hg_bell_t *b);                        /* takes the lock */
 bool hg_bell_wait_until(hg_bell_t *b, int64_t mono_us); /* under lock; false: the time has come */
 bool hg_bell_pause(hg_bell_t *b, uint64_t us);          /* takes the lock; false: told to stop meanwhile */
 bool hg_bell_stopped(hg_bell_t *b);                     /* takes the lock */
