@@ -8,6 +8,7 @@
 #include "base/access.h"
 #include "base/deployment.h"
 #include "base/durable.h"
+#include "base/hide.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/mem_sample.h"
@@ -134,7 +135,7 @@ static void put_exit(process_t *x, hg_jw_t *w)
         hg_jw_null(w);
     } else {
         hg_jw_obj(w);
-        hg_jw_kstr(w, "message", x->err.msg);
+        hg_jw_kstr(w, "message", hg_hide_err(&x->err).msg);
         hg_jw_kstr(w, "error_code", hg_code_name(x->err.code));
         hg_jw_kbool(w, "retry", may_pass(&x->err));
         hg_jw_key(w, "details");

@@ -1,5 +1,6 @@
 /* standby.c: see standby.h. The bucket is asked on a thread of a pool of one, everything else is here. */
 #include "base/hg.h"
+#include "base/hide.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http.h"
@@ -61,8 +62,9 @@ static void judge(hg_standby_t *s)
 {
     const char *bucket = s->o.sync->bucket;
     if (s->pulled.code) {
-        if (tell(s, hg_xprintf("in standby: %s", s->pulled.msg)))
-            hg_log(HG_LOG_WARN, "storage", s->o.name, "standby", "error=\"%s\"", s->pulled.msg);
+        hg_err_t told = hg_hide_err(&s->pulled);
+        if (tell(s, hg_xprintf("in standby: %s", told.msg)))
+            hg_log(HG_LOG_WARN, "storage", s->o.name, "standby", "error=\"%s\"", told.msg);
     } else if (s->held.uuid[0]) {
         tell(s, hg_xprintf("in standby: checkpoint %s (step %" PRIu64 ") of s3://%s is here", s->held.uuid,
                            s->held.step, bucket));

@@ -22,7 +22,7 @@ void otlp_queue_init(otlp_queue_t *q, uint32_t max_records, size_t max_bytes)
 
 static otlp_batch_t *batch_of(hg_list_t *l)
 {
-    return (otlp_batch_t *)(void *)((char *)l - offsetof(otlp_batch_t, link));
+    return HG_ENTRY(l, otlp_batch_t, link);
 }
 
 static void batch_free(otlp_batch_t *b)

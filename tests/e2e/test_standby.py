@@ -1,5 +1,6 @@
 """A pipeline in standby: it follows the checkpoints that another one sends to a bucket, and takes over when it is activated. Two daemons are the two
 machines; the bucket is the stand-in of test_checkpoint_sync. test-labels: long"""
+import glob
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import pytest
 from feldera import FelderaClient, Pipeline
 from feldera.enums import PipelineStatus
 
-from hg import until
+from hg import s3, until
 from test_checkpoint_sync import began, config, log, newest, server, sync, two  # noqa: F401 (fixtures)
 from test_durable import Lines, checkpoint, kill, program, storage, wait_out, wait_rows
 from test_fda import Fda
@@ -152,6 +153,22 @@ def test_the_bucket_is_away(two, server, tmp_path):  # noqa: F811
     assert newest(b) == first and f"checkpoint {first}, which is here, takes over" in log(b)
     lines.add(3)
     wait_rows(b, 203)
+
+
+def test_what_a_bucket_says_has_no_secret(two, server, tmp_path):  # noqa: F811
+    """Neither why a standby waits, nor why it could not start, shows the key that a server's answer repeats."""
+    lines, out = Lines(tmp_path / "in.json"), tmp_path / "out.json"
+    b = two()
+    server.list_statuses = [(403, "AccessDenied", f"not with {s3.SECRET}")] * 1000
+    stand_by(b, program(lines, out), server)
+    until("it says why", lambda: "AccessDenied" in reason(b))
+    b.ok("POST", "/v0/pipelines/p/activate")
+    e = until("it cannot take over", lambda: b.get("/v0/pipelines/p").json()["deployment_error"])
+    assert "AccessDenied" in e["message"] and "not with ***" in e["message"], e
+    (path,) = glob.glob(os.path.join(b.data_dir, "**", "log"), recursive=True)
+    with open(path) as f:
+        text = f.read()
+    assert text.count("not with ***") >= 2 and s3.SECRET not in text + json.dumps(b.ok("GET", "/v0/pipelines/p/events?selector=all").json())
 
 
 def test_nothing_was_ever_seen(two, server, tmp_path):  # noqa: F811
