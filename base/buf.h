@@ -81,7 +81,7 @@ const char *hg_nearest(hg_str_t name, const char *const *names);
 /* True if s is well-formed UTF-8 (no surrogates, no overlong forms, up to U+10FFFF). */
 bool hg_utf8_valid(const char *p, size_t n);
 size_t hg_utf8_chars(const char *p, size_t n); /* code points of well-formed text */
-/* Bytes of the longest beginning of well-formed s that fits into max and ends with a whole character. */
-size_t hg_utf8_head(hg_str_t s, size_t max);
+/* A '?' for each byte of s that belongs to no whole character: what "%.40s" or a full buffer leaves of one. */
+void hg_utf8_mend(char *s);
 
 #endif

@@ -1,5 +1,6 @@
 /* err.c: see err.h. */
 #include "base/hg.h"
+#include "base/buf.h"
 #define HG_ERR_INTERNAL /* defined here */
 #include "base/err.h"
 #include <errno.h>
@@ -9,6 +10,7 @@ HG_PRINTF(3, 0) static void err_fill(hg_err_t *err, hg_code_t code, const char *
     *err = HG_ERR_INIT;
     err->code = code;
     vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+    hg_utf8_mend(err->msg);
 }
 
 int hg_err_set(hg_err_t *err, hg_code_t code, const char *fmt, ...)
@@ -85,6 +87,7 @@ int hg_err_errno(hg_err_t *err, int errnum, const char *fmt, ...)
     size_t n = strlen(err->msg);
     char text[128];
     snprintf(err->msg + n, sizeof err->msg - n, ": %s", strerror_r(errnum, text, sizeof text));
+    hg_utf8_mend(err->msg);
     return err->code;
 }
 
@@ -98,6 +101,7 @@ int hg_err_wrap(hg_err_t *err, const char *fmt, ...)
     if (n < 0 || (size_t)n >= sizeof tmp) return err->code;
     snprintf(tmp + n, sizeof tmp - (size_t)n, ": %.*s", (int)(sizeof tmp - (size_t)n), err->msg);
     memcpy(err->msg, tmp, sizeof tmp);
+    hg_utf8_mend(err->msg);
     return err->code;
 }
 

@@ -98,7 +98,8 @@ typedef struct hg_err {
 
 #define HG_ERR_INIT ((hg_err_t){ .code = HG_OK })
 
-/* Any thread. Fill *err (code, formatted message, no position) and return the code. The tail is cut at the room. */
+/* Any thread. Fill *err (code, formatted message, no position) and return the code. The tail is cut at the room;
+ * what remains is UTF-8 (hg_utf8_mend). */
 int hg_err_set(hg_err_t *err, hg_code_t code, const char *fmt, ...) HG_PRINTF(3, 4);
 int hg_err_at(hg_err_t *err, hg_code_t code, hg_pos_t pos, const char *fmt, ...) HG_PRINTF(4, 5);
 

@@ -93,5 +93,6 @@ hg_err_t hg_hide_err(const hg_err_t *err)
     if (hg_hide_copy((hg_str_t){ err->msg, n }, n + 1 == sizeof err->msg, &b) < 0) hg_buf_clear(&b);
     snprintf(told.msg, sizeof told.msg, "%s", b.len ? b.p : "");
     hg_buf_release(&b);
+    hg_utf8_mend(told.msg);
     return hg_url_hide_err(&told);
 }

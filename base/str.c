@@ -218,9 +218,16 @@ size_t hg_utf8_chars(const char *p, size_t n)
     return c;
 }
 
-size_t hg_utf8_head(hg_str_t s, size_t max)
+void hg_utf8_mend(char *s)
 {
-    if (s.n <= max) return s.n;
-    while (max > 0 && ((unsigned char)s.p[max] & 0xC0) == 0x80) max--;
-    return max;
+    for (size_t n = strlen(s); !hg_utf8_valid(s, n); s++, n--) {
+        size_t len = 1; /* of the character here, if it is one */
+        while (len < 4 && len < n && !hg_utf8_valid(s, len)) len++;
+        if (!hg_utf8_valid(s, len)) {
+            *s = '?';
+            continue;
+        }
+        s += len - 1;
+        n -= len - 1;
+    }
 }

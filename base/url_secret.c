@@ -90,5 +90,6 @@ hg_err_t hg_url_hide_err(const hg_err_t *err)
     hg_url_hide(hg_strz(err->msg), &b);
     snprintf(told.msg, sizeof told.msg, "%.*s", (int)b.len, b.len ? b.p : "");
     hg_buf_release(&b);
+    hg_utf8_mend(told.msg);
     return told;
 }

@@ -1,7 +1,6 @@
 /* edit.c: see edit_int.h. A change is a complete new definition beside the old one. */
 #include "base/hg.h"
 
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -9,17 +8,6 @@
 #include "manager/edit_int.h"
 
 static const hg_verdict_t fine = { .answer = HG_DO_IT };
-
-static hg_verdict_t refuse(int status, const char *code, const char *fmt, ...) HG_PRINTF(3, 4);
-static hg_verdict_t refuse(int status, const char *code, const char *fmt, ...)
-{
-    hg_verdict_t v = { .answer = HG_REFUSE, .status = status, .code = code, .details = "{}" };
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(v.msg, sizeof v.msg, fmt, ap);
-    va_end(ap);
-    return v;
-}
 
 static bool same(const char *a, const char *b)
 {
@@ -58,7 +46,7 @@ hg_verdict_t hg_edit_check(hg_mg_t *mg, const hg_pldef_t *def, const hg_pl_t *se
     if (v.answer != HG_REFUSE && (!self || !same(def->description, self->def.description)))
         v = hg_check_description(hg_strz(def->description));
     if (v.answer != HG_REFUSE && renamed && hg_mg_find(mg, hg_strz(def->name)))
-        v = refuse(409, "DuplicateName", "A pipeline named '%s' already exists", def->name);
+        v = hg_lc_refuse(409, "DuplicateName", "A pipeline named '%s' already exists", def->name);
     return v;
 }
 
@@ -77,7 +65,7 @@ hg_verdict_t hg_edit_create(hg_mg_t *mg, hg_pldef_t *def, char *git, hg_pl_t **r
     char *dir = hg_deploy_dir(mg, pl);
     if (hg_deploy_mkdir(dir, &err) < 0 || hg_store_insert(mg->store, pl, &err) < 0) {
         hg_log(HG_LOG_ERROR, "manager", pl->def.name, "create_failed", "error=\"%s\"", err.msg);
-        v = refuse(500, "StorageError", "The pipeline cannot be stored: %s", err.msg);
+        v = hg_lc_refuse(500, "StorageError", "The pipeline cannot be stored: %s", err.msg);
         rmdir(dir); /* fails if it never was */
         hg_pl_drop(pl);
     } else {
@@ -113,9 +101,10 @@ hg_verdict_t hg_edit_storage_allows(const hg_pl_t *pl, const hg_pldef_t *def)
     hg_jw_end_arr(&w);
     hg_jw_end_obj(&w);
     if (n) {
-        v = refuse(400, "EditRestrictedToClearedStorage",
-                   "While the storage of the pipeline is not cleared, these cannot be changed: %.*s; clear it first",
-                   (int)(list_end - list), b.p + list);
+        v = hg_lc_refuse(
+            400, "EditRestrictedToClearedStorage",
+            "While the storage of the pipeline is not cleared, these cannot be changed: %.*s; clear it first",
+            (int)(list_end - list), b.p + list);
         snprintf(v.details, sizeof v.details, "%s", b.p);
     }
     hg_buf_release(&b);
@@ -157,7 +146,7 @@ hg_verdict_t hg_edit_change(hg_mg_t *mg, hg_pl_t *pl, hg_pldef_t *def, hg_platfo
         pl->refresh_version = refresh;
         hg_take_text(&pl->platform_version, platform_before);
         hg_log(HG_LOG_ERROR, "manager", pl->def.name, "change_failed", "error=\"%s\"", err.msg);
-        return refuse(500, "StorageError", "The change cannot be stored: %s", err.msg);
+        return hg_lc_refuse(500, "StorageError", "The change cannot be stored: %s", err.msg);
     }
     *def = before; /* released by the caller */
     hg_free(platform_before);
@@ -193,7 +182,7 @@ hg_verdict_t hg_edit_delete(hg_mg_t *mg, hg_pl_t *pl)
     hg_verdict_t v = hg_lc_delete(&pl->lc);
     if (v.answer == HG_REFUSE) return v;
     if (hg_store_delete(mg->store, pl->id, &err) < 0)
-        return refuse(500, "StorageError", "The pipeline cannot be deleted: %s", err.msg);
+        return hg_lc_refuse(500, "StorageError", "The pipeline cannot be deleted: %s", err.msg);
     hg_log(HG_LOG_INFO, "manager", pl->def.name, "pipeline_deleted", "id=%s", pl->id);
     hg_files_remove(mg, pl);
     hg_mg_remove(mg, pl);

@@ -8,6 +8,7 @@
  */
 #include "base/hg.h"
 
+#include "base/buf.h"
 #include "manager/lifecycle_int.h"
 
 #define X(id, text) text,
@@ -60,13 +61,14 @@ static hg_verdict_t legal(hg_answer_t answer)
     return (hg_verdict_t){ .answer = answer, .status = 200 };
 }
 
-HG_PRINTF(3, 4) static hg_verdict_t refuse(int status, const char *code, const char *fmt, ...)
+hg_verdict_t hg_lc_refuse(int status, const char *code, const char *fmt, ...)
 {
     hg_verdict_t v = { .answer = HG_REFUSE, .status = status, .code = code, .details = "{}" };
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(v.msg, sizeof v.msg, fmt, ap);
     va_end(ap);
+    hg_utf8_mend(v.msg);
     return v;
 }
 
@@ -81,8 +83,8 @@ HG_PRINTF(2, 3) static void set_details(hg_verdict_t *v, const char *fmt, ...)
 static hg_verdict_t silent_and_concurrent(void)
 {
     hg_verdict_t v =
-        refuse(400, "InvalidBootstrapConfig",
-               "Invalid bootstrap configuration: silent_bootstrap and concurrent_bootstrap exclude each other");
+        hg_lc_refuse(400, "InvalidBootstrapConfig",
+                     "Invalid bootstrap configuration: silent_bootstrap and concurrent_bootstrap exclude each other");
     set_details(&v, "{\"reason\":\"silent_bootstrap and concurrent_bootstrap exclude each other\"}");
     return v;
 }
@@ -93,9 +95,9 @@ hg_verdict_t hg_lc_start(const hg_lc_t *lc, const hg_start_args_t *a)
     if (lc->res_desired == HG_RES_STOPPED && lc->res != HG_RES_STOPPED) {
         const char *hint = "Wait until the pipeline is stopped, then start it.";
         hg_verdict_t v =
-            refuse(400, "IllegalPipelineAction",
-                   "Cannot start the pipeline while it is stopping (status: '%s', desired status: 'Stopped'). %s",
-                   hg_res_names[lc->res], hint);
+            hg_lc_refuse(400, "IllegalPipelineAction",
+                         "Cannot start the pipeline while it is stopping (status: '%s', desired status: 'Stopped'). %s",
+                         hg_res_names[lc->res], hint);
         set_details(&v,
                     "{\"status\":\"%s\",\"current_desired_status\":\"Stopped\",\"new_desired_status\":\"Provisioned\","
                     "\"hint\":\"%s\"}",
@@ -104,27 +106,28 @@ hg_verdict_t hg_lc_start(const hg_lc_t *lc, const hg_start_args_t *a)
     }
     if (lc->res_desired == HG_RES_PROVISIONED) {
         if (lc->initial != a->initial)
-            return refuse(
+            return hg_lc_refuse(
                 400, "InitialImmutableUnlessStopped",
                 "The pipeline was started with initial '%s'; another one can be chosen only once it is stopped",
                 lc->initial == HG_RT_NONE ? "none" : hg_rt_names[lc->initial]);
         if (lc->policy != a->policy || lc->silent != a->silent || lc->concurrent != a->concurrent)
-            return refuse(400, "BootstrapPolicyImmutableUnlessStopped",
-                          "The bootstrap policy and flags can be changed only once the pipeline is stopped");
+            return hg_lc_refuse(400, "BootstrapPolicyImmutableUnlessStopped",
+                                "The bootstrap policy and flags can be changed only once the pipeline is stopped");
         return legal(HG_NOOP);
     }
     if (lc->has_error && !a->dismiss_error)
-        return refuse(400, "CannotStartWithUndismissedError",
-                      "The pipeline still has a deployment error: dismiss it, or start with dismiss_error=true");
+        return hg_lc_refuse(400, "CannotStartWithUndismissedError",
+                            "The pipeline still has a deployment error: dismiss it, or start with dismiss_error=true");
     if (lc->storage == HG_STORAGE_CLEARING)
-        return refuse(400, "CannotStartWhileClearingStorage",
-                      "The storage of the pipeline is being cleared: start it when that is done");
+        return hg_lc_refuse(400, "CannotStartWhileClearingStorage",
+                            "The storage of the pipeline is being cleared: start it when that is done");
     if (hg_prog_failed(lc->prog))
-        return refuse(400, "CannotStartWithCompilationError",
-                      "The program of the pipeline does not compile (program status: '%s')", hg_prog_names[lc->prog]);
+        return hg_lc_refuse(400, "CannotStartWithCompilationError",
+                            "The program of the pipeline does not compile (program status: '%s')",
+                            hg_prog_names[lc->prog]);
     if (a->initial == HG_RT_STANDBY && !a->standby_possible)
-        return refuse(400, "InitialStandbyNotAllowed",
-                      "initial=standby needs a 'file' storage backend with 'sync' in the runtime configuration");
+        return hg_lc_refuse(400, "InitialStandbyNotAllowed",
+                            "initial=standby needs a 'file' storage backend with 'sync' in the runtime configuration");
     return legal(HG_DO_IT);
 }
 
@@ -142,7 +145,7 @@ hg_verdict_t hg_lc_clear(const hg_lc_t *lc)
     if (!hg_lc_fully_stopped(lc)) {
         /* A running pipeline always has its storage in use; one that waits for its program may still be Cleared, and
          * what it is about to use must not be declared empty behind its back. */
-        hg_verdict_t v = refuse(
+        hg_verdict_t v = hg_lc_refuse(
             400, "StorageStatusImmutableUnlessStopped",
             "The storage can be cleared only while the pipeline is stopped (status: '%s', desired: '%s'); stop it "
             "first",
@@ -160,15 +163,15 @@ hg_verdict_t hg_lc_dismiss(const hg_lc_t *lc)
 {
     if (!lc->has_error) return legal(HG_NOOP);
     if (!hg_lc_fully_stopped(lc))
-        return refuse(400, "DismissErrorRestrictedToFullyStopped",
-                      "The deployment error can be dismissed only once the pipeline is stopped");
+        return hg_lc_refuse(400, "DismissErrorRestrictedToFullyStopped",
+                            "The deployment error can be dismissed only once the pipeline is stopped");
     return legal(HG_DO_IT);
 }
 
 hg_verdict_t hg_lc_edit(const hg_lc_t *lc)
 {
     if (!hg_lc_fully_stopped(lc))
-        return refuse(
+        return hg_lc_refuse(
             400, "UpdateRestrictedToStopped",
             "The pipeline can be changed only while it is stopped (status: '%s', desired: '%s'); stop it first",
             hg_lc_status(lc), hg_lc_desired_status(lc));
@@ -178,21 +181,21 @@ hg_verdict_t hg_lc_edit(const hg_lc_t *lc)
 hg_verdict_t hg_lc_delete(const hg_lc_t *lc)
 {
     if (!hg_lc_fully_stopped(lc))
-        return refuse(400, "DeleteRestrictedToFullyStopped",
-                      "The pipeline can be deleted only once it is stopped; stop it first");
+        return hg_lc_refuse(400, "DeleteRestrictedToFullyStopped",
+                            "The pipeline can be deleted only once it is stopped; stop it first");
     if (lc->storage != HG_STORAGE_CLEARED)
-        return refuse(400, "DeleteRestrictedToClearedStorage",
-                      "The pipeline can be deleted only once its storage is cleared (storage status: '%s')",
-                      hg_storage_names[lc->storage]);
+        return hg_lc_refuse(400, "DeleteRestrictedToClearedStorage",
+                            "The pipeline can be deleted only once its storage is cleared (storage status: '%s')",
+                            hg_storage_names[lc->storage]);
     return legal(HG_DO_IT);
 }
 
 hg_verdict_t hg_lc_interact(const hg_lc_t *lc, const char *name)
 {
     if (lc->res == HG_RES_PROVISIONED) return legal(HG_DO_IT);
-    hg_verdict_t v = refuse(503, "PipelineInteractionNotDeployed",
-                            "Pipeline '%s' is not deployed (status: '%s', desired: '%s'): start it first", name,
-                            hg_lc_status(lc), hg_lc_desired_status(lc));
+    hg_verdict_t v = hg_lc_refuse(503, "PipelineInteractionNotDeployed",
+                                  "Pipeline '%s' is not deployed (status: '%s', desired: '%s'): start it first", name,
+                                  hg_lc_status(lc), hg_lc_desired_status(lc));
     set_details(&v, "{\"pipeline_name\":\"%s\",\"status\":\"%s\",\"desired_status\":\"%s\"}", name,
                 hg_res_names[lc->res], hg_res_names[lc->res_desired]);
     return v;
@@ -205,8 +208,8 @@ hg_verdict_t hg_lc_run(const hg_lc_t *lc, const char *name, hg_rt_t to)
     if (lc->rt == HG_RT_SUSPENDED || lc->rt == HG_RT_STANDBY || lc->rt_desired == HG_RT_SUSPENDED ||
         lc->rt_desired == HG_RT_STANDBY) {
         hg_rt_t from = lc->rt_desired == HG_RT_NONE ? lc->rt : lc->rt_desired;
-        return refuse(400, "InvalidTransition", "The pipeline cannot go from '%s' to '%s'", hg_rt_names[from],
-                      hg_rt_names[to]);
+        return hg_lc_refuse(400, "InvalidTransition", "The pipeline cannot go from '%s' to '%s'", hg_rt_names[from],
+                            hg_rt_names[to]);
     }
     return legal(HG_DO_IT);
 }
@@ -217,8 +220,8 @@ hg_verdict_t hg_lc_approve(const hg_lc_t *lc, const char *name, bool silent, boo
     if (v.answer == HG_REFUSE) return v;
     if (silent && concurrent) return silent_and_concurrent();
     if (lc->rt != HG_RT_AWAITING_APPROVAL)
-        return refuse(400, "InvalidTransition", "Pipeline '%s' does not wait for an approval (it is '%s')", name,
-                      hg_lc_status(lc));
+        return hg_lc_refuse(400, "InvalidTransition", "Pipeline '%s' does not wait for an approval (it is '%s')", name,
+                            hg_lc_status(lc));
     return legal(HG_DO_IT);
 }
 
@@ -228,8 +231,8 @@ hg_verdict_t hg_lc_activate(const hg_lc_t *lc, const char *name, hg_rt_t to)
     if (v.answer == HG_REFUSE) return v;
     if (lc->initial == HG_RT_STANDBY && lc->rt_desired == to) return legal(HG_NOOP); /* it was activated before */
     if (lc->rt != HG_RT_STANDBY && lc->rt_desired != HG_RT_STANDBY)
-        return refuse(400, "InvalidTransition", "Only a pipeline in Standby can be activated (it is '%s')",
-                      hg_lc_status(lc));
+        return hg_lc_refuse(400, "InvalidTransition", "Only a pipeline in Standby can be activated (it is '%s')",
+                            hg_lc_status(lc));
     return legal(HG_DO_IT);
 }
 

@@ -93,6 +93,9 @@ typedef struct hg_start_args {
     bool standby_possible; /* file storage back end with sync */
 } hg_start_args_t;
 
+/* A refusal; details are "{}". The message is cut at the room and UTF-8. Any thread. */
+hg_verdict_t hg_lc_refuse(int status, const char *code, const char *fmt, ...) HG_PRINTF(3, 4);
+
 /* Any thread: pure functions of their arguments. */
 const char *hg_lc_status(const hg_lc_t *lc);         /* CombinedStatus */
 const char *hg_lc_desired_status(const hg_lc_t *lc); /* CombinedDesiredStatus */

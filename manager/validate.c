@@ -9,9 +9,9 @@ static bool is_alnum(char c)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-enum { SHOWN = 120 }; /* bytes of a name in a message */
-
 static const hg_verdict_t fine = { .answer = HG_DO_IT, .status = 200 };
+
+enum { SHOWN = 120 }; /* bytes of a name in a message */
 
 /* The value as a JSON literal that is short enough for a verdict. */
 static void quoted(char *out, size_t cap, hg_str_t s)
@@ -23,33 +23,25 @@ static void quoted(char *out, size_t cap, hg_str_t s)
     hg_buf_release(&b);
 }
 
-static hg_verdict_t bad(const char *code, const char *msg)
-{
-    hg_verdict_t v = { .answer = HG_REFUSE, .status = 400, .code = code, .details = "{}" };
-    snprintf(v.msg, sizeof v.msg, "%s", msg);
-    return v;
-}
-
 static hg_verdict_t check_length(hg_str_t name, size_t max)
 {
-    if (name.n == 0) return bad("EmptyName", "Name is empty");
+    if (name.n == 0) return hg_lc_refuse(400, "EmptyName", "Name is empty");
     if (name.n <= max) return fine;
-    hg_verdict_t v = bad("TooLongName", "");
+    hg_verdict_t v =
+        hg_lc_refuse(400, "TooLongName", "Name '%.*s' is too long: %zu characters, at most %zu are allowed",
+                     (int)HG_MIN(name.n, (size_t)SHOWN), name.p, name.n, max);
     char lit[200];
     quoted(lit, sizeof lit, name);
-    snprintf(v.msg, sizeof v.msg, "Name '%.*s' is too long: %zu characters, at most %zu are allowed",
-             (int)hg_utf8_head(name, SHOWN), name.p, name.n, max);
     snprintf(v.details, sizeof v.details, "{\"name\":%s,\"length\":%zu,\"maximum\":%zu}", lit, name.n, max);
     return v;
 }
 
 static hg_verdict_t mismatch(hg_str_t name, const char *pattern, const char *description)
 {
-    hg_verdict_t v = bad("NameDoesNotMatchPattern", "");
+    hg_verdict_t v = hg_lc_refuse(400, "NameDoesNotMatchPattern", "Name '%.*s' is not allowed: %s (%s)",
+                                  (int)HG_MIN(name.n, (size_t)SHOWN), name.p, description, pattern);
     char lit[160];
     quoted(lit, sizeof lit, name);
-    snprintf(v.msg, sizeof v.msg, "Name '%.*s' is not allowed: %s (%s)", (int)hg_utf8_head(name, SHOWN), name.p,
-             description, pattern);
     snprintf(v.details, sizeof v.details, "{\"name\":%s,\"pattern\":\"%s\",\"pattern_description\":\"%s\"}", lit,
              pattern, description);
     return v;
@@ -79,18 +71,17 @@ hg_verdict_t hg_check_description(hg_str_t text)
 {
     size_t n = hg_utf8_valid(text.p, text.n) ? hg_utf8_chars(text.p, text.n) : text.n;
     if (n <= HG_DESCRIPTION_MAX) return fine;
-    hg_verdict_t v = bad("TooLongDescription", "");
-    snprintf(v.msg, sizeof v.msg, "The description has %zu characters, at most %d are allowed", n, HG_DESCRIPTION_MAX);
+    hg_verdict_t v = hg_lc_refuse(400, "TooLongDescription",
+                                  "The description has %zu characters, at most %d are allowed", n, HG_DESCRIPTION_MAX);
     snprintf(v.details, sizeof v.details, "{\"length\":%zu,\"maximum\":%d}", n, HG_DESCRIPTION_MAX);
     return v;
 }
 
 static hg_verdict_t bad_tag(hg_str_t tag, const char *reason)
 {
-    hg_verdict_t v = bad("InvalidTag", "");
+    hg_verdict_t v = hg_lc_refuse(400, "InvalidTag", "Tag '%.100s' is not allowed: %s", tag.p, reason);
     char lit[200];
     quoted(lit, sizeof lit, tag);
-    snprintf(v.msg, sizeof v.msg, "Tag '%.100s' is not allowed: %s", tag.p, reason);
     snprintf(v.details, sizeof v.details, "{\"tag\":%s,\"reason\":\"%s\"}", lit, reason);
     return v;
 }
@@ -98,8 +89,8 @@ static hg_verdict_t bad_tag(hg_str_t tag, const char *reason)
 hg_verdict_t hg_check_tags(const hg_json_t *tags)
 {
     if (tags->n > HG_TAGS_MAX) {
-        hg_verdict_t v = bad("TooManyTags", "");
-        snprintf(v.msg, sizeof v.msg, "%u tags were given, at most %d are allowed", tags->n, HG_TAGS_MAX);
+        hg_verdict_t v =
+            hg_lc_refuse(400, "TooManyTags", "%u tags were given, at most %d are allowed", tags->n, HG_TAGS_MAX);
         snprintf(v.details, sizeof v.details, "{\"count\":%u,\"maximum\":%d}", tags->n, HG_TAGS_MAX);
         return v;
     }

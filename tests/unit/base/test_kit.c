@@ -56,6 +56,30 @@ static void utf8_is_checked(void **state)
                                        "\xC3", "\xE2\x82", "\xF8\x88\x80\x80\x80" };
     for (size_t i = 0; i < HG_COUNT(good); i++) assert_true(hg_utf8_valid(good[i], strlen(good[i])));
     for (size_t i = 0; i < HG_COUNT(bad); i++) assert_false(hg_utf8_valid(bad[i], strlen(bad[i])));
+    for (size_t i = 0; i < HG_COUNT(good); i++) {
+        char s[8];
+        snprintf(s, sizeof s, "%s", good[i]);
+        hg_utf8_mend(s);
+        assert_string_equal(s, good[i]);
+    }
+    static const struct {
+        const char *broken, *mended;
+    } t[] = {
+        { "\xC3", "?" },
+        { "a\xE2\x82", "a?\?" },
+        { "\xC3\xA9\xF0\x9F\x98' is", "\xC3\xA9?\?\?' is" },
+        { "\x80\xF0\x9F\x98\x80\xFF\xE2\x82\xAC", "?\xF0\x9F\x98\x80?\xE2\x82\xAC" },
+        { "\xED\xA0\x80z", "?\?\?z" },
+    };
+    for (size_t i = 0; i < HG_COUNT(t); i++) {
+        char s[16];
+        snprintf(s, sizeof s, "%s", t[i].broken);
+        hg_utf8_mend(s);
+        assert_string_equal(s, t[i].mended);
+        hg_err_t err = HG_ERR_INIT;
+        hg_err_set(&err, HG_EINVAL, "%s", t[i].broken);
+        assert_string_equal(err.msg, t[i].mended);
+    }
 }
 
 static void percent_codes(void **state)

@@ -241,6 +241,17 @@ static void test_names(void **state)
 static void test_tags(void **state)
 {
     (void)state;
+    char umlauts[256] = "[\"a"; /* 100 bytes of the tag are shown, which end within a character */
+    for (size_t i = 3; i < 203; i += 2) memcpy(umlauts + i, "\xc3\xa4", 3);
+    memcpy(umlauts + 203, "\"]", 3);
+    hg_arena_t *mem = hg_arena_new();
+    hg_json_t *list = NULL;
+    hg_err_t why = HG_ERR_INIT;
+    assert_int_equal(hg_json_parse(mem, hg_strz(umlauts), &list, &why), 0);
+    hg_verdict_t long_tag = hg_check_tags(list);
+    expect(long_tag, "InvalidTag");
+    assert_true(hg_utf8_valid(long_tag.msg, strlen(long_tag.msg)));
+    hg_arena_free(mem);
     static const struct {
         const char *json, *code;
     } t[] = {
