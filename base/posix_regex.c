@@ -7,12 +7,26 @@
 
 typedef struct {
     uint64_t places, forks;
+    bool empty; /* may match nothing: what stands before it goes on behind it, too, as with a fork */
 } size_of_t;
 
-static void add(size_of_t *s, size_of_t by)
+typedef struct {         /* a group that is open */
+    size_of_t all, last; /* last: what a repetition would repeat */
+    bool before, other;  /* what stands before `last` may match nothing; so may an alternative before this one */
+} group_t;
+
+static void add(size_of_t *s, const size_of_t *by)
 {
-    s->places = HG_MIN(s->places + by.places, MUCH);
-    s->forks = HG_MIN(s->forks + by.forks, MUCH);
+    s->places = HG_MIN(s->places + by->places, MUCH);
+    s->forks = HG_MIN(s->forks + by->forks, MUCH);
+}
+
+static void append(group_t *g, const size_of_t *what)
+{
+    g->last = *what;
+    g->before = g->all.empty;
+    g->all.empty = g->before && what->empty;
+    add(&g->all, what);
 }
 
 /* Behind the bracket expression that begins at p. */
@@ -39,10 +53,11 @@ static uint64_t number(const char **p)
 }
 
 /* How often a repetition writes down what it repeats, and how many of these may be left out. *p: behind it. */
-static uint64_t copies(const char **p, uint64_t *optional)
+static uint64_t copies(const char **p, uint64_t *optional, bool *none)
 {
     char c = *(*p)++;
     *optional = 1;
+    *none = c != '+';
     if (c == '*' || c == '?') return 1;
     if (c == '+') return 2;
     uint64_t least = number(p), most = least;
@@ -52,35 +67,75 @@ static uint64_t copies(const char **p, uint64_t *optional)
     }
     if (**p == '}') ++*p; /* else it is no repetition, which regcomp() will say */
     *optional = most > least ? most - least : 0;
+    *none = least == 0;
     return HG_MAX(most, UINT64_C(1));
+}
+
+static const char *repeat(group_t *g, const char *p)
+{
+    uint64_t optional;
+    bool none;
+    uint64_t n = copies(&p, &optional, &none);
+    size_of_t more = { .places = g->last.places * (n - 1), .forks = g->last.forks * (n - 1) + optional };
+    add(&g->all, &more);
+    add(&g->last, &more);
+    g->last.empty |= none;
+    g->all.empty = g->before && g->last.empty;
+    return p;
+}
+
+/* A place in a text instead of a character of it. */
+static bool is_anchor(const char *p)
+{
+    return *p == '^' || *p == '$' || (*p == '\\' && p[1] && strchr("bB<>`'", p[1]));
+}
+
+static const char *atom(group_t *g, const char *p)
+{
+    size_of_t one = { .places = 1 };
+    if (*p == '|') {
+        g->other |= g->all.empty;
+        one.forks = 1;
+        append(g, &one);
+        g->all.empty = true; /* the next alternative begins */
+        return p + 1;
+    }
+    one.empty = is_anchor(p);
+    one.forks = one.empty;
+    append(g, &one);
+    return *p == '[' ? bracket_end(p) : *p == '\\' && p[1] ? p + 2 : p + 1;
+}
+
+static void close_group(group_t *outer, const group_t *g)
+{
+    size_of_t whole = g->all;
+    whole.places++;
+    whole.empty |= g->other;
+    whole.forks += whole.empty;
+    append(outer, &whole);
 }
 
 static const char *too_much(const char *p)
 {
-    size_of_t all[HG_REGEX_DEPTH + 1] = { 0 }, last = { 0 }; /* of each open group; of what a repetition would repeat */
+    group_t open[HG_REGEX_DEPTH + 1];
     uint32_t depth = 0;
+    open[0] = (group_t){ .all.empty = true };
     while (*p) {
+        group_t *g = &open[depth];
         if (*p == '(') {
             if (depth == HG_REGEX_DEPTH) return "its groups are nested too deeply";
-            all[++depth] = last = (size_of_t){ 0 };
+            open[++depth] = (group_t){ .all.empty = true };
             p++;
         } else if (*p == ')' && depth) {
-            last = all[depth--];
-            last.places++;
-            add(&all[depth], last);
+            close_group(&open[--depth], g);
             p++;
         } else if (*p == '*' || *p == '+' || *p == '?' || *p == '{') {
-            uint64_t optional, n = copies(&p, &optional);
-            size_of_t more = { last.places * (n - 1), last.forks * (n - 1) + optional };
-            add(&all[depth], more);
-            add(&last, more);
+            p = repeat(g, p);
         } else {
-            last = (size_of_t){ 1, *p == '|' };
-            add(&all[depth], last);
-            p = *p == '[' ? bracket_end(p) : *p == '\\' && p[1] ? p + 2 : p + 1;
+            p = atom(g, p);
         }
-        if (all[depth].places > HG_REGEX_PLACES) return "with its repetitions written out it is too long";
-        if (all[depth].forks > HG_REGEX_FORKS) return "it has too many alternatives and repetitions";
+        if (open[depth].all.places > HG_REGEX_PLACES) return "with its repetitions written out it is too long";
+        if (open[depth].all.forks > HG_REGEX_FORKS) return "it has too many alternatives and repetitions";
     }
     return NULL;
 }

@@ -10,7 +10,7 @@
 #include <regex.h>
 
 #define HG_REGEX_PLACES 20000 /* linear in time and memory */
-#define HG_REGEX_FORKS  2000  /* quadratic: 0.7 s and 300 MB at the worst */
+#define HG_REGEX_FORKS  2000  /* quadratic, with what may match nothing: 0.7 s and 300 MB at the worst */
 #define HG_REGEX_DEPTH  250
 #define HG_REGEX_WHY    160 /* room for a reason */
 

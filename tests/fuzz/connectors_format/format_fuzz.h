@@ -70,6 +70,7 @@ HG_UNUSED static void ff_run(const hg_format_type_t *f, const hg_parser_t *p, co
     while (pieces && begin < n) {
         size_t to = HG_MIN(seen + pieces, n);
         bool eof = seen == n;
+        st.at = begin;
         size_t b = f->split(p, &st, buf + begin, seen - begin, to - begin, eof);
         HG_ASSERT(b <= to - begin);
         if (b) ff_parse(f, p, w, buf + begin, b, begin == 0, &out);

@@ -52,6 +52,8 @@ static void usual_patterns_are_compiled(void **st)
     assert_true(matches("^\\(\\+\\{[)]$", "(+{)"));
     assert_true(matches("^[a-z]{1,255}$", "name"));
     assert_true(matches("^a{0,1000}b{300,}$", "aabb") == false);
+    assert_true(matches("^(a|b|cd){999}$", "ab") == false);
+    assert_true(matches("^((a|b)c(d|)){3}$", "acdbcacd"));
     assert_string_equal(refused("("), "Unmatched ( or \\(");
     assert_string_equal(refused("a{2,1}"), "Invalid content of \\{\\}");
     assert_non_null(strstr(refused("[[:alpha"), "Unmatched ["));
@@ -73,6 +75,11 @@ static void what_would_take_all_memory_is_refused(void **st)
     assert_refused(times("x|", "x", "", HG_REGEX_FORKS + 1), forks);
     assert_refused(times("", "(a?)", "{2500}", 1), forks);
     assert_refused(times("", "a", "{0,2500}", 1), forks);
+    assert_refused(times("(", "a{00}", "){99}", 2), forks); /* what may match nothing is passed at once */
+    assert_refused(times("(", "", "){60}", 2), forks);
+    assert_refused(times("(", "|a", "){40}", 2), forks);
+    assert_refused(times("(", "^", "){45}", 2), forks);
+    assert_refused(times("(", "b*\\>", "){36}", 2), forks);
 }
 
 static void deep_groups_are_refused(void **st)
