@@ -42,6 +42,9 @@ typedef struct inst {
 typedef struct job {
     struct job *next;
     hg_pm_in_t in;
+    struct job *next_gated; /* in g.gated, from its arrival to its end */
+    enum { GATE_SHUT, GATE_OPEN, GATE_REFUSED } gate;
+    pthread_cond_t moved; /* the gate */
 } job_t;
 
 typedef struct taken { /* a batch that its sender waits about */
@@ -57,6 +60,7 @@ static struct {
     pthread_mutex_t lock; /* guards all below */
     inst_t *instances;
     job_t *first, *last;
+    job_t *gated;
     unsigned idle, queued;
     pthread_cond_t work;
     taken_t *taken;
@@ -121,8 +125,19 @@ static void on_ended(void *arg)
 /* The thread that then answers. */
 static void on_rejected(void *arg, uint32_t at, hg_str_t reason)
 {
-    hg_pm_t m = { .kind = HG_PM_REJECT, .seq = (uint32_t)(uintptr_t)arg, .n = { at } };
+    const job_t *j = arg;
+    hg_pm_t m = { .kind = HG_PM_REJECT, .seq = j->in.m.seq, .n = { at } };
     tell(&m, reason);
+}
+
+static bool on_gate(void *arg)
+{
+    job_t *j = arg;
+    pthread_mutex_lock(&g.lock);
+    while (j->gate == GATE_SHUT) pthread_cond_wait(&j->moved, &g.lock);
+    bool pass = j->gate == GATE_OPEN;
+    pthread_mutex_unlock(&g.lock);
+    return pass;
 }
 
 static const hg_plugin_events_t EVENTS = { .batch = on_batch, .ended = on_ended };
@@ -141,6 +156,43 @@ static void on_taken(const hg_pm_in_t *in)
         pthread_cond_signal(&t->changed);
     }
     pthread_mutex_unlock(&g.lock);
+}
+
+/* Main thread. The batch may be over already: it had nothing to send. */
+static void on_gate_moved(const hg_pm_in_t *in)
+{
+    pthread_mutex_lock(&g.lock);
+    job_t *j = g.gated;
+    while (j && j->in.m.seq != in->m.seq) j = j->next_gated;
+    if (j) {
+        j->gate = in->m.rc == 0 ? GATE_OPEN : GATE_REFUSED;
+        pthread_cond_signal(&j->moved);
+    }
+    pthread_mutex_unlock(&g.lock);
+}
+
+static bool is_gated(const job_t *j)
+{
+    return j->in.m.kind == HG_PM_CONSUME && j->in.m.n[3] == 1;
+}
+
+static void gated_enter(job_t *j)
+{
+    pthread_cond_init(&j->moved, NULL);
+    pthread_mutex_lock(&g.lock);
+    j->next_gated = g.gated;
+    g.gated = j;
+    pthread_mutex_unlock(&g.lock);
+}
+
+static void gated_leave(job_t *j)
+{
+    pthread_mutex_lock(&g.lock);
+    job_t **at = &g.gated;
+    while (*at != j) at = &(*at)->next_gated;
+    *at = j->next_gated;
+    pthread_mutex_unlock(&g.lock);
+    pthread_cond_destroy(&j->moved);
 }
 
 /* --- what the owner asks for (a worker) --- */
@@ -199,7 +251,7 @@ static void do_open(hg_pm_in_t *in)
     g.instances = i;
     pthread_mutex_unlock(&g.lock);
     iggy_sink_wants_t w = hg_plugin_wants(i->plugin);
-    hg_pm_t m = { .kind = HG_PM_ANSWER, .seq = in->m.seq, .n = { w.messages, w.bytes, w.wait_ms } };
+    hg_pm_t m = { .kind = HG_PM_ANSWER, .seq = in->m.seq, .n = { w.messages, w.bytes, w.wait_ms, i->plugin->gates } };
     if (in->m.rc == HG_PLUGIN_SOURCE) m.n[0] = hg_plugin_ahead(i->plugin);
     tell(&m, hg_strz(hg_plugin_version(i->plugin)));
 }
@@ -235,8 +287,9 @@ static void do_lane_close(inst_t *i, const hg_pm_in_t *in)
     answer(in, 0, "");
 }
 
-static void do_consume(inst_t *i, const hg_pm_in_t *in)
+static void do_consume(inst_t *i, job_t *j)
 {
+    const hg_pm_in_t *in = &j->in;
     const lane_t *l = lane_find(i, in->m.lane, false);
     if (HG_NEVER(!l || in->m.slot >= HG_PLUGIN_SLOTS)) {
         answer(in, IGGY_INVALID, "");
@@ -246,8 +299,9 @@ static void do_consume(inst_t *i, const hg_pm_in_t *in)
                             .meta = in->m.n[1],
                             .messages = in->m.n[2],
                             .rejected = on_rejected,
-                            .arg = (void *)(uintptr_t)in->m.seq };
-    answer(in, hg_plugin_local_consume(i->plugin, l->slot[in->m.slot].p, &b), "");
+                            .arg = j,
+                            .gated = in->m.n[3] == 1 };
+    answer(in, hg_plugin_local_consume(i->plugin, l->slot[in->m.slot].p, &b, on_gate), "");
 }
 
 static void do_close(inst_t *i, const hg_pm_in_t *in)
@@ -262,8 +316,9 @@ static void do_close(inst_t *i, const hg_pm_in_t *in)
     answer(in, 0, "");
 }
 
-static void handle(hg_pm_in_t *in)
+static void handle(job_t *j)
 {
+    hg_pm_in_t *in = &j->in;
     hg_err_t err = HG_ERR_INIT;
     static const unsigned fds[HG_PM_N] = { [HG_PM_OPEN] = 1, [HG_PM_LANE] = HG_PLUGIN_SLOTS };
     if (HG_NEVER(in->m.kind >= HG_PM_N)) return;
@@ -296,7 +351,7 @@ static void handle(hg_pm_in_t *in)
         do_lane_close(i, in);
         break;
     case HG_PM_CONSUME:
-        do_consume(i, in);
+        do_consume(i, j);
         break;
     default:
         break;
@@ -320,7 +375,8 @@ static void *worker_main(void *arg)
         if (!g.first) g.last = NULL;
         g.queued--;
         pthread_mutex_unlock(&g.lock);
-        handle(&j->in);
+        handle(j);
+        if (is_gated(j)) gated_leave(j);
         hg_free(j);
         pthread_mutex_lock(&g.lock);
     }
@@ -329,6 +385,7 @@ static void *worker_main(void *arg)
 
 static void enqueue(job_t *j)
 {
+    if (is_gated(j)) gated_enter(j);
     pthread_mutex_lock(&g.lock);
     j->next = NULL;
     if (g.last)
@@ -370,11 +427,12 @@ int hg_plugin_host_main(int argc, char **argv)
         job_t *j = HG_NEW(job_t);
         int rc = hg_pm_recv(OWNER_FD, &j->in);
         if (rc == 0) _exit(0);
-        if (rc > 0 && j->in.m.kind != HG_PM_TAKEN) {
+        if (rc > 0 && j->in.m.kind != HG_PM_TAKEN && j->in.m.kind != HG_PM_GATE) {
             enqueue(j);
             continue;
         }
-        if (rc > 0) on_taken(&j->in);
+        if (rc > 0 && j->in.m.kind == HG_PM_TAKEN) on_taken(&j->in);
+        if (rc > 0 && j->in.m.kind == HG_PM_GATE) on_gate_moved(&j->in);
         hg_free(j);
     }
 }

@@ -83,6 +83,7 @@ static hg_plugin_lib_t *look(void *so)
     find(so, "iggy_sink_version", &l->sink_version, &l->missing[HG_PLUGIN_SINK]);
     find(so, "iggy_sink_on_reject", &l->sink_on_reject, NULL);
     find(so, "iggy_sink_wants", &l->sink_wants, NULL);
+    find(so, "iggy_sink_on_gate", &l->sink_on_gate, NULL);
     return l;
 }
 

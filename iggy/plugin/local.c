@@ -37,7 +37,10 @@ static local_t *g_open;
 static hg_plugin_log_fn g_log;
 static void *g_log_arg;
 
-static _Thread_local const hg_plugin_batch_t *t_consuming; /* what this thread is inside of consume with */
+static _Thread_local struct { /* what this thread is inside of consume with */
+    const hg_plugin_batch_t *batch;
+    bool (*gate)(void *arg);
+} t_consuming;
 
 /* --- the plugin's call-backs --- */
 static local_t *enter(uint32_t id)
@@ -77,12 +80,19 @@ static void on_end(uint32_t id)
 static void on_reject(uint32_t id, uint32_t at, const uint8_t *reason, size_t n)
 {
     (void)id; /* whose it is says the thread */
-    const hg_plugin_batch_t *b = t_consuming;
+    const hg_plugin_batch_t *b = t_consuming.batch;
     hg_str_t why = { (const char *)reason, n };
     if (!hg_utf8_valid(why.p, why.n)) why = HG_S("<invalid utf8>");
     why.n = HG_MIN(why.n, (size_t)REASON_MAX);
     while (why.n < n && why.n && ((uint8_t)why.p[why.n] & 0xc0) == 0x80) why.n--; /* between characters */
     if (b && b->rejected) b->rejected(b->arg, at, why);
+}
+
+static int32_t on_gate(uint32_t id)
+{
+    (void)id; /* likewise */
+    const hg_plugin_batch_t *b = t_consuming.batch;
+    return !b || !b->gated || t_consuming.gate(b->arg) ? IGGY_OK : IGGY_ERR;
 }
 
 static void on_log(uint8_t level, const uint8_t *target, size_t target_n, const uint8_t *text, size_t text_n)
@@ -128,13 +138,14 @@ static int local_start(hg_plugin_t *p, hg_err_t *err)
     return rc;
 }
 
-int32_t hg_plugin_local_consume(hg_plugin_t *p, const uint8_t *at, const hg_plugin_batch_t *b)
+int32_t hg_plugin_local_consume(hg_plugin_t *p, const uint8_t *at, const hg_plugin_batch_t *b, bool (*gate)(void *arg))
 {
     const local_t *l = HG_ENTRY(p, local_t, base);
-    t_consuming = b;
+    t_consuming.batch = b;
+    t_consuming.gate = gate;
     int32_t rc =
         l->lib->sink_consume(p->id, at, b->topic, at + b->topic, b->meta, at + b->topic + b->meta, b->messages);
-    t_consuming = NULL;
+    t_consuming.batch = NULL;
     return rc;
 }
 
@@ -182,7 +193,7 @@ static int local_consume(hg_plugin_lane_t *l, const hg_plugin_batch_t *b, hg_err
 {
     (void)err;
     local_lane_t *lane = HG_ENTRY(l, local_lane_t, base);
-    lane->rc = hg_plugin_local_consume(l->plugin, lane->slot[b->slot], b);
+    lane->rc = hg_plugin_local_consume(l->plugin, lane->slot[b->slot], b, NULL);
     return 0;
 }
 
@@ -285,6 +296,8 @@ int hg_plugin_local_open(const hg_plugin_spec_t *spec, hg_plugin_log_fn log, voi
         l->base.ahead = lib->source_ahead(spec->id, HG_PLUGIN_AHEAD, HG_PLUGIN_AHEAD_BYTES) == IGGY_OK;
     if (opened == IGGY_OK && spec->kind == HG_PLUGIN_SINK && lib->sink_on_reject)
         opened = lib->sink_on_reject(spec->id, on_reject);
+    if (opened == IGGY_OK && spec->kind == HG_PLUGIN_SINK && lib->sink_on_gate)
+        l->base.gates = lib->sink_on_gate(spec->id, on_gate) == IGGY_OK;
     if (opened == IGGY_OK && spec->kind == HG_PLUGIN_SINK && lib->sink_wants)
         opened = lib->sink_wants(spec->id, &l->base.wants);
     if (opened == IGGY_OK) {

@@ -71,6 +71,11 @@ bool hg_plugin_ahead(const hg_plugin_t *p)
     return p->ahead;
 }
 
+bool hg_plugin_gates(const hg_plugin_t *p)
+{
+    return p->gates && p->class->gate;
+}
+
 iggy_sink_wants_t hg_plugin_wants(const hg_plugin_t *p)
 {
     return p->wants;
@@ -100,6 +105,11 @@ int hg_plugin_room(hg_plugin_lane_t *l, unsigned slot, size_t n, uint8_t **ret, 
 int hg_plugin_consume(hg_plugin_lane_t *l, const hg_plugin_batch_t *b, hg_err_t *err)
 {
     return l->plugin->class->consume(l, b, err);
+}
+
+void hg_plugin_gate(hg_plugin_lane_t *l, bool pass)
+{
+    l->plugin->class->gate(l, pass);
 }
 
 int hg_plugin_consumed(hg_plugin_lane_t *l, int32_t *ret_rc, hg_err_t *err)

@@ -104,10 +104,18 @@ typedef struct hg_plugin_batch {
      * nobody asks. */
     void (*rejected)(void *arg, uint32_t at, hg_str_t reason);
     void *arg;
+    /* The plugin may begin with it, and nothing of it leaves before hg_plugin_gate. Only where hg_plugin_gates. */
+    bool gated;
 } hg_plugin_batch_t;
+/* Whether batches can be gated: the plugin stops before their first byte leaves (iggy_sink_on_gate), and it is in a
+ * process of its own, as consume does not return in this one. */
+bool hg_plugin_gates(const hg_plugin_t *p);
 /* Begins; hg_plugin_consumed waits for its end (in this process it is over when consume returns). *ret_rc: what the
  * plugin answered. */
 int hg_plugin_consume(hg_plugin_lane_t *l, const hg_plugin_batch_t *b, hg_err_t *err);
+/* Once for each gated batch, behind its consume and before its consumed. pass false: nothing of it leaves, and what
+ * consumed tells means nothing. Any thread; does not block. */
+void hg_plugin_gate(hg_plugin_lane_t *l, bool pass);
 int hg_plugin_consumed(hg_plugin_lane_t *l, int32_t *ret_rc, hg_err_t *err);
 
 /* --- the other side: `headgate iggy-plugin PATH`, whose standard in a process of ours has replaced by a socket (3).

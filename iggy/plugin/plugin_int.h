@@ -19,6 +19,7 @@ typedef struct hg_plugin_class {
     void (*lane_rest)(hg_plugin_lane_t *l);
     int (*room)(hg_plugin_lane_t *l, unsigned slot, size_t n, uint8_t **ret, hg_err_t *err);
     int (*consume)(hg_plugin_lane_t *l, const hg_plugin_batch_t *b, hg_err_t *err);
+    void (*gate)(hg_plugin_lane_t *l, bool pass); /* NULL: no batch is gated */
     int (*consumed)(hg_plugin_lane_t *l, int32_t *ret_rc, hg_err_t *err);
 } hg_plugin_class_t;
 
@@ -30,7 +31,7 @@ struct hg_plugin { /* first member of each kind's own */
     uint32_t id;
     char version[64];
     iggy_sink_wants_t wants;
-    bool ahead;
+    bool ahead, gates; /* what it says of itself */
 };
 
 struct hg_plugin_lane { /* likewise */
@@ -55,6 +56,7 @@ typedef struct hg_plugin_lib { /* never freed, as it is never unloaded */
     __typeof__(&iggy_sink_version) sink_version;
     __typeof__(&iggy_sink_on_reject) sink_on_reject; /* optional */
     __typeof__(&iggy_sink_wants) sink_wants;         /* optional */
+    __typeof__(&iggy_sink_on_gate) sink_on_gate;     /* optional */
 } hg_plugin_lib_t;
 
 int hg_plugin_lib_load(const char *path, hg_plugin_lib_t **ret, hg_err_t *err);
@@ -62,8 +64,9 @@ int hg_plugin_lib_load(const char *path, hg_plugin_lib_t **ret, hg_err_t *err);
 /* local.c: an instance in this process. */
 int hg_plugin_local_open(const hg_plugin_spec_t *spec, hg_plugin_log_fn log, void *log_arg,
                          const hg_plugin_events_t *events, void *arg, hg_plugin_t **ret, hg_err_t *err);
-/* A call of consume with memory of the caller's: for the host process, whose lanes are its owner's. */
-int32_t hg_plugin_local_consume(hg_plugin_t *p, const uint8_t *at, const hg_plugin_batch_t *b);
+/* A call of consume with memory of the caller's: for the host process, whose lanes are its owner's. gate: where the
+ * plugin stops if b is gated; arg is b's. True: go on. */
+int32_t hg_plugin_local_consume(hg_plugin_t *p, const uint8_t *at, const hg_plugin_batch_t *b, bool (*gate)(void *arg));
 /* The plugin's own answer. */
 int32_t hg_plugin_local_result(hg_plugin_t *p, uint64_t batch_id, bool ack);
 
@@ -78,15 +81,16 @@ typedef enum {
     HG_PM_CLOSE,
     HG_PM_LANE,       /* lane, and a descriptor per slot */
     HG_PM_LANE_CLOSE, /* lane */
-    HG_PM_CONSUME,    /* lane, slot, [0] topic, [1] metadata, [2] messages */
+    HG_PM_CONSUME,    /* lane, slot, [0] topic, [1] metadata, [2] messages, [3] 1: it is gated */
     HG_PM_TAKEN,      /* answers BATCH: rc */
     HG_PM_ANSWER,     /* host -> owner, to all but TAKEN: rc: hg_code_t or a plugin's answer; text: error or version;
-                       to OPEN of a sink [0] messages, [1] bytes, [2] milliseconds that it wants, of a source [0] 1:
-                       it works ahead */
+                       to OPEN of a sink [0] messages, [1] bytes, [2] milliseconds that it wants, [3] 1: it stops at
+                       gates; of a source [0] 1: it works ahead */
     HG_PM_BATCH,      /* plugin, batch, [0] bytes, in the instance's memory */
     HG_PM_ENDED,      /* plugin */
     HG_PM_LOG,        /* rc: level, [0] bytes of text that are the target; text */
     HG_PM_REJECT,     /* before the answer to CONSUME, whose seq it has: [0] place in the batch; text: why */
+    HG_PM_GATE,       /* owner -> host: for a gated CONSUME, whose seq it has. rc 0: go on */
     HG_PM_N,
 } hg_pm_kind_t;
 
@@ -94,7 +98,7 @@ typedef struct hg_pm {
     uint32_t kind, seq; /* seq: of a request, and of its answer */
     uint32_t plugin, lane, slot;
     int32_t rc;
-    uint64_t batch, n[3];
+    uint64_t batch, n[4];
 } hg_pm_t;
 
 #define HG_PM_TEXT 4096

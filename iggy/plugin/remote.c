@@ -36,7 +36,7 @@ typedef struct call {
     int32_t rc;                                                /* HG_ECLOSED: the process is gone */
     void (*rejected)(void *arg, uint32_t at, hg_str_t reason); /* of a batch; NULL: nobody asks */
     void *arg;
-    uint64_t n[3];
+    uint64_t n[4];
     pthread_cond_t changed;
     char text[sizeof((hg_err_t *)0)->msg];
 } call_t;
@@ -566,12 +566,22 @@ static int remote_consume(hg_plugin_lane_t *l, const hg_plugin_batch_t *b, hg_er
         .plugin = l->plugin->id,
         .lane = lane->number,
         .slot = b->slot,
-        .n = { b->topic, b->meta, b->messages },
+        .n = { b->topic, b->meta, b->messages, b->gated },
     };
     lane->call.rejected = b->rejected;
     lane->call.arg = b->arg;
     begin(HG_ENTRY(l->plugin, remote_t, base)->proc, &lane->call, &m, NULL, 0);
     return 0;
+}
+
+static void remote_gate(hg_plugin_lane_t *l, bool pass)
+{
+    /* The lane's call is under way until consumed, which comes behind this: its number does not change. Where the
+     * process is gone, the reader ends the call. */
+    hg_pm_t m = { .kind = HG_PM_GATE,
+                  .seq = HG_ENTRY(l, remote_lane_t, base)->call.seq,
+                  .rc = pass ? 0 : HG_ECANCELED };
+    (void)hg_pm_send(HG_ENTRY(l->plugin, remote_t, base)->proc->fd, &m, HG_S(""), NULL, 0);
 }
 
 static int remote_consumed(hg_plugin_lane_t *l, int32_t *ret_rc, hg_err_t *err)
@@ -595,6 +605,7 @@ static const hg_plugin_class_t REMOTE = {
     .lane_rest = remote_lane_rest,
     .room = remote_room,
     .consume = remote_consume,
+    .gate = remote_gate,
     .consumed = remote_consumed,
 };
 
@@ -638,7 +649,10 @@ int hg_plugin_remote_open(hg_plugins_t *ps, const hg_plugin_spec_t *spec, const 
     if (rc == 0 && c.rc < 0) rc = hg_err_set(err, c.rc, "%s", c.text);
     if (rc == 0) {
         snprintf(r->base.version, sizeof r->base.version, "%.*s", (int)sizeof r->base.version - 1, c.text);
-        if (spec->kind == HG_PLUGIN_SINK) r->base.wants = (iggy_sink_wants_t){ c.n[0], c.n[1], c.n[2] };
+        if (spec->kind == HG_PLUGIN_SINK) {
+            r->base.wants = (iggy_sink_wants_t){ c.n[0], c.n[1], c.n[2] };
+            r->base.gates = c.n[3] == 1;
+        }
         r->base.ahead = spec->kind == HG_PLUGIN_SOURCE && c.n[0] == 1;
         *ret = &r->base;
     } else {

@@ -2,8 +2,9 @@
  * thread: polled batch → payloads → transforms → the plugin → offset stored.
  *
  * 1. A batch is what one poll gave of one partition. Its offset is stored when the plugin has said yes to all of it, or
- *    what it did not take has gone where errors.* sends it; and the next batch is not given to the plugin before the
- *    server has stored that. So a crash repeats one batch at most.
+ *    what it did not take has gone where errors.* sends it; and nothing of the next batch leaves the plugin before the
+ *    server has stored that: it is given later, or, to a plugin that stops at a gate, at once and gated. So a crash
+ *    repeats one batch at most.
  * 2. While the plugin has a batch the next one is prepared in the lane's other slot.
  * 3. Messages whose payloads turned out to be of different kinds go to the plugin in runs of one kind, as a batch has
  *    one tag.
@@ -198,12 +199,13 @@ static int prepare(hg_lane_t *l, hg_prep_t *p, hg_err_t *err)
 }
 
 /* --- giving it to the plugin --- */
-static int begin(hg_lane_t *l, hg_prep_t *p, hg_err_t *err)
+static int begin(hg_lane_t *l, hg_prep_t *p, bool gated, hg_err_t *err)
 {
     for (uint32_t i = p->at; p->n_rejected && i < p->run_end; i++) p->v[i].rejected = false; /* by an attempt before */
     p->n_rejected = 0;
     hg_buf_clear(&p->reasons);
     p->given_ns = hg_rt_clock_ns();
+    p->call.gated = gated;
     return hg_plugin_consume(l->lane, &p->call, err);
 }
 
@@ -266,7 +268,7 @@ static int see_through(hg_lane_t *l, hg_prep_t *p, hg_err_t *err)
         hg_rt_count_add(r->spec.stats, HG_RT_RETRIES, 1);
         if (!hg_bell_pause(&r->bell, pause)) return hg_err_retry(err, HG_ECANCELED, "stopped");
         pause = HG_MIN(pause * 2, policy->max_backoff_us);
-        rc = begin(l, p, err);
+        rc = begin(l, p, false, err);
         if (rc < 0) return rc;
     }
 }
@@ -292,22 +294,43 @@ static void account(hg_lane_t *l, hg_prep_t *p)
                p->decode_ns / 1000, p->prepare_ns / 1000, p->ffi_ns / 1000, total / 1000);
 }
 
-/* The batch whose first run the plugin has, to the stored offset. */
+/* The batch whose first run the plugin has, until it or errors.* has all of it. */
 static int finish(hg_lane_t *l, hg_prep_t *p, hg_err_t *err)
 {
     int rc = see_through(l, p, err);
     while (rc == 0 && p->run_end < p->n) {
         p->at = p->run_end;
         rc = encode(l, p, err);
-        if (rc == 0) rc = begin(l, p, err);
+        if (rc == 0) rc = begin(l, p, false, err);
         if (rc == 0) rc = see_through(l, p, err);
     }
     if (rc == 0 && p->n_dead) rc = hg_rt_dead_send(l->run, p->dead, p->n_dead, err);
     if (rc < 0) return rc;
     account(l, p);
     hg_run_well(l->run);
-    hg_feed_commit(l, p->item);
     return 0;
+}
+
+/* Told to stop, or the partition went to another: it comes again, here or there. */
+static bool is_wanted(hg_lane_t *l, const hg_prep_t *p)
+{
+    return !hg_feed_is_stale(l, p->item) && !hg_bell_stopped(&l->run->bell);
+}
+
+/* Stores what is done up to p. Meanwhile the plugin may have begun with next (NULL: there is none). 1: it has, and the
+ * gate is open; 0: it has not. */
+static int store(hg_lane_t *l, hg_prep_t *p, hg_prep_t *next, hg_err_t *err)
+{
+    bool gated = next && hg_plugin_gates(l->run->plugin) && is_wanted(l, next) &&
+                 l->run->config->offset_commit != HG_IGGY_AFTER_POLLING;
+    int rc = gated ? begin(l, next, true, err) : 0;
+    gated = gated && rc == 0;
+    bool passed = hg_feed_commit(l, p->item, gated ? next->item : NULL);
+    if (rc < 0 || !gated) return rc;
+    next->given_ns = hg_rt_clock_ns(); /* what it waited for is not the plugin's time */
+    if (passed) return 1;
+    int32_t answer;
+    return hg_plugin_consumed(l->lane, &answer, err);
 }
 
 /* --- the thread --- */
@@ -351,10 +374,12 @@ static int work(hg_lane_t *l, hg_err_t *err)
         hg_prep_t *next = &l->prep[busy == &l->prep[0]];
         hg_err_t late = HG_ERR_INIT; /* of next: what it fails with comes behind busy's end */
         int prepared = 0;
-        bool got = hg_feed_take(l, next, busy == NULL);
+        bool got = hg_feed_take(l, next, busy == NULL), begun = false;
         if (got) prepared = prepare(l, next, &late);
         if (busy) {
             rc = finish(l, busy, err);
+            if (rc == 0) rc = store(l, busy, got && prepared == 0 ? next : NULL, err);
+            begun = rc > 0;
             drop(l, busy);
             busy = NULL;
         }
@@ -364,14 +389,14 @@ static int work(hg_lane_t *l, hg_err_t *err)
             continue;
         }
         if (prepared < 0) *err = late, rc = prepared;
-        /* Told to stop, or the partition went to another: it comes again, here or there. */
-        bool unwanted = hg_feed_is_stale(l, next->item) || hg_bell_stopped(&l->run->bell);
-        if (rc == 0 && !unwanted) rc = begin(l, next, err);
-        if (rc < 0 || unwanted) {
+        bool wanted = begun || is_wanted(l, next);
+        if (rc == 0 && wanted) rc = begin(l, next, false, err);
+        if (rc < 0 || !wanted) {
             drop(l, next);
             if (rc < 0) return rc;
             continue;
         }
+        rc = 0;
         busy = next;
     }
 }

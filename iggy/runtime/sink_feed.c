@@ -230,10 +230,16 @@ static void do_resume(void *arg)
     hg_iggy_consumer_resume(l->consumer);
 }
 
+/* The gate is opened from here, as each turn between threads costs as much as a request does. */
 static void committed(void *arg)
 {
     hg_lane_t *l = arg;
     pthread_mutex_lock(&l->run->bell.lock);
+    bool gated = l->gated != NULL, pass = gated && !l->gated->stale && !l->run->bell.stop;
+    pthread_mutex_unlock(&l->run->bell.lock);
+    if (gated) hg_plugin_gate(l->lane, pass);
+    pthread_mutex_lock(&l->run->bell.lock);
+    l->passed = pass;
     l->committed = true;
     pthread_cond_broadcast(&l->run->bell.rung);
     pthread_mutex_unlock(&l->run->bell.lock);
@@ -361,16 +367,18 @@ bool hg_feed_is_stale(hg_lane_t *l, const hg_item_t *item)
     return stale;
 }
 
-void hg_feed_commit(hg_lane_t *l, hg_item_t *item)
+bool hg_feed_commit(hg_lane_t *l, hg_item_t *item, const hg_item_t *gated)
 {
     hg_bell_t *b = &l->run->bell;
-    if (l->run->config->offset_commit == HG_IGGY_AFTER_POLLING) return;
+    if (l->run->config->offset_commit == HG_IGGY_AFTER_POLLING) return false;
     l->committing = item;
     l->committed = l->stored = false;
+    l->gated = gated;
     hg_loop_post(l->run->spec.io, do_commit, l);
     pthread_mutex_lock(&b->lock);
     while (!l->committed) hg_bell_wait_until(b, INT64_MAX);
-    bool stored = l->stored;
+    bool stored = l->stored, passed = l->passed;
     pthread_mutex_unlock(&b->lock);
     if (stored) hg_places_put(l->places, item->partition, &item->place);
+    return passed;
 }

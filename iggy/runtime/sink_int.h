@@ -91,6 +91,8 @@ typedef struct hg_lane {
     bool fatal;     /* nothing will come any more */
     hg_err_t fatal_err;
     hg_item_t *committing;
+    const hg_item_t *gated; /* the plugin has it, behind its gate, until committing is stored */
+    bool passed;            /* what became of that */
 } hg_lane_t;
 
 typedef struct hg_sink {
@@ -109,8 +111,9 @@ bool hg_feed_take(hg_lane_t *l, hg_prep_t *p, bool wait);
 bool hg_feed_is_over(hg_lane_t *l); /* told to stop, or the connection will not come back and all is taken */
 bool hg_feed_is_stale(hg_lane_t *l, const hg_item_t *item);
 /* Stores the offset of the batch's last message and waits for the answer. One that fails is said, no more: the batch
- * comes again. */
-void hg_feed_commit(hg_lane_t *l, hg_item_t *item);
+ * comes again. gated (or NULL): the batch behind it, which the plugin has been given gated, passes on the answer, or it
+ * does not, because it is not wanted any more: false. */
+bool hg_feed_commit(hg_lane_t *l, hg_item_t *item, const hg_item_t *gated);
 void hg_feed_free(hg_item_t *item);               /* any thread */
 void hg_feed_push(hg_lane_t *l, hg_item_t *item); /* I/O loop: a batch is there */
 

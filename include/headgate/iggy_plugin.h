@@ -99,6 +99,16 @@ typedef struct iggy_sink_wants {
 } iggy_sink_wants_t;
 int32_t iggy_sink_wants(uint32_t plugin_id, iggy_sink_wants_t *wants);
 
+/* Optional, and unknown to Apache Iggy's runtime: for sinks that make something of a batch (a request, a file) before
+ * anybody outside hears of it. Called between open and the first consume; where it answers IGGY_OK the plugin calls
+ * gate in every consume, from inside of it and on its thread, before the first byte of that batch leaves. The host may
+ * then give a batch while it still writes down that the one before was taken: gate returns when that is done. IGGY_OK:
+ * go on (and it may be called again: at once); anything else: nothing of the batch may leave, consume returns, whatever
+ * it answers counts for nothing, and the same messages come again, here or at another member of the group. A consume
+ * that has nothing to send need not call it. */
+typedef int32_t (*iggy_gate_fn)(uint32_t plugin_id);
+int32_t iggy_sink_on_gate(uint32_t plugin_id, iggy_gate_fn gate);
+
 #ifdef __cplusplus
 }
 #endif

@@ -289,6 +289,7 @@ static int write_batch(hgp_instance_t *i, void *worker, const hgp_batch_t *b, hg
     uint32_t rejected = 0;
     int rc = reserve(w, b->n);
     w->n = 0;
+    w->http.batch = b;
     hg_buf_clear(&w->body);
     for (uint32_t k = 0; rc == 0 && k < b->n; k++) {
         rc = add_document(w, b, k, now_ms);
@@ -314,5 +315,6 @@ static const hgp_sink_t sink = {
     .worker_new = hgp_http_worker_new,
     .worker_free = hgp_http_worker_free,
     .write = write_batch,
+    .gates = true,
 };
 HGP_SINK(sink)

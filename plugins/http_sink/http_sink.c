@@ -298,7 +298,9 @@ static int write_batch(hgp_instance_t *i, void *worker, const hgp_batch_t *b, hg
 {
     const cfg_t *c = i->cfg;
     bool single = c->mode == INDIVIDUAL || c->mode == RAW_BODY;
-    int rc = single ? write_single(i, worker, b, err) : write_many(i, worker, b, err);
+    worker_t *w = worker;
+    w->http.batch = b;
+    int rc = single ? write_single(i, w, b, err) : write_many(i, w, b, err);
     if (rc == 0 && c->verbose)
         hgp_log(IGGY_LOG_INFO, "%u messages from offset %" PRIu64 " are delivered", b->n, b->v[0].m.offset);
     return rc;
@@ -319,5 +321,6 @@ static const hgp_sink_t sink = {
     .worker_free = hgp_http_worker_free,
     .write = write_batch,
     .workers = workers,
+    .gates = true,
 };
 HGP_SINK(sink)

@@ -115,6 +115,7 @@ static int write_batch(hgp_instance_t *i, void *worker, const hgp_batch_t *b, hg
     hgp_http_worker_t *w = worker;
     uint32_t rejected = 0;
     int rc = 0;
+    w->http.batch = b;
     hg_buf_clear(&w->body);
     for (uint32_t k = 0; rc == 0 && k < b->n; k++) {
         rc = b->schema == HG_PC_JSON ? hgp_json_line(&w->body, b->v[k].m.payload) : HG_EPARSE;
@@ -139,5 +140,6 @@ static const hgp_sink_t sink = {
     .worker_new = hgp_http_worker_new,
     .worker_free = hgp_http_worker_free,
     .write = write_batch,
+    .gates = true,
 };
 HGP_SINK(sink)

@@ -10,6 +10,11 @@
 #include "base/json.h"
 #include "iggy/plugin/postcard.h"
 
+typedef struct hgp_gate {
+    int32_t (*ask)(uint32_t plugin_id);
+    bool passed, refused;
+} hgp_gate_t;
+
 typedef struct hgp_batch {
     hg_str_t stream, topic;
     uint32_t partition;
@@ -20,6 +25,7 @@ typedef struct hgp_batch {
     /* Whom hgp_reject tells (sdk/sink.c); NULL: nobody listens. */
     void (*reject)(uint32_t plugin_id, uint32_t at, const uint8_t *reason, size_t reason_len);
     uint32_t plugin_id;
+    hgp_gate_t *gate; /* hgp_gate's; NULL: there is none */
 } hgp_batch_t;
 
 /* 0, HG_EPROTO (bytes that are no such batch), HG_ENOMEM. b was zeroed before its first use. */

@@ -4,19 +4,20 @@
 #define HEADGATE_PLUGINS_SDK_HTTP_H
 
 #include "net/client.h"
-#include "plugins/sdk/plugin.h"
+#include "plugins/sdk/sink.h"
 
 typedef struct hgp_http {
     hg_session_t *session;
     hg_buf_t answer;
     int status;
-    uint64_t asked_ms; /* Retry-After of the last answer; 0 = none */
+    uint64_t asked_ms;        /* Retry-After of the last answer; 0 = none */
+    const hgp_batch_t *batch; /* whose gate calls stop at; NULL: they do not */
 } hgp_http_t;
 
 void hgp_http_init(hgp_http_t *h);
 void hgp_http_release(hgp_http_t *h);
 
-/* One request. 0: there is an answer, whatever its status. */
+/* One request. 0: there is an answer, whatever its status. HG_ECANCELED also at a gate that is refused. */
 int hgp_http_call(hgp_instance_t *i, hgp_http_t *h, hg_fetch_t *f, hg_err_t *err);
 /* The same, again and again as long as the answer is one that another attempt may change (408, 429, 500, 502, 503, 504,
  * no answer at all). 0: the answer's status is 2xx, or one of `fine` (n of them). Else err, with the begin of the

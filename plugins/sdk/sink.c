@@ -8,7 +8,8 @@
 typedef struct worker {
     struct worker *next;
     hgp_batch_t batch;
-    void *own; /* the plugin's */
+    hgp_gate_t gate; /* batch's */
+    void *own;       /* the plugin's */
 } worker_t;
 
 /* Beside an instance of a sink. */
@@ -17,6 +18,7 @@ typedef struct pool {
     worker_t *idle;
     uint32_t made;
     iggy_reject_fn reject; /* NULL: the host does not ask */
+    iggy_gate_fn gate;     /* NULL: it has none */
 } pool_t;
 
 static hgp_instances_t g_instances = HGP_INSTANCES(g_instances);
@@ -52,6 +54,7 @@ static worker_t *take(const hgp_sink_t *s, pool_t *p)
     else
         p->made++;
     iggy_reject_fn reject = p->reject;
+    iggy_gate_fn gate = p->gate;
     pthread_mutex_unlock(&i->mutex);
     if (!w) {
         w = HG_NEW(worker_t);
@@ -59,6 +62,8 @@ static worker_t *take(const hgp_sink_t *s, pool_t *p)
     }
     w->batch.reject = reject;
     w->batch.plugin_id = i->id;
+    w->gate = (hgp_gate_t){ .ask = gate };
+    w->batch.gate = gate ? &w->gate : NULL;
     return w;
 }
 
@@ -83,6 +88,27 @@ int32_t hgp_sink_on_reject(uint32_t id, iggy_reject_fn reject)
     return IGGY_OK;
 }
 
+int32_t hgp_sink_on_gate(const hgp_sink_t *s, uint32_t id, iggy_gate_fn gate)
+{
+    hgp_instance_t *i = s->gates ? hgp_instance_get(&g_instances, id) : NULL;
+    if (!i) return IGGY_INVALID;
+    pool_t *p = i->side;
+    pthread_mutex_lock(&i->mutex);
+    p->gate = gate;
+    pthread_mutex_unlock(&i->mutex);
+    hgp_instance_put(&g_instances, i);
+    return IGGY_OK;
+}
+
+int hgp_gate(const hgp_batch_t *b, hg_err_t *err)
+{
+    hgp_gate_t *g = b->gate;
+    if (!g || g->passed) return 0;
+    g->passed = !g->refused && g->ask(b->plugin_id) == IGGY_OK;
+    g->refused = !g->passed;
+    return g->passed ? 0 : hg_err_set(err, HG_ECANCELED, "the host takes the batch back");
+}
+
 int32_t hgp_sink_consume(const hgp_sink_t *s, uint32_t id, hg_str_t topic, hg_str_t meta, hg_str_t messages)
 {
     hg_err_t err = HG_ERR_INIT;
@@ -94,12 +120,13 @@ int32_t hgp_sink_consume(const hgp_sink_t *s, uint32_t id, hg_str_t topic, hg_st
     if (hgp_batch_read(&w->batch, topic, meta, messages, &err) < 0) {
         hgp_log(IGGY_LOG_ERROR, "a batch cannot be read: %s at byte %" PRIu64, err.msg, err.pos.off);
         answer = err.retry ? IGGY_ERR : IGGY_INVALID;
-    } else if (w->batch.n && s->write(i, w->own, &w->batch, &err) < 0) {
+    } else if (w->batch.n && s->write(i, w->own, &w->batch, &err) < 0 && !w->gate.refused) {
         hgp_log(IGGY_LOG_ERROR, "%u messages from offset %" PRIu64 " of " HG_SF "/" HG_SF ", partition %u: %s",
                 w->batch.n, w->batch.v[0].m.offset, HG_SA(w->batch.stream), HG_SA(w->batch.topic), w->batch.partition,
                 err.msg);
         answer = err.retry ? IGGY_ERR : IGGY_INVALID;
     }
+    if (w->gate.refused) answer = IGGY_ERR;
     give_back(p, w);
     hgp_instance_put(&g_instances, i);
     return answer;

@@ -6,7 +6,9 @@
  *   write    the batch. 0: all of it is with the outside system, but for records reported with hgp_reject. Negative:
  *            err->retry says whether the host should bring it again; what it wrote already is then written twice unless
  *            the system can tell (each sink says how).
- *   close    nobody is in write any more; workers are gone.
+ *            A sink that `gates` calls hgp_gate before anything of the batch leaves, and goes back at once with what
+ * that says: so a request is made while the host still writes down that the batch before is done. close    nobody is in
+ * write any more; workers are gone.
  */
 #ifndef HEADGATE_PLUGINS_SDK_SINK_H
 #define HEADGATE_PLUGINS_SDK_SINK_H
@@ -25,7 +27,12 @@ typedef struct hgp_sink {
     uint32_t (*workers)(hgp_instance_t *i); /* NULL: 16 */
     /* How much it wants at once, where the host gathers (headgate's does); *w is zeroed. NULL: as it comes. */
     void (*wants)(hgp_instance_t *i, iggy_sink_wants_t *w);
+    bool gates;
 } hgp_sink_t;
+
+/* 0: bytes of the batch may leave. HG_ECANCELED: the host takes it back. From inside of write, on its thread; the calls
+ * of http.h do it for a worker whose `batch` is set. */
+int hgp_gate(const hgp_batch_t *b, hg_err_t *err);
 
 /* One record that the outside system will never take: left out, and not an error of the batch. The host hears of it,
  * and does with it what its configuration says, where it asked to (iggy_sink_on_reject); else it is told in the log.
@@ -38,6 +45,7 @@ int32_t hgp_sink_on_reject(uint32_t id, iggy_reject_fn reject);
 int32_t hgp_sink_consume(const hgp_sink_t *s, uint32_t id, hg_str_t topic, hg_str_t meta, hg_str_t messages);
 int32_t hgp_sink_close(const hgp_sink_t *s, uint32_t id);
 int32_t hgp_sink_wants(const hgp_sink_t *s, uint32_t id, iggy_sink_wants_t *w);
+int32_t hgp_sink_on_gate(const hgp_sink_t *s, uint32_t id, iggy_gate_fn gate);
 
 #define HGP_SINK(table)                                                                                                \
     HGP_OPTIONS(table)                                                                                                 \
@@ -58,6 +66,10 @@ int32_t hgp_sink_wants(const hgp_sink_t *s, uint32_t id, iggy_sink_wants_t *w);
     int32_t iggy_sink_wants(uint32_t id, iggy_sink_wants_t *w)                                                         \
     {                                                                                                                  \
         return hgp_sink_wants(&(table), id, w);                                                                        \
+    }                                                                                                                  \
+    int32_t iggy_sink_on_gate(uint32_t id, iggy_gate_fn gate)                                                          \
+    {                                                                                                                  \
+        return hgp_sink_on_gate(&(table), id, gate);                                                                   \
     }                                                                                                                  \
     int32_t iggy_sink_close(uint32_t id)                                                                               \
     {                                                                                                                  \

@@ -228,6 +228,34 @@ def test_what_is_left_out_is_told_to_a_host_that_asks(host, receiver):
     assert not any("left out" in t for t in h.lines())
 
 
+GATED = {"http_sink": {"batch_mode": "ndjson", "include_metadata": False, "max_payload_size_bytes": 40},
+         "quickwit_sink": {"index": "index_id: i", "max_body_bytes": 10},
+         "elasticsearch_sink": {"index": "i", "batch_size": 1}}
+
+
+@pytest.mark.parametrize("sink", GATED)
+def test_nothing_of_a_batch_leaves_before_its_gate(host, receiver, sink):
+    """Three requests of one batch: it asks once, and before the first one."""
+    h = host(sink)
+    receiver.answer = lambda request: (200, {}, b'{"errors":false}')
+    assert h.call("on_gate", 1) != 0  # no such instance
+    assert h.open_sink({"url": receiver.url, **GATED[sink], **QUICK}) == 0 == h.call("on_gate", 1)
+    before, said = len(receiver.requests), len(h.lines())
+    answer = h.begin_consume(docs(3))
+    assert h.gates.get(timeout=PATIENCE) == 1 and len(receiver.requests) == before
+    assert h.call("pass", 1) == 0 and answer() != 0  # taken back
+    assert len(receiver.requests) == before and len(h.lines()) == said
+    answer = h.begin_consume(docs(3))
+    assert h.gates.get(timeout=PATIENCE) == 1 and len(receiver.requests) == before
+    assert h.call("pass", 0) == 0 and answer() == 0
+    assert len(receiver.requests) == before + 3 and h.gates.empty()
+
+
+def test_a_sink_without_gates_says_so(host):
+    h = host("stdout_sink")
+    assert h.open_sink({}) == 0 and h.call("on_gate", 1) != 0
+
+
 def test_http_close_during_a_batch(host, receiver):
     """Close waits for what is under way; nothing is promised that was not done."""
     h = host("http_sink")

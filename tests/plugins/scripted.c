@@ -19,6 +19,7 @@
  *           slow_ms     per batch
  *           reject      messages whose n it divides are left out, and the host is told
  *           marks       1: a line "# n" behind each batch of n
+ *           gate        1: it stops at the host's gate, if there is one, before it appends
  *           want_messages, want_bytes, want_ms   what it wants at once
  *   both    open        what open answers (0)
  *           log         1: says things from open on
@@ -45,6 +46,7 @@ typedef struct inst {
     iggy_send_fn send;
     iggy_end_fn ended;
     iggy_reject_fn reject;
+    iggy_gate_fn gate;
     int fd;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
@@ -388,6 +390,7 @@ static int32_t append(inst_t *i, const uint8_t *messages, size_t len)
         if (rc == 0) hg_buf_addstr(&lines, v.m.payload), hg_buf_addc(&lines, '\n');
     }
     if (rc == 0 && number(i, "marks", 0)) hg_buf_addf(&lines, "# %" PRIu64 "\n", n);
+    if (rc == 0 && lines.len && i->gate && i->gate(i->id) != IGGY_OK) rc = HG_EIO;
     if (rc == 0 && i->fd >= 0 && lines.len && write(i->fd, lines.p, lines.len) != (ssize_t)lines.len) rc = HG_EIO;
     hg_buf_release(&lines);
     return rc == 0 ? IGGY_OK : rc == HG_EIO ? IGGY_ERR : IGGY_INVALID;
@@ -420,6 +423,14 @@ int32_t iggy_sink_on_reject(uint32_t id, iggy_reject_fn reject)
     inst_t *i = find(id, false);
     if (!i) return IGGY_INVALID;
     i->reject = reject;
+    return IGGY_OK;
+}
+
+int32_t iggy_sink_on_gate(uint32_t id, iggy_gate_fn gate)
+{
+    inst_t *i = find(id, false);
+    if (!i || !number(i, "gate", 0)) return IGGY_INVALID;
+    i->gate = gate;
     return IGGY_OK;
 }
 

@@ -3,10 +3,10 @@
  *
  * usage: iggy_plugin_host LIBRARY [--options: prints the table of its options]
  * stdin, a line each, every command in a thread of its own; bytes in hexadecimal, "-" = NULL:
- *   TAG sink_open ID CONFIG | TAG on_reject ID | TAG consume ID TOPIC META MESSAGES [TIMES] | TAG sink_close ID
+ *   TAG sink_open ID CONFIG | TAG on_reject ID | TAG on_gate ID | TAG consume ID TOPIC META MESSAGES [TIMES] | TAG sink_close ID
  *   TAG source_open ID CONFIG STATE | TAG on_end ID | TAG handle ID | TAG result ID BATCH CODE | TAG source_close ID
- *   TAG accept ANSWER (of send, from now on) | TAG version sink|source
- * stdout: reply TAG ANSWER | batch ID BATCH BYTES | log LEVEL TARGET TEXT | ended ID | reject ID PLACE TEXT
+ *   TAG accept ANSWER (of send, from now on) | TAG pass ANSWER (of one gate) | TAG version sink|source
+ * stdout: reply TAG ANSWER | batch ID BATCH BYTES | log LEVEL TARGET TEXT | ended ID | reject ID PLACE TEXT | gate ID
  */
 #include "base/hg.h"
 #include "headgate/iggy_plugin.h"
@@ -18,6 +18,9 @@ const char *iggy_plugin_options(void); /* of our own plugins: Markdown */
 static void *g_library;
 static pthread_mutex_t g_mutex = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int32_t g_accept;
+static pthread_cond_t g_passed = PTHREAD_COND_INITIALIZER;
+static unsigned g_passes; /* gates that were told an answer */
+static int32_t g_pass;
 
 static void put_hex(const uint8_t *p, size_t n)
 {
@@ -64,6 +67,28 @@ static void on_reject(uint32_t id, uint32_t at, const uint8_t *reason, size_t n)
     putchar('\n');
     fflush(stdout);
     pthread_mutex_unlock(&g_mutex);
+}
+
+static int32_t on_gate(uint32_t id)
+{
+    pthread_mutex_lock(&g_mutex);
+    printf("gate %u\n", id);
+    fflush(stdout);
+    while (!g_passes) pthread_cond_wait(&g_passed, &g_mutex);
+    g_passes--;
+    int32_t answer = g_pass;
+    pthread_mutex_unlock(&g_mutex);
+    return answer;
+}
+
+static int32_t pass(int32_t answer)
+{
+    pthread_mutex_lock(&g_mutex);
+    g_pass = answer;
+    g_passes++;
+    pthread_cond_signal(&g_passed);
+    pthread_mutex_unlock(&g_mutex);
+    return 0;
 }
 
 typedef struct bytes {
@@ -114,6 +139,8 @@ static int32_t run(char **w)
         for (rc = 0; rc == 0 && times; times--) rc = CALL(iggy_sink_consume)(id, a.p, a.n, b.p, b.n, c.p, c.n);
     }
     if (strcmp(cmd, "on_reject") == 0) rc = CALL(iggy_sink_on_reject)(id, on_reject);
+    if (strcmp(cmd, "on_gate") == 0) rc = CALL(iggy_sink_on_gate)(id, on_gate);
+    if (strcmp(cmd, "pass") == 0) rc = pass((int32_t)strtol(w[2], NULL, 10));
     if (strcmp(cmd, "sink_close") == 0) rc = CALL(iggy_sink_close)(id);
     if (strcmp(cmd, "source_open") == 0) rc = CALL(iggy_source_open)(id, a.p, a.n, b.p, b.n, on_log);
     if (strcmp(cmd, "on_end") == 0) rc = CALL(iggy_source_on_end)(id, on_end);

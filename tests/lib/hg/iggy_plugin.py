@@ -111,6 +111,7 @@ class Host:
                                      env={**os.environ, **(env or {})})
         self.tags, self.replies, self.lock = itertools.count(), {}, threading.Lock()
         self.batches, self.log, self.ended, self.rejected = queue.Queue(), [], queue.Queue(), []
+        self.gates = queue.Queue()  # of a consume that waits for `pass`
         self.logged = threading.Condition()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -128,6 +129,8 @@ class Host:
                     self.logged.notify_all()
             elif kind == "reject":
                 self.rejected.append((int(w[0]), int(w[1]), bytes.fromhex(w[2]).decode()))
+            elif kind == "gate":
+                self.gates.put(int(w[0]))
             elif kind == "ended":
                 self.ended.put(int(w[0]))
         for q in list(self.replies.values()):

@@ -301,6 +301,70 @@ static void what_is_left_out(bool process)
     seen_release(&s);
 }
 
+/* Gated, on l; what the gate then says. */
+static int32_t give_gated(hg_plugin_lane_t *l, unsigned slot, unsigned n, bool pass)
+{
+    hg_err_t err = HG_ERR_INIT;
+    int32_t rc = -99;
+    hg_plugin_batch_t b = write_batch(l, slot, 10, n);
+    b.gated = true;
+    assert_int_equal(hg_plugin_consume(l, &b, &err), 0);
+    hg_plugin_gate(l, pass);
+    assert_int_equal(hg_plugin_consumed(l, &rc, &err), 0);
+    return rc;
+}
+
+static void test_nothing_leaves_before_the_gate_opens(void **state)
+{
+    (void)state;
+    seen_t s;
+    hg_err_t err = HG_ERR_INIT;
+    char path[] = "/tmp/hg-sink-XXXXXX", config[256];
+    close(mkstemp(path));
+    seen_init(&s);
+    snprintf(config, sizeof config, "{\"file\":\"%s\",\"gate\":1,\"reject\":1000}", path);
+    hg_plugin_t *p = open_one(HG_PLUGIN_SINK, true, config, "", &s);
+    hg_plugin_lane_t *a, *b;
+    assert_true(hg_plugin_gates(p));
+    assert_int_equal(hg_plugin_lane_open(p, &a, &err), 0);
+    assert_int_equal(hg_plugin_lane_open(p, &b, &err), 0);
+    for (unsigned i = 0; i < 50; i++) assert_int_equal(give_gated(a, i % 2, 10, false), IGGY_ERR);
+    assert_int_equal(lines_of(path), 0);
+    int32_t rc = -99;
+    hg_plugin_batch_t held = write_batch(a, 0, 10, 10); /* a waits, and b goes on */
+    held.gated = true;
+    assert_int_equal(hg_plugin_consume(a, &held, &err), 0);
+    assert_int_equal(give_gated(b, 0, 7, true), IGGY_OK);
+    assert_int_equal(give(b, 1, 10, 5), IGGY_OK); /* one without a gate */
+    assert_int_equal(lines_of(path), 12);
+    hg_plugin_gate(a, true);
+    assert_int_equal(hg_plugin_consumed(a, &rc, &err), 0);
+    assert_int_equal(rc, IGGY_OK);
+    for (unsigned i = 0; i < 50; i++) assert_int_equal(give_gated(a, i % 2, 1, true), IGGY_OK);
+    assert_int_equal(lines_of(path), 72);
+    assert_int_equal(give_gated(a, 0, 0, true), IGGY_OK); /* nothing to send: it does not ask */
+    assert_int_equal(give_gated(a, 0, 0, false), IGGY_OK);
+    assert_int_equal(hg_plugin_consume(a, &held, &err), 0);
+    hg_plugin_kill(p); /* at its gate */
+    assert_int_equal(hg_plugin_consumed(a, &rc, &err), HG_ECLOSED);
+    hg_plugin_gate(a, true);
+    assert_int_equal(lines_of(path), 72);
+    hg_plugin_lane_close(a);
+    hg_plugin_lane_close(b);
+    hg_plugin_close(p, 10000);
+    p = open_one(HG_PLUGIN_SINK, false, config, "", &s);
+    assert_false(hg_plugin_gates(p)); /* consume does not come back here */
+    assert_int_equal(hg_plugin_lane_open(p, &a, &err), 0);
+    assert_int_equal(give(a, 0, 10, 5), IGGY_OK);
+    hg_plugin_lane_close(a);
+    hg_plugin_close(p, 10000);
+    p = open_one(HG_PLUGIN_SINK, true, "{}", "", &s);
+    assert_false(hg_plugin_gates(p)); /* it says no */
+    hg_plugin_close(p, 10000);
+    unlink(path);
+    seen_release(&s);
+}
+
 /* What a large batch took is given back, and the slot works on. */
 static void large_batches(bool process)
 {
@@ -596,6 +660,7 @@ int main(int argc, char **argv)
         PAIR(what_is_left_out),
         PAIR(large_batches),
         PAIR(refusals),
+        cmocka_unit_test(test_nothing_leaves_before_the_gate_opens),
         cmocka_unit_test(test_a_crash_is_the_plugins_alone),
         cmocka_unit_test(test_a_crash_in_consume),
         cmocka_unit_test(test_what_hangs_is_killed),
