@@ -5,7 +5,8 @@
  *    what it did not take has gone where errors.* sends it; and nothing of the next batch leaves the plugin before the
  *    server has stored that: it is given later, or, to a plugin that stops at a gate, at once and gated. So a crash
  *    repeats one batch at most.
- * 2. While the plugin has a batch the next one is prepared in the lane's other slot.
+ * 2. While the plugin has a batch the next one is prepared in the lane's other slot; while a gated one waits, the one
+ *    behind it, in the slot of the one that is being stored.
  * 3. Messages whose payloads turned out to be of different kinds go to the plugin in runs of one kind, as a batch has
  *    one tag.
  * 4. A message that the plugin left out of a batch it took counts as one that cannot be decoded: errors.on_record.
@@ -311,28 +312,6 @@ static int finish(hg_lane_t *l, hg_prep_t *p, hg_err_t *err)
     return 0;
 }
 
-/* Told to stop, or the partition went to another: it comes again, here or there. */
-static bool is_wanted(hg_lane_t *l, const hg_prep_t *p)
-{
-    return !hg_feed_is_stale(l, p->item) && !hg_bell_stopped(&l->run->bell);
-}
-
-/* Stores what is done up to p. Meanwhile the plugin may have begun with next (NULL: there is none). 1: it has, and the
- * gate is open; 0: it has not. */
-static int store(hg_lane_t *l, hg_prep_t *p, hg_prep_t *next, hg_err_t *err)
-{
-    bool gated = next && hg_plugin_gates(l->run->plugin) && is_wanted(l, next) &&
-                 l->run->config->offset_commit != HG_IGGY_AFTER_POLLING;
-    int rc = gated ? begin(l, next, true, err) : 0;
-    gated = gated && rc == 0;
-    bool passed = hg_feed_commit(l, p->item, gated ? next->item : NULL);
-    if (rc < 0 || !gated) return rc;
-    next->given_ns = hg_rt_clock_ns(); /* what it waited for is not the plugin's time */
-    if (passed) return 1;
-    int32_t answer;
-    return hg_plugin_consumed(l->lane, &answer, err);
-}
-
 /* --- the thread --- */
 static void drop(hg_lane_t *l, hg_prep_t *p)
 {
@@ -357,7 +336,7 @@ static void prep_rest(hg_prep_t *p)
 
 void hg_lane_rest(hg_lane_t *l)
 {
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < HG_PREPS; i++) {
         prep_rest(&l->prep[i]);
         l->prep[i].scratch = hg_scratch_new();
     }
@@ -365,39 +344,72 @@ void hg_lane_rest(hg_lane_t *l)
     hg_mem_trim();
 }
 
-/* Batch after batch: `busy` is with the plugin, `next` is being prepared. */
+/* The next batch, made ready; NULL: there is none now, or it is over. */
+static hg_prep_t *fetch(hg_lane_t *l, bool wait)
+{
+    hg_prep_t *p = l->prep;
+    while (p->item) p++;
+    if (!hg_feed_take(l, p, wait)) return NULL;
+    p->slot = l->slot = !l->slot;
+    p->err = HG_ERR_INIT;
+    p->rc = prepare(l, p, &p->err);
+    return p;
+}
+
+/* Told to stop, or the partition went to another: it comes again, here or there. */
+static bool is_wanted(hg_lane_t *l, const hg_prep_t *p)
+{
+    return !hg_feed_is_stale(l, p->item) && !hg_bell_stopped(&l->run->bell);
+}
+
+/* Stores what is done up to p. Meanwhile the plugin may have begun with *next (NULL: there is none): 1, the gate is
+ * open, and *behind is the batch after it, if there is one; 0: it has not. */
+static int store(hg_lane_t *l, hg_prep_t *p, hg_prep_t *next, hg_prep_t **behind, hg_err_t *err)
+{
+    bool gated = next && next->rc == 0 && hg_plugin_gates(l->run->plugin) && is_wanted(l, next) &&
+                 l->run->config->offset_commit != HG_IGGY_AFTER_POLLING;
+    int rc = gated ? begin(l, next, true, err) : 0;
+    gated = gated && rc == 0;
+    hg_feed_store(l, p->item, gated ? next->item : NULL);
+    if (gated) *behind = fetch(l, false);
+    bool passed = hg_feed_stored(l);
+    if (rc < 0 || !gated) return rc;
+    next->given_ns = hg_rt_clock_ns(); /* what it waited for is not the plugin's time */
+    if (passed) return 1;
+    int32_t answer;
+    return hg_plugin_consumed(l->lane, &answer, err);
+}
+
+/* Batch after batch: `busy` is with the plugin, `next` is ready, `behind` the one after that. */
 static int work(hg_lane_t *l, hg_err_t *err)
 {
-    hg_prep_t *busy = NULL;
-    int rc = 0;
-    for (;;) {
-        hg_prep_t *next = &l->prep[busy == &l->prep[0]];
-        hg_err_t late = HG_ERR_INIT; /* of next: what it fails with comes behind busy's end */
-        int prepared = 0;
-        bool got = hg_feed_take(l, next, busy == NULL), begun = false;
-        if (got) prepared = prepare(l, next, &late);
+    hg_prep_t *busy = NULL, *next = NULL, *behind = NULL;
+    for (int rc = 0;;) {
+        if (!next) next = fetch(l, busy == NULL);
         if (busy) {
             rc = finish(l, busy, err);
-            if (rc == 0) rc = store(l, busy, got && prepared == 0 ? next : NULL, err);
-            begun = rc > 0;
+            if (rc == 0) rc = store(l, busy, next, &behind, err);
             drop(l, busy);
             busy = NULL;
         }
-        if (rc < 0 || !got) {
-            if (got) drop(l, next);
-            if (rc < 0 || hg_feed_is_over(l)) return rc;
+        if (!next && rc == 0) {
+            if (hg_feed_is_over(l)) return 0;
             continue;
         }
-        if (prepared < 0) *err = late, rc = prepared;
-        bool wanted = begun || is_wanted(l, next);
+        bool begun = rc > 0, wanted = begun || (rc == 0 && is_wanted(l, next));
+        if (rc == 0 && next->rc < 0) *err = next->err, rc = next->rc;
         if (rc == 0 && wanted) rc = begin(l, next, false, err);
-        if (rc < 0 || !wanted) {
+        if (rc >= 0 && wanted)
+            busy = next;
+        else if (next)
             drop(l, next);
-            if (rc < 0) return rc;
-            continue;
+        next = behind;
+        behind = NULL;
+        if (rc < 0) {
+            if (next) drop(l, next);
+            return rc;
         }
         rc = 0;
-        busy = next;
     }
 }
 
@@ -407,8 +419,7 @@ static void *lane_main(void *arg)
     hg_run_t *r = l->run;
     hg_err_t err = HG_ERR_INIT;
     pthread_setname_np(pthread_self(), "hg-sink-lane");
-    for (unsigned i = 0; i < 2; i++) {
-        l->prep[i].slot = i;
+    for (unsigned i = 0; i < HG_PREPS; i++) {
         l->prep[i].scratch = hg_scratch_new();
         hg_buf_init(&l->prep[i].reasons, HG_BUF_NOMAX);
     }
@@ -421,7 +432,7 @@ static void *lane_main(void *arg)
         hg_feed_close(l);
         hg_plugin_lane_close(l->lane);
     }
-    for (unsigned i = 0; i < 2; i++) prep_rest(&l->prep[i]);
+    for (unsigned i = 0; i < HG_PREPS; i++) prep_rest(&l->prep[i]);
     pthread_mutex_lock(&r->bell.lock);
     bool stopped = r->bell.stop;
     if (l->fatal) { /* the connection's */

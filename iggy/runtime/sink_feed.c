@@ -131,7 +131,7 @@ static void on_revoked(void *arg, const uint32_t *partitions, uint32_t n)
     }
     pthread_mutex_lock(&l->run->bell.lock);
     for (hg_item_t *i = l->first; i; i = i->next) mark(i, partitions, n);
-    for (unsigned i = 0; i < 2; i++) mark(l->prep[i].item, partitions, n);
+    for (unsigned i = 0; i < HG_PREPS; i++) mark(l->prep[i].item, partitions, n);
     pthread_mutex_unlock(&l->run->bell.lock);
 }
 
@@ -367,14 +367,21 @@ bool hg_feed_is_stale(hg_lane_t *l, const hg_item_t *item)
     return stale;
 }
 
-bool hg_feed_commit(hg_lane_t *l, hg_item_t *item, const hg_item_t *gated)
+void hg_feed_store(hg_lane_t *l, hg_item_t *item, const hg_item_t *gated)
 {
-    hg_bell_t *b = &l->run->bell;
-    if (l->run->config->offset_commit == HG_IGGY_AFTER_POLLING) return false;
+    l->committing = NULL;
+    if (l->run->config->offset_commit == HG_IGGY_AFTER_POLLING) return;
     l->committing = item;
     l->committed = l->stored = false;
     l->gated = gated;
     hg_loop_post(l->run->spec.io, do_commit, l);
+}
+
+bool hg_feed_stored(hg_lane_t *l)
+{
+    hg_bell_t *b = &l->run->bell;
+    const hg_item_t *item = l->committing;
+    if (!item) return false;
     pthread_mutex_lock(&b->lock);
     while (!l->committed) hg_bell_wait_until(b, INT64_MAX);
     bool stored = l->stored, passed = l->passed;

@@ -37,10 +37,14 @@ typedef struct hg_entry {
     size_t why;    /* in reasons; SIZE_MAX: there was no memory for it */
 } hg_entry_t;
 
-/* A batch on its way: one is with the plugin while the other is made. */
+/* A batch on its way. One is with the plugin while the next is made; where the plugin stops at a gate, a third is made
+ * while the first is being stored and the second stands there. */
+#define HG_PREPS 3u
 typedef struct hg_prep {
-    hg_item_t *item; /* written under bell.lock */
-    unsigned slot;
+    hg_item_t *item; /* written under bell.lock; NULL: the place is free */
+    unsigned slot;   /* batches take them in turn */
+    int rc;          /* of preparing it: what it failed with comes behind the end of those before it */
+    hg_err_t err;
     hg_scratch_t *scratch;
     hg_entry_t *v; /* n of them go to the plugin; the run at..run_end is in the slot */
     uint32_t n, cap, at, run_end;
@@ -69,7 +73,8 @@ typedef struct hg_lane {
     const hg_codec_t *codec;
     pthread_t thread;
     hg_plugin_lane_t *lane;
-    hg_prep_t prep[2];
+    hg_prep_t prep[HG_PREPS];
+    unsigned slot;    /* of the newest */
     hg_run_how_t how; /* once over */
     hg_err_t err;
 
@@ -110,10 +115,11 @@ void hg_lane_rest(hg_lane_t *l);
 bool hg_feed_take(hg_lane_t *l, hg_prep_t *p, bool wait);
 bool hg_feed_is_over(hg_lane_t *l); /* told to stop, or the connection will not come back and all is taken */
 bool hg_feed_is_stale(hg_lane_t *l, const hg_item_t *item);
-/* Stores the offset of the batch's last message and waits for the answer. One that fails is said, no more: the batch
- * comes again. gated (or NULL): the batch behind it, which the plugin has been given gated, passes on the answer, or it
- * does not, because it is not wanted any more: false. */
-bool hg_feed_commit(hg_lane_t *l, hg_item_t *item, const hg_item_t *gated);
+/* Stores the offset of the batch's last message; hg_feed_stored waits for the answer. One that fails is said, no more:
+ * the batch comes again. gated (or NULL): the batch behind it, which the plugin has been given gated, passes on the
+ * answer, or it does not, because it is not wanted any more: false. */
+void hg_feed_store(hg_lane_t *l, hg_item_t *item, const hg_item_t *gated);
+bool hg_feed_stored(hg_lane_t *l);
 void hg_feed_free(hg_item_t *item);               /* any thread */
 void hg_feed_push(hg_lane_t *l, hg_item_t *item); /* I/O loop: a batch is there */
 
