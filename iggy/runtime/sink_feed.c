@@ -276,6 +276,10 @@ static void do_commit(void *arg)
     int rc = stale ? hg_err_set(&err, HG_EAGAIN, "partition %u is not ours any more", item->partition)
                    : hg_iggy_consumer_commit(l->consumer, item->partition, item->last, on_commit, l, &err);
     if (rc < 0) not_committed(l, &err);
+    pthread_mutex_lock(&l->run->bell.lock);
+    l->asked = true;
+    pthread_cond_broadcast(&l->run->bell.rung);
+    pthread_mutex_unlock(&l->run->bell.lock);
 }
 
 static void on_gather_closed(uv_handle_t *h)
@@ -372,9 +376,13 @@ void hg_feed_store(hg_lane_t *l, hg_item_t *item, const hg_item_t *gated)
     l->committing = NULL;
     if (l->run->config->offset_commit == HG_IGGY_AFTER_POLLING) return;
     l->committing = item;
-    l->committed = l->stored = false;
+    l->committed = l->stored = l->asked = false;
     l->gated = gated;
     hg_loop_post(l->run->spec.io, do_commit, l);
+    hg_bell_t *b = &l->run->bell;
+    pthread_mutex_lock(&b->lock);
+    while (!l->asked) hg_bell_wait_until(b, INT64_MAX);
+    pthread_mutex_unlock(&b->lock);
 }
 
 bool hg_feed_stored(hg_lane_t *l)
