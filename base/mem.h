@@ -37,6 +37,9 @@ uint64_t hg_mem_allocs(void);
  * its own. Trim: what the allocator holds and nobody uses goes back to the system; some 100 µs, any thread. */
 void hg_mem_arenas(unsigned n);
 void hg_mem_trim(void);
+/* What libraries ran to get ready, and read-only data that they looked at once: their pages go, unless other processes
+ * have them, and come again from the file where they are used. Some milliseconds; once, behind the start. */
+void hg_mem_page_out(void);
 
 /* Process figures from /proc/self, in bytes and milliseconds. 0 when they cannot be read. */
 uint64_t hg_rss_bytes(void);

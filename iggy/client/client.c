@@ -793,6 +793,14 @@ size_t hg_iggy_pending(const hg_iggy_t *c)
     return c->n_queue;
 }
 
+void hg_iggy_rest(hg_iggy_t *c)
+{
+    HG_ON_LOOP(c->loop);
+    if (c->telling || c->in.len) return;
+    hg_buf_release(&c->in);
+    hg_buf_release(&c->current);
+}
+
 char *hg_iggy_take(const hg_iggy_reply_t *reply)
 {
     hg_iggy_t *c = reply->client;

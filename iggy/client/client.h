@@ -103,6 +103,9 @@ int hg_iggy_call(hg_iggy_t *c, const hg_iggy_cmd_t *cmd, hg_iggy_done_fn done, v
 /* Calls that were not answered yet, the one in flight included. */
 size_t hg_iggy_pending(const hg_iggy_t *c);
 
+/* Nothing has come for a while: the memory for large answers goes back. */
+void hg_iggy_rest(hg_iggy_t *c);
+
 /* Within done only: the memory that in.p points into becomes the caller's (hg_free) and stays where it is. For replies
  * whose messages have to outlive the call-back. */
 char *hg_iggy_take(const hg_iggy_reply_t *reply);

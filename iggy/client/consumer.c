@@ -47,6 +47,7 @@ struct hg_iggy_consumer {
     part_t *parts;          /* by id */
     uint32_t n, turn, idle; /* idle: polls in a row that brought nothing */
     uint64_t generation, epoch;
+    uint64_t each;   /* bytes of a message of the last poll that brought any; 0: there was none */
     uint32_t polled; /* of the poll in flight */
     uint64_t polled_epoch;
 };
@@ -393,6 +394,7 @@ static void deliver(hg_iggy_consumer_t *c, part_t *p, hg_iggy_polled_t *polled, 
     bool any = d.count || polled->newest || (p->known && p->at);
     d.end = any ? polled->newest + 1 : 0;
     if (d.count) {
+        c->each = (uint64_t)(d.messages.end - d.messages.p) / d.count + 1;
         p->known = true;
         p->at = d.last + 1;
         p->end_told = false;
@@ -507,6 +509,12 @@ static void got_offset(void *arg, const hg_iggy_reply_t *r)
     step(c);
 }
 
+static uint32_t count(const hg_iggy_consumer_t *c)
+{
+    bool many = c->opts.many_count && c->each && !c->picked && c->each * c->opts.many_count <= HG_IGGY_MANY_BYTES;
+    return many ? c->opts.many_count : c->opts.batch_count;
+}
+
 static void poll_part(hg_iggy_consumer_t *c, part_t *p)
 {
     hg_err_t err = HG_ERR_INIT;
@@ -517,7 +525,7 @@ static void poll_part(hg_iggy_consumer_t *c, part_t *p)
                           .any_partition = !p,
                           .partition = p ? p->id : 0,
                           .strategy = { HG_IGGY_NEXT, 0 },
-                          .count = c->opts.batch_count,
+                          .count = count(c),
                           .auto_commit = c->opts.auto_commit };
     if (p && p->known) {
         cmd.strategy = (hg_iggy_strategy_t){ HG_IGGY_OFFSET, p->at };
@@ -655,6 +663,11 @@ int hg_iggy_consumer_seek(hg_iggy_consumer_t *c, uint32_t partition, hg_iggy_str
     c->since = now(c);
     step(c);
     return 0;
+}
+
+void hg_iggy_consumer_rest(hg_iggy_consumer_t *c)
+{
+    hg_iggy_rest(c->conn);
 }
 
 hg_iggy_t *hg_iggy_consumer_client(hg_iggy_consumer_t *c)

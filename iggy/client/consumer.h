@@ -17,7 +17,8 @@
 #include "iggy/client/client.h"
 
 /* Where the first poll of a partition starts. Beyond hg_iggy_from_t: */
-#define HG_IGGY_END ((hg_iggy_from_t)6) /* behind the newest message: only what comes from now on */
+#define HG_IGGY_MANY_BYTES ((uint64_t)1 << 20)
+#define HG_IGGY_END        ((hg_iggy_from_t)6) /* behind the newest message: only what comes from now on */
 
 typedef struct hg_iggy_consumer_opts {
     hg_iggy_id_t stream, topic;     /* copied */
@@ -28,6 +29,9 @@ typedef struct hg_iggy_consumer_opts {
      * is, as its members come and go. */
     hg_iggy_strategy_t start;
     uint32_t batch_count; /* messages per poll; 0: 1000 */
+    /* While messages are so small that an answer with so many of them has no more than HG_IGGY_MANY_BYTES: instead. A
+     * connection has one request in flight, and what is stored meanwhile waits for a poll, not for each of several. */
+    uint32_t many_count;
     /* Wait when no partition had anything, 0: 5. When that goes on it grows to an eighth of the time for which nothing
      * came, at most 200 ms (more than four partitions: 50 ms for each, at most 1 s), or poll_ms where that is more. */
     uint64_t poll_ms;
@@ -76,6 +80,7 @@ int hg_iggy_consumer_commit(hg_iggy_consumer_t *c, uint32_t partition, uint64_t 
                             hg_err_t *err);
 /* The next poll of this partition starts there; a batch in flight is dropped. HG_ENOTFOUND: not ours. */
 int hg_iggy_consumer_seek(hg_iggy_consumer_t *c, uint32_t partition, hg_iggy_strategy_t to, hg_err_t *err);
+void hg_iggy_consumer_rest(hg_iggy_consumer_t *c); /* hg_iggy_rest */
 /* For everything else: offsets, topics. */
 hg_iggy_t *hg_iggy_consumer_client(hg_iggy_consumer_t *c);
 

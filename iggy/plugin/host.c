@@ -417,9 +417,11 @@ int hg_plugin_host_main(int argc, char **argv)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     hg_mem_arenas(2);
-    for (bool rests = false;;) {
+    for (bool rests = false, rested = false;;) {
         if (!rests && poll(&(struct pollfd){ .fd = OWNER_FD, .events = POLLIN }, 1, REST_MS) == 0) {
             hg_mem_trim();
+            if (!rested) hg_mem_page_out();
+            rested = true;
             rests = true;
             continue;
         }

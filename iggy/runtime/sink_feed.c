@@ -1,6 +1,6 @@
 /* sink_feed.c: the consumer of a lane, on the I/O loop, and the queue between it and the lane's thread. The queue holds
- * two polls; a full one pauses the consumer. What belongs to partitions that went to another member is dropped, and not
- * stored: it is delivered there.
+ * two batches, and what came with the second; a full one pauses the consumer. What belongs to partitions that went to
+ * another member is dropped, and not stored: it is delivered there.
  *
  * A server that was killed may have lost an offset that it had confirmed, and would give everything again. So what was
  * stored last is remembered here (places.c), and where the server has no offset for its group, reading begins with the
@@ -14,6 +14,7 @@
 #include "iggy/runtime/sink_int.h"
 
 #define QUEUE 2u
+#define MANY  4u /* batches of one poll, where messages are small: a poll costs the server more than what it brings */
 
 void hg_feed_free(hg_item_t *item)
 {
@@ -156,10 +157,16 @@ static void on_batch(void *arg, const hg_iggy_delivered_t *delivered)
         .pieces_end = piece,
         .bytes = (uint64_t)(d->messages.end - d->messages.p),
     };
-    if (l->wants.messages || l->wants.bytes)
+    if (l->wants.messages || l->wants.bytes) {
         hg_gather_add(l, item);
-    else
+        return;
+    }
+    while (item->count > l->stream->batch_length) {
+        hg_item_t *rest = hg_item_split(item, l->stream->batch_length);
         hg_feed_push(l, item);
+        item = rest;
+    }
+    hg_feed_push(l, item);
 }
 
 void hg_feed_push(hg_lane_t *l, hg_item_t *item)
@@ -200,6 +207,13 @@ static void identify(const hg_lane_t *l, hg_iggy_opts_t *conn)
     hg_free(who);
 }
 
+/* Where the server stores the offset with a poll, a poll is what a crash loses: no more than a batch. */
+static uint32_t many(const hg_lane_t *l)
+{
+    uint64_t n = (uint64_t)MANY * l->stream->batch_length;
+    return l->run->config->offset_commit == HG_IGGY_AFTER_POLLING || n > UINT32_MAX ? 0 : (uint32_t)n;
+}
+
 static void do_open(void *arg)
 {
     hg_lane_t *l = arg;
@@ -211,6 +225,7 @@ static void do_open(void *arg)
         .consumer = { .group = true, .id = hg_iggy_id_of(hg_strz(l->stream->consumer_group)) },
         .start = { HG_IGGY_NEXT, 0 },
         .batch_count = l->stream->batch_length,
+        .many_count = many(l),
         .poll_ms = HG_MAX(l->stream->poll_interval_us / 1000, (uint64_t)1),
         .wait_topic = true,
         .auto_commit = l->run->config->offset_commit == HG_IGGY_AFTER_POLLING,
@@ -228,6 +243,13 @@ static void do_resume(void *arg)
     if (!l->paused || full) return;
     l->paused = false;
     hg_iggy_consumer_resume(l->consumer);
+}
+
+static void do_rest(void *arg)
+{
+    hg_lane_t *l = arg;
+    hg_iggy_consumer_rest(l->consumer);
+    hg_mem_trim();
 }
 
 /* The gate is opened from here, as each turn between threads costs as much as a request does. */
@@ -339,6 +361,7 @@ bool hg_feed_take(hg_lane_t *l, hg_prep_t *p, bool wait)
         if (hg_bell_wait_until(b, rest_at)) continue;
         pthread_mutex_unlock(&b->lock);
         hg_lane_rest(l);
+        hg_loop_post(l->run->spec.io, do_rest, l);
         rest_at = INT64_MAX;
         pthread_mutex_lock(&b->lock);
     }

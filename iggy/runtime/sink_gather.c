@@ -53,8 +53,7 @@ static void on_timer(uv_timer_t *t)
     rearm(l);
 }
 
-/* The messages of a poll behind its first n, as an item of their own over the same memory. */
-static hg_item_t *split(hg_item_t *item, uint32_t n)
+hg_item_t *hg_item_split(hg_item_t *item, uint32_t n)
 {
     hg_item_t *rest = HG_NEW(hg_item_t);
     hg_piece_t *from = item->pieces, *p = HG_NEW(hg_piece_t);
@@ -97,7 +96,7 @@ void hg_gather_add(hg_lane_t *l, hg_item_t *item)
         hg_item_t **at = &l->open;
         while (*at && (*at)->partition != item->partition) at = &(*at)->next;
         uint64_t have = *at ? (*at)->count : 0, most = HG_MIN(w->messages ? w->messages : UINT32_MAX, UINT32_MAX);
-        hg_item_t *rest = item->count > most - have ? split(item, (uint32_t)(most - have)) : NULL;
+        hg_item_t *rest = item->count > most - have ? hg_item_split(item, (uint32_t)(most - have)) : NULL;
         if (*at) {
             join(*at, item);
         } else {

@@ -125,6 +125,8 @@ void hg_feed_free(hg_item_t *item);               /* any thread */
 void hg_feed_push(hg_lane_t *l, hg_item_t *item); /* I/O loop: a batch is there */
 
 /* sink_gather.c; I/O loop. */
+/* The messages of a poll behind its first n, as an item of their own over the same memory. */
+hg_item_t *hg_item_split(hg_item_t *item, uint32_t n);
 void hg_gather_open(hg_lane_t *l);
 void hg_gather_add(hg_lane_t *l, hg_item_t *item); /* what a poll gave */
 void hg_gather_drop(hg_lane_t *l, const uint32_t *partitions, uint32_t n);

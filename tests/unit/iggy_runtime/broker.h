@@ -325,6 +325,11 @@ void hg_iggy_consumer_resume(hg_iggy_consumer_t *c)
     consumer_poll(c);
 }
 
+void hg_iggy_consumer_rest(hg_iggy_consumer_t *c)
+{
+    (void)c;
+}
+
 int hg_iggy_consumer_seek(hg_iggy_consumer_t *c, uint32_t partition, hg_iggy_strategy_t to, hg_err_t *err)
 {
     (void)err;
