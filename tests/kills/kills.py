@@ -4,7 +4,7 @@
 under way at a kill, and after a SIGTERM nothing is.
 
     kills.py [MESSAGES [KILLS]]       so many kills of each kind; HG_SEED repeats their moments; IGGY_SERVER: a real server;
-                                      HG_AHEAD=1: the source works ahead of results
+                                      HG_AHEAD=1: the source works ahead of results, the sink stops at gates
                                       Exit code 2: the server has lost what it had confirmed. What shows it is kept, as after any failure.
 """
 import contextlib
@@ -136,7 +136,7 @@ class World:
         self.r = Runtime(folder / "runtime", self.server)
         soon = {"backoff": "10ms", "max_backoff": "50ms", "max_attempts": 1000}
         self.r.source("gen", STREAM, TOPIC, plugin={"messages": BATCH, "batches": messages // BATCH, "ahead": AHEAD}, path=plugins["source"], restart=soon)
-        self.r.sink("file", STREAM, (TOPIC,), plugin={"file": str(self.out), "fail_every": 3}, path=plugins["sink"], batch_length=BATCH,
+        self.r.sink("file", STREAM, (TOPIC,), plugin={"file": str(self.out), "fail_every": 3, "gate": AHEAD}, path=plugins["sink"], batch_length=BATCH,
                     errors={"backoff": "1ms"}, restart=soon)
         self.r.start()
 
