@@ -3,9 +3,10 @@
  *
  * usage: iggy_plugin_host LIBRARY [--options: prints the table of its options]
  * stdin, a line each, every command in a thread of its own; bytes in hexadecimal, "-" = NULL:
- *   TAG sink_open ID CONFIG | TAG on_reject ID | TAG on_gate ID | TAG consume ID TOPIC META MESSAGES [TIMES] | TAG
- * sink_close ID TAG source_open ID CONFIG STATE | TAG on_end ID | TAG handle ID | TAG result ID BATCH CODE | TAG
- * source_close ID TAG accept ANSWER (of send, from now on) | TAG pass ANSWER (of one gate) | TAG version sink|source
+ *   TAG sink_open ID CONFIG | TAG on_reject ID | TAG on_gate ID | TAG sink_close ID
+ *   TAG consume ID TOPIC META MESSAGES [TIMES] | TAG pass ANSWER (of one gate)
+ *   TAG source_open ID CONFIG STATE | TAG on_end ID | TAG handle ID | TAG result ID BATCH CODE | TAG source_close ID
+ *   TAG accept ANSWER (of send, from now on) | TAG version sink|source
  * stdout: reply TAG ANSWER | batch ID BATCH BYTES | log LEVEL TARGET TEXT | ended ID | reject ID PLACE TEXT | gate ID
  */
 #include "base/hg.h"
