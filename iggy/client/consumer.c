@@ -7,7 +7,8 @@
  * 1. `setting` is true from ready until there are partitions to poll; nothing is polled then, nor while `syncing`.
  * 2. Where a partition is (`at`) is known from its first batch on; until then `start` is what it is polled with.
  * 3. A poll's answer counts only if the partition is still ours and nobody has moved it meanwhile (`epoch`).
- * 4. Members of a group forget everything when the connection goes: the server has given it to others. */
+ * 4. A poll of the `reader` is not known to the server for a member's. There is one poll in flight, whoever has it.
+ * 5. Members of a group forget everything when the connection goes: the server has given it to others. */
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -30,14 +31,18 @@ typedef struct {
 struct hg_iggy_consumer {
     hg_loop_t *loop;
     hg_iggy_t *conn;
+    hg_iggy_t *reader; /* NULL: there is none, or none yet */
+    hg_iggy_opts_t reader_opts;
     hg_iggy_consumer_opts_t opts;
     hg_iggy_consumer_ops_t ops;
     void *arg;
     uint32_t *wanted;                  /* opts.partitions */
     uint64_t retry_ms, look_ms, since; /* since: when the last message came, or polling began */
     iggy_find_t find;
-    bool up, setting, syncing, polling, paused, dead, closing, leaving, picked,
-        made; /* picked: by the server, poll by poll; made: the group was missing */
+    bool up, setting, syncing, polling, paused, dead, closing, leaving;
+    bool picked;  /* by the server, poll by poll */
+    bool made;    /* the group was missing */
+    bool reading; /* polling, by the reader */
     unsigned handles;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -339,7 +344,8 @@ static void forget_all(hg_iggy_consumer_t *c)
 static void on_down(void *arg, const hg_err_t *err)
 {
     hg_iggy_consumer_t *c = arg;
-    c->up = c->syncing = c->polling = false;
+    c->up = c->syncing = false;
+    c->polling = c->reading; /* that one is answered yet */
     c->due_poll = c->due_look = c->due_setup = 0;
     rearm(c);
     if (c->closing) {
@@ -430,7 +436,8 @@ static void poll_failed(hg_iggy_consumer_t *c, const hg_iggy_reply_t *r)
 {
     switch (r->code) {
     case 0:
-        return; /* the connection: down tells */
+        if (r->client != c->conn) step(c); /* without the reader until it is back */
+        return;                            /* the connection: down tells */
     case HG_IGGY_E_PARTITION_NOT_OWNED:
         sync_group(c);
         return;
@@ -463,14 +470,14 @@ static void on_polled(void *arg, const hg_iggy_reply_t *r)
     hg_iggy_in_t in = r->in;
     hg_iggy_polled_t polled;
     hg_err_t err = HG_ERR_INIT;
-    c->polling = false;
+    c->polling = c->reading = false;
     if (c->closing || c->dead) return;
     if (r->err) {
         poll_failed(c, r);
         return;
     }
     if (hg_iggy_read_polled(&in, &polled, &err) < 0) {
-        hg_iggy_reconnect(c->conn, err.msg);
+        hg_iggy_reconnect(r->client, err.msg);
         return;
     }
     if (is_group(c) && polled.partition == HG_IGGY_NOT_YOURS) {
@@ -515,6 +522,30 @@ static uint32_t count(const hg_iggy_consumer_t *c)
     return many ? c->opts.many_count : c->opts.batch_count;
 }
 
+/* --- the reader --- */
+
+static void on_reader_ready(void *arg, const hg_iggy_server_t *server)
+{
+    (void)arg, (void)server; /* the next poll is its */
+}
+
+static void on_reader_down(void *arg, const hg_err_t *err)
+{
+    (void)arg, (void)err; /* its poll was answered; the member's connection says what there is to say */
+}
+
+/* Over which connection a poll by offset goes. */
+static hg_iggy_t *reader(hg_iggy_consumer_t *c)
+{
+    static const hg_iggy_ops_t ops = { on_reader_ready, on_reader_down, on_reader_down };
+    if (!c->opts.apart || !is_group(c) || c->picked || c->opts.auto_commit) return c->conn;
+    if (!c->reader) {
+        c->handles++;
+        c->reader = hg_iggy_open(c->loop, &c->reader_opts, &ops, c);
+    }
+    return hg_iggy_is_ready(c->reader) ? c->reader : c->conn;
+}
+
 static void poll_part(hg_iggy_consumer_t *c, part_t *p)
 {
     hg_err_t err = HG_ERR_INIT;
@@ -536,13 +567,17 @@ static void poll_part(hg_iggy_consumer_t *c, part_t *p)
     } else if (p) {
         cmd.strategy = p->start;
     }
+    hg_iggy_t *by = p && p->known ? reader(c) : c->conn;
+    if (by != c->conn) cmd.consumer.group = false;
     c->polled = p ? p->id : 0;
     c->polled_epoch = p ? p->epoch : 0;
-    int rc = hg_iggy_call(c->conn, &cmd, p && p->ask ? got_offset : on_polled, c, &err);
-    if (rc == 0)
+    int rc = hg_iggy_call(by, &cmd, p && p->ask ? got_offset : on_polled, c, &err);
+    if (rc == 0) {
         c->polling = true;
-    else if (rc != HG_EAGAIN)
+        c->reading = by != c->conn;
+    } else if (rc != HG_EAGAIN) {
         die(c, &err);
+    }
 }
 
 static void step(hg_iggy_consumer_t *c)
@@ -606,6 +641,8 @@ hg_iggy_consumer_t *hg_iggy_consumer_open(hg_loop_t *loop, const hg_iggy_opts_t 
     c->timer.data = c;
     c->handles = 2;
     c->conn = hg_iggy_open(loop, conn, &conn_ops, c);
+    hg_iggy_opts_copy(&c->reader_opts, conn);
+    memset(c->reader_opts.id, 0, sizeof c->reader_opts.id);
     c->find = (iggy_find_t){ .stream = c->opts.stream,
                              .topic = c->opts.topic,
                              .create = opts->create,
@@ -648,6 +685,12 @@ int hg_iggy_consumer_commit(hg_iggy_consumer_t *c, uint32_t partition, uint64_t 
     return hg_iggy_call(c->conn, &cmd, done ? done : not_told, arg, err);
 }
 
+void hg_iggy_consumer_sync(hg_iggy_consumer_t *c)
+{
+    HG_ON_LOOP(c->loop);
+    if (c->up && is_group(c) && !c->picked) sync_group(c);
+}
+
 int hg_iggy_consumer_seek(hg_iggy_consumer_t *c, uint32_t partition, hg_iggy_strategy_t to, hg_err_t *err)
 {
     HG_ON_LOOP(c->loop);
@@ -668,6 +711,7 @@ int hg_iggy_consumer_seek(hg_iggy_consumer_t *c, uint32_t partition, hg_iggy_str
 void hg_iggy_consumer_rest(hg_iggy_consumer_t *c)
 {
     hg_iggy_rest(c->conn);
+    if (c->reader) hg_iggy_rest(c->reader);
 }
 
 hg_iggy_t *hg_iggy_consumer_client(hg_iggy_consumer_t *c)
@@ -686,6 +730,7 @@ static void maybe_free(hg_iggy_consumer_t *c)
     iggy_id_release(&c->opts.stream);
     iggy_id_release(&c->opts.topic);
     iggy_id_release(&c->opts.consumer.id);
+    hg_iggy_opts_release(&c->reader_opts);
     hg_free(c);
 }
 
@@ -717,11 +762,13 @@ void hg_iggy_consumer_close(hg_iggy_consumer_t *c, void (*closed)(void *arg), vo
 {
     HG_ON_LOOP(c->loop);
     HG_ASSERT(!c->closing);
-    bool member = is_group(c) && c->up && hg_iggy_is_ready(c->conn), waits = hg_iggy_pending(c->conn) > c->polling;
+    bool member = is_group(c) && c->up && hg_iggy_is_ready(c->conn),
+         waits = hg_iggy_pending(c->conn) > (c->polling && !c->reading);
     c->closing = true;
     c->closed = closed;
     c->closed_arg = arg;
     uv_close((uv_handle_t *)&c->timer, timer_closed);
+    if (c->reader) hg_iggy_close(c->reader, conn_closed, c);
     if (!(member && ask(c, HG_IGGY_LEAVE_GROUP, last_answer)) && !(waits && ask(c, HG_IGGY_PING, last_answer)))
         leave(c);
 }

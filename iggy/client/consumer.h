@@ -32,6 +32,10 @@ typedef struct hg_iggy_consumer_opts {
     /* While messages are so small that an answer with so many of them has no more than HG_IGGY_MANY_BYTES: instead. A
      * connection has one request in flight, and what is stored meanwhile waits for a poll, not for each of several. */
     uint32_t many_count;
+    /* VSR, a member of a group, not auto_commit: polls by offset go over a connection of their own, so that what is
+     * stored does not wait for them. The server does not know them for the member's: that a partition has gone to
+     * another is told by what cannot be stored for it (hg_iggy_consumer_sync). */
+    bool apart;
     /* Wait when no partition had anything, 0: 5. When that goes on it grows to an eighth of the time for which nothing
      * came, at most 200 ms (more than four partitions: 50 ms for each, at most 1 s), or poll_ms where that is more. */
     uint64_t poll_ms;
@@ -78,6 +82,8 @@ void hg_iggy_consumer_resume(hg_iggy_consumer_t *c);
  * went. While down HG_EAGAIN: alone, store again after ready; a group's member has lost the partition anyway. */
 int hg_iggy_consumer_commit(hg_iggy_consumer_t *c, uint32_t partition, uint64_t offset, hg_iggy_done_fn done, void *arg,
                             hg_err_t *err);
+/* The server says that a partition is not ours: asks for what is. Nothing is polled until the answer. */
+void hg_iggy_consumer_sync(hg_iggy_consumer_t *c);
 /* The next poll of this partition starts there; a batch in flight is dropped. HG_ENOTFOUND: not ours. */
 int hg_iggy_consumer_seek(hg_iggy_consumer_t *c, uint32_t partition, hg_iggy_strategy_t to, hg_err_t *err);
 void hg_iggy_consumer_rest(hg_iggy_consumer_t *c); /* hg_iggy_rest */

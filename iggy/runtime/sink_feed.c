@@ -226,6 +226,7 @@ static void do_open(void *arg)
         .start = { HG_IGGY_NEXT, 0 },
         .batch_count = l->stream->batch_length,
         .many_count = many(l),
+        .apart = true,
         .poll_ms = HG_MAX(l->stream->poll_interval_us / 1000, (uint64_t)1),
         .wait_topic = true,
         .auto_commit = l->run->config->offset_commit == HG_IGGY_AFTER_POLLING,
@@ -276,9 +277,18 @@ static void not_committed(hg_lane_t *l, const hg_err_t *err)
     hg_loop_post(l->run->spec.io, committed, l);
 }
 
+/* Another member has the partition: nothing of it that leaves from now on is ours. */
+static void lost(hg_lane_t *l, uint32_t partition)
+{
+    on_revoked(l, &partition, 1);
+    hg_iggy_consumer_sync(l->consumer);
+}
+
 static void on_commit(void *arg, const hg_iggy_reply_t *reply)
 {
     hg_lane_t *l = arg;
+    if (reply->code == HG_IGGY_E_PARTITION_NOT_OWNED || reply->code == HG_IGGY_E_NOT_A_MEMBER)
+        lost(l, l->committing->partition);
     if (reply->err) {
         not_committed(l, reply->err);
         return;

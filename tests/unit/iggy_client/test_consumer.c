@@ -24,6 +24,12 @@ typedef struct {
     int64_t offset[4];                               /* stored, -1 */
     unsigned joins, leaves, syncs, polls, not_yours; /* not_yours: so many polls are refused */
     hg_buf_t log;                                    /* polls: "partition:strategy value;", "store partition offset;" */
+    unsigned apart;                                  /* polls of somebody who is no member */
+    unsigned by;                                     /* the connection of the last one */
+    bool hold;                                       /* such polls are not answered */
+    fake_req_t held;                                 /* the last of these */
+    uint8_t held_id[16];
+    unsigned refused; /* so many stores are refused: not the owner */
 } test_t;
 
 static void on_ready(void *arg, const hg_iggy_server_t *s)
@@ -136,6 +142,18 @@ static void polled(test_t *t, const fake_req_t *r)
     uint64_t value = iggy_get64(p + 6), from = 0;
     assert_int_equal(p[0], !(t->f.classic && t->co.consumer.group));
     t->polls++;
+    if (t->co.consumer.group && r->body[0] == 1) {
+        t->apart++;
+        t->by = r->conn->number;
+        assert_int_equal(p[5], HG_IGGY_OFFSET);
+        assert_int_equal(p[18], 0); /* auto_commit */
+        if (t->hold) {
+            t->held = *r;
+            memcpy(t->held_id, r->id, sizeof t->held_id);
+            t->held.id = t->held_id;
+            return;
+        }
+    }
     hg_buf_addf(&t->log, "%u:%u,%" PRIu64 ";", (unsigned)partition, p[5], value);
     if (t->not_yours) {
         t->not_yours--;
@@ -179,6 +197,12 @@ static void offsets(test_t *t, const fake_req_t *r, bool store)
 {
     uint32_t partition = iggy_get32(r->body + AFTER + 1);
     uint8_t b[20] = { 0 };
+    if (store && t->refused) {
+        static const uint8_t not_owner[12] = { [0] = 1, [8] = 0x91, [9] = 0x13 }; /* 5009 */
+        t->refused--;
+        fake_answer(r, 0, not_owner, sizeof not_owner);
+        return;
+    }
     if (store) {
         t->offset[partition] = (int64_t)iggy_get64(r->body + AFTER + 5);
         hg_buf_addf(&t->log, "store %u %" PRIi64 ";", (unsigned)partition, t->offset[partition]);
@@ -541,6 +565,96 @@ static void test_owner_says_where_a_member_starts(void **state)
     }
 }
 
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    test_t t;
+    up(&t, false);
+    t.partitions = 1;
+    t.co.many_count = 6;
+    t.end[0] = 11;
+    dial(&t);
+    UNTIL(&t.f, t.ends == 1);
+    assert_string_equal(t.told.p, "+0 0[0-2/11] 0[3-8/11] 0[9-10/11] 0[/11] ");
+    down(&t);
+    up(&t, false); /* so many may be too large */
+    t.partitions = 1;
+    t.co.many_count = HG_IGGY_MANY_BYTES / IGGY_FRAME;
+    t.end[0] = 5;
+    dial(&t);
+    UNTIL(&t.f, t.ends == 1);
+    assert_string_equal(t.told.p, "+0 0[0-2/5] 0[3-4/5] 0[/5] ");
+    down(&t);
+}
+
+static void sync_if_refused(void *arg, const hg_iggy_reply_t *r)
+{
+    test_t *t = arg;
+    assert_int_equal(r->code, HG_IGGY_E_PARTITION_NOT_OWNED);
+    hg_iggy_consumer_sync(t->c);
+}
+
+/* The member's connection stores while a poll is under way on the other. */
+static void test_polls_apart(void **state)
+{
+    (void)state;
+    test_t t;
+    hg_err_t err = HG_ERR_INIT;
+    up(&t, true);
+    t.partitions = 1;
+    t.owned = "0";
+    t.co.apart = true;
+    t.co.start.from = HG_IGGY_NEXT;
+    t.end[0] = 4;
+    dial(&t);
+    UNTIL(&t.f, t.apart > 2);
+    assert_true(hg_str_starts(hg_buf_str(&t.told), HG_S("+0 0[0-2/4] 0[3-3/4] ")));
+    assert_int_equal(t.joins, 1);
+    t.hold = true;
+    UNTIL(&t.f, t.held.conn);
+    assert_int_equal(hg_iggy_consumer_commit(t.c, 0, 3, on_stored, &t, &err), 0);
+    UNTIL(&t.f, t.stored == 1);
+    t.end[0] = 6;
+    poll_reply(&t, &t.held, 0, 4, 2);
+    t.held.conn = NULL;
+    UNTIL(&t.f, strstr(t.told.p, "0[4-5/6] ") && t.held.conn);
+    /* it goes: the member reads, until there is another one */
+    t.hold = false;
+    t.end[0] = 8;
+    unsigned before = t.by, apart = t.apart;
+    fake_hang_up(t.held.conn);
+    UNTIL(&t.f, strstr(t.told.p, "0[6-7/8] ") && t.apart > apart);
+    assert_true(t.by > before && t.downs == 0 && t.joins == 1);
+    /* the partition is somebody else's: what is under way does not count */
+    t.hold = true;
+    t.held.conn = NULL;
+    UNTIL(&t.f, t.held.conn);
+    t.refused = 1;
+    t.owned = "";
+    t.generation = 2;
+    assert_int_equal(hg_iggy_consumer_commit(t.c, 0, 7, sync_if_refused, &t, &err), 0);
+    UNTIL(&t.f, strstr(t.told.p, "-0 "));
+    t.end[0] = 9;
+    poll_reply(&t, &t.held, 0, 8, 1);
+    t.held.conn = NULL;
+    unsigned batches = t.batches;
+    t.owned = "0";
+    t.generation = 3;
+    t.offset[0] = 7;
+    hg_iggy_consumer_sync(t.c);
+    UNTIL(&t.f, t.held.conn); /* NEXT went by the member */
+    assert_true(t.batches == batches + 1 && strstr(t.told.p, "-0 +0 0[8-8/9] "));
+    /* the member's connection goes while the other polls; then both end while it does */
+    unsigned polls = t.polls;
+    fake_hang_up(t.f.conns[0]);
+    UNTIL(&t.f, t.ready == 2);
+    assert_int_equal(t.polls, polls);
+    t.held.conn = NULL;
+    fake_hang_up(t.f.conns[t.by - 1]);
+    UNTIL(&t.f, t.held.conn);
+    down(&t);
+}
+
 static void test_rebalance(void **state)
 {
     (void)state;
@@ -691,6 +805,8 @@ int main(void)
         cmocka_unit_test(test_group_creates_joins_stores_leaves),
         cmocka_unit_test(test_start_of_a_member),
         cmocka_unit_test(test_owner_says_where_a_member_starts),
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_polls_apart),
         cmocka_unit_test(test_rebalance),
         cmocka_unit_test(test_not_a_member_any_more),
         cmocka_unit_test(test_member_whose_connection_goes),

@@ -325,6 +325,11 @@ void hg_iggy_consumer_resume(hg_iggy_consumer_t *c)
     consumer_poll(c);
 }
 
+void hg_iggy_consumer_sync(hg_iggy_consumer_t *c)
+{
+    (void)c;
+}
+
 void hg_iggy_consumer_rest(hg_iggy_consumer_t *c)
 {
     (void)c;
