@@ -5,8 +5,8 @@
  *
  * Everything on the loop's thread. One request is in flight, the others wait in order behind it (servers do not number
  * all of their answers): a producer and a consumer have a connection each (producer.h, consumer.h; a group's member may
- * have one more), another does for the rest. Call-backs may call anything here, close too. Bad input is refused before a byte goes out, because a server
- * does not answer a malformed batch at all. */
+ * have one more), another does for the rest. Call-backs may call anything here, close too. Bad input is refused before
+ * a byte goes out, because a server does not answer a malformed batch at all. */
 #ifndef HG_IGGY_CLIENT_CLIENT_H
 #define HG_IGGY_CLIENT_CLIENT_H
 

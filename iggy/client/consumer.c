@@ -7,7 +7,8 @@
  * 1. `setting` is true from ready until there are partitions to poll; nothing is polled then, nor while `syncing`.
  * 2. Where a partition is (`at`) is known from its first batch on; until then `start` is what it is polled with.
  * 3. A poll's answer counts only if the partition is still ours and nobody has moved it meanwhile (`epoch`).
- * 4. A poll of the `reader` is not known to the server for a member's. There is one poll in flight, whoever has it.
+ * 4. A poll of the `reader` is not known to the server for a member's, so it is used while messages come, and the first
+ *    of them after a pause by the member. There is one poll in flight, whoever has it.
  * 5. Members of a group forget everything when the connection goes: the server has given it to others. */
 #include "base/hg.h"
 #include "base/log.h"
@@ -43,6 +44,7 @@ struct hg_iggy_consumer {
     bool picked;  /* by the server, poll by poll */
     bool made;    /* the group was missing */
     bool reading; /* polling, by the reader */
+    bool flows;   /* the last poll brought messages */
     unsigned handles;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -399,6 +401,7 @@ static void deliver(hg_iggy_consumer_t *c, part_t *p, hg_iggy_polled_t *polled, 
         if (it.left + 1 == d.count) d.first = m.offset;
     bool any = d.count || polled->newest || (p->known && p->at);
     d.end = any ? polled->newest + 1 : 0;
+    c->flows = d.count > 0;
     if (d.count) {
         c->each = (uint64_t)(d.messages.end - d.messages.p) / d.count + 1;
         p->known = true;
@@ -534,10 +537,11 @@ static void on_reader_down(void *arg, const hg_err_t *err)
     (void)arg, (void)err; /* its poll was answered; the member's connection says what there is to say */
 }
 
-/* Over which connection a poll by offset goes. */
-static hg_iggy_t *reader(hg_iggy_consumer_t *c)
+/* Over which connection a poll goes. */
+static hg_iggy_t *way(hg_iggy_consumer_t *c, const part_t *p)
 {
     static const hg_iggy_ops_t ops = { on_reader_ready, on_reader_down, on_reader_down };
+    if (!p || !p->known || !c->flows) return c->conn;
     if (!c->opts.apart || !is_group(c) || c->picked || c->opts.auto_commit) return c->conn;
     if (!c->reader) {
         c->handles++;
@@ -567,7 +571,7 @@ static void poll_part(hg_iggy_consumer_t *c, part_t *p)
     } else if (p) {
         cmd.strategy = p->start;
     }
-    hg_iggy_t *by = p && p->known ? reader(c) : c->conn;
+    hg_iggy_t *by = way(c, p);
     if (by != c->conn) cmd.consumer.group = false;
     c->polled = p ? p->id : 0;
     c->polled_epoch = p ? p->epoch : 0;

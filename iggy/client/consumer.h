@@ -32,9 +32,9 @@ typedef struct hg_iggy_consumer_opts {
     /* While messages are so small that an answer with so many of them has no more than HG_IGGY_MANY_BYTES: instead. A
      * connection has one request in flight, and what is stored meanwhile waits for a poll, not for each of several. */
     uint32_t many_count;
-    /* VSR, a member of a group, not auto_commit: polls by offset go over a connection of their own, so that what is
-     * stored does not wait for them. The server does not know them for the member's: that a partition has gone to
-     * another is told by what cannot be stored for it (hg_iggy_consumer_sync). */
+    /* VSR, a member of a group, not auto_commit: a poll behind one that brought messages goes over a connection of its
+     * own, so that what is stored does not wait for it. The server does not know it for the member's: that a partition
+     * has gone to another is told by what cannot be stored for it (hg_iggy_consumer_sync). */
     bool apart;
     /* Wait when no partition had anything, 0: 5. When that goes on it grows to an eighth of the time for which nothing
      * came, at most 200 ms (more than four partitions: 50 ms for each, at most 1 s), or poll_ms where that is more. */
