@@ -45,6 +45,7 @@ struct hg_iggy_consumer {
 typedef struct commit {
     hg_iggy_done_fn done;
     void *arg;
+    uint32_t code; /* of the refusal */
 } commit_t;
 
 static struct broker {
@@ -55,6 +56,9 @@ static struct broker {
     uint64_t stored_offset;             /* one behind it */
     unsigned commits, refuse;           /* refuse: so many batches */
     bool hold;                          /* batches wait */
+    bool many;                          /* polls bring as many as the consumer may ask for */
+    unsigned refused;                   /* commits */
+    uint32_t refuse_code;               /* of the commit of offset 29; 0: it works */
     bool wrong_password;                /* producers are over before they are asked for anything */
     uint32_t held;                      /* messages of the one that does */
     void (*on_commit)(uint64_t offset); /* the test looks before it is answered */
@@ -85,7 +89,8 @@ static void broker_clear(void)
     g_b.n = g_b.n_dead = 0;
     g_b.stored_offset = 0;
     g_b.commits = g_b.refuse = 0;
-    g_b.hold = g_b.wrong_password = false;
+    g_b.hold = g_b.wrong_password = g_b.many = false;
+    g_b.refuse_code = g_b.refused = 0;
     g_b.held = 0;
     g_b.on_commit = NULL;
     g_b.lose_commit = 0;
@@ -304,7 +309,7 @@ hg_iggy_consumer_t *hg_iggy_consumer_open(hg_loop_t *loop, const hg_iggy_opts_t 
     c->loop = loop;
     c->ops = ops;
     c->arg = arg;
-    c->batch = opts->batch_count;
+    c->batch = g_b.many ? opts->many_count : opts->batch_count;
     pthread_mutex_lock(&g_b.lock);
     c->next = g_b.stored_offset;
     g_b.consumer = c;
@@ -325,9 +330,11 @@ void hg_iggy_consumer_resume(hg_iggy_consumer_t *c)
     consumer_poll(c);
 }
 
+static void consumer_revoke(void *arg);
+
 void hg_iggy_consumer_sync(hg_iggy_consumer_t *c)
 {
-    (void)c;
+    hg_loop_post(c->loop, consumer_revoke, NULL);
 }
 
 void hg_iggy_consumer_rest(hg_iggy_consumer_t *c)
@@ -360,6 +367,15 @@ static void consumer_again(void *arg)
     consumer_poll(c);
 }
 
+static void commit_refused(void *arg)
+{
+    commit_t *k = arg;
+    hg_err_t err;
+    hg_err_set(&err, HG_EPROTO, "refused");
+    k->done(k->arg, &(hg_iggy_reply_t){ .err = &err, .code = k->code });
+    hg_free(k);
+}
+
 /* As the client does it: calls that were open are answered first, then everything is revoked. */
 static void commit_lost(void *arg)
 {
@@ -385,8 +401,11 @@ int hg_iggy_consumer_commit(hg_iggy_consumer_t *c, uint32_t partition, uint64_t 
     pthread_mutex_lock(&g_b.lock);
     assert_true(offset + 1 > g_b.stored_offset); /* never backwards */
     bool lost = offset && offset == g_b.lose_commit;
+    uint32_t code = g_b.refuse_code && offset == 29 ? g_b.refuse_code : 0;
     if (lost) {
         g_b.lose_commit = 0;
+    } else if (code) {
+        g_b.refused++;
     } else {
         g_b.stored_offset = offset + 1;
         g_b.commits++;
@@ -395,8 +414,8 @@ int hg_iggy_consumer_commit(hg_iggy_consumer_t *c, uint32_t partition, uint64_t 
     pthread_cond_broadcast(&g_b.changed);
     pthread_mutex_unlock(&g_b.lock);
     commit_t *k = HG_NEW(commit_t);
-    *k = (commit_t){ done, arg };
-    hg_loop_post(c->loop, lost ? commit_lost : commit_done, k);
+    *k = (commit_t){ done, arg, code };
+    hg_loop_post(c->loop, lost ? commit_lost : code ? commit_refused : commit_done, k);
     return 0;
 }
 

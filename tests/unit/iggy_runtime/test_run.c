@@ -86,6 +86,9 @@ static hg_run_spec_t spec_of(subject_t *s)
                             .arg = s };
 }
 
+static const char *g_isolation = "thread";
+static hg_run_t *g_stopped;
+
 /* more: TOML behind the streams; plugin: what stands in [plugin_config]. */
 static void start(subject_t *s, hg_iggy_kind_t kind, const char *more, const char *plugin)
 {
@@ -96,12 +99,11 @@ static void start(subject_t *s, hg_iggy_kind_t kind, const char *more, const cha
     *s = (subject_t){ .exited = 0 };
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
-    snprintf(
-        text, sizeof text,
-        "type = \"%s\"\nkey = \"it\"\nenabled = true\nversion = 0\nname = \"it\"\npath = \"x\"\nisolation = "
-        "\"thread\"\n[[streams]]\nstream = \"s\"\n%s\nschema = \"json\"\nbatch_length = 10\n%s\n[plugin_config]\n%s\n",
-        hg_iggy_kind_name(kind), kind == HG_IGGY_SINK ? "topics = [\"t\"]" : "topic = \"t\"\nlinger_time = \"0\"", more,
-        plugin);
+    snprintf(text, sizeof text,
+             "type = \"%s\"\nkey = \"it\"\nenabled = true\nversion = 0\nname = \"it\"\npath = \"x\"\nisolation = "
+             "\"%s\"\n[[streams]]\nstream = \"s\"\n%s\nschema = \"json\"\nbatch_length = 10\n%s\n[plugin_config]\n%s\n",
+             hg_iggy_kind_name(kind), g_isolation,
+             kind == HG_IGGY_SINK ? "topics = [\"t\"]" : "topic = \"t\"\nlinger_time = \"0\"", more, plugin);
     mkdir(at("conf"), 0700);
     put("conf/it.toml", text);
     snprintf(text, sizeof text,
@@ -369,6 +371,8 @@ static void test_source_whose_state_cannot_be_read(void **state)
     rmdir(at("source_it.state"));
 }
 
+static int each(void **state);
+
 /* --- sinks --- */
 static uint64_t lines(void)
 {
@@ -418,6 +422,69 @@ static void test_sink_stores_behind_the_plugin(void **state)
     assert_int_equal(counted(&s, HG_RT_DELIVERED), 995);
     assert_true(counted(&s, HG_RT_RETRIES) >= 33);
     end(&s);
+}
+
+/* A plugin in its process, which stops at gates; a poll brings four batches. */
+static void start_gated(subject_t *s, const char *plugin)
+{
+    g_isolation = "process";
+    g_b.many = true;
+    start(s, HG_IGGY_SINK, "[errors]\nbackoff = \"1ms\"", to_file(plugin));
+}
+
+static void test_sink_gated(void **state)
+{
+    (void)state;
+    subject_t s;
+    fill(995);
+    g_b.on_commit = exactly_so_far;
+    start_gated(&s, "gate = 1\nfail_every = 3");
+    BROKER_WAIT(g_b.stored_offset == 995);
+    hg_run_stop(s.run);
+    WAIT(&s, s.exited);
+    assert_int_equal(s.how, HG_RUN_STOPPED);
+    assert_int_equal(lines(), 995);
+    assert_int_equal(g_b.commits, 100);
+    assert_int_equal(counted(&s, HG_RT_DELIVERED), 995);
+    end(&s);
+}
+
+/* The gate of the batch behind one that is stored, where the first is not wanted any more: told to stop, revoked, or
+ * the server says with the answer that the partition is another member's. */
+static void stop_now(uint64_t offset)
+{
+    if (offset == 29) hg_run_stop(g_stopped);
+}
+
+static void revoke_at_29(uint64_t offset)
+{
+    if (offset == 29) hg_loop_post(g_io, consumer_revoke, NULL);
+}
+
+static void test_sink_gate_is_refused(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 3; how++) {
+        subject_t s;
+        each(NULL);
+        fill(100);
+        if (how == 1) g_b.on_commit = revoke_at_29;
+        if (how == 2) g_b.refuse_code = HG_IGGY_E_PARTITION_NOT_OWNED;
+        pthread_mutex_lock(&g_b.lock); /* until the run is known to stop_now */
+        if (how == 0) g_b.on_commit = stop_now;
+        start_gated(&s, "gate = 1");
+        g_stopped = s.run;
+        pthread_mutex_unlock(&g_b.lock);
+        if (how == 0) WAIT(&s, s.exited);
+        BROKER_WAIT(how == 2 ? g_b.refused == 1 : g_b.stored_offset == 30);
+        if (how > 0) hg_loop_call(g_io, consumer_revoke, NULL); /* it has run by then, if not, it runs once more */
+        hg_run_stop(s.run);
+        WAIT(&s, s.exited);
+        assert_int_equal(s.how, HG_RUN_STOPPED);
+        assert_int_equal(g_b.stored_offset, how == 2 ? 20 : 30);
+        assert_int_equal(lines(), 30); /* nothing of what the plugin had beyond */
+        end(&s);
+    }
 }
 
 static void test_sink_stops_on_a_fatal_answer(void **state)
@@ -793,6 +860,7 @@ static int each(void **state)
     broker_clear();
     unlink(at("out"));
     unlink(at("source_it.state"));
+    g_isolation = "thread";
     return 0;
 }
 
@@ -822,8 +890,9 @@ static int finish(void **state)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "iggy-plugin") == 0) return hg_plugin_host_main(argc - 1, argv + 1);
 #define T(name) cmocka_unit_test_setup(name, each)
     const struct CMUnitTest tests[] = {
         T(test_source_to_its_end),
@@ -840,6 +909,8 @@ int main(void)
         T(test_source_that_does_not_open),
         T(test_source_whose_state_cannot_be_read),
         T(test_sink_stores_behind_the_plugin),
+        T(test_sink_gated),
+        T(test_sink_gate_is_refused),
         T(test_sink_stops_on_a_fatal_answer),
         T(test_sink_gives_up_by_policy),
         T(test_sink_bad_records),
