@@ -1,10 +1,10 @@
 /* sink.c: the lanes of a sink: one per stream entry and topic, each a consumer on the I/O loop (sink_feed.c) and a
  * thread: polled batch → payloads → transforms → the plugin → offset stored.
  *
- * 1. A batch is what one poll gave of one partition. Its offset is stored when the plugin has said yes to all of it, or
- *    what it did not take has gone where errors.* sends it; and nothing of the next batch leaves the plugin before the
- *    server has stored that: it is given later, or, to a plugin that stops at a gate, at once and gated. So a crash
- *    repeats one batch at most.
+ * 1. A batch is what a poll gave of one partition, batch_length messages at most. Its offset is stored when the plugin
+ *    has said yes to all of it, or what it did not take has gone where errors.* sends it; and nothing of the next batch
+ *    leaves the plugin before the server has stored that: it is given later, or, to a plugin that stops at a gate, at
+ *    once and gated. So a crash repeats one batch at most.
  * 2. While the plugin has a batch the next one is prepared in the lane's other slot; while a gated one waits, the one
  *    behind it, in the slot of the one that is being stored.
  * 3. Messages whose payloads turned out to be of different kinds go to the plugin in runs of one kind, as a batch has
