@@ -344,8 +344,10 @@ static void test_nothing_leaves_before_the_gate_opens(void **state)
     assert_int_equal(lines_of(path), 72);
     assert_int_equal(give_gated(a, 0, 0, true), IGGY_OK); /* nothing to send: it does not ask */
     assert_int_equal(give_gated(a, 0, 0, false), IGGY_OK);
+    held = write_batch(a, 0, 10, 10);
+    held.gated = true;
     assert_int_equal(hg_plugin_consume(a, &held, &err), 0);
-    hg_plugin_kill(p); /* at its gate */
+    hg_plugin_kill(p); /* before its gate, or there */
     assert_int_equal(hg_plugin_consumed(a, &rc, &err), HG_ECLOSED);
     hg_plugin_gate(a, true);
     assert_int_equal(lines_of(path), 72);
