@@ -481,6 +481,7 @@ static void on_polled(void *arg, const hg_iggy_reply_t *r)
     }
     if (hg_iggy_read_polled(&in, &polled, &err) < 0) {
         hg_iggy_reconnect(r->client, err.msg);
+        if (r->client != c->conn) step(c); /* as in poll_failed */
         return;
     }
     if (is_group(c) && polled.partition == HG_IGGY_NOT_YOURS) {

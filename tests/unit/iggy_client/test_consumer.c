@@ -639,8 +639,18 @@ static void test_polls_apart(void **state)
     bring(&t, 0);
     UNTIL(&t.f, t.polls > polls + 3);
     assert_int_equal(t.apart, apart);
-    /* it goes: the member reads, until there is another one */
+    /* what it says is no poll's answer: the member reads on, and it connects anew */
     until_held(&t);
+    fake_req_t odd = t.held;
+    unsigned first = t.by;
+    t.held.conn = NULL;
+    t.end[0]++;
+    batches = t.batches;
+    fake_answer(&odd, 0, "?", 1);
+    UNTIL(&t.f, t.batches > batches);
+    until_held(&t);
+    assert_true(t.by > first && t.downs == 0);
+    /* it goes: likewise */
     unsigned before = t.by;
     batches = t.batches;
     t.end[0] += 2;
