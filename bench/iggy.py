@@ -119,7 +119,7 @@ def one(kind, plugins, server, folder, fail_every=None):
 
 
 def run(say):
-    """Rounds in turn, each on a server of its own; of each row the best one."""
+    """ROUNDS (3) in turn, each on a server of its own; of each row the best one."""
     both = [("headgate", Runtime, OURS)] + ([("iggy-connectors", TheirRuntime, THEIR_PLUGINS)] if THEIRS and THEIR_PLUGINS else [])
     best = {}
     for _ in range(int(os.environ.get("ROUNDS", "3"))):

@@ -91,7 +91,7 @@ typedef struct hg_lane {
     bool over, closed;
     hg_item_t *first, *last;
     unsigned queued;
-    bool asked;     /* the server has the request */
+    bool asked;     /* the connection has the request */
     bool committed; /* the answer is there */
     bool stored;    /* and says yes */
     bool fatal;     /* nothing will come any more */

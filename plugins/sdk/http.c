@@ -33,7 +33,7 @@ int hgp_http_call(hgp_instance_t *i, hgp_http_t *h, hg_fetch_t *f, hg_err_t *err
     f->cancel_arg = i;
     hg_buf_clear(&h->answer);
     h->asked_ms = 0;
-    h->status = 0;
+    h->status = 0; /* that of a request before says nothing of this one */
     int rc = h->batch ? hgp_gate(h->batch, err) : 0;
     if (rc < 0) return rc;
     return hg_session_fetch(h->session, f, &h->status, &h->asked_ms, &h->answer, err);

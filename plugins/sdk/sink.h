@@ -6,9 +6,10 @@
  *   write    the batch. 0: all of it is with the outside system, but for records reported with hgp_reject. Negative:
  *            err->retry says whether the host should bring it again; what it wrote already is then written twice unless
  *            the system can tell (each sink says how).
- *            A sink that `gates` calls hgp_gate before anything of the batch leaves, and goes back at once with what
- * that says: so a request is made while the host still writes down that the batch before is done. close    nobody is in
- * write any more; workers are gone.
+ *   close    nobody is in write any more; workers are gone.
+ *
+ * A sink that `gates` calls hgp_gate in write before anything of the batch leaves, and goes back at once where that
+ * refuses: so a request is made while the host still writes down that the batch before is done.
  */
 #ifndef HEADGATE_PLUGINS_SDK_SINK_H
 #define HEADGATE_PLUGINS_SDK_SINK_H
