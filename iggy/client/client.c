@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "iggy/client/client.h"
+#include "iggy/client/nodes.h"
 #include "iggy/client/wire_int.h"
 #include "net/stream.h"
 #include <strings.h>
@@ -69,8 +70,9 @@ struct hg_iggy {
     hg_buf_t in, current; /* what came; the answer that is being told */
     bool telling;
 
-    char *host, *leader; /* where we are; who led when we last looked, NULL */
-    uint16_t port, leader_port;
+    char *host; /* where we are */
+    uint16_t port;
+    iggy_nodes_t nodes; /* who led when we last looked, the address that was given, the others */
     unsigned redirects;
     uint64_t failures; /* attempts in a row */
     char version[64];
@@ -129,7 +131,7 @@ static void maybe_free(hg_iggy_t *c)
     hg_buf_release(&c->current);
     hg_iggy_opts_release(&c->opts);
     hg_free(c->host);
-    hg_free(c->leader);
+    iggy_nodes_clear(&c->nodes);
     hg_free(c);
 }
 
@@ -336,14 +338,6 @@ static void ready(hg_iggy_t *c, uint32_t nodes)
     c->ops.ready(c->arg, &c->server);
 }
 
-static bool here(const hg_iggy_t *c, hg_str_t host, uint16_t port)
-{
-    hg_str_t us = hg_strz(c->host), local = HG_S("localhost"), loop = HG_S("127.0.0.1");
-    if (hg_str_ieq(us, local)) us = loop;
-    if (hg_str_ieq(host, local)) host = loop;
-    return port == c->port && hg_str_ieq(us, host);
-}
-
 static void open_at(hg_iggy_t *c, const char *host, uint16_t port)
 {
     char *copy = hg_xstrdup(host);
@@ -353,15 +347,24 @@ static void open_at(hg_iggy_t *c, const char *host, uint16_t port)
     start(c);
 }
 
-static void redirect(hg_iggy_t *c, hg_str_t host, uint16_t port)
+static void redirect(hg_iggy_t *c, const iggy_place_t *leader)
 {
-    hg_free(c->leader);
-    c->leader = hg_xstrndup(host.p, host.n);
-    c->leader_port = port;
     c->redirects++;
     c->logins = 0;
     drop_stream(c);
-    open_at(c, c->leader, port);
+    open_at(c, leader->host, leader->port);
+}
+
+/* The next attempts, should this connection be lost: whoever leads, where we were sent at first, everybody else. */
+static void remember(hg_iggy_t *c, hg_iggy_in_t in, const hg_iggy_node_t *leader)
+{
+    hg_err_t err = HG_ERR_INIT;
+    hg_iggy_node_t n;
+    iggy_nodes_clear(&c->nodes);
+    if (leader) iggy_nodes_add(&c->nodes, leader->host, leader->tcp);
+    iggy_nodes_add(&c->nodes, hg_strz(c->opts.host), c->opts.port);
+    while (hg_iggy_read_node(&in, &n, &err) > 0)
+        if (n.tcp) iggy_nodes_add(&c->nodes, n.host, n.tcp);
 }
 
 /* Who leads. An error means that there is no cluster. */
@@ -378,13 +381,14 @@ static void looked(hg_iggy_t *c, const hg_iggy_reply_t *reply)
         found = true;
         leader = n;
     }
-    if (nodes < 2 || (found && here(c, leader.host, leader.tcp)) || (found && c->redirects >= REDIRECTS) ||
-        (!found && now(c) >= c->look_until)) {
+    if (nodes > 1) remember(c, reply->in, found ? &leader : NULL);
+    bool here = found && iggy_same_place(c->host, c->port, leader.host, leader.tcp);
+    if (nodes < 2 || here || (found && c->redirects >= REDIRECTS) || (!found && now(c) >= c->look_until)) {
         ready(c, nodes ? nodes : 1);
         return;
     }
     if (found)
-        redirect(c, leader.host, leader.tcp);
+        redirect(c, &c->nodes.at[0]);
     else
         c->due_look = now(c) + LOOK_MS;
 }
@@ -681,9 +685,10 @@ static void start(hg_iggy_t *c)
 
 static void try_next(hg_iggy_t *c)
 {
-    bool leader = c->leader && c->failures % 2 == 1;
+    if (!c->nodes.n) iggy_nodes_add(&c->nodes, hg_strz(c->opts.host), c->opts.port);
+    const iggy_place_t *next = iggy_nodes_turn(&c->nodes, HG_MAX(c->failures, (uint64_t)1));
     c->try_classic = false;
-    open_at(c, leader ? c->leader : c->opts.host, leader ? c->leader_port : c->opts.port);
+    open_at(c, next->host, next->port);
 }
 
 static void overdue(hg_iggy_t *c)

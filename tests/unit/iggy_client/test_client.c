@@ -767,6 +767,46 @@ static void test_goes_to_the_leader(void **state)
     hg_iggy_opts_release(&t.o);
 }
 
+/* step: whether the other one leads by now. */
+static void in_a_cluster_that_moves(fake_t *f, const fake_req_t *r)
+{
+    test_t *t = f->arg;
+    if (r->operation != 2 || r->code != 12) {
+        assert_true(fake_usual(r));
+        return;
+    }
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    iggy_out_t o = { .b = &b };
+    iggy_wstr32(&o, HG_S("c"));
+    iggy_w32(&o, 3);
+    w_node(&b, 1, 1); /* nobody listens there */
+    w_node(&b, leader.port, t->step != 0);
+    w_node(&b, t->f.port, t->step == 0);
+    fake_answer(r, 0, b.p, b.len);
+    hg_buf_release(&b);
+}
+
+/* The one address that was given is gone for good: the nodes that it has named are tried. */
+static void test_tries_every_node_of_its_cluster(void **state)
+{
+    (void)state;
+    test_t t;
+    up(&t, in_a_cluster_that_moves);
+    fake_up_on(&leader, t.f.loop, in_a_cluster_that_moves);
+    leader.arg = &t;
+    t.o.port = leader.port;
+    dial(&t);
+    UNTIL(&t.f, t.ready);
+    assert_int_equal(hg_iggy_server(t.c)->port, leader.port);
+    t.step = 1;
+    fake_off(&leader);
+    UNTIL(&t.f, t.ready == 2);
+    assert_int_equal(hg_iggy_server(t.c)->port, t.f.port);
+    assert_true(t.downs >= 3 && !t.fatal); /* it hung up; it is away; and so is the second */
+    down(&t);
+}
+
 /* --- heartbeat, the end --- */
 
 static void counts_pings(fake_t *f, const fake_req_t *r)
@@ -854,6 +894,7 @@ int main(void)
         cmocka_unit_test(test_not_iggy),
         cmocka_unit_test(test_greeted_late),
         cmocka_unit_test(test_goes_to_the_leader),
+        cmocka_unit_test(test_tries_every_node_of_its_cluster),
         cmocka_unit_test(test_heartbeat),
         cmocka_unit_test(test_closed_within_an_answer),
         cmocka_unit_test(test_closed_at_once),

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from .. import PATIENCE, ROOT, until
 from ..kafka import free_port
@@ -123,7 +124,7 @@ class Cluster:
         """{port: leads}, or {} while nobody answers."""
         for port in self.ports:
             try:
-                with Client(port, ("iggy", "iggy")) as c:
+                with Client(port, ("iggy", "iggy"), patience=10) as c:
                     r = Reader(c.ask("cluster"))
                     r.take(r.u32())
                     found = {}
@@ -137,7 +138,23 @@ class Cluster:
         return {}
 
     def leader(self):
-        return until("somebody leads", lambda: next((p for p, leads in self.nodes().items() if leads), None))
+        return until("somebody leads", lambda: next((p for p, leads in self.nodes().items() if leads), None), PATIENCE / 2)
+
+    def stands_still(self, stream, topic, partitions, payload):
+        """Why the nodes that are left take no message, asked as plainly as can be: each partition's leader for one. None once all took it.
+        Real servers before September 2026 can stand still for good when a leader is lost (apache/iggy issue 4075, pull requests 4006 to 4008)."""
+        why, end = "", time.monotonic() + PATIENCE / 2
+        while time.monotonic() < end:
+            try:
+                port = self.leader()
+                with Client(port, ("iggy", "iggy"), patience=10) as c:
+                    for p in range(partitions):
+                        c.send(stream, topic, [payload], p)
+                return None
+            except (OSError, Error, AssertionError) as e:
+                why = f"{e!r}"
+                time.sleep(0.2)
+        return why
 
     def kill(self, port):
         p = self.procs[self.ports.index(port)]

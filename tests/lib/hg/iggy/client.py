@@ -13,9 +13,9 @@ from .wire import Error, Reader, name, u8, u32, u64
 class Client:
     """login: (user, password), (token,), or () for none. ca: file of the authority, for TLS."""
 
-    def __init__(self, port, login=("iggy", "iggy"), protocol="vsr", ca=None, host="127.0.0.1"):
+    def __init__(self, port, login=("iggy", "iggy"), protocol="vsr", ca=None, host="127.0.0.1", patience=PATIENCE):
         self.classic = protocol == "classic"
-        self.sock = socket.create_connection((host, port), PATIENCE)
+        self.sock = socket.create_connection((host, port), patience)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if ca:
             self.sock = ssl.create_default_context(cafile=str(ca)).wrap_socket(self.sock, server_hostname=host)
