@@ -44,6 +44,7 @@ struct hg_circuit {
     uint32_t cap_srcs;
     hg_reports_t reports; /* rows of this step for error_view */
     uint32_t error_view;  /* HG_NONE: there is none */
+    const bool *muted;    /* per relation, or NULL */
     hg_change_t **kept;   /* changes of this step without their late rows */
     uint32_t n_kept, cap_kept;
     uint32_t *first, *order; /* scratch: inputs by relation; first has n + 1 entries */
@@ -389,7 +390,7 @@ static int eval_all(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_
     for (int stage = TABLES; stage <= ERRORS && rc == 0; stage++) {
         if (stage == ERRORS && c->reports.read) rc = hg_reports_take(&c->reports, &c->rels[e].delta, err);
         for (uint32_t r = 0; r < c->n && rc == 0; r++) {
-            if (stage_of(&c->rels[r]) != stage) continue;
+            if (stage_of(&c->rels[r]) != stage || (c->muted && c->muted[r])) continue;
             if (step->cancel && atomic_load_explicit(step->cancel, memory_order_relaxed))
                 return hg_err_set(err, HG_ECANCELED, "the step was canceled");
             rc = c->rels[r].is_view ? eval_view(c, r, step, want && want[r], err)
@@ -441,17 +442,23 @@ int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_
     return rc;
 }
 
-int hg_circuit_fill(hg_circuit_t *c, const hg_step_t *step, uint32_t relation, hg_part_t *part, const bool *views,
+int hg_circuit_fill(hg_circuit_t *c, const hg_step_t *step, uint32_t relation, hg_delta_t *rows, const bool *views,
                     const bool *want, hg_step_output_t *out, hg_err_t *err)
 {
-    int rc = hg_delta_add(&c->rels[relation].delta, part); /* takes the part over, also when it fails */
-    if (rc < 0) hg_err_set(err, HG_ENOMEM, "out of memory for the rows of '%s'", c->rels[relation].name);
+    int rc = 0;
+    c->rels[relation].delta = *rows;
+    *rows = (hg_delta_t){ 0 };
     for (uint32_t r = 0; r < c->n && rc == 0; r++)
         if (c->rels[r].is_view && views[r]) rc = eval_view(c, r, step, want && want[r], err);
     if (rc == 0) rc = prepare(c, want, out, err);
     out->rows_in = out->deletes_missing = 0;
     conclude(c, rc, want, out);
     return rc;
+}
+
+void hg_circuit_mute(hg_circuit_t *c, const bool *views)
+{
+    c->muted = views;
 }
 
 /* --- between steps ----------------------------------------------------------------------------------------------- */

@@ -57,13 +57,17 @@ typedef struct hg_step_output {
 int hg_circuit_step(hg_circuit_t *c, const hg_step_t *step, const hg_step_input_t *in, uint32_t n_in, const bool *want,
                     hg_step_output_t *out, hg_err_t *err);
 
-/* Circuit thread, before the first hg_circuit_step that has input. One step that sends rows which are stored already
- * through views that have not seen them: part (taken over) is of the contents of `relation`; only views[] are
- * evaluated, in order, the others see nothing. Filling a view takes one such step per part of every stored relation
- * that it reads, directly or through views that keep nothing. The operators of views are linear, so the sum of the
- * parts is the view. Errors as of hg_circuit_step. want: relations of views[] whose net changes go to out. */
-int hg_circuit_fill(hg_circuit_t *c, const hg_step_t *step, uint32_t relation, hg_part_t *part, const bool *views,
+/* Circuit thread. One step that sends rows which `relation` has already through views that have not seen them: rows
+ * (their parts are taken over, also when it fails) is a piece of its contents, or of its changes since; only views[]
+ * are evaluated, in order, the others see nothing. Filling a view takes the contents of every stored relation that it
+ * reads, directly or through views that keep nothing, and behind those, in their order, the changes that it did not see
+ * because it was muted. The operators of views are linear, so the sum of the pieces is the view. Errors as of
+ * hg_circuit_step. want: relations of views[] whose net changes go to out. */
+int hg_circuit_fill(hg_circuit_t *c, const hg_step_t *step, uint32_t relation, hg_delta_t *rows, const bool *views,
                     const bool *want, hg_step_output_t *out, hg_err_t *err);
+/* Circuit thread, between steps: from now on steps pass these views by (per relation; borrowed). NULL: none. No view
+ * that is not muted may read one that is. */
+void hg_circuit_mute(hg_circuit_t *c, const bool *views);
 
 /* Between steps, circuit thread: background merge work up to about budget_us. Returns true if more can be done now. */
 bool hg_circuit_merge(hg_circuit_t *c, uint64_t budget_us);

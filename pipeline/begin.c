@@ -19,20 +19,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/fill.h"
 #include "pipeline/journal.h"
 #include "pipeline/replay.h"
-
-/* What the circuit thread needs while it fills views. The last step of it is empty: every output has had one then. */
-struct hg_filling {
-    const bool *compute, *source; /* per relation: program_diff.h */
-    bool *want;                   /* what goes to outputs */
-    uint32_t n;                   /* relations */
-    hg_snap_t **snaps;            /* per relation; NULL: not read, or read */
-    uint32_t relation;            /* that is being read */
-    uint32_t step;                /* from 0 */
-    uint64_t cursor;
-    _Atomic uint64_t rows, total; /* read; to read */
-};
 
 static const hg_program_diff_t *diff_of(const hg_pipeline_t *p)
 {
@@ -45,95 +34,6 @@ static void set_life(hg_pipeline_t *p, life_state_t life)
     atomic_store(&p->phase, life == ST_AWAITING        ? HG_PHASE_AWAITING
                             : life == ST_BOOTSTRAPPING ? HG_PHASE_BOOTSTRAPPING
                                                        : HG_PHASE_LIVE);
-}
-
-/* --- circuit thread --- */
-
-static void filled(void *arg);
-
-static void fill_on_circuit(hg_pipeline_t *p, void *arg)
-{
-    struct hg_filling *f = arg;
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < p->prog->plan.n_relations; i++) {
-        hg_store_stats_t s;
-        if (!f->source[i]) continue;
-        hg_circuit_stats(p->circuit, i, &s);
-        f->snaps[i] = hg_circuit_snap(p->circuit, i);
-        total += s.rows;
-    }
-    atomic_store(&f->total, total);
-    p->fills = true;
-    p->awaits = false;
-}
-
-bool hg_filling(const hg_pipeline_t *p)
-{
-    return p->fills;
-}
-
-/* The next part of what is stored, or NULL behind the last one. */
-static int next_part(hg_pipeline_t *p, hg_part_t **ret, hg_err_t *err)
-{
-    struct hg_filling *f = p->filling;
-    *ret = NULL;
-    for (; f->relation < p->prog->plan.n_relations; f->relation++) {
-        if (!f->snaps[f->relation]) continue;
-        int rc = hg_snap_scan(f->snaps[f->relation], &f->cursor, NULL, 0, ret, err);
-        if (rc < 0 || *ret) return rc;
-        hg_snap_drop(f->snaps[f->relation]);
-        f->snaps[f->relation] = NULL;
-        f->cursor = 0;
-    }
-    return 0;
-}
-
-/* The step of this part, if it was done before a crash. */
-static const hg_rfill_t *done_before(const hg_pipeline_t *p)
-{
-    const hg_jreplay_t *r = p->durable->replay;
-    return r && p->filling->step < r->n_fills ? &r->fills[p->filling->step] : NULL;
-}
-
-static uint64_t fill_number(const hg_pipeline_t *p)
-{
-    const hg_jreplay_t *r = p->durable->replay;
-    return HG_MAX(atomic_load(&p->steps), r ? r->last : 0) + 1;
-}
-
-int hg_fill_step(hg_pipeline_t *p, hg_err_t *err)
-{
-    struct hg_filling *f = p->filling;
-    const hg_rfill_t *before = done_before(p);
-    hg_step_output_t out = { .deltas = p->deltas };
-    hg_part_t *part;
-    int rc = next_part(p, &part, err);
-    if (rc < 0) return rc;
-    uint32_t n = part ? part->n : 0, relation = part ? f->relation : 0;
-    bool last = !part;
-    hg_step_t step = { .mode = HG_MODE_INCREMENTAL };
-    step.number = before ? before->number : fill_number(p);
-    step.now_us = before ? before->now_us : hg_now_us();
-    if (before && before->rows != n) {
-        hg_part_drop(part);
-        return hg_err_set(err, HG_EREPLAY,
-                          "views of the changed program cannot be computed again as they were: step %" PRIu64
-                          " had %" PRIu64 " rows, and has %u now",
-                          step.number, before->rows, n);
-    }
-    int64_t t0 = hg_mono_us();
-    if (part) rc = hg_circuit_fill(p->circuit, &step, f->relation, part, f->compute, f->want, &out, err);
-    atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
-    if (rc == 0 && !before && p->durable->journal) hg_journal_fill(p->durable->journal, &step, relation, n);
-    f->step++;
-    if (rc == 0) rc = hg_circuit_stepped(p, step.number, NULL, 0, 0, err);
-    atomic_fetch_add(&f->rows, n);
-    if (rc == 0 && last) {
-        atomic_store(&p->steps, fill_number(p) - 1); /* steps without rows that came behind them before a crash */
-        p->fills = false;
-        hg_loop_post(p->control, filled, p);
-    }
-    return rc;
 }
 
 /* --- starting --- */
@@ -170,37 +70,76 @@ void hg_pipeline_replayed(hg_pipeline_t *p)
     if (p->on_replayed) p->on_replayed(p->on_replayed_arg);
 }
 
-static void start_inputs(hg_pipeline_t *p)
+static void run_inputs(hg_pipeline_t *p)
 {
-    set_life(p, ST_RUNNING);
     atomic_store(&p->running, p->opts.running);
     if (atomic_load(&p->replaying))
         hg_jreplay_start(p->durable->replay);
     else
         hg_pipeline_replayed(p);
+}
+
+static void start_inputs(hg_pipeline_t *p)
+{
+    set_life(p, ST_RUNNING);
+    run_inputs(p);
     if (p->durable) hg_checkpoint_interval(p->durable);
+}
+
+/* --- bootstrapping --- */
+
+static void on_record(hg_pipeline_t *p, void *arg)
+{
+    (void)arg;
+    p->off_record = p->ungated = false;
+    if (p->durable->journal) hg_journal_release(p->durable->journal);
+}
+
+static void nobody(void *arg, const hg_err_t *err)
+{
+    (void)arg, (void)err;
+}
+
+/* What has happened to connectors since the checkpoint was begun was not logged. */
+static void log_everything(hg_pipeline_t *p)
+{
+    for (uint32_t i = 0; i < p->n_inputs; i++)
+        if (p->inputs[i]->spec) hg_event_facts(p, i, nobody, NULL);
+    for (uint32_t i = 0; i < p->n_outputs; i++)
+        if (p->outputs[i]->spec && p->outputs[i]->since_us >= p->start_us) hg_event_output(p, i, 0, nobody, NULL);
 }
 
 /* The state of the new program is on disk, or could not be written. */
 static void saved(hg_pipeline_t *p, const hg_err_t *err)
 {
-    if (p->life != ST_BOOTSTRAPPING) return;
+    bool concurrent = hg_pipeline_concurrent(p);
+    if (!concurrent && p->life != ST_BOOTSTRAPPING) return;
     if (err->code && p->cfg.ft != HG_FT_NONE) {
         hg_err_t e = *err;
         hg_err_wrap(&e, "the state of the changed program could not be saved; that of the old program is kept");
         hg_pipeline_fail(p, &e);
         return;
     }
+    hg_fill_progress_t done;
+    hg_fill_progress(p->filling, &done);
     hg_log(HG_LOG_INFO, "storage", p->name, "bootstrapped", "step=%" PRIu64 " rows=%" PRIu64,
-           (uint64_t)atomic_load(&p->steps), (uint64_t)atomic_load(&p->filling->rows));
-    start_inputs(p);
+           (uint64_t)atomic_load(&p->steps), done.rows);
+    if (!concurrent) {
+        start_inputs(p);
+        return;
+    }
+    atomic_store(&p->phase, HG_PHASE_LIVE);
+    hg_circuit_post(p, on_record, NULL);
+    log_everything(p);
+    hg_checkpoint_interval(p->durable);
 }
 
-static void filled(void *arg)
+void hg_pipeline_filled(hg_pipeline_t *p)
 {
-    hg_pipeline_t *p = arg;
     hg_err_t err = HG_ERR_INIT;
-    if (p->life != ST_BOOTSTRAPPING) return;
+    bool concurrent = hg_pipeline_concurrent(p);
+    if (concurrent) atomic_store(&p->phase, HG_PHASE_FINALIZING);
+    if (p->life != (concurrent ? ST_RUNNING : ST_BOOTSTRAPPING)) return; /* a stop takes a checkpoint of its own */
     if (hg_durable_check_inputs(p, HG_FT_AT_LEAST_ONCE, &err) < 0) { /* only without fault tolerance: nobody keeps it */
         saved(p, &err);
         return;
@@ -209,42 +148,35 @@ static void filled(void *arg)
     hg_checkpoint_ask(p->durable);
 }
 
-static void bootstrap(hg_pipeline_t *p, bool silent)
+static void bootstrap(hg_pipeline_t *p, bool silent, bool concurrent)
 {
-    const hg_program_diff_t *d = diff_of(p);
-    uint32_t n = p->prog->plan.n_relations;
-    struct hg_filling *f = HG_NEW(struct hg_filling);
-    f->compute = d->compute;
-    f->source = d->source;
-    f->want = HG_NEWN(bool, n + 1);
-    f->snaps = HG_NEWN(hg_snap_t *, n + 1);
-    f->n = n;
-    for (uint32_t i = 0; i < n && !silent; i++) f->want[i] = p->want[i] && d->compute[i] && !d->unchanged[i];
-    p->filling = f;
+    p->filling = hg_filling_new(p, silent, concurrent);
     set_life(p, ST_BOOTSTRAPPING);
-    hg_log(HG_LOG_INFO, "storage", p->name, "bootstrapping", "%s", silent ? "silent=true" : "");
+    hg_log(HG_LOG_INFO, "storage", p->name, "bootstrapping", "%s",
+           silent       ? "silent=true"
+           : concurrent ? "concurrent=true"
+                        : "");
     start_outputs(p);
-    hg_circuit_post(p, fill_on_circuit, f);
+    hg_fill_start(p);
+    if (!concurrent) return;
+    set_life(p, ST_RUNNING);
+    atomic_store(&p->phase, HG_PHASE_CONCURRENT);
+    run_inputs(p);
 }
 
-void hg_filling_free(struct hg_filling *f)
+/* What was read since the last checkpoint is read again after a crash, and may be sent again. */
+static int check_concurrent(const hg_pipeline_t *p, hg_err_t *err)
 {
-    if (!f) return;
-    for (uint32_t i = 0; i < f->n; i++) hg_snap_drop(f->snaps[i]);
-    hg_free(f->snaps);
-    hg_free(f->want);
-    hg_free(f);
+    if (p->cfg.ft != HG_FT_EXACTLY_ONCE) return 0;
+    return hg_err_set(err, HG_ENOBOOTSTRAP,
+                      "concurrent_bootstrap does not go with fault_tolerance exactly_once: until the changed views are "
+                      "computed nothing is journaled; start or approve without it");
 }
 
-static int no_concurrent(hg_err_t *err)
+int hg_bootstrap_check(const hg_pipeline_t *p, const hg_pipeline_opts_t *o, hg_err_t *err)
 {
-    return hg_err_set(err, HG_EUNSUPPORTED,
-                      "concurrent_bootstrap is not offered by this version of headgate: inputs wait until the changed "
-                      "views are computed; start or approve without it");
-}
-
-int hg_bootstrap_check(const hg_pipeline_opts_t *o, const hg_program_diff_t *d, uint64_t number, hg_err_t *err)
-{
+    const hg_program_diff_t *d = &p->durable->diff;
+    uint64_t number = p->durable->number;
     if (!d->any) return 0;
     if (d->refusal) return hg_err_set(err, HG_ENOBOOTSTRAP, "checkpoint %" PRIu64 ": %s", number, d->refusal);
     if (o->bootstrap.policy == HG_BOOTSTRAP_REJECT) {
@@ -258,7 +190,7 @@ int hg_bootstrap_check(const hg_pipeline_opts_t *o, const hg_program_diff_t *d, 
         hg_buf_release(&b);
         return HG_EREJECTED;
     }
-    return o->bootstrap.policy == HG_BOOTSTRAP_ALLOW && o->bootstrap.concurrent ? no_concurrent(err) : 0;
+    return o->bootstrap.policy == HG_BOOTSTRAP_ALLOW && o->bootstrap.concurrent ? check_concurrent(p, err) : 0;
 }
 
 void hg_pipeline_begin(hg_pipeline_t *p)
@@ -272,7 +204,7 @@ void hg_pipeline_begin(hg_pipeline_t *p)
         start_outputs(p);
         start_inputs(p);
     } else if (p->opts.bootstrap.policy == HG_BOOTSTRAP_ALLOW) {
-        bootstrap(p, p->opts.bootstrap.silent);
+        bootstrap(p, p->opts.bootstrap.silent, p->opts.bootstrap.concurrent);
     } else {
         set_life(p, ST_AWAITING);
         hg_buf_t b;
@@ -289,12 +221,33 @@ int hg_pipeline_approve(hg_pipeline_t *p, bool silent, bool concurrent, hg_err_t
     if (p->life != ST_AWAITING)
         return hg_err_set(err, HG_ETRANSITION, "the pipeline does not wait for an approval (it is '%s')",
                           hg_pipeline_status(p));
-    if (concurrent) return no_concurrent(err);
-    bootstrap(p, silent);
+    if (concurrent && check_concurrent(p, err) < 0) return err->code;
+    bootstrap(p, silent, concurrent);
     return 0;
 }
 
 /* --- any thread --- */
+
+void hg_pipeline_bootstrap_json(const hg_pipeline_t *p, hg_jw_t *w)
+{
+    int phase = atomic_load(&p->phase);
+    bool concurrent = phase == HG_PHASE_CONCURRENT || phase == HG_PHASE_CUTOVER;
+    hg_jw_kstr(w, "concurrent_bootstrap_phase", concurrent ? hg_pipeline_status(p) : "Inactive");
+    hg_jw_key(w, "concurrent_bootstrap_progress");
+    if (!concurrent) {
+        hg_jw_null(w);
+        return;
+    }
+    hg_fill_progress_t f;
+    hg_fill_progress(p->filling, &f);
+    hg_jw_obj(w);
+    hg_jw_ku64(w, "completed", f.read);
+    hg_jw_ku64(w, "in_progress", f.open);
+    hg_jw_ku64(w, "remaining", f.relations - f.read - f.open);
+    hg_jw_ku64(w, "in_progress_processed_records", f.rows);
+    hg_jw_ku64(w, "in_progress_total_records", f.total);
+    hg_jw_end_obj(w);
+}
 
 const char *hg_pipeline_status(const hg_pipeline_t *p)
 {
@@ -303,13 +256,22 @@ const char *hg_pipeline_status(const hg_pipeline_t *p)
         return "AwaitingApproval";
     case HG_PHASE_BOOTSTRAPPING:
         return "Bootstrapping";
+    case HG_PHASE_CONCURRENT:
+        return "ConcurrentBootstrapping";
+    case HG_PHASE_CUTOVER:
+        return "Synchronizing";
     default:
         if (atomic_load(&p->replaying)) return "Replaying";
         return hg_pipeline_running(p) ? "Running" : "Paused";
     }
 }
 
-int hg_pipeline_ready(const hg_pipeline_t *p, hg_err_t *err)
+bool hg_pipeline_concurrent(const hg_pipeline_t *p)
+{
+    return atomic_load(&p->phase) >= HG_PHASE_CONCURRENT;
+}
+
+int hg_pipeline_flows(const hg_pipeline_t *p, hg_err_t *err)
 {
     switch (atomic_load(&p->phase)) {
     case HG_PHASE_AWAITING:
@@ -323,6 +285,31 @@ int hg_pipeline_ready(const hg_pipeline_t *p, hg_err_t *err)
     }
 }
 
+int hg_pipeline_ready(const hg_pipeline_t *p, hg_err_t *err)
+{
+    if (!hg_pipeline_concurrent(p)) return hg_pipeline_flows(p, err);
+    return hg_err_set(err, HG_EBOOTSTRAP,
+                      "the pipeline is bootstrapping while its inputs run: this is possible again when the state of "
+                      "the changed program is stored");
+}
+
+int hg_pipeline_takes(const hg_pipeline_t *p, hg_err_t *err)
+{
+    if (!hg_pipeline_concurrent(p) || p->cfg.ft == HG_FT_NONE) return hg_pipeline_flows(p, err);
+    return hg_err_set(
+        err, HG_EBOOTSTRAP,
+        "the pipeline is bootstrapping while its inputs run: with fault tolerance nothing can be pushed or "
+        "inserted until the state of the changed program is stored; try again then");
+}
+
+int hg_pipeline_readable(const hg_pipeline_t *p, uint32_t relation, hg_err_t *err)
+{
+    const hg_schema_t *s = &p->prog->plan.relations[relation].schema;
+    if (!hg_fill_computes(p, relation)) return 0;
+    return hg_err_set(err, HG_EBOOTSTRAP, "view '" HG_SF "' is being computed: its rows are not complete yet",
+                      HG_SA(s->name));
+}
+
 void hg_pipeline_details_json(const hg_pipeline_t *p, hg_jw_t *w)
 {
     int phase = atomic_load(&p->phase);
@@ -330,10 +317,13 @@ void hg_pipeline_details_json(const hg_pipeline_t *p, hg_jw_t *w)
     if (phase == HG_PHASE_AWAITING) {
         hg_jw_key(w, "approval_diff");
         hg_program_diff_json(diff_of(p), w);
-    } else if (phase == HG_PHASE_BOOTSTRAPPING) {
+    } else if (phase == HG_PHASE_FINALIZING) {
+        hg_jw_kstr(w, "reason", "storing the state of the changed program");
+    } else if (phase != HG_PHASE_LIVE) {
         char text[128];
-        snprintf(text, sizeof text, "computing changed views: %" PRIu64 " of %" PRIu64 " rows read",
-                 (uint64_t)atomic_load(&p->filling->rows), (uint64_t)atomic_load(&p->filling->total));
+        hg_fill_progress_t f;
+        hg_fill_progress(p->filling, &f);
+        snprintf(text, sizeof text, "computing changed views: %" PRIu64 " of %" PRIu64 " rows read", f.rows, f.total);
         hg_jw_kstr(w, "reason", text);
     }
     hg_jw_end_obj(w);

@@ -396,6 +396,8 @@ static void cut_on_circuit(hg_pipeline_t *p, void *arg)
     hg_jw_t w;
     hg_jw_init(&w, &k->streams);
     hg_history_save(p->history, &w);
+    if (p->off_record && k->d->journal) hg_journal_hold(k->d->journal); /* what follows needs this checkpoint */
+    p->off_record = false;
     if (k->d->journal) hg_journal_rotate(k->d->journal, k->number);
     pthread_mutex_lock(&p->lock);
     k->ins = HG_NEWN(slot_t, p->n_inputs + 1);
@@ -514,6 +516,13 @@ int hg_pipeline_can_checkpoint(const hg_pipeline_t *p, hg_err_t *err)
     if (atomic_load(&p->replaying))
         return hg_err_set(err, HG_EREPLAY, "the journal is being replayed: ask again when the pipeline runs");
     return hg_durable_check_inputs(p, HG_FT_AT_LEAST_ONCE, err);
+}
+
+int hg_pipeline_can_suspend(const hg_pipeline_t *p, hg_err_t *err)
+{
+    /* the stop ends what is computed beside the steps, and takes its checkpoint then */
+    return hg_pipeline_concurrent(p) ? hg_durable_check_inputs(p, HG_FT_AT_LEAST_ONCE, err)
+                                     : hg_pipeline_can_checkpoint(p, err);
 }
 
 uint64_t hg_pipeline_checkpoint_number(const hg_pipeline_t *p)

@@ -7,6 +7,7 @@
 #include "base/hg.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pipeline/fill.h"
 #include "pipeline/history.h"
 #include "pipeline/journal.h"
 #include "pipeline/replay.h"
@@ -79,6 +80,7 @@ void hg_circuit_wants(hg_pipeline_t *p)
 {
     for (uint32_t r = 0; r < p->prog->plan.n_relations; r++) p->want[r] = hg_history_keeps(p->history, r);
     for (uint32_t i = 0; i < p->n_sinks; i++) p->want[p->sinks[i].relation] = true;
+    hg_fill_wants(p);
 }
 
 void hg_sink_replace(hg_pipeline_t *p, const hg_output_t *old, hg_output_t *next)
@@ -140,9 +142,20 @@ static uint64_t account(hg_pipeline_t *p, hg_chunk_t *const *chunks, uint32_t n,
     return records;
 }
 
-void hg_circuit_count_step(hg_pipeline_t *p, uint64_t number)
+struct hg_journal *hg_circuit_journal(const hg_pipeline_t *p)
+{
+    return p->durable && !p->off_record && !atomic_load(&p->replaying) ? p->durable->journal : NULL;
+}
+
+static void count_step(hg_pipeline_t *p, uint64_t number)
 {
     atomic_store(&p->steps, number);
+    if (p->ungated) hg_host_durable(p->host, number);
+}
+
+void hg_circuit_count_step(hg_pipeline_t *p, uint64_t number)
+{
+    count_step(p, number);
     account(p, NULL, 0, 0);
 }
 
@@ -161,7 +174,7 @@ static hg_step_t next_step(const hg_pipeline_t *p)
 int hg_circuit_stepped(hg_pipeline_t *p, uint64_t number, hg_chunk_t *const *chunks, uint32_t n_chunks,
                        uint64_t inserted, hg_err_t *err)
 {
-    atomic_store(&p->steps, number);
+    count_step(p, number);
     return feed_outputs(p, number, account(p, chunks, n_chunks, inserted), err);
 }
 
@@ -172,7 +185,7 @@ static int do_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_
     hg_step_input_t in[STEP_CHUNKS];
     uint32_t n_in = 0;
     hg_step_output_t out = { .deltas = p->deltas };
-    struct hg_journal *journal = p->durable && !atomic_load(&p->replaying) ? p->durable->journal : NULL;
+    struct hg_journal *journal = hg_circuit_journal(p);
     if (l->insert) in[n_in++] = (hg_step_input_t){ l->relation, UINT32_MAX, l->insert };
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; i < l->n_chunks; i++) {
@@ -188,6 +201,8 @@ static int do_step(hg_pipeline_t *p, const hg_step_t *step, const load_t *l, hg_
     if (rc < 0) return rc;
     atomic_fetch_add(&p->late_records, out.late);
     if (journal) hg_journal_step(journal, step, l->chunks, l->n_chunks, l->relation, l->insert);
+    if (p->off_record && p->durable->journal) hg_journal_pass_by(l->chunks, l->n_chunks);
+    if (hg_filling(p) && hg_fill_follow(p, err) < 0) return err->code;
     rc = hg_circuit_stepped(p, step->number, l->chunks, l->n_chunks, l->insert ? l->insert->rows->n_rows : 0, err);
     if (rc == 0) hg_txn_after_step(p, l->chunks, l->n_chunks);
     return rc;
@@ -248,11 +263,23 @@ bool hg_circuit_full(hg_pipeline_t *p)
     return hg_circuit_outputs_full(p) || hg_txn_full(p);
 }
 
+/* Views that are being filled beside the steps hold up the filling, not the steps, which have nothing for them. */
+static bool sinks_full(const hg_pipeline_t *p, bool fill)
+{
+    bool full = false;
+    for (uint32_t i = 0; i < p->n_sinks && !full; i++) {
+        const sink_t *s = &p->sinks[i];
+        bool fills = hg_filling(p) && hg_fill_feeds(p, s->relation);
+        if (fills != fill) continue;
+        full = hg_output_full(s->out) || (s->snap && !s->lossy);
+    }
+    return full;
+}
+
 bool hg_circuit_outputs_full(hg_pipeline_t *p)
 {
     bool full = p->durable && p->durable->journal && hg_journal_full(p->durable->journal);
-    for (uint32_t i = 0; i < p->n_sinks && !full; i++)
-        full = hg_output_full(p->sinks[i].out) || (p->sinks[i].snap && !p->sinks[i].lossy);
+    full = full || sinks_full(p, false);
     if (full && atomic_load(&p->stall_since_us) == 0) atomic_store(&p->stall_since_us, (uint64_t)hg_mono_us());
     if (!full) {
         uint64_t since = atomic_exchange(&p->stall_since_us, 0);
@@ -306,6 +333,17 @@ static void run_commands(hg_pipeline_t *p, circuit_cmd_t *c)
     }
 }
 
+/* One step of filling, unless an output of its views is full. *ret: something was done. */
+static int fill(hg_pipeline_t *p, bool *ret, hg_err_t *err)
+{
+    bool full = hg_fill_concurrent(p) ? sinks_full(p, true) || hg_txn_full(p) : hg_circuit_full(p);
+    if (full) return 0; /* it wakes us */
+    int rc = hg_fill_step(p, err);
+    *ret = rc > 0;
+    if (rc > 0) hg_circuit_merge(p->circuit, MERGE_US);
+    return HG_MIN(rc, 0);
+}
+
 /* One turn after waking. Returns true if it should look again without sleeping; *wait_us: sleep at most that long (0 =
  * no limit). */
 static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_t *wait_us, hg_err_t *err, int *ret_rc)
@@ -319,12 +357,12 @@ static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_
     int txn = hg_txn_turn(p, wait_us, err);
     *ret_rc = HG_MIN(txn, 0);
     if (txn != HG_TXN_GO) return txn == HG_TXN_AGAIN;
-    if (hg_circuit_full(p)) return false; /* the output wakes us */
+    bool filled = false;
     if (hg_filling(p)) {
-        *ret_rc = hg_fill_step(p, err);
-        if (*ret_rc == 0) hg_circuit_merge(p->circuit, MERGE_US);
-        return true;
+        *ret_rc = fill(p, &filled, err);
+        if (*ret_rc < 0 || (hg_filling(p) && !hg_fill_lets_steps(p))) return filled;
     }
+    if (hg_circuit_full(p)) return filled; /* the output wakes us */
     if (atomic_load(&p->replaying)) {
         *ret_rc = hg_jreplay_turn(p->durable->replay, err);
         return *ret_rc > 0;
@@ -332,12 +370,12 @@ static bool turn(hg_pipeline_t *p, bool *step_wanted, int64_t *since_us, uint64_
     bool draining = hg_txn_draining(p);
     if (!*step_wanted && !draining && (!hg_host_ready(p->host) || wait_for_batch(p, since_us, wait_us))) {
         if (*wait_us == 0) *since_us = 0;
-        return hg_circuit_merge(p->circuit, MERGE_US);
+        return hg_circuit_merge(p->circuit, MERGE_US) || filled;
     }
     *since_us = 0;
     uint32_t n = draining ? hg_txn_take(p, step_rows(p), chunks, STEP_CHUNKS)
                           : hg_host_take(p->host, step_rows(p), chunks, STEP_CHUNKS);
-    if (n == 0 && !*step_wanted) return false;
+    if (n == 0 && !*step_wanted) return filled;
     *step_wanted = false;
     int64_t t0 = hg_mono_us();
     uint64_t rows = 0;

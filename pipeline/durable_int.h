@@ -99,9 +99,9 @@ void hg_durable_free(hg_durable_t *d);
 const char *hg_ft_name(hg_ft_t ft);
 /* Types of a relation's columns, for blocks; hg_free. */
 const hg_type_t **hg_relation_types(const hg_pipeline_t *p, uint32_t relation, uint32_t *ret_n);
-/* begin.c. May a start go on with a program that differs so from the one of checkpoint `number`? HG_ENOBOOTSTRAP: it is
- * not possible; HG_EREJECTED: the policy forbids it; HG_EUNSUPPORTED. */
-int hg_bootstrap_check(const hg_pipeline_opts_t *o, const hg_program_diff_t *d, uint64_t number, hg_err_t *err);
+/* begin.c, after hg_durable_open. May a start go on with a program that differs so from the checkpoint's?
+ * HG_ENOBOOTSTRAP: it is not possible; HG_EREJECTED: the policy forbids it. */
+int hg_bootstrap_check(const hg_pipeline_t *p, const hg_pipeline_opts_t *o, hg_err_t *err);
 
 /* events.c. The connector's facts, and its position if `position` is not empty ("null": back to the beginning), go to
  * the log; then(p, conn, n) follows on the control loop once they are durable. Tried again until it works. then NULL:

@@ -205,6 +205,8 @@ static void find_endpoint(void *arg)
     hg_pipeline_t *p = g->s->p;
     if (p->life != ST_RUNNING || g->s->closing) {
         hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
+    } else if (hg_pipeline_takes(p, &g->err) < 0) {
+        forget_left(g->s);
     } else if (atomic_load(&p->replaying) || (!g->force && !hg_pipeline_running(p))) {
         forget_left(g->s);
         g->next = g->s->waiting;

@@ -46,7 +46,8 @@ struct hg_journal {
     size_t busy_at;
     uint64_t pend_first, pend_last, busy_first, busy_last; /* steps in them; 0: none */
     bool working, was_full, closing;
-    unsigned jobs; /* given to the pool, and journal_done has not run yet */
+    bool held, dropped; /* pend waits for the release; there will be none */
+    unsigned jobs;      /* given to the pool, and journal_done has not run yet */
     char trouble[512];
 
     /* control loop */
@@ -148,7 +149,7 @@ static int write_busy(hg_journal_t *j, hg_err_t *err)
 /* mu. The next load; false: there is none. */
 static bool take_pend(hg_journal_t *j)
 {
-    if (j->pend.len == 0) return false;
+    if (j->pend.len == 0 || j->held) return false;
     hg_buf_t empty = j->busy;
     j->busy = j->pend;
     j->pend = empty;
@@ -200,7 +201,7 @@ static void journal_done(void *arg);
 /* mu */
 static void submit(hg_journal_t *j)
 {
-    if (j->working) return;
+    if (j->working || j->held) return;
     j->working = true;
     j->jobs++;
     hg_pool_submit(j->pool, journal_work, journal_done, j->p->control, j);
@@ -229,11 +230,21 @@ static void retry_closed(uv_handle_t *h)
     ((hg_journal_t *)h->data)->retry_open = false;
 }
 
+/* mu */
+static void drop_held(hg_journal_t *j)
+{
+    j->held = false;
+    j->dropped = true;
+    hg_buf_clear(&j->pend);
+    j->pend_first = j->pend_last = 0;
+}
+
 void hg_journal_close(hg_journal_t *j)
 {
     pthread_mutex_lock(&j->mu);
     bool first = !j->closing;
     j->closing = true;
+    if (j->held) drop_held(j);
     pthread_cond_broadcast(&j->cond);
     pthread_mutex_unlock(&j->mu);
     if (first) uv_close((uv_handle_t *)&j->retry, retry_closed);
@@ -253,6 +264,10 @@ static void append(hg_journal_t *j, uint32_t kind, hg_str_t payload, uint64_t nu
 {
     head_t h = { kind, (uint32_t)payload.n, number };
     pthread_mutex_lock(&j->mu);
+    if (j->dropped) {
+        pthread_mutex_unlock(&j->mu);
+        return;
+    }
     HG_ASSERT(hg_buf_reserve(&j->pend, sizeof h + payload.n) == 0);
     hg_buf_add(&j->pend, &h, sizeof h);
     hg_buf_addstr(&j->pend, payload);
@@ -320,6 +335,12 @@ static int put_chunk(hg_journal_t *j, hg_chunk_t *c, bool last)
         e.data = c->start;
     }
     return hg_jstep_write_entry(&j->frame, &e);
+}
+
+void hg_journal_pass_by(hg_chunk_t *const *chunks, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (chunks[i]->n_ranges && !chunks[i]->raw.n) hg_chunk_claim_start(chunks[i]);
 }
 
 static uint32_t relation_no(hg_journal_t *j, uint32_t relation)
@@ -408,6 +429,24 @@ void hg_journal_rotate(hg_journal_t *j, uint64_t number)
     memset(j->relation_no, 0, j->p->prog->plan.n_relations * sizeof *j->relation_no);
     j->named = 0;
     append(j, 0, (hg_str_t){ 0 }, number);
+}
+
+void hg_journal_hold(hg_journal_t *j)
+{
+    pthread_mutex_lock(&j->mu);
+    if (j->closing)
+        drop_held(j);
+    else
+        j->held = true;
+    pthread_mutex_unlock(&j->mu);
+}
+
+void hg_journal_release(hg_journal_t *j)
+{
+    pthread_mutex_lock(&j->mu);
+    j->held = false;
+    if (j->pend.len && !j->trouble[0]) submit(j);
+    pthread_mutex_unlock(&j->mu);
 }
 
 /* --- questions --- */

@@ -79,6 +79,9 @@ void hg_journal_free(hg_journal_t *j); /* after hg_journal_closed */
  * called before anyone can see that the step is done. */
 void hg_journal_step(hg_journal_t *j, const hg_step_t *s, hg_chunk_t *const *chunks, uint32_t n, uint32_t relation,
                      const hg_change_t *change);
+/* Circuit thread, instead: a step with these chunks has been done and is not recorded, nor is any before it; a later
+ * one can be, behind a checkpoint that has them. */
+void hg_journal_pass_by(hg_chunk_t *const *chunks, uint32_t n);
 /* Circuit thread, instead: a step that has sent so many stored rows of the relation through the views. */
 void hg_journal_fill(hg_journal_t *j, const hg_step_t *s, uint32_t relation, uint32_t rows);
 /* Control loop, before an input is opened: HG_JF_REREAD. */
@@ -87,6 +90,11 @@ void hg_journal_reread(hg_journal_t *j, uint64_t step, uint32_t entry);
 void hg_journal_mark(hg_journal_t *j, const hg_jmark_t *m);
 /* Circuit thread, at the cut of a checkpoint: what follows goes to a log of its own. */
 void hg_journal_rotate(hg_journal_t *j, uint64_t number);
+/* Circuit thread: from here on, until the release, what is appended waits in memory (hg_journal_full holds the steps
+ * up then). A journal that is closed meanwhile drops it: a part of it would not make sense without the checkpoint that
+ * it is behind. */
+void hg_journal_hold(hg_journal_t *j);
+void hg_journal_release(hg_journal_t *j);
 /* Any thread. Every step up to this one is durable. */
 uint64_t hg_journal_durable(hg_journal_t *j);
 /* Any thread. Too much waits to be written: no further step now (the circuit is woken when it may go on). */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pipeline/durable_int.h"
+#include "pipeline/fill.h"
 #include "pipeline/history.h"
 #include "pipeline/replay.h"
 #include "pipeline/transaction.h"
@@ -484,7 +485,7 @@ static int make(const hg_pipeline_opts_t *opts, uint64_t below, uint64_t *ret_da
     if (rc == 0) rc = hg_durable_check_level(p, opts->storage_dir, err);
     if (rc == 0 && opts->storage_dir && p->cfg.storage) rc = hg_durable_open(p, opts->storage_dir, below, err);
     if (rc == 0 && p->durable) rc = hg_durable_open_journal(p, err);
-    if (rc == 0 && p->durable) rc = hg_bootstrap_check(opts, &p->durable->diff, p->durable->number, err);
+    if (rc == 0 && p->durable) rc = hg_bootstrap_check(p, opts, err);
     if (rc == 0) rc = hg_circuit_new(&p->prog->plan, &(hg_circuit_opts_t){ p->hashkey }, &p->circuit, err);
     if (rc < 0) goto undo;
     p->orch = hg_orch_new(p->prog->orch, p->prog->n_inputs);
@@ -549,7 +550,7 @@ void hg_pipeline_run(hg_pipeline_t *p, bool running)
 int hg_pipeline_connector(hg_pipeline_t *p, hg_str_t endpoint, bool input, bool start,
                           void (*said)(void *arg, const hg_err_t *err), void *arg, hg_err_t *err)
 {
-    int rc = hg_pipeline_ready(p, err);
+    int rc = hg_pipeline_flows(p, err);
     if (rc < 0) return rc;
     pthread_mutex_lock(&p->lock);
     endpoint_t *ep = hg_pipeline_find(p, endpoint, input);

@@ -95,10 +95,20 @@ void hg_pipeline_position_set(hg_pipeline_t *p, hg_str_t endpoint, hg_str_t posi
 void hg_pipeline_rerun(hg_pipeline_t *p, hg_str_t endpoint, bool wait, hg_moved_fn done, void *arg);
 
 /* --- any thread --- */
-/* Feldera's runtime status: AwaitingApproval, Bootstrapping, Replaying, Running or Paused. */
+/* Feldera's runtime status: AwaitingApproval, Bootstrapping, ConcurrentBootstrapping, Synchronizing, Replaying, Running
+ * or Paused. */
 const char *hg_pipeline_status(const hg_pipeline_t *p);
-/* 0 when data and queries are served; HG_EAPPROVAL, HG_EBOOTSTRAP. */
+/* 0 when everything is served; HG_EAPPROVAL, HG_EBOOTSTRAP. */
 int hg_pipeline_ready(const hg_pipeline_t *p, hg_err_t *err);
+/* The same for what is possible while views are computed beside the steps: inputs and outputs run, changes are
+ * followed, queries answered; */
+int hg_pipeline_flows(const hg_pipeline_t *p, hg_err_t *err);
+/* rows that are pushed and inserted are taken; */
+int hg_pipeline_takes(const hg_pipeline_t *p, hg_err_t *err);
+/* the relation's contents are complete. */
+int hg_pipeline_readable(const hg_pipeline_t *p, uint32_t relation, hg_err_t *err);
+/* The members of the stats that tell how far it is with that. */
+void hg_pipeline_bootstrap_json(const hg_pipeline_t *p, hg_jw_t *w);
 /* {"approval_diff": …} or {"reason": …} while there is something to say. */
 void hg_pipeline_details_json(const hg_pipeline_t *p, hg_jw_t *w);
 const hg_program_t *hg_pipeline_program(const hg_pipeline_t *p);
@@ -132,8 +142,9 @@ void hg_pipeline_checkpoint_status(hg_pipeline_t *p, hg_jw_t *w); /* {"success",
 void hg_pipeline_suspendable_json(const hg_pipeline_t *p, hg_jw_t *w);
 /* Any thread: number of the newest checkpoint, 0 = none. */
 uint64_t hg_pipeline_checkpoint_number(const hg_pipeline_t *p);
-/* Is state kept, and can every input go on where it was? */
+/* Is state kept, and can every input go on where it was? suspend: at a graceful stop, which may have to wait. */
 int hg_pipeline_can_checkpoint(const hg_pipeline_t *p, hg_err_t *err);
+int hg_pipeline_can_suspend(const hg_pipeline_t *p, hg_err_t *err);
 
 /* Completion tokens (rest-api §6.5). */
 int hg_pipeline_token(hg_pipeline_t *p, hg_str_t endpoint, hg_buf_t *out, hg_err_t *err);

@@ -97,7 +97,16 @@ typedef struct sink {
 } sink_t;
 
 typedef enum { ST_AWAITING, ST_BOOTSTRAPPING, ST_RUNNING, ST_DRAINING, ST_CLOSING, ST_STOPPED } life_state_t;
-enum { HG_PHASE_LIVE, HG_PHASE_AWAITING, HG_PHASE_BOOTSTRAPPING };
+/* Bootstrapping beside the steps (fill.h) has three of its own; inputs run in all of them, in CUTOVER they are held up.
+ * FINALIZING: until the state of the new program is durable. */
+enum {
+    HG_PHASE_LIVE,
+    HG_PHASE_AWAITING,
+    HG_PHASE_BOOTSTRAPPING,
+    HG_PHASE_CONCURRENT,
+    HG_PHASE_CUTOVER,
+    HG_PHASE_FINALIZING
+};
 
 struct hg_pipeline {
     char *name;
@@ -118,8 +127,8 @@ struct hg_pipeline {
     void (*on_replayed)(void *arg); /* control loop; or NULL */
     void *on_replayed_arg;
     life_state_t life;
-    _Atomic int phase;          /* of life, for any thread: HG_PHASE_… */
-    struct hg_filling *filling; /* begin.c; from bootstrapping on */
+    _Atomic int phase;          /* for any thread: HG_PHASE_… */
+    struct hg_filling *filling; /* fill.h; from bootstrapping on */
     hg_err_t failure;           /* code 0 = none */
     uv_timer_t timer;           /* draining and closing */
     bool timer_open;
@@ -141,9 +150,11 @@ struct hg_pipeline {
     uint64_t gone_records, gone_bytes; /* of inputs of earlier runs that are no more; constant */
 
     /* circuit thread */
-    bool broken; /* a step failed: there are no more */
-    bool fills;  /* begin.c: views are being filled */
-    bool awaits; /* begin.c: they will be: no step before that */
+    bool broken;     /* a step failed: there are no more */
+    bool fills;      /* fill.h: views are being filled */
+    bool awaits;     /* begin.c: they will be: no step before that */
+    bool off_record; /* begin.c: steps are not journaled; */
+    bool ungated;    /* outputs do not wait until they are durable */
     hg_circuit_t *circuit;
     pthread_t thread;
     bool thread_started;
@@ -207,11 +218,13 @@ int hg_circuit_stepped(hg_pipeline_t *p, uint64_t number, hg_chunk_t *const *chu
 /* Circuit thread: a step that took nothing and whose changes are handed out otherwise is counted. */
 void hg_circuit_count_step(hg_pipeline_t *p, uint64_t number);
 
+/* Circuit thread: where steps are recorded; NULL: they are not, or not now. */
+struct hg_journal *hg_circuit_journal(const hg_pipeline_t *p);
+
 /* begin.c */
-void hg_pipeline_begin(hg_pipeline_t *p);          /* control loop: everything is made */
-bool hg_filling(const hg_pipeline_t *p);           /* circuit thread: are views being filled? Then no input is taken */
-int hg_fill_step(hg_pipeline_t *p, hg_err_t *err); /* circuit thread */
-void hg_filling_free(struct hg_filling *f);        /* the circuit thread is gone */
+void hg_pipeline_begin(hg_pipeline_t *p); /* control loop: everything is made */
+/* Any thread. Are views computed while inputs run, or their state not durable yet? Then nothing is recorded either. */
+bool hg_pipeline_concurrent(const hg_pipeline_t *p);
 
 /* snapshot.c: circuit thread */
 /* Behind hg_circuit_attach of the same output: it gets the relation's content first. */

@@ -281,10 +281,12 @@ static void need(differ_t *x, uint32_t i)
 {
     const hg_relation_t *r = &x->p->plan.relations[i];
     if (x->d->unchanged[i] && r->stored) {
-        x->d->source[i] = true;
+        x->d->source[i] = x->d->follow[i] = true;
     } else if (r->kind == HG_REL_VIEW) {
         need_view(x, i);
-    } else if (x->d->unchanged[i] && !x->told[i]) { /* a changed one is emptied: nothing to read */
+    } else if (!x->d->unchanged[i]) {
+        x->d->follow[i] = true; /* emptied, or new: nothing to read yet */
+    } else if (!x->told[i]) {
         x->told[i] = true;
         const hg_relation_t *v = &x->p->plan.relations[x->view];
         x->missing = hg_arena_printf(x->a, "%s%sview '" HG_SF "' is computed from table '" HG_SF "'",
@@ -352,7 +354,8 @@ void hg_program_diff(const hg_program_t *p, const uint64_t *definitions, const h
     uint32_t n = p->plan.n_relations;
     *ret = (hg_program_diff_t){ .unchanged = HG_ANEWN(a, bool, n + 1),
                                 .compute = HG_ANEWN(a, bool, n + 1),
-                                .source = HG_ANEWN(a, bool, n + 1) };
+                                .source = HG_ANEWN(a, bool, n + 1),
+                                .follow = HG_ANEWN(a, bool, n + 1) };
     differ_t x = { .p = p,
                    .definitions = definitions,
                    .relations = hg_json_get(saved, "relations"),

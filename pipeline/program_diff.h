@@ -20,11 +20,12 @@ typedef struct hg_diff_names {
 } hg_diff_names_t;
 
 /* Per relation of the new program: unchanged: its rows are taken over. compute: a view that has to be evaluated over
- * what was taken over, for itself or for one behind it. source: a relation whose stored rows that evaluation reads. */
+ * what was taken over, for itself or for one behind it. source: a relation whose stored rows that evaluation reads.
+ * follow: those, and the tables that begin empty, which it reads if rows come in while it is under way. */
 typedef struct hg_program_diff {
     hg_diff_names_t names[HG_DIFF_KINDS][HG_DIFF_HOWS];
     bool any;
-    bool *unchanged, *compute, *source;
+    bool *unchanged, *compute, *source, *follow;
     const char *refusal; /* why the changed program cannot go on with the state; NULL: it can */
 } hg_program_diff_t;
 

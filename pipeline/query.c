@@ -140,7 +140,7 @@ static void answer_error(query_t *q)
     hg_buf_adds(&details, "{\"error\":");
     hg_json_quote(&details, hg_strz(q->err.msg));
     hg_buf_adds(&details, "}");
-    if (q->err.code == HG_EINVAL)
+    if (q->err.code == HG_EINVAL || q->err.code == HG_EBOOTSTRAP)
         hg_resp_err(q->req, &q->err);
     else
         hg_resp_error(q->req, 400, "AdHocQueryError", msg.p, details.p);
@@ -318,8 +318,11 @@ static void visit_circuit(hg_pipeline_t *p, void *arg)
         v->rc = hg_circuit_insert(p, q->q->table, v->insert, &v->err);
     v->step = atomic_load(&p->steps);
     for (const hg_query_t *st = v->insert ? NULL : q->q; st; st = st->next)
-        for (uint32_t i = 0; i < st->n_relations; i++)
-            if (!q->snaps[st->relations[i]]) q->snaps[st->relations[i]] = hg_txn_snap(p, st->relations[i]);
+        for (uint32_t i = 0; i < st->n_relations && v->rc == 0; i++) {
+            uint32_t r = st->relations[i];
+            v->rc = hg_pipeline_readable(p, r, &v->err);
+            if (v->rc == 0 && !q->snaps[r]) q->snaps[r] = hg_txn_snap(p, r);
+        }
     pthread_mutex_lock(&v->lock);
     v->done = true;
     pthread_cond_signal(&v->cond);
@@ -419,7 +422,9 @@ static int run_insert(query_t *q, hg_err_t *err)
     const hg_schema_t *s = &p->prog->plan.relations[q->q->table].schema;
     insert_t in = { .keyed = s->key != NULL };
     hg_changeb_init(&in.b, s);
-    int rc = hg_query_run(q->q->root, snap_of, q, on_insert_batch, &in, &q->cancel, (size_t)p->cfg.query_mem_mib << 20,
+    int rc = hg_pipeline_takes(p, err);
+    if (rc == 0)
+        rc = hg_query_run(q->q->root, snap_of, q, on_insert_batch, &in, &q->cancel, (size_t)p->cfg.query_mem_mib << 20,
                           hg_now_us(), err);
     uint64_t n = in.b.len;
     hg_change_t *c = rc == 0 ? hg_changeb_seal(&in.b) : NULL;

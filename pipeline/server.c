@@ -273,7 +273,7 @@ static void do_checkpoint(call_t *c)
 static void do_suspend(call_t *c)
 {
     hg_pipeline_t *p = c->s->p;
-    if (p->life == ST_RUNNING && hg_pipeline_can_checkpoint(p, &c->err) < 0) {
+    if (p->life == ST_RUNNING && hg_pipeline_can_suspend(p, &c->err) < 0) {
         hg_code_t code = c->err.code;
         hg_err_wrap(&c->err, "the pipeline cannot be suspended");
         if (code != HG_ETERMINATING) c->err.code = HG_ESUSPEND;
@@ -404,7 +404,7 @@ static bool served(const hg_pipeline_server_t *s, bool get, const hg_str_t *seg,
     bool profile = n == 1 && hg_str_eqz(seg[0], "samply_profile"); /* touches nothing, POST or not */
     bool fate = false, touches = (!get && !profile) || (n == 1 && hg_str_eqz(seg[0], "query")) ||
                                  (n == 3 && (hg_str_eqz(seg[2], "start") || hg_str_eqz(seg[2], "pause")));
-    if (hg_pipeline_ready(s->p, err) == 0) return true;
+    if (hg_pipeline_flows(s->p, err) == 0) return true;
     for (size_t i = 0; n == 1 && i < HG_COUNT(always); i++) fate |= hg_str_eqz(seg[0], always[i]);
     return fate || (err->code == HG_EBOOTSTRAP && !touches);
 }

@@ -84,10 +84,9 @@ static void put_globals(hg_pipeline_t *p, hg_jw_t *w)
     int64_t now = hg_now_us();
     hg_jw_obj(w);
     hg_jw_kstr(w, "state", hg_pipeline_running(p) ? "Running" : "Paused");
-    hg_jw_kbool(w, "bootstrap_in_progress", atomic_load(&p->phase) == HG_PHASE_BOOTSTRAPPING);
+    hg_jw_kbool(w, "bootstrap_in_progress", atomic_load(&p->phase) >= HG_PHASE_BOOTSTRAPPING);
     hg_txn_stats(p, w);
-    hg_jw_kstr(w, "concurrent_bootstrap_phase", "Inactive");
-    hg_jw_knull(w, "concurrent_bootstrap_progress");
+    hg_pipeline_bootstrap_json(p, w);
     hg_jw_ku64(w, "rss_bytes", hg_rss_bytes());
     hg_jw_kstr(w, "memory_pressure", "low");
     hg_jw_ku64(w, "memory_pressure_epoch", 0);

@@ -1,6 +1,7 @@
 /* stop.c: the end of a pipeline, by the user, by a failure, or because it is complete. Control loop.
  *
- *   DRAINING  a graceful stop: inputs are held, the circuit empties the queues, a checkpoint is taken
+ *   DRAINING  a graceful stop: inputs are held, the circuit empties the queues (and ends what it computes beside the
+ *             steps), a checkpoint is taken
  *   CLOSING   endpoints close, first inputs, then outputs: with all that is theirs (after draining) or at once
  *   STOPPED   nobody of ours is left; opts.on_stopped has been told why
  *
@@ -121,11 +122,14 @@ static void drained(hg_pipeline_t *p)
 
 static bool queues_empty(hg_pipeline_t *p)
 {
-    return hg_host_buffered_records(p->host) == 0 && !hg_host_ready(p->host) && !hg_txn_committing(p);
+    int phase = atomic_load(&p->phase);
+    bool fills = phase == HG_PHASE_CONCURRENT || phase == HG_PHASE_CUTOVER;
+    return !fills && hg_host_buffered_records(p->host) == 0 && !hg_host_ready(p->host) && !hg_txn_committing(p);
 }
 
-/* Draining is over when nothing is buffered and the circuit is done with what it took (its counters have caught up).
- * Whoever acknowledges data looks at `closing` after queueing it, and we at the queues after setting it. */
+/* Draining is over when no view is being computed, nothing is buffered and the circuit is done with what it took (its
+ * counters have caught up). Whoever acknowledges data looks at `closing` after queueing it, and we at the queues after
+ * setting it. */
 static void drain_tick(uv_timer_t *t)
 {
     hg_pipeline_t *p = t->data;

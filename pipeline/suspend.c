@@ -46,7 +46,7 @@ static uint32_t put_temporary(hg_pipeline_t *p, hg_jw_t *w)
         hg_jw_strz(w, "Replaying");
         n++;
     }
-    if (atomic_load(&p->phase) == HG_PHASE_BOOTSTRAPPING) {
+    if (atomic_load(&p->phase) >= HG_PHASE_BOOTSTRAPPING) {
         hg_jw_strz(w, "Bootstrapping");
         n++;
     }

@@ -11,7 +11,7 @@
 void hg_txn_journal(hg_pipeline_t *p, hg_jmark_kind_t kind, uint64_t step)
 {
     hg_txn_t *t = p->txn;
-    struct hg_journal *j = p->durable && !atomic_load(&p->replaying) ? p->durable->journal : NULL;
+    struct hg_journal *j = hg_circuit_journal(p);
     if (!j) return;
     pthread_mutex_lock(&t->mu);
     hg_jmark_t m = { .kind = kind, .id = t->id, .step = step, .api = t->api != HG_PART_NONE };

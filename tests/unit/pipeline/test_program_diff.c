@@ -30,6 +30,7 @@ static const pair_t g_pairs[] = {
     { BASE V W, BASE "CREATE VIEW v AS SELECT a + 1 AS a FROM t;\n" W, "modified views: v, w", "v w < t", NULL },
     { BASE "CREATE MATERIALIZED VIEW v AS SELECT a FROM t;\n",
       BASE "CREATE MATERIALIZED VIEW v AS SELECT a FROM t;\n" W, "added views: w", "w < v", NULL },
+    { BASE V W, BASE "CREATE MATERIALIZED VIEW v AS SELECT a FROM t;\n" W, "modified views: v, w", "v w < t", NULL },
     { BASE V, T("a INT NOT NULL, b VARCHAR, x INT", MAT) V, "modified tables: t; modified views: v", "v <", NULL },
     { BASE V, T("b VARCHAR, a INT NOT NULL", MAT) V, "modified tables: t; modified views: v", "v <", NULL },
     { BASE, T("a INT NOT NULL PRIMARY KEY, b VARCHAR", MAT), "modified tables: t", "", NULL },
@@ -123,6 +124,30 @@ static void put_names(const hg_program_t *p, const bool *which, const char *befo
     }
 }
 
+static bool is_new(const hg_program_diff_t *d, uint32_t i)
+{
+    return d->compute[i] && !d->unchanged[i];
+}
+
+/* What a view that is computed reads is followed, down to what is stored or empty; and one that is not computed reads
+ * nothing that is. */
+static void check_node(const hg_program_t *p, const hg_program_diff_t *d, uint32_t view, const hg_node_t *n)
+{
+    if (n->kind == HG_N_SCAN && d->compute[view])
+        assert_true(d->follow[n->relation] || d->compute[n->relation] || d->refusal);
+    if (n->kind == HG_N_SCAN && !is_new(d, view)) assert_false(is_new(d, n->relation));
+    for (uint32_t i = 0; i < n->n_in; i++) check_node(p, d, view, n->in[i]);
+}
+
+static void check_views(const hg_program_t *p, const hg_program_diff_t *d)
+{
+    for (uint32_t i = 0; i < p->plan.n_relations; i++) {
+        const hg_relation_t *r = &p->plan.relations[i];
+        assert_true(!d->source[i] || d->follow[i]);
+        if (r->kind == HG_REL_VIEW && r->node) check_node(p, d, i, r->node);
+    }
+}
+
 static void pairs(void **state)
 {
     (void)state;
@@ -150,6 +175,7 @@ static void pairs(void **state)
         if (computed.len != strlen(x->computed) || (computed.len && memcmp(computed.p, x->computed, computed.len) != 0))
             fail_msg("pair %zu: computed '%.*s' instead of '%s'", i, (int)computed.len, computed.len ? computed.p : "",
                      x->computed);
+        check_views(p, &d);
         if (!x->refusal != !d.refusal || (d.refusal && !strstr(d.refusal, x->refusal)))
             fail_msg("pair %zu: refused with '%s'", i, d.refusal ? d.refusal : "nothing");
         if (d.refusal) {

@@ -142,7 +142,8 @@ class Cluster:
 
     def stands_still(self, stream, topic, partitions, payload):
         """Why the nodes that are left take no message, asked as plainly as can be: each partition's leader for one. None once all took it.
-        Real servers before September 2026 can stand still for good when a leader is lost (apache/iggy issue 4075, pull requests 4006 to 4008)."""
+        Real servers before September 2026 can stand still for good when they have elected a leader (apache/iggy issue 4075, pull requests 3985,
+        4006 to 4008)."""
         why, end = "", time.monotonic() + PATIENCE / 2
         while time.monotonic() < end:
             try:
