@@ -236,7 +236,7 @@ static void approve(hg_call_t *c)
 const hg_route_t hg_lifecycle_routes[] = {
     { "POST", "v0/pipelines/{p}/start", HG_R_PIPELINE, start, NULL,
       "Starts it. `initial=running|paused|standby`, `bootstrap_policy=await_approval|allow|reject`, "
-      "`silent_bootstrap`, `dismiss_error`. 202" },
+      "`silent_bootstrap`, `concurrent_bootstrap`, `dismiss_error`. 202" },
     { "POST", "v0/pipelines/{p}/stop", HG_R_PIPELINE, stop, NULL,
       "Stops it: `force=true` at once, `false` after a checkpoint. 202" },
     { "POST", "v0/pipelines/{p}/pause", HG_R_PIPELINE, pause_pipeline, NULL, "No input is read. 202" },
@@ -244,7 +244,7 @@ const hg_route_t hg_lifecycle_routes[] = {
     { "POST", "v0/pipelines/{p}/activate", HG_R_PIPELINE, activate, NULL,
       "A pipeline in standby takes over. `initial=running|paused`. 202" },
     { "POST", "v0/pipelines/{p}/approve", HG_R_PIPELINE | HG_R_LIVE, approve, NULL,
-      "Goes on with a changed program that awaits approval" },
+      "Goes on with a changed program that awaits approval. `silent_bootstrap`, `concurrent_bootstrap`" },
     { "POST", "v0/pipelines/{p}/clear", HG_R_PIPELINE, clear, NULL, "Removes the storage of a stopped pipeline. 202" },
     { "POST", "v0/pipelines/{p}/dismiss_error", HG_R_PIPELINE, dismiss_error, NULL,
       "Forgets the error of the last deployment" },

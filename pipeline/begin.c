@@ -4,16 +4,21 @@
  *   a changed one:
  *     awaiting approval     nothing has started; the socket answers
  *     bootstrapping         outputs start; the circuit thread sends the rows that were taken over through the views
- * that are new or changed, one part per step; then a checkpoint running               inputs open
+ *                           that are new or changed, one part per step; then a checkpoint
+ *     running               inputs open
+ *     or, concurrent        outputs start, inputs open; the views are computed beside the steps (fill.h); then a
+ *                           checkpoint, and everything as in any running pipeline
  *
- * Until that checkpoint is durable the folder holds the state of the old program, and no input has read anything: a
- * crash before it leaves the old state, one after it the new one. A stop gives up what was computed: no checkpoint is
- * taken of half of it.
+ * Until that checkpoint is durable the folder holds the state of the old program, and no input has read anything that
+ * is recorded: a crash before it leaves the old state, one after it the new one. A stop gives up what was computed: no
+ * checkpoint is taken of half of it. Concurrent, a graceful one ends the computing.
  *
  * After a crash the same program computes the same again: what is stored has not changed, and is read in the same
  * parts, because all of it is pinned before the first of them, and nothing was merged until then. So the steps get the
  * numbers and moments that they have in the journal, and sinks that have had some of them leave those out, or are cut
- * back.
+ * back. Concurrent, there is no such order of steps, and none is in the journal: what goes on behind the checkpoint of
+ * the old program is done again from there, and sinks may have it twice. The journal begins again at the cut of the
+ * checkpoint, in memory, and goes to disk when that is durable: nobody ever reads steps without those before them.
  */
 #include "base/hg.h"
 #include "base/log.h"
@@ -95,20 +100,6 @@ static void on_record(hg_pipeline_t *p, void *arg)
     if (p->durable->journal) hg_journal_release(p->durable->journal);
 }
 
-static void nobody(void *arg, const hg_err_t *err)
-{
-    (void)arg, (void)err;
-}
-
-/* What has happened to connectors since the checkpoint was begun was not logged. */
-static void log_everything(hg_pipeline_t *p)
-{
-    for (uint32_t i = 0; i < p->n_inputs; i++)
-        if (p->inputs[i]->spec) hg_event_facts(p, i, nobody, NULL);
-    for (uint32_t i = 0; i < p->n_outputs; i++)
-        if (p->outputs[i]->spec && p->outputs[i]->since_us >= p->start_us) hg_event_output(p, i, 0, nobody, NULL);
-}
-
 /* The state of the new program is on disk, or could not be written. */
 static void saved(hg_pipeline_t *p, const hg_err_t *err)
 {
@@ -130,7 +121,6 @@ static void saved(hg_pipeline_t *p, const hg_err_t *err)
     }
     atomic_store(&p->phase, HG_PHASE_LIVE);
     hg_circuit_post(p, on_record, NULL);
-    log_everything(p);
     hg_checkpoint_interval(p->durable);
 }
 

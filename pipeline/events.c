@@ -173,15 +173,9 @@ static event_t *facts_event(hg_pipeline_t *p, uint32_t conn, hg_str_t position)
     return e;
 }
 
-/* Where rows that are read are not recorded, what follows from them must not be either. */
-static bool is_logged(const hg_pipeline_t *p)
-{
-    return p->durable && p->cfg.ft != HG_FT_NONE && !hg_pipeline_concurrent(p);
-}
-
 void hg_event_log(hg_pipeline_t *p, uint32_t conn, hg_str_t position, then_fn then, uint64_t n)
 {
-    if (!is_logged(p)) {
+    if (!p->durable || p->cfg.ft == HG_FT_NONE) {
         if (then) then(p, conn, n);
         return;
     }
@@ -200,7 +194,7 @@ static void log_word(hg_pipeline_t *p, event_t *e, void (*said)(void *arg, const
 
 void hg_event_facts(hg_pipeline_t *p, uint32_t conn, void (*said)(void *arg, const hg_err_t *err), void *arg)
 {
-    if (!is_logged(p)) {
+    if (!p->durable || p->cfg.ft == HG_FT_NONE) {
         said(arg, NULL);
         return;
     }
@@ -212,7 +206,7 @@ void hg_event_output(hg_pipeline_t *p, uint32_t out, uint64_t step, void (*said)
 {
     const endpoint_t *ep = p->outputs[out];
     hg_jw_t w;
-    if (!is_logged(p)) {
+    if (!p->durable || p->cfg.ft == HG_FT_NONE) {
         said(arg, NULL);
         return;
     }

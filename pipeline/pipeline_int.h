@@ -223,7 +223,7 @@ struct hg_journal *hg_circuit_journal(const hg_pipeline_t *p);
 
 /* begin.c */
 void hg_pipeline_begin(hg_pipeline_t *p); /* control loop: everything is made */
-/* Any thread. Are views computed while inputs run, or their state not durable yet? Then nothing is recorded either. */
+/* Any thread. Are views computed while inputs run, or their state not durable yet? */
 bool hg_pipeline_concurrent(const hg_pipeline_t *p);
 
 /* snapshot.c: circuit thread */
