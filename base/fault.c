@@ -114,15 +114,16 @@ uint64_t hg_fault_disorder(uint64_t n)
     return (z ^ z >> 31) % n;
 }
 
-void hg_kill_point(const char *name)
-{
-    if (due(&g_kill, name)) kill(getpid(), SIGKILL);
-}
-
 void hg_hang_point(const char *name)
 {
     if (!due(&g_hang, name)) return;
     for (;;) pause();
+}
+
+void hg_kill_point(const char *name)
+{
+    if (due(&g_kill, name)) kill(getpid(), SIGKILL);
+    hg_hang_point(name);
 }
 
 void hg_kill_arm(const char *name)

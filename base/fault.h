@@ -34,7 +34,7 @@ bool hg_fault_fired(void);
  * the seed, the order in which threads draw does not. */
 uint64_t hg_fault_disorder(uint64_t n);
 
-/* Any thread. Dies by SIGKILL here if HG_FAULT names this point. */
+/* Any thread. Dies by SIGKILL here, or never returns, if HG_FAULT names this point (kill:NAME, hang:NAME). */
 void hg_kill_point(const char *name);
 /* Any thread. Never returns if HG_FAULT names this point. */
 void hg_hang_point(const char *name);

@@ -217,6 +217,32 @@ def test_killed_while_the_state_is_stored(d, tmp_path, point):
     wait_count(d, "v", 20 + 10 + 10)
 
 
+@pytest.mark.parametrize("point", ["manifest.written", "manifest.done"])
+def test_steps_while_the_state_is_stored(d, src, tmp_path, point):
+    """Steps between the checkpoint's cut and its end are not on disk before it is: there would be a gap before them."""
+    base = old_program(src, tmp_path)
+    first(d, base, "old", 100)
+    patch(d, base + view("v", "SELECT id FROM t", materialized=True))
+    d.ok("PATCH", P, json={"runtime_config": {**FT, "env": {"HG_FAULT": f"hang:{point}"}}})
+    src.add(50)
+    start(d, "allow", concurrent_bootstrap="true")
+    wait_lines(tmp_path / "old.json", src.n)
+    d.wait_status("p", "Running")
+    wait_count(d, "v", src.n)
+    src.add(70)
+    wait_count(d, "v", src.n)
+    wait_lines(tmp_path / "old.json", src.n)
+    assert d.stats("p")["global_metrics"]["bootstrap_in_progress"]
+    refused(d, "POST", "/checkpoint")
+    kill(d)
+    d.ok("PATCH", P, json={"runtime_config": FT})
+    assert (asked(d) == diff()) == (point == "manifest.done")
+    start(d, "allow", concurrent_bootstrap="true")
+    d.wait_status("p", "Running")
+    for relation in ("t", "old", "v"):
+        wait_count(d, relation, src.n)
+
+
 def test_stopped_meanwhile(d, src, tmp_path, sink):
     """A graceful stop ends what is computed; one with force gives it up."""
     changed(d, src, tmp_path, sink)
