@@ -104,7 +104,8 @@ static void on_record(hg_pipeline_t *p, void *arg)
 static void saved(hg_pipeline_t *p, const hg_err_t *err)
 {
     bool concurrent = hg_pipeline_concurrent(p);
-    if (!concurrent && p->life != ST_BOOTSTRAPPING) return;
+    bool goes_on = concurrent ? p->life == ST_RUNNING || p->life == ST_DRAINING : p->life == ST_BOOTSTRAPPING;
+    if (!goes_on) return;
     if (err->code && p->cfg.ft != HG_FT_NONE) {
         hg_err_t e = *err;
         hg_err_wrap(&e, "the state of the changed program could not be saved; that of the old program is kept");

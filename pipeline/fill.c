@@ -186,7 +186,7 @@ static int send_rows(hg_pipeline_t *p, uint32_t relation, hg_delta_t *rows, hg_e
     }
     for (uint32_t i = 0; i < f->n; i++) f->want[i] = !f->silent && p->want[i] && f->muted[i];
     int64_t t0 = hg_mono_us();
-    int rc = n ? hg_circuit_fill(p->circuit, &step, relation, rows, f->compute, f->want, &out, err) : 0;
+    int rc = rows->n ? hg_circuit_fill(p->circuit, &step, relation, rows, f->compute, f->want, &out, err) : 0;
     atomic_fetch_add(&p->circuit_busy_us, (uint64_t)(hg_mono_us() - t0));
     struct hg_journal *journal = before ? NULL : hg_circuit_journal(p);
     if (rc == 0 && journal) hg_journal_fill(journal, &step, relation, (uint32_t)n);
@@ -268,12 +268,13 @@ static int take_behind(hg_filling_t *f, uint32_t *ret_relation, hg_delta_t *ret,
         hg_part_t *part = b->v[b->at++];
         rows += part->n;
         f->behind_rows -= part->n;
-        f->behind_bytes -= hg_batch_mem(part->batch);
+        f->behind_bytes -= HG_MIN(f->behind_bytes, hg_batch_mem(part->batch));
         if (hg_delta_add(ret, part) == 0) continue; /* takes it over, also when it fails */
         hg_delta_release(ret);
         return hg_err_set(err, HG_ENOMEM, "out of memory for rows that have waited");
     }
     if (b->at == b->n) b->at = b->n = 0;
+    if (f->behind_rows == 0) f->behind_bytes = 0;
     return 0;
 }
 

@@ -199,20 +199,26 @@ static void forget_left(hg_pipeline_server_t *s)
     }
 }
 
+/* Until the pipeline runs. */
+static bool must_wait(const ingress_t *g)
+{
+    const hg_pipeline_t *p = g->s->p;
+    return atomic_load(&p->replaying) || (!g->force && !hg_pipeline_running(p));
+}
+
 static void find_endpoint(void *arg)
 {
     ingress_t *g = arg;
     hg_pipeline_t *p = g->s->p;
-    if (p->life != ST_RUNNING || g->s->closing) {
-        hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping");
-    } else if (hg_pipeline_takes(p, &g->err) < 0) {
-        forget_left(g->s);
-    } else if (atomic_load(&p->replaying) || (!g->force && !hg_pipeline_running(p))) {
+    int rc = p->life != ST_RUNNING || g->s->closing ? hg_err_set(&g->err, HG_ETERMINATING, "the pipeline is stopping")
+                                                    : hg_pipeline_takes(p, &g->err);
+    if (rc == 0 && must_wait(g)) {
         forget_left(g->s);
         g->next = g->s->waiting;
         g->s->waiting = g;
         return;
-    } else {
+    }
+    if (rc == 0) {
         pthread_mutex_lock(&p->lock);
         endpoint_t *ep = hg_pipeline_find(p, hg_strz(g->name), true);
         if (ep) g->in = ep->in;

@@ -445,7 +445,7 @@ void hg_journal_release(hg_journal_t *j)
 {
     pthread_mutex_lock(&j->mu);
     j->held = false;
-    if (j->pend.len && !j->trouble[0]) submit(j);
+    if (j->pend.len || j->busy.len) submit(j);
     pthread_mutex_unlock(&j->mu);
 }
 

@@ -12,7 +12,7 @@ from hg import FDA, PATIENCE, until, whole_lines
 from hg.changes import (COLS, FT, Lines, P, approve, asked, awaiting, count, diff, failed, first, ids, kill, patch, src_in, start, status,
                         wait_count)
 from hg.iggy import Server
-from hg.sql import file_in, file_out, iggy_out, table, view
+from hg.sql import datagen, file_in, file_out, iggy_out, table, view
 
 ROWS = 200_000
 PAD = "REPEAT('-', 400) AS s"
@@ -119,10 +119,11 @@ def test_inputs_run_meanwhile(d, src, tmp_path, sink):
     assert g["concurrent_bootstrap_phase"] == "Inactive" and g["concurrent_bootstrap_progress"] is None
     assert count(d, "v") == len(some(src.n))
     src.add(100)
-    wait_count(d, "v", len(some(src.n)))
+    d.ok("POST", P + "/ingress/t?format=json&update_format=raw", data=json.dumps({"id": 10 * src.n, "s": "pushed"}))
+    wait_count(d, "v", len(some(src.n)) + 1)
     kill(d)  # the new state is there, with what came since
     d.start_pipeline("p")
-    for relation, n in (("t", src.n), ("old", src.n), ("v", len(some(src.n)))):
+    for relation, n in (("t", src.n + 1), ("old", src.n + 1), ("v", len(some(src.n)) + 1)):
         wait_count(d, relation, n)
     assert asked(d) == diff()
 
@@ -241,6 +242,24 @@ def test_steps_while_the_state_is_stored(d, src, tmp_path, point):
     d.wait_status("p", "Running")
     for relation in ("t", "old", "v"):
         wait_count(d, relation, src.n)
+
+
+def test_transactions_meanwhile(d, src, tmp_path, sink):
+    """A connector's transactions open and commit while a view is computed; it takes over between two of them."""
+    n = 40_000
+    made = datagen("gen", {"limit": n, "rate": 20_000, "fields": {"id": {"strategy": "increment"}}}, transaction_size=700)
+    base = old_program(src, tmp_path) + table("g", "id BIGINT NOT NULL PRIMARY KEY", made, materialized=True)
+    src.add(ROWS)
+    first(d, base, "old", src.n)
+    patch(d, base + view("v", f"{SOME} UNION ALL SELECT id + 10000000, 'g' FROM g", sink.output(), materialized=True))
+    start(d, "allow", concurrent_bootstrap="true")
+    d.wait_status("p", "ConcurrentBootstrapping")
+    wait_count(d, "g", n)
+    sink.release()
+    d.wait_status("p", "Running")
+    assert count(d, "v") == len(some(src.n)) + n
+    until("the sink has all", lambda: len(sink.ids()) == len(some(src.n)) + n)
+    assert sorted(sink.ids()) == some(src.n) + list(range(10_000_000, 10_000_000 + n))
 
 
 def test_stopped_meanwhile(d, src, tmp_path, sink):
