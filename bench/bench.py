@@ -642,7 +642,13 @@ def iggy():
     bench.run(say)
 
 
-ALL = [start, formats, avro, view, ingress, kafka, postgres, s3, parquet, upsert, state, journal, idle, pause, handover, kafka_many, iggy]
+def bootstrap():
+    """a new view over 5 M stored rows: start → computed and stored, alone and beside steps, and the longest stand-still of 2 M rows that come meanwhile"""
+    import bootstrap as changed
+    changed.bench(a_daemon, RAM, say)
+
+
+ALL = [start, formats, avro, view, ingress, kafka, postgres, s3, parquet, upsert, state, journal, bootstrap, idle, pause, handover, kafka_many, iggy]
 
 
 def main(names):

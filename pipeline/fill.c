@@ -10,7 +10,8 @@
 #include "pipeline/transaction.h"
 
 #define STEP_ROWS    65536u
-#define LEAST_BEHIND ((uint64_t)64 << 20) /* bytes of changes that may wait; more than that holds steps up */
+#define MOST_BEHIND  ((uint64_t)256 << 20) /* bytes of changes that may wait; more than that holds steps up */
+#define LEAST_BEHIND ((uint64_t)64 << 20)  /* however small max_rss_mb is */
 
 /* Changes of one relation, in their order: v[at..n), owned. */
 typedef struct {
@@ -77,7 +78,7 @@ hg_filling_t *hg_filling_new(const hg_pipeline_t *p, bool silent, bool concurren
     f->n = n;
     f->silent = silent;
     f->concurrent = concurrent;
-    f->most_bytes = HG_MAX(LEAST_BEHIND, p->cfg.queue_mib << 20);
+    f->most_bytes = p->cfg.max_rss_mb ? HG_MAX(LEAST_BEHIND, (p->cfg.max_rss_mb << 20) / 4) : MOST_BEHIND;
     for (uint32_t i = 0; i < n; i++) {
         f->muted[i] = d->compute[i] && !d->unchanged[i];
         f->n_sources += f->source[i];

@@ -16,7 +16,7 @@ typedef struct hg_pipeline hg_pipeline_t;
 typedef struct hg_runtime_config {
     uint32_t workers;
     uint64_t min_batch_size_records, max_buffering_delay_usecs;
-    uint64_t max_rss_mb; /* 0 = no limit; told in the metrics, not enforced */
+    uint64_t max_rss_mb; /* 0 = no limit; told in the metrics, bounds fill.c, else not enforced */
     uint64_t queue_mib;  /* dev_tweaks.headgate.queue_mib */
     uint32_t io_loops;   /* dev_tweaks.headgate.io_loops */
     uint64_t query_mem_mib;

@@ -71,7 +71,8 @@ static const hg_opt_t g_opts[] = {
       .type = HG_OPT_U64,
       .at = offsetof(hg_runtime_config_t, max_rss_mb),
       .unit = "MB",
-      .doc = "Told in the metrics; queues are bounded by queue_mib." },
+      .doc = "Told in the metrics; a quarter of it, or 64 MiB, may wait in a concurrent bootstrap. Queues are bounded "
+             "by queue_mib." },
     { .key = "checkpoint_during_suspend",
       .type = HG_OPT_BOOL,
       .at = offsetof(hg_runtime_config_t, checkpoint_during_suspend),
