@@ -649,9 +649,20 @@ static void on_drained(void *arg)
     (void)arg;
 }
 
-static void on_failed(void *arg, const hg_err_t *err)
+/* Are we where we were told to go, or where the leader is said to be? What is wrong for good elsewhere (an address that
+ * may not be reached, a certificate) leaves those. */
+static bool must_be_here(const hg_iggy_t *c)
+{
+    const iggy_place_t *leader = c->nodes.n ? &c->nodes.at[0] : NULL;
+    return iggy_same_place(c->host, c->port, hg_strz(c->opts.host), c->opts.port) ||
+           (leader && iggy_same_place(c->host, c->port, hg_strz(leader->host), leader->port));
+}
+
+static void on_failed(void *arg, const hg_err_t *cause)
 {
     hg_iggy_t *c = arg;
+    hg_err_t err = *cause;
+    err.retry |= !must_be_here(c);
     if (c->state == PROBING && c->in.len == 0) { /* classic servers before 0.8 hang up on what they do not know */
         drop_stream(c);
         drop_own(c);
@@ -660,7 +671,7 @@ static void on_failed(void *arg, const hg_err_t *err)
     } else if (c->state == PROBING_CLASSIC) {
         not_iggy(c);
     } else {
-        lost(c, err, c->opts.retry_ms);
+        lost(c, &err, c->opts.retry_ms);
     }
     rearm(c);
 }

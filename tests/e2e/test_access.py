@@ -9,6 +9,7 @@ import pytest
 
 from hg import HEADGATE, PATIENCE, httpd, postgres, until
 from hg.daemon import Daemon
+from hg.iggy import Server
 
 
 @contextlib.contextmanager
@@ -183,6 +184,30 @@ def test_kafka(mock_broker):
         d.run("p", source("kafka_input", {"topic": "t", "bootstrap.servers": f"localhost:{port}", "start_from": "earliest"}))
         b.produce("t", ["5"])
         until("it is read", lambda: count(d, "p") == 1)
+
+
+def test_iggy_cluster():
+    """A node that the cluster names, and that may not be reached, is passed over: the one that was given comes back."""
+    server = Server(standin=True)
+    nodes = [["given", "127.0.0.1", server.port, 0, 0], ["other", "127.0.0.2", server.port, 1, 0]]
+    try:
+        server.order("nodes", nodes=nodes)
+        with server.client() as c:
+            c.create("s", "t")
+            c.send("s", "t", ["1", "2"])
+        config = {"address": server.address, "username": "iggy", "password": "iggy", "stream": "s", "topic": "t", "start_from": "earliest",
+                  "reconnect_interval": "100ms"}
+        with limited("--allow-host", "127.0.0.1") as d:
+            d.run("p", source("iggy_input", config))
+            until("what is there is read", lambda: count(d, "p") == 2)
+            server.stop()
+            logged(d, "p", "--allow-host")
+            server.start()
+            with server.client() as c:
+                c.send("s", "t", ["3"])
+            until("the rest is read", lambda: count(d, "p") == 3)
+    finally:
+        server.close()
 
 
 def test_kafka_by_address(mock_broker):
