@@ -486,7 +486,7 @@ def test_limits_hold_for_the_endpoint(server, tmp_path):
         d.close()
 
 
-def big_rows(lines, n=30000):
+def big_rows(lines, n=100000):
     with open(lines.path, "a") as f:
         for i in range(lines.n, lines.n + n):
             f.write(json.dumps({"id": i, "s": f"{i} " + os.urandom(300).hex()}) + "\n")
