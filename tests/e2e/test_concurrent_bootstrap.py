@@ -70,6 +70,11 @@ def some(n):
     return list(range(0, n, 10))
 
 
+def settled(d):
+    """The state of the changed program is durable: a start needs no approval any more."""
+    until("it is over", lambda: not d.stats("p")["global_metrics"]["bootstrap_in_progress"])
+
+
 def wait_lines(path, n):
     until(f"{n} lines in {path}", lambda: len(whole_lines(path)) == n)
 
@@ -114,7 +119,7 @@ def test_inputs_run_meanwhile(d, src, tmp_path, sink):
     sink.release()
     d.wait_status("p", "Running")
     until("the sink has all", lambda: sorted(sink.ids()) == some(src.n))
-    until("it is over", lambda: not d.stats("p")["global_metrics"]["bootstrap_in_progress"])
+    settled(d)
     g = d.stats("p")["global_metrics"]
     assert g["concurrent_bootstrap_phase"] == "Inactive" and g["concurrent_bootstrap_progress"] is None
     assert count(d, "v") == len(some(src.n))
@@ -213,6 +218,7 @@ def test_killed_while_the_state_is_stored(d, tmp_path, point):
     wait_count(d, "t", 20 + 10)
     wait_count(d, "v", 20 + 10 + 10)
     assert d.input("p", "t.hist")["metrics"]["end_of_input"]
+    settled(d)
     kill(d)
     d.start_pipeline("p")
     wait_count(d, "v", 20 + 10 + 10)
