@@ -13,6 +13,8 @@
 #define MOST_BEHIND  ((uint64_t)256 << 20) /* bytes of changes that may wait; more than that holds steps up */
 #define LEAST_BEHIND ((uint64_t)64 << 20)  /* however small max_rss_mb is */
 
+typedef enum { FILL_CONTENTS, FILL_CHANGES, FILL_CUTOVER, FILL_DONE } stage_t;
+
 /* Changes of one relation, in their order: v[at..n), owned. */
 typedef struct {
     hg_part_t **v;
@@ -35,7 +37,7 @@ struct hg_filling {
     uint64_t behind_rows, behind_bytes, most_bytes;
     uint64_t pass_rows, pass_left; /* of behind when this pass over it began; what is left of those */
 
-    _Atomic int stage;
+    _Atomic int stage; /* stage_t */
     _Atomic uint64_t rows, total;
     _Atomic uint32_t read;
     uint32_t n_sources;
@@ -46,8 +48,7 @@ struct hg_filling {
 void hg_fill_progress(const hg_filling_t *f, hg_fill_progress_t *ret)
 {
     uint32_t read = atomic_load(&f->read);
-    *ret = (hg_fill_progress_t){ .stage = (hg_fill_stage_t)atomic_load(&f->stage),
-                                 .rows = atomic_load(&f->rows),
+    *ret = (hg_fill_progress_t){ .rows = atomic_load(&f->rows),
                                  .total = atomic_load(&f->total),
                                  .relations = f->n_sources,
                                  .read = read,
@@ -58,7 +59,7 @@ bool hg_fill_computes(const hg_pipeline_t *p, uint32_t relation)
 {
     int phase = atomic_load(&p->phase); /* set behind p->filling */
     return (phase == HG_PHASE_CONCURRENT || phase == HG_PHASE_CUTOVER) && p->filling->muted[relation] &&
-           atomic_load(&p->filling->stage) < HG_FILL_DONE;
+           atomic_load(&p->filling->stage) < FILL_DONE;
 }
 
 /* --- control loop --- */
@@ -202,7 +203,7 @@ static int send_rows(hg_pipeline_t *p, uint32_t relation, hg_delta_t *rows, hg_e
 bool hg_fill_lets_steps(const hg_pipeline_t *p)
 {
     const hg_filling_t *f = p->filling;
-    return f->concurrent && atomic_load(&f->stage) < HG_FILL_CUTOVER && f->behind_bytes < f->most_bytes;
+    return f->concurrent && atomic_load(&f->stage) < FILL_CUTOVER && f->behind_bytes < f->most_bytes;
 }
 
 bool hg_fill_feeds(const hg_pipeline_t *p, uint32_t relation)
@@ -280,11 +281,11 @@ static int take_behind(hg_filling_t *f, uint32_t *ret_relation, hg_delta_t *ret,
 }
 
 /* At the end of a pass over what was behind: is it worth while to let steps go on, because less came meanwhile? */
-static hg_fill_stage_t after_pass(const hg_pipeline_t *p)
+static stage_t after_pass(const hg_pipeline_t *p)
 {
     const hg_filling_t *f = p->filling;
     bool converges = f->behind_rows > STEP_ROWS && f->behind_rows <= f->pass_rows / 2;
-    return converges || hg_txn_open(p) ? HG_FILL_CHANGES : HG_FILL_CUTOVER; /* half a transaction cannot be shown */
+    return converges || hg_txn_open(p) ? FILL_CHANGES : FILL_CUTOVER; /* half a transaction cannot be shown */
 }
 
 static int step_changes(hg_pipeline_t *p, hg_err_t *err)
@@ -292,10 +293,10 @@ static int step_changes(hg_pipeline_t *p, hg_err_t *err)
     hg_filling_t *f = p->filling;
     uint32_t relation;
     hg_delta_t rows;
-    if (f->pass_left == 0 && atomic_load(&f->stage) == HG_FILL_CHANGES) {
+    if (f->pass_left == 0 && atomic_load(&f->stage) == FILL_CHANGES) {
         atomic_store(&f->stage, after_pass(p));
         f->pass_rows = f->pass_left = f->behind_rows;
-        if (atomic_load(&f->stage) == HG_FILL_CUTOVER) {
+        if (atomic_load(&f->stage) == FILL_CUTOVER) {
             atomic_store(&p->phase, HG_PHASE_CUTOVER);
             return 1;
         }
@@ -322,7 +323,7 @@ static int finish(hg_pipeline_t *p, hg_err_t *err)
         hg_circuit_mute(p->circuit, NULL);
         hg_circuit_wants(p);
     }
-    atomic_store(&f->stage, HG_FILL_DONE);
+    atomic_store(&f->stage, FILL_DONE);
     hg_loop_post(p->control, filled, p);
     return 1;
 }
@@ -336,7 +337,7 @@ static int step_contents(hg_pipeline_t *p, hg_err_t *err)
     if (rc < 0) return rc;
     if (!part && f->concurrent) {
         f->pass_rows = f->pass_left = f->behind_rows;
-        atomic_store(&f->stage, HG_FILL_CHANGES);
+        atomic_store(&f->stage, FILL_CHANGES);
         return 1;
     }
     if (!part) return finish(p, err);
@@ -347,7 +348,7 @@ static int step_contents(hg_pipeline_t *p, hg_err_t *err)
 int hg_fill_step(hg_pipeline_t *p, hg_err_t *err)
 {
     hg_filling_t *f = p->filling;
-    if (atomic_load(&f->stage) == HG_FILL_CONTENTS) return step_contents(p, err);
-    bool over = atomic_load(&f->stage) == HG_FILL_CUTOVER && f->behind_rows == 0;
+    if (atomic_load(&f->stage) == FILL_CONTENTS) return step_contents(p, err);
+    bool over = atomic_load(&f->stage) == FILL_CUTOVER && f->behind_rows == 0;
     return over ? finish(p, err) : step_changes(p, err);
 }

@@ -4,19 +4,16 @@
  *   concurrent   steps go on meanwhile. The views that are computed are muted: they see nothing of those steps, whose
  *                changes of what the views read wait in `behind`. Behind the contents these go through the views in
  *                their order, while new ones come; when what comes has become little, steps wait until nothing is left
- *                (HG_FILL_CUTOVER), and the views see every step from there on
+ *                (HG_PHASE_CUTOVER), and the views see every step from there on
  */
 #ifndef HG_PIPELINE_FILL_H
 #define HG_PIPELINE_FILL_H
 
 #include "pipeline/pipeline_int.h"
 
-typedef enum { HG_FILL_CONTENTS, HG_FILL_CHANGES, HG_FILL_CUTOVER, HG_FILL_DONE } hg_fill_stage_t;
-
 typedef struct hg_filling hg_filling_t;
 
 typedef struct hg_fill_progress {
-    hg_fill_stage_t stage;
     uint64_t rows, total;           /* sent through the views; to be sent, as far as it is known */
     uint32_t relations, read, open; /* whose contents are read; of them: wholly, partly */
 } hg_fill_progress_t;

@@ -10,20 +10,10 @@ from feldera import FelderaClient, Pipeline
 from feldera.enums import BootstrapPolicy, PipelineStatus
 
 from hg import FDA, PATIENCE, until
-from hg.changes import (COLS, FT, Lines, P, approve, asked, awaiting, count, diff, failed, first, go_on, ids, kill, patch, src_in, start,
+from hg.changes import (COLS, FT, Lines, P, approve, asked, awaiting, count, d, diff, failed, first, go_on, ids, kill, patch, src, src_in, start,
                         status, wait_count, wait_ids)
 from hg.kafka import KCAT, Topic
 from hg.sql import file_in, file_out, kafka_out, table, view
-
-
-@pytest.fixture
-def d(own):
-    return own
-
-
-@pytest.fixture
-def src(tmp_path):
-    return Lines(tmp_path / "in.json", 100)
 
 
 # --- rows of the table --------------------------------------------------------------------------------------------------------------

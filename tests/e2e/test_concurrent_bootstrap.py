@@ -9,23 +9,13 @@ from feldera import FelderaClient, Pipeline
 from feldera.enums import BootstrapPolicy, PipelineStatus
 
 from hg import FDA, PATIENCE, until, whole_lines
-from hg.changes import (COLS, FT, Lines, P, approve, asked, awaiting, count, diff, failed, first, ids, kill, patch, src_in, start, status,
+from hg.changes import (COLS, FT, Lines, P, approve, asked, awaiting, count, d, diff, failed, first, ids, kill, patch, src, src_in, start, status,
                         wait_count)
 from hg.iggy import Server
 from hg.sql import datagen, file_in, file_out, iggy_out, table, view
 
 ROWS = 200_000
 PAD = "REPEAT('-', 400) AS s"
-
-
-@pytest.fixture
-def d(own):
-    return own
-
-
-@pytest.fixture
-def src(tmp_path):
-    return Lines(tmp_path / "in.json", 100)
 
 
 class Held:
@@ -58,9 +48,9 @@ def sink():
     held.server.close()
 
 
-def old_program(src, tmp_path, *more):
+def old_program(src, tmp_path):
     return (table("t", COLS, src_in(src), materialized=True) +
-            view("old", "SELECT id FROM t", file_out("o", tmp_path / "old.json"), materialized=True) + "".join(more))
+            view("old", "SELECT id FROM t", file_out("o", tmp_path / "old.json"), materialized=True))
 
 
 SOME = "SELECT id, REPEAT(s, 150) AS s FROM t WHERE MOD(id, 10) = 0"  # more than an output has room for

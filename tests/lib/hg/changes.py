@@ -1,7 +1,10 @@
-"""What tests of changed programs share: one pipeline "p", stopped and started again with another program. `d` is a daemon."""
+"""What tests of changed programs share: one pipeline "p", stopped and started again with another program. `d` is a daemon, `src` what its
+connectors read: fixtures, to be imported by name."""
 import json
 import os
 import signal
+
+import pytest
 
 from . import until, whole_lines
 from .sql import file_in
@@ -24,6 +27,16 @@ class Lines:
             for i in range(self.n, self.n + n):
                 f.write(json.dumps({"id": i, "s": f"row {i}"}) + "\n")
         self.n += n
+
+
+@pytest.fixture
+def d(own):
+    return own
+
+
+@pytest.fixture
+def src(tmp_path):
+    return Lines(tmp_path / "in.json", 100)
 
 
 def src_in(src, name="src", **members):

@@ -109,6 +109,33 @@ static void fill(hg_circuit_t *c, const bool *source, const bool *views, const b
     }
 }
 
+/* Where BOTH is new: what is read for it, what is evaluated, what leaves. */
+static const bool source[N_RELS] = { [KEYED] = true, [BAG] = true, [KEPT] = true },
+                  views[N_RELS] = { [THROUGH] = true, [BOTH] = true }, want[N_RELS] = { [BOTH] = true };
+
+/* a has a history, b begins with what a has on disk, but for BOTH. */
+static void twins_open(prog_t *p, disk_t *d, rnd_t *r, hg_circuit_t **a, hg_circuit_t **b)
+{
+    bool restored[N_RELS] = { true, true, true, [OTHER] = true };
+    hg_restore_opts_t o = { .threads = 1, .use = only_sources, .origin = same_origin, .arg = restored };
+    hg_err_t err = HG_ERR_INIT;
+    make(p);
+    disk_open(d);
+    *a = prog_circuit(p);
+    *b = prog_circuit(p);
+    for (int i = 0; i < 20; i++) step(*a, p, r, 40);
+    checkpoint(d, *a);
+    if (restore(d, *b, &o, &err) < 0) fail_msg("%s", err.msg);
+}
+
+static void twins_close(prog_t *p, disk_t *d, hg_circuit_t *a, hg_circuit_t *b)
+{
+    hg_circuit_free(a);
+    hg_circuit_free(b);
+    disk_close(d);
+    prog_release(p);
+}
+
 static void a_filled_view_is_as_if_it_had_always_been_there(void **state)
 {
     (void)state;
@@ -116,17 +143,8 @@ static void a_filled_view_is_as_if_it_had_always_been_there(void **state)
         prog_t p;
         disk_t d;
         rnd_t r = { seed };
-        make(&p);
-        disk_open(&d);
-        hg_circuit_t *a = prog_circuit(&p), *b = prog_circuit(&p);
-        for (int i = 0; i < 20; i++) step(a, &p, &r, 40);
-        checkpoint(&d, a);
-        bool source[N_RELS] = { [KEYED] = true, [BAG] = true, [KEPT] = true },
-             views[N_RELS] = { [THROUGH] = true, [BOTH] = true }, want[N_RELS] = { [BOTH] = true },
-             restored[N_RELS] = { true, true, true, [OTHER] = true };
-        hg_restore_opts_t o = { .threads = 1, .use = only_sources, .origin = same_origin, .arg = restored };
-        hg_err_t err = HG_ERR_INIT;
-        if (restore(&d, b, &o, &err) < 0) fail_msg("%s", err.msg);
+        hg_circuit_t *a, *b;
+        twins_open(&p, &d, &r, &a, &b);
         zset_t sent = { 0 };
         fill(b, source, views, want, &sent);
         same_contents(a, b, BOTH);
@@ -141,10 +159,7 @@ static void a_filled_view_is_as_if_it_had_always_been_there(void **state)
         step(b, &p, &twin, 40);
         for (uint32_t i = 0; i < N_RELS; i++)
             if (p.rels[i].stored) same_contents(a, b, i);
-        hg_circuit_free(a);
-        hg_circuit_free(b);
-        disk_close(&d);
-        prog_release(&p);
+        twins_close(&p, &d, a, b);
     }
 }
 
@@ -157,17 +172,8 @@ static void a_muted_view_is_filled_beside_steps(void **state)
         prog_t p;
         disk_t d;
         rnd_t r = { seed };
-        make(&p);
-        disk_open(&d);
-        hg_circuit_t *a = prog_circuit(&p), *b = prog_circuit(&p);
-        for (int i = 0; i < 20; i++) step(a, &p, &r, 40);
-        checkpoint(&d, a);
-        bool source[N_RELS] = { [KEYED] = true, [BAG] = true, [KEPT] = true },
-             views[N_RELS] = { [THROUGH] = true, [BOTH] = true }, want[N_RELS] = { [BOTH] = true },
-             muted[N_RELS] = { [BOTH] = true }, restored[N_RELS] = { true, true, true, [OTHER] = true };
-        hg_restore_opts_t o = { .threads = 1, .use = only_sources, .origin = same_origin, .arg = restored };
-        hg_err_t err = HG_ERR_INIT;
-        if (restore(&d, b, &o, &err) < 0) fail_msg("%s", err.msg);
+        hg_circuit_t *a, *b;
+        twins_open(&p, &d, &r, &a, &b);
         enum { STEPS = 12 };
         hg_snap_t *snaps[N_RELS] = { 0 };
         hg_delta_t behind[STEPS][N_RELS];
@@ -175,7 +181,7 @@ static void a_muted_view_is_filled_beside_steps(void **state)
         zset_t sent = { 0 };
         for (uint32_t i = 0; i < N_RELS; i++)
             if (source[i]) snaps[i] = hg_circuit_snap(b, i);
-        hg_circuit_mute(b, muted);
+        hg_circuit_mute(b, want);
         for (uint32_t i = 0, at = 0; i < STEPS; i++) { /* contents and steps take turns */
             rnd_t twin = r;
             step(a, &p, &r, 40);
@@ -204,10 +210,7 @@ static void a_muted_view_is_filled_beside_steps(void **state)
             hg_snap_drop(snaps[i]);
         }
         zset_release(&sent);
-        hg_circuit_free(a);
-        hg_circuit_free(b);
-        disk_close(&d);
-        prog_release(&p);
+        twins_close(&p, &d, a, b);
     }
 }
 
@@ -220,7 +223,6 @@ static void a_fill_that_runs_out_of_memory_leaves_nothing(void **state)
     hg_circuit_t *c = prog_circuit(&p);
     step(c, &p, &r, 40);
     zset_t before = circuit_zset(c, BOTH);
-    bool views[N_RELS] = { [BOTH] = true }, want[N_RELS] = { [BOTH] = true };
     unsigned failures = 0;
     for (uint64_t n = 1;; n++) {
         hg_delta_t deltas[N_RELS] = { 0 };
@@ -235,7 +237,7 @@ static void a_fill_that_runs_out_of_memory_leaves_nothing(void **state)
         hg_delta_t rows = { 0 };
         assert_int_equal(hg_delta_add(&rows, part), 0);
         hg_fault_arm(HG_FAULT_ALLOC, n);
-        int rc = hg_circuit_fill(c, &st, BAG, &rows, views, want, &out, &err);
+        int rc = hg_circuit_fill(c, &st, BAG, &rows, want, want, &out, &err);
         bool fired = hg_fault_fired();
         hg_fault_arm(HG_FAULT_ALLOC, 0);
         for (uint32_t i = 0; i < N_RELS; i++) {

@@ -711,16 +711,29 @@ static void test_greeted_late(void **state)
 
 static fake_t leader;
 
-static void w_node(hg_buf_t *b, uint16_t port, uint8_t role)
+typedef struct {
+    uint16_t port;
+    bool follows;
+} node_t;
+
+static void answer_nodes(const fake_req_t *r, const node_t *nodes, uint32_t n)
 {
-    iggy_out_t o = { .b = b };
-    iggy_wstr32(&o, HG_S("n"));
-    iggy_wstr32(&o, HG_S("localhost"));
-    iggy_w8(&o, (uint8_t)port);
-    iggy_w8(&o, (uint8_t)(port >> 8));
-    iggy_wzero(&o, 6);
-    iggy_w8(&o, role);
-    iggy_w8(&o, 0);
+    hg_buf_t b;
+    hg_buf_init(&b, HG_BUF_NOMAX);
+    iggy_out_t o = { .b = &b };
+    iggy_wstr32(&o, HG_S("c"));
+    iggy_w32(&o, n);
+    for (uint32_t i = 0; i < n; i++) {
+        iggy_wstr32(&o, HG_S("n"));
+        iggy_wstr32(&o, HG_S("localhost"));
+        iggy_w8(&o, (uint8_t)nodes[i].port);
+        iggy_w8(&o, (uint8_t)(nodes[i].port >> 8));
+        iggy_wzero(&o, 6);
+        iggy_w8(&o, nodes[i].follows);
+        iggy_w8(&o, 0);
+    }
+    fake_answer(r, 0, b.p, b.len);
+    hg_buf_release(&b);
 }
 
 /* step: how often nobody leads. */
@@ -731,16 +744,9 @@ static void in_a_cluster(fake_t *f, const fake_req_t *r)
         if (!fake_usual(r)) fake_answer(r, 58, "", 0);
         return;
     }
-    hg_buf_t b;
-    hg_buf_init(&b, HG_BUF_NOMAX);
-    iggy_out_t o = { .b = &b };
     bool nobody = t->asked++ < t->step;
-    iggy_wstr32(&o, HG_S("c"));
-    iggy_w32(&o, 2);
-    w_node(&b, t->f.port, 1);
-    w_node(&b, leader.port, nobody);
-    fake_answer(r, 0, b.p, b.len);
-    hg_buf_release(&b);
+    const node_t nodes[] = { { t->f.port, true }, { leader.port, nobody } };
+    answer_nodes(r, nodes, HG_COUNT(nodes));
 }
 
 static void test_goes_to_the_leader(void **state)
@@ -775,16 +781,10 @@ static void in_a_cluster_that_moves(fake_t *f, const fake_req_t *r)
         assert_true(fake_usual(r));
         return;
     }
-    hg_buf_t b;
-    hg_buf_init(&b, HG_BUF_NOMAX);
-    iggy_out_t o = { .b = &b };
-    iggy_wstr32(&o, HG_S("c"));
-    iggy_w32(&o, 3);
-    w_node(&b, 1, 1); /* nobody listens there */
-    w_node(&b, leader.port, t->step != 0);
-    w_node(&b, t->f.port, t->step == 0);
-    fake_answer(r, 0, b.p, b.len);
-    hg_buf_release(&b);
+    const node_t nodes[] = { { 1, true }, /* nobody listens there */
+                             { leader.port, t->step != 0 },
+                             { t->f.port, t->step == 0 } };
+    answer_nodes(r, nodes, HG_COUNT(nodes));
 }
 
 /* The one address that was given is gone for good: the nodes that it has named are tried. */
